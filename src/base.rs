@@ -1,0 +1,7 @@
+//! What every other module may lean on: durations and sizes, ids, secrets, and the one sanitiser between
+//! hostile text and a human. Nothing here knows MCP.
+
+pub mod duration;
+pub mod ids;
+pub mod sanitize;
+pub mod secret;

@@ -1,0 +1,129 @@
+//! Secrets: values that never print, and the mask that takes them out of everything that leaves the program.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+/// What stands where a secret stood.
+pub const MASK: &str = "***";
+
+/// Shorter values are not masked: replacing every `1` of an output would hide the evidence and protect nothing.
+const CHARS_MIN: usize = 4;
+
+/// A value that does not print. [`Secret::reveal`] is called only where bytes leave for the server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// The secrets of one run. Clones share the same set, so that a value learnt late (a session token, say) is
+/// masked everywhere from then on.
+#[derive(Clone, Default)]
+pub struct Masker(Arc<RwLock<Vec<String>>>);
+
+impl Masker {
+    /// Adds a value; longer values are replaced first, so that one secret inside another leaves no rest. The
+    /// form that JSON writes (quotes and backslashes escaped) is masked too.
+    pub fn add(&self, secret: &str) {
+        let secret = secret.trim();
+        if secret.chars().count() < CHARS_MIN {
+            return;
+        }
+        let mut forms = vec![secret.to_owned()];
+        let in_json = serde_json::Value::from(secret).to_string();
+        forms.push(in_json[1..in_json.len() - 1].to_owned());
+        let in_url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        forms.push(in_url);
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for form in forms {
+            if !known.contains(&form) {
+                known.push(form);
+            }
+        }
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// The text with every secret replaced by [`MASK`].
+    #[must_use]
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut masked = Cow::Borrowed(text);
+        for secret in known.iter().filter(|secret| text.contains(secret.as_str())) {
+            masked = Cow::Owned(masked.replace(secret.as_str(), MASK));
+        }
+        masked
+    }
+
+    /// Whether there is nothing to mask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
+    }
+
+    /// Masks every string, and every key, inside a JSON value.
+    pub fn mask_json(&self, value: &mut serde_json::Value) {
+        use serde_json::Value;
+        if self.is_empty() {
+            return;
+        }
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(masked) = self.mask(text) {
+                    *text = masked;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(map) => {
+                if map.keys().any(|key| matches!(self.mask(key), Cow::Owned(_))) {
+                    *map = std::mem::take(map)
+                        .into_iter()
+                        .map(|(key, value)| (self.mask(&key).into_owned(), value))
+                        .collect();
+                }
+                map.values_mut().for_each(|item| self.mask_json(item));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_replaced_longest_first() {
+        let masker = Masker::default();
+        masker.add("hunter2");
+        masker.add("hunter2-long");
+        masker.add("x");
+        assert_eq!(masker.mask("a hunter2-long b hunter2 x"), "a *** b *** x");
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "***");
+    }
+
+    #[test]
+    fn other_spellings_are_masked_too() {
+        let masker = Masker::default();
+        masker.add("a\"b c/d");
+        assert_eq!(masker.mask(r#"{"t":"a\"b c/d"}"#), r#"{"t":"***"}"#);
+        assert_eq!(masker.mask("?t=a%22b+c%2Fd"), "?t=***");
+    }
+}

@@ -1,0 +1,604 @@
+//! The vocabulary that both halves speak: the half that probes writes these values, the half that tells reads
+//! them. Status, reason, phases, findings and outcomes are the words of every report, metric and alert.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The lifetime of the protocol that was spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Era {
+    /// Revisions up to 2025-11-25: a session opened by `initialize`.
+    Legacy,
+    /// 2026-07-28 and later: stateless, `_meta` on every request.
+    Modern,
+}
+
+impl Era {
+    /// The word used in files and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
+}
+
+/// How messages travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TransportKind {
+    /// A child process, one message a line.
+    Stdio,
+    /// One endpoint, POST per message, JSON or an event stream in reply (2025-03-26 and later).
+    StreamableHttp,
+    /// The two-endpoint HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+impl TransportKind {
+    /// The word used in files and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::StreamableHttp => "streamable-http",
+            Self::Sse => "sse",
+        }
+    }
+}
+
+/// How a run, a probe or a step ended. Ordered from best to worst for folding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Not run, because something before it failed. Steps only.
+    Skipped,
+    /// Everything as expected.
+    Healthy,
+    /// Works, but something is not as it should be.
+    Degraded,
+    /// We could not tell, through a fault or an interruption of our own.
+    Unknown,
+    /// The server is at fault.
+    Failed,
+}
+
+impl Status {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $variant:ident = $code:literal,)*) => {
+        /// Why something is not healthy: a closed set, safe as a metric label.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[doc = $doc])* $variant,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word used in outputs and as a label.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc,)*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The server's program could not be started.
+    Spawn = "spawn",
+    /// The server's process ended before it answered.
+    Exited = "exited",
+    /// The host name could not be resolved.
+    Resolve = "resolve",
+    /// No connection could be made: refused, unreachable, or cut while connecting.
+    Connect = "connect",
+    /// The TLS handshake or the certificate was refused.
+    Tls = "tls",
+    /// The HTTP answer is not one an MCP endpoint gives: a status, a redirect, or a page instead of a message.
+    Http = "http",
+    /// The server asks for credentials or refused the ones it got.
+    Auth = "auth",
+    /// The server asked us to slow down (HTTP 429).
+    RateLimited = "rate_limited",
+    /// No answer within the time allowed.
+    Timeout = "timeout",
+    /// The connection, stream or pipe was closed before the answer was complete.
+    Closed = "closed",
+    /// The answer breaks JSON-RPC or the MCP specification.
+    Protocol = "protocol",
+    /// The server speaks no protocol version that was asked for.
+    Incompatible = "incompatible",
+    /// The server answered with a JSON-RPC error that nobody expected.
+    RpcError = "rpc_error",
+    /// A tool answered with isError that nobody expected.
+    ToolError = "tool_error",
+    /// An expectation of the probe file was not met.
+    Check = "check",
+    /// The answer came later than the probe file allows.
+    Slow = "slow",
+    /// The definitions differ from the lock file.
+    Drift = "drift",
+    /// It passed only on a retry.
+    Flaky = "flaky",
+    /// An answer was larger than the limit.
+    TooLarge = "too_large",
+    /// The machine of the prober was suspended during the run.
+    Suspended = "suspended",
+    /// The run was interrupted, or nobody agreed to start the target.
+    Cancelled = "cancelled",
+    /// A bug or a lack of resources in mcp-probe itself.
+    Internal = "internal",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Will hurt some clients.
+    Warning,
+    /// Breaks the specification or clients in use.
+    Error,
+}
+
+impl Severity {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something that was noticed beside, or found by, a check. Texts of a server inside it are raw: whoever shows
+/// them sanitises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable id from a closed set, such as `stdio.stdout_clean`.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was expected.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
+    /// Where in the reply, as a JSONPath, where that makes sense.
+    pub path: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a path.
+    #[must_use]
+    pub fn new(id: &'static str, severity: Severity, expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self { id, severity, expected: expected.into(), actual: actual.into(), path: None }
+    }
+}
+
+/// The phases of a run, in the order in which they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Starting the child process.
+    Spawn,
+    /// Looking up the host name.
+    Resolve,
+    /// The TCP (or Unix socket) connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Finding out which era the server speaks.
+    Detect,
+    /// `initialize` and `notifications/initialized`, or a pinned `server/discover`.
+    Handshake,
+    /// The calls.
+    Call,
+    /// Ending the session and the process.
+    Close,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 8] =
+        [Self::Spawn, Self::Resolve, Self::Connect, Self::Tls, Self::Detect, Self::Handshake, Self::Call, Self::Close];
+
+    /// The word used in outputs and as a label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spawn => "spawn",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Detect => "detect",
+            Self::Handshake => "handshake",
+            Self::Call => "call",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// How long each phase took. A phase that did not happen is absent, never zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases([Option<Duration>; 8]);
+
+impl Phases {
+    /// The time of one phase.
+    #[must_use]
+    pub fn get(&self, phase: Phase) -> Option<Duration> {
+        self.0[phase as usize]
+    }
+
+    /// Adds time to a phase.
+    pub fn add(&mut self, phase: Phase, took: Duration) {
+        let slot = &mut self.0[phase as usize];
+        *slot = Some(slot.unwrap_or_default() + took);
+    }
+
+    /// Adds every phase of another record.
+    pub fn absorb(&mut self, other: &Self) {
+        for (phase, took) in other.iter() {
+            self.add(phase, took);
+        }
+    }
+
+    /// The phases that happened, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Phase, Duration)> + '_ {
+        Phase::ALL.into_iter().filter_map(|phase| self.get(phase).map(|took| (phase, took)))
+    }
+}
+
+/// What the server calls itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerIdentity {
+    /// `serverInfo.name`, raw.
+    pub name: String,
+    /// `serverInfo.version`, raw.
+    pub version: String,
+}
+
+/// What was spoken with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolUsed {
+    /// The dated revision, such as `2025-11-25`.
+    pub version: String,
+    /// Its era.
+    pub era: Era,
+    /// How messages travelled.
+    pub transport: TransportKind,
+}
+
+/// Why something is not healthy, with the sentence for a person: what was expected, what came, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// The closed-set reason.
+    pub reason: Reason,
+    /// One sentence, and on further lines the evidence (the end of stderr, say). Raw server text inside.
+    pub message: String,
+}
+
+impl Cause {
+    /// A cause from its two parts.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// The status of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckStatus {
+    /// As expected.
+    Passed,
+    /// Over a warning bound.
+    Warned,
+    /// Not as expected.
+    Failed,
+    /// Could not be judged; the step fails.
+    Blocked,
+    /// Did not apply.
+    Skipped,
+}
+
+impl CheckStatus {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Warned => "warned",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One judged expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckOutcome {
+    /// The `expect.` kind, such as `latency`.
+    pub kind: &'static str,
+    /// How it was judged.
+    pub status: CheckStatus,
+    /// What the probe file asked for.
+    pub expected: String,
+    /// What came, raw.
+    pub actual: String,
+    /// Where in the reply.
+    pub path: Option<String>,
+    /// Where in the probe file: `file:line:column`.
+    pub place: Option<String>,
+}
+
+/// One step of a probe.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    /// The step's name; the method when the file gives none.
+    pub name: String,
+    /// The JSON-RPC method.
+    pub method: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub cause: Option<Cause>,
+    /// Request written to last byte of the reply.
+    pub latency: Option<Duration>,
+    /// Request written to first byte of the reply.
+    pub first_byte: Option<Duration>,
+    /// Size of the request on the wire, without transport framing.
+    pub request_bytes: u64,
+    /// Size of the reply, likewise.
+    pub response_bytes: u64,
+    /// What was expected of it.
+    pub checks: Vec<CheckOutcome>,
+}
+
+/// One attempt at a probe.
+#[derive(Clone, Debug)]
+pub struct AttemptOutcome {
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub reason: Option<Reason>,
+    /// From its start to its end.
+    pub duration: Duration,
+}
+
+/// What one probe of one target found.
+#[derive(Clone, Debug)]
+pub struct ProbeOutcome {
+    /// The probe's name.
+    pub name: String,
+    /// The target's name.
+    pub target: String,
+    /// The target's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Wall time at the start.
+    pub started_at: jiff::Timestamp,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub cause: Option<Cause>,
+    /// Whether the handshake (or detection) was complete when it ended; decides the exit code of a time-out.
+    pub connected: bool,
+    /// What the server calls itself, where it said so.
+    pub server: Option<ServerIdentity>,
+    /// What was spoken, where that was settled.
+    pub protocol: Option<ProtocolUsed>,
+    /// All attempts together.
+    pub duration: Duration,
+    /// Of the last attempt.
+    pub phases: Phases,
+    /// Every attempt, in order.
+    pub attempts: Vec<AttemptOutcome>,
+    /// Of the last attempt.
+    pub steps: Vec<StepOutcome>,
+    /// What was noticed beside the checks.
+    pub findings: Vec<Finding>,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From us to the server.
+    Sent,
+    /// From the server to us.
+    Received,
+}
+
+impl Direction {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Received => "received",
+        }
+    }
+}
+
+/// One message on the wire, with the ids that correlate it. Secrets are already masked.
+#[derive(Clone, Debug)]
+pub struct WireRecord {
+    /// The probe, or the command word of an ad hoc call.
+    pub probe: String,
+    /// The target's name.
+    pub target: String,
+    /// Counts the calls of one run.
+    pub call_id: String,
+    /// The JSON-RPC id, where the message has one.
+    pub rpc_id: Option<Value>,
+    /// A W3C trace id shared by the messages of one call.
+    pub trace_id: String,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The JSON-RPC method; of a reply, that of its request.
+    pub method: Option<String>,
+    /// `ok`, `error`, `malformed`, `noise`, or the HTTP status where there is nothing else.
+    pub status: Option<String>,
+    /// Bytes of the message.
+    pub bytes: u64,
+    /// Of a reply: since its request was written.
+    pub duration: Option<Duration>,
+    /// The message itself; text that is not JSON is a string.
+    pub payload: Value,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// A run of so many probes begins.
+    RunStarted {
+        /// How many probe-target pairs will run.
+        probes: usize,
+    },
+    /// A probe begins.
+    ProbeStarted {
+        /// Its position in the plan.
+        index: usize,
+        /// Its name.
+        probe: String,
+        /// Its target.
+        target: String,
+    },
+    /// A message went over the wire.
+    Wire(Box<WireRecord>),
+    /// A probe ended.
+    ProbeFinished {
+        /// Its position in the plan.
+        index: usize,
+        /// What it found.
+        outcome: Box<ProbeOutcome>,
+    },
+    /// The run ended.
+    RunFinished {
+        /// From start to end.
+        duration: Duration,
+        /// Whether it was cut short by a signal.
+        interrupted: bool,
+    },
+}
+
+/// An event with its place in the one order that all consumers see.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Counts up from 1.
+    pub sequence: u64,
+    /// Wall time.
+    pub at: jiff::Timestamp,
+    /// The run.
+    pub run_id: crate::base::ids::RunId,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// A result could not be told: a file could not be written, a receiver refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TellError(pub String);
+
+/// Somebody who listens: a report, the wire log, metrics.
+pub trait Consumer: Send {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// When it could not be told; the run goes on and the error is shown at the end.
+    fn on_event(&mut self, event: &Event) -> Result<(), TellError>;
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// When it could not be told.
+    fn finish(self: Box<Self>) -> Result<(), TellError>;
+}
+
+struct Channel {
+    sequence: u64,
+    consumers: Vec<Box<dyn Consumer>>,
+    errors: Vec<TellError>,
+}
+
+/// Puts events in one order and hands them to every consumer. Clones share the same order.
+#[derive(Clone)]
+pub struct Publisher {
+    run_id: crate::base::ids::RunId,
+    channel: Arc<Mutex<Channel>>,
+    wire: bool,
+}
+
+impl Publisher {
+    /// A publisher for these consumers. `wire` says whether anybody wants [`EventKind::Wire`]; without it the
+    /// records are not even built.
+    #[must_use]
+    pub fn new(run_id: crate::base::ids::RunId, consumers: Vec<Box<dyn Consumer>>, wire: bool) -> Self {
+        let channel = Channel { sequence: 0, consumers, errors: Vec::new() };
+        Self { run_id, channel: Arc::new(Mutex::new(channel)), wire }
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run_id(&self) -> crate::base::ids::RunId {
+        self.run_id
+    }
+
+    /// Whether wire records are wanted.
+    #[must_use]
+    pub fn wants_wire(&self) -> bool {
+        self.wire
+    }
+
+    /// Hands an event to every consumer.
+    pub fn publish(&self, kind: EventKind) {
+        let mut channel = self.channel.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        channel.sequence += 1;
+        let event = Event { sequence: channel.sequence, at: jiff::Timestamp::now(), run_id: self.run_id, kind };
+        let Channel { consumers, errors, .. } = &mut *channel;
+        for consumer in consumers {
+            if let Err(error) = consumer.on_event(&event)
+                && errors.len() < 16
+            {
+                errors.push(error);
+            }
+        }
+    }
+
+    /// Ends every consumer; gives the errors of telling.
+    #[must_use]
+    pub fn finish(&self) -> Vec<TellError> {
+        let mut channel = self.channel.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let consumers = std::mem::take(&mut channel.consumers);
+        let mut errors = std::mem::take(&mut channel.errors);
+        errors.extend(consumers.into_iter().filter_map(|consumer| consumer.finish().err()));
+        errors
+    }
+}

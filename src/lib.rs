@@ -1,0 +1,7 @@
+//! mcp-probe: an active synthetic prober and health check for MCP servers.
+//!
+//! Modules stand in the order of dependency, lowest first: a module imports only modules above it in this list.
+//! `tests/architecture.rs` enforces that; ARCHITECTURE.md tells the story.
+
+pub mod base;
+pub mod event;
