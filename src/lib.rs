@@ -5,3 +5,7 @@
 
 pub mod base;
 pub mod event;
+pub mod wire;
+pub mod protocol;
+pub mod transport;
+pub mod session;

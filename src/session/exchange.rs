@@ -1,0 +1,134 @@
+//! What a call gave: the reply or the fault, the time marks, and what was heard meanwhile. Checks judge it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::event::{Finding, ProtocolUsed, ServerIdentity, TransportKind};
+use crate::protocol::Revision;
+use crate::transport::{Fault, Head};
+use crate::wire::RpcError;
+
+/// When the bytes were where. `sent` is when the request was written; queueing and connecting come before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// The request was written; `None` when it never was.
+    pub sent: Option<Instant>,
+    /// First byte of the reply.
+    pub first_byte: Option<Instant>,
+    /// Last byte of the reply.
+    pub last_byte: Option<Instant>,
+}
+
+impl Marks {
+    /// Request written to last byte of the reply.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        Some(self.last_byte?.saturating_duration_since(self.sent?))
+    }
+
+    /// Request written to first byte of the reply.
+    #[must_use]
+    pub fn first_byte(&self) -> Option<Duration> {
+        Some(self.first_byte?.saturating_duration_since(self.sent?))
+    }
+}
+
+/// A notification that was heard while a call was open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Since the request was written.
+    pub after: Duration,
+    /// Its method.
+    pub method: String,
+    /// Its parameters.
+    pub params: Value,
+}
+
+/// A reply.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The result (of a list: all pages merged), or the JSON-RPC error.
+    pub body: Result<Value, RpcError>,
+    /// The reply as received, one entry a page.
+    pub raw: Vec<Bytes>,
+}
+
+/// One call and what became of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The method.
+    pub method: String,
+    /// The parameters as the caller gave them, without what the era adds.
+    pub params: Value,
+    /// Counts the calls of a run; in every wire record of this call.
+    pub call_id: String,
+    /// The reply, or why there is none.
+    pub reply: Result<Reply, Fault>,
+    /// Of the first page and the last round.
+    pub marks: Marks,
+    /// Everything: all pages, all rounds of input, retries that the protocol demands.
+    pub total: Duration,
+    /// How many pages a list had; 1 for everything else.
+    pub pages: u32,
+    /// Bytes of the request, without transport framing (of the first page).
+    pub request_bytes: u64,
+    /// Bytes of the reply, without transport framing (of all pages).
+    pub response_bytes: u64,
+    /// Notifications heard while it was open, in order; bounded.
+    pub notices: Vec<Notice>,
+    /// The HTTP head of the reply.
+    pub head: Option<Head>,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+}
+
+impl Exchange {
+    /// The result, where there is one.
+    #[must_use]
+    pub fn result(&self) -> Option<&Value> {
+        self.reply.as_ref().ok()?.body.as_ref().ok()
+    }
+
+    /// The JSON-RPC error, where there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<&RpcError> {
+        self.reply.as_ref().ok()?.body.as_ref().err()
+    }
+}
+
+/// What the server said of itself when the session was opened.
+#[derive(Clone, Debug)]
+pub struct ServerFacts {
+    /// `serverInfo`, where it said so.
+    pub identity: Option<ServerIdentity>,
+    /// `instructions`, raw.
+    pub instructions: Option<String>,
+    /// `capabilities`, as they came; an empty object when nothing is known.
+    pub capabilities: Value,
+    /// The revision that is spoken.
+    pub revision: &'static Revision,
+    /// How messages travel.
+    pub transport: TransportKind,
+    /// The modern era: every version the server listed.
+    pub supported: Vec<String>,
+}
+
+impl ServerFacts {
+    /// As outcomes tell it.
+    #[must_use]
+    pub fn protocol(&self) -> ProtocolUsed {
+        ProtocolUsed { version: self.revision.version.to_owned(), era: self.revision.era, transport: self.transport }
+    }
+
+    /// Whether a capability, as a dotted path such as `resources.subscribe`, was declared. A member that is
+    /// `false` or `null` is not.
+    #[must_use]
+    pub fn declares(&self, capability: &str) -> bool {
+        let (head, rest) = capability.split_once('.').unwrap_or((capability, ""));
+        let declared = |value: Option<&Value>| !matches!(value, None | Some(Value::Null | Value::Bool(false)));
+        let first = self.capabilities.get(head);
+        declared(first) && (rest.is_empty() || declared(first.and_then(|value| value.get(rest))))
+    }
+}
