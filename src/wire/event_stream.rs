@@ -81,6 +81,17 @@ impl EventDecoder {
     }
 
     fn next_line(&mut self) -> Option<BytesMut> {
+        const BOM: &[u8] = b"\xef\xbb\xbf";
+        if !self.started {
+            let seen = self.buffer.len().min(BOM.len());
+            if self.buffer[..seen] == BOM[..seen] {
+                if seen < BOM.len() {
+                    return None;
+                }
+                let _ = self.buffer.split_to(BOM.len());
+            }
+            self.started = true;
+        }
         if self.skip_lf && !self.buffer.is_empty() {
             if self.buffer[0] == b'\n' {
                 let _ = self.buffer.split_to(1);
@@ -94,16 +105,12 @@ impl EventDecoder {
                 self.scanned = 0;
                 self.skip_lf = line.last() == Some(&b'\r');
                 line.truncate(line.len() - 1);
-                if !std::mem::replace(&mut self.started, true) && line.starts_with(b"\xef\xbb\xbf") {
-                    let _ = line.split_to(3);
-                }
                 Some(line)
             }
             None => {
                 self.scanned = self.buffer.len();
                 if self.scanned > self.limit {
                     self.size += self.scanned as u64;
-                    self.started = true;
                     self.beheaded = true;
                     self.buffer.clear();
                     self.scanned = 0;
