@@ -1,0 +1,329 @@
+//! One conversation with one server: gives ids, writes messages in the way of the era, and sorts what is heard into
+//! replies, notices, questions to answer and things that should not have come.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::answers::Answers;
+use super::revision::Revision;
+use super::{headers, modern};
+use crate::base::sanitize::one_line;
+use crate::event::{Era, Finding, Severity, TransportKind};
+use crate::wire::{Frame, Id, Malformed, Message, RpcError, message};
+
+/// A message ready for the transport.
+#[derive(Clone, Debug)]
+pub struct Composed {
+    /// The id of a request.
+    pub id: Option<Id>,
+    /// The message.
+    pub body: Bytes,
+    /// HTTP headers of the protocol.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What a frame is to those who wait for replies.
+#[derive(Debug)]
+pub enum Sorted {
+    /// The reply to the request at this place of the waiting list.
+    Reply(usize, Result<Value, RpcError>),
+    /// Meant as that reply, but it breaks the rules; nothing better will come.
+    Broken(usize, String),
+    /// A notification.
+    Notice(String, Value),
+    /// A request of the server, with the reply to send; a finding where it should not have asked.
+    Question(String, Composed, Option<Finding>),
+    /// Nothing for us, worth a finding.
+    Stray(Finding),
+}
+
+/// The state of a conversation.
+#[derive(Debug)]
+pub struct Conversation {
+    /// How messages travel; decides which headers and cancellations there are.
+    pub transport: TransportKind,
+    /// Known once the era and version are settled.
+    pub revision: Option<&'static Revision>,
+    /// The legacy HTTP session.
+    pub http_session: Option<String>,
+    answers: Answers,
+    last_id: u64,
+}
+
+impl Conversation {
+    /// A new conversation, about which nothing is settled.
+    #[must_use]
+    pub fn new(transport: TransportKind, answers: Answers) -> Self {
+        Self { transport, revision: None, http_session: None, answers, last_id: 0 }
+    }
+
+    /// What may be answered.
+    #[must_use]
+    pub fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Changes what may be answered, where capabilities are declared with each request.
+    pub fn set_answers(&mut self, answers: Answers) {
+        self.answers = answers;
+    }
+
+    /// Writes a request. The id is a string for the first message of a detection, so that a server that echoes
+    /// numbers only is not mistaken for a silent one, and a number otherwise.
+    pub fn request(&mut self, method: &str, params: &Value, schema: Option<&Value>) -> Composed {
+        self.last_id += 1;
+        let id = if method == "server/discover" {
+            Id::text(format!("mcp-probe-{}", self.last_id))
+        } else {
+            Id::number(self.last_id)
+        };
+        let token = format!("mcp-probe-{}", self.last_id);
+        let token = (method == "tools/call").then_some(token.as_str());
+        let params = match self.revision {
+            Some(revision) if revision.era == Era::Modern => {
+                Some(modern::envelope(params, revision, &self.answers, token))
+            }
+            _ => legacy_params(params, token),
+        };
+        let asked = params.clone().unwrap_or(Value::Null);
+        let headers = self.headers(Some((method, &asked)), schema);
+        Composed { body: message::request(&id, method, params.as_ref()), id: Some(id), headers }
+    }
+
+    /// Writes a notification.
+    #[must_use]
+    pub fn notification(&self, method: &str, params: Option<&Value>) -> Composed {
+        let headers = self.headers(Some((method, params.unwrap_or(&Value::Null))), None);
+        Composed { id: None, body: message::notification(method, params), headers }
+    }
+
+    /// The cancellation of a request, where the era wants a message for it: 2026-07-28 closes the HTTP stream instead,
+    /// and `initialize` cannot be cancelled.
+    #[must_use]
+    pub fn cancellation(&self, id: &Id, method: &str, reason: &str) -> Option<Composed> {
+        let modern = self.revision.is_some_and(|revision| revision.era == Era::Modern);
+        if method == "initialize" || (modern && self.transport != TransportKind::Stdio) {
+            return None;
+        }
+        let params = json!({"requestId": id.to_value(), "reason": reason});
+        Some(self.notification("notifications/cancelled", Some(&params)))
+    }
+
+    /// The headers of a message that is no JSON-RPC request: GET and DELETE.
+    #[must_use]
+    pub fn bare_headers(&self) -> Vec<(String, String)> {
+        self.headers(None, None)
+    }
+
+    /// Sorts a frame. `waiting` are the ids of the open requests, oldest first; `owner` is the place of the one whose
+    /// HTTP answer the frame came in.
+    pub fn sort(&mut self, frame: &Frame, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+        let message = match &frame.parsed {
+            Ok(message) => message,
+            Err(broken) => return sort_broken(broken, frame, waiting, owner),
+        };
+        match message {
+            Message::Notification { method, params } => {
+                let params = params.as_ref().and_then(|params| serde_json::from_str(params.get()).ok());
+                Sorted::Notice(method.clone(), params.unwrap_or(Value::Null))
+            }
+            Message::Request { id, method, .. } => self.question(id, method),
+            Message::Reply { id, body } => {
+                let Some(place) = id.as_ref().and_then(|id| waiting.iter().position(|open| *open == id)) else {
+                    return sort_foreign(id.as_ref(), body.as_ref().err(), waiting, owner);
+                };
+                let body = match body {
+                    Err(error) => Err(error.clone()),
+                    Ok(result) => match serde_json::from_str::<Value>(result.get()) {
+                        Ok(result) => Ok(result),
+                        Err(error) => return Sorted::Broken(place, format!("the result cannot be read: {error}")),
+                    },
+                };
+                Sorted::Reply(place, body)
+            }
+        }
+    }
+
+    fn question(&self, id: &Id, method: &str) -> Sorted {
+        let era = self.revision.map_or(Era::Legacy, |revision| revision.era);
+        let reply = self.answers.reply(era, method);
+        let shown = one_line(method, 60);
+        let finding = if era == Era::Modern {
+            Some(Finding::new(
+                "rpc.unsolicited",
+                Severity::Error,
+                "no requests from the server (2026-07-28)",
+                format!("the server asked {shown}"),
+            ))
+        } else if reply.is_err() {
+            Some(Finding::new(
+                "answers.unasked",
+                Severity::Error,
+                "no request for a capability that the client did not declare",
+                format!("the server asked {shown}"),
+            ))
+        } else {
+            None
+        };
+        let headers = self.headers(None, None);
+        Sorted::Question(method.to_owned(), Composed { id: None, body: message::reply(id, &reply), headers }, finding)
+    }
+
+    fn headers(&self, method: Option<(&str, &Value)>, schema: Option<&Value>) -> Vec<(String, String)> {
+        match self.transport {
+            TransportKind::StreamableHttp => {
+                headers::of_message(self.revision, self.http_session.as_deref(), method, schema)
+            }
+            TransportKind::Stdio | TransportKind::Sse => Vec::new(),
+        }
+    }
+}
+
+/// A message that breaks the rules and names an open call, came as the body of its HTTP answer, or is visibly meant
+/// as JSON-RPC, is the answer that was meant: waiting for a better one would turn a clear failure into a time-out.
+/// Anything else (a log line in JSON, say) is noise to be noted and survived.
+fn sort_broken(broken: &Malformed, frame: &Frame, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+    let named = broken.id().and_then(|id| waiting.iter().position(|open| *open == id));
+    let looks_meant = broken.id().is_none() && memchr::memmem::find(&frame.raw, b"\"jsonrpc\"").is_some();
+    let place = named.or(owner).or_else(|| (looks_meant && !waiting.is_empty()).then_some(0));
+    match place {
+        Some(place) => Sorted::Broken(place, broken.to_string()),
+        None => {
+            let actual = format!("{broken}: {}", one_line(&String::from_utf8_lossy(&frame.raw), 120));
+            Sorted::Stray(Finding::new("rpc.malformed", Severity::Error, "JSON-RPC 2.0 messages", actual))
+        }
+    }
+}
+
+/// A reply whose id is not ours. An error without an id (or with `null`, or, inside the answer to our own POST, with any
+/// id) answers the oldest open request: servers write such ids when they could not read the request. The right digits in
+/// the wrong JSON type are a broken reply.
+fn sort_foreign(id: Option<&Id>, error: Option<&RpcError>, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+    if let Some(error) = error
+        && !waiting.is_empty()
+        && (owner.is_some() || matches!(id, None | Some(Id::Null)))
+    {
+        return Sorted::Reply(owner.unwrap_or(0), Err(error.clone()));
+    }
+    let digits = |id: &Id| match id {
+        Id::Number(text) | Id::Text(text) => Some(text.clone()),
+        Id::Null => None,
+    };
+    let shown = id.map_or_else(|| "no id".to_owned(), |id| format!("id {}", one_line(&id.to_string(), 60)));
+    let same_digits =
+        id.and_then(digits).and_then(|text| waiting.iter().position(|open| digits(open) == Some(text.clone())));
+    if let Some(place) = same_digits.or(owner) {
+        return Sorted::Broken(place, format!("the request had id {}, the reply has {shown}", waiting[place]));
+    }
+    let expected = match waiting.first() {
+        Some(waiting) => format!("a reply with id {waiting}, of the same JSON type"),
+        None => "replies to open requests only".to_owned(),
+    };
+    Sorted::Stray(Finding::new("rpc.unknown_id", Severity::Error, expected, format!("a reply with {shown}")))
+}
+
+/// Legacy parameters are bare: none at all where there are none.
+fn legacy_params(params: &Value, token: Option<&str>) -> Option<Value> {
+    let mut params = match params {
+        Value::Object(map) => map.clone(),
+        Value::Null => Map::new(),
+        other => return Some(other.clone()),
+    };
+    if let Some(token) = token {
+        let meta = params.entry("_meta").or_insert_with(|| json!({}));
+        if let Value::Object(meta) = meta {
+            meta.entry("progressToken").or_insert_with(|| token.into());
+        }
+    }
+    (!params.is_empty()).then_some(Value::Object(params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn legacy() -> Conversation {
+        let mut conversation = Conversation::new(TransportKind::Stdio, Answers::default());
+        conversation.revision = Some(Revision::newest(Era::Legacy));
+        conversation
+    }
+
+    fn sort(conversation: &mut Conversation, text: &str, waiting: &Id) -> Sorted {
+        let frame = message::read(&Bytes::copy_from_slice(text.as_bytes())).remove(0);
+        conversation.sort(&frame, &[waiting], None)
+    }
+
+    #[test]
+    fn requests_are_written_in_the_way_of_the_era() {
+        let mut conversation = legacy();
+        let composed = conversation.request("tools/list", &Value::Null, None);
+        assert_eq!(&composed.body[..], br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        conversation.revision = Some(Revision::newest(Era::Modern));
+        let composed = conversation.request("tools/list", &Value::Null, None);
+        let value: Value = serde_json::from_slice(&composed.body).unwrap();
+        assert_eq!(value["id"], 2);
+        assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
+        assert!(composed.headers.is_empty(), "stdio has no headers");
+    }
+
+    #[test]
+    fn replies_are_matched_by_id_and_type() {
+        let mut conversation = legacy();
+        let id = Id::number(7);
+        assert!(matches!(
+            sort(&mut conversation, r#"{"jsonrpc":"2.0","id":7,"result":{"a":1}}"#, &id),
+            Sorted::Reply(0, Ok(_))
+        ));
+        for text in [
+            r#"{"level":"info","msg":"ready"}"#,
+            r#"{"jsonrpc":"2.0","id":8,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":8,"error":{"code":1,"message":"x"}}"#,
+        ] {
+            assert!(matches!(sort(&mut conversation, text, &id), Sorted::Stray(_)), "{text}");
+        }
+        for text in [
+            r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"x"}}"#,
+        ] {
+            assert!(matches!(sort(&mut conversation, text, &id), Sorted::Reply(0, Err(_))), "{text}");
+        }
+        for text in [
+            r#"{"id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":"7","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"#,
+        ] {
+            assert!(matches!(sort(&mut conversation, text, &id), Sorted::Broken(0, _)), "{text}");
+        }
+        assert!(matches!(sort(&mut conversation, r#"{"id":9,"result":{}}"#, &id), Sorted::Stray(_)));
+    }
+
+    #[test]
+    fn questions_are_answered_and_undeclared_ones_noted() {
+        let mut conversation = legacy();
+        let id = Id::number(1);
+        let Sorted::Question(_, reply, None) =
+            sort(&mut conversation, r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#, &id)
+        else {
+            panic!()
+        };
+        assert_eq!(&reply.body[..], br#"{"jsonrpc":"2.0","id":"a","result":{}}"#);
+        let Sorted::Question(_, reply, Some(finding)) =
+            sort(&mut conversation, r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#, &id)
+        else {
+            panic!()
+        };
+        assert!(reply.body.windows(6).any(|window| window == b"-32601"));
+        assert_eq!(finding.id, "answers.unasked");
+    }
+
+    #[test]
+    fn cancelling_is_a_message_only_where_the_era_says_so() {
+        let mut conversation = legacy();
+        assert!(conversation.cancellation(&Id::number(3), "tools/call", "time-out").is_some());
+        assert!(conversation.cancellation(&Id::number(3), "initialize", "time-out").is_none());
+        conversation.revision = Some(Revision::newest(Era::Modern));
+        assert!(conversation.cancellation(&Id::number(3), "tools/call", "time-out").is_some());
+        conversation.transport = TransportKind::StreamableHttp;
+        assert!(conversation.cancellation(&Id::number(3), "tools/call", "time-out").is_none());
+    }
+}
