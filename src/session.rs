@@ -2,5 +2,308 @@
 //! error; it gives an [`Exchange`] that says what came, when, or why nothing could be had.
 
 pub mod exchange;
+mod line;
+mod negotiate;
+mod pending;
+pub mod tap;
 
 pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
+pub use negotiate::{Known, Opening, Refused};
+pub use tap::Tap;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::event::{Era, Finding, Phase, Phases, Severity, TransportKind};
+use crate::protocol::paging::Pages;
+use crate::protocol::{Answers, detect, modern};
+use crate::transport::{Certificate, Dial, Farewell, Fault};
+use line::{Ask, Line};
+
+/// More rounds of input than any honest call needs.
+const ROUNDS_MAX: u32 = 8;
+
+/// One call to be made.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: String,
+    /// The parameters, without what the era adds.
+    pub params: Value,
+    /// What the server may ask meanwhile. In the legacy era only what was declared at the opening counts.
+    pub answers: Answers,
+}
+
+impl Call {
+    /// A call that answers no questions.
+    #[must_use]
+    pub fn new(method: impl Into<String>, params: Value) -> Self {
+        Self { method: method.into(), params, answers: Answers::default() }
+    }
+}
+
+/// An open conversation.
+pub struct Session {
+    line: Line,
+    facts: ServerFacts,
+    opening: Exchange,
+    strict: bool,
+    phases: Phases,
+    tools: Option<Vec<Value>>,
+}
+
+/// How a session ended, with all that was learnt over its life.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// How the link ended.
+    pub farewell: Farewell,
+    /// Everything that was noticed outside single calls.
+    pub findings: Vec<Finding>,
+    /// All phases but `call`.
+    pub phases: Phases,
+    /// The server's certificate, on https.
+    pub certificate: Option<Certificate>,
+}
+
+impl Session {
+    /// Opens a link, finds out the era (unless pinned) and opens the conversation.
+    ///
+    /// # Errors
+    /// [`Refused`], with everything that was learnt on the way; nothing is left behind.
+    pub async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result<Self, Box<Refused>> {
+        negotiate::open(dial, opening, tap).await
+    }
+
+    /// What the server said of itself.
+    #[must_use]
+    pub fn facts(&self) -> &ServerFacts {
+        &self.facts
+    }
+
+    /// The exchange that opened the conversation: `initialize`, or `server/discover`.
+    #[must_use]
+    pub fn opening(&self) -> &Exchange {
+        &self.opening
+    }
+
+    /// What opening took.
+    #[must_use]
+    pub fn phases(&self) -> &Phases {
+        &self.phases
+    }
+
+    /// The tools, read once per session and outside all timings.
+    ///
+    /// # Errors
+    /// The fault or error that `tools/list` ended with, as a fault.
+    pub async fn tools(&mut self, deadline: Instant) -> Result<&[Value], Fault> {
+        if self.tools.is_none() {
+            let exchange = self.list(&Call::new("tools/list", Value::Null), "tools", deadline).await;
+            self.tools = Some(tools_of(exchange)?);
+        }
+        Ok(self.tools.as_deref().unwrap_or_default())
+    }
+
+    /// Makes one call: all pages of a list, all rounds of input, one new session where the old one is gone.
+    pub async fn call(&mut self, call: &Call, deadline: Instant) -> Exchange {
+        self.line.conversation.set_answers(call.answers.clone());
+        let list = self.facts.revision.method(&call.method).and_then(|method| method.list);
+        let mut exchange = match list {
+            Some(member) => self.list(call, member, deadline).await,
+            None => self.single(call, deadline).await,
+        };
+        if self.facts.revision.era == Era::Modern
+            && let Some(result) = exchange.result()
+        {
+            let missing = modern::missing_members(result, self.facts.revision, &call.method);
+            if self.facts.identity.is_none() {
+                self.facts.identity = modern::identity_of(result);
+            }
+            exchange.findings.extend(missing);
+        }
+        exchange
+    }
+
+    async fn list(&mut self, call: &Call, member: &'static str, deadline: Instant) -> Exchange {
+        let begun = Instant::now();
+        let mut pages = Pages::new(member);
+        let mut first: Option<Exchange> = None;
+        let mut params = call.params.clone();
+        loop {
+            let page = self.exchange(&call.method, &params, None, deadline).await;
+            let result = page.result().cloned();
+            let exchange = match &mut first {
+                None => first.insert(page),
+                Some(exchange) => {
+                    append(exchange, page);
+                    exchange
+                }
+            };
+            let cursor = result.and_then(|result| pages.add(result));
+            exchange.pages = pages.count().max(1);
+            exchange.total = begun.elapsed();
+            let Some(cursor) = cursor else { break };
+            if !params.is_object() {
+                params = Value::Object(serde_json::Map::new());
+            }
+            params["cursor"] = cursor.into();
+        }
+        let mut exchange = first.unwrap_or_else(|| unreachable!("the loop asks at least once"));
+        let (merged, findings) = pages.finish();
+        if let Ok(Reply { body: Ok(result), .. }) = &mut exchange.reply {
+            *result = merged;
+        }
+        exchange.findings.extend(findings);
+        exchange.params = call.params.clone();
+        exchange
+    }
+
+    async fn single(&mut self, call: &Call, deadline: Instant) -> Exchange {
+        let begun = Instant::now();
+        let modern_http =
+            self.facts.revision.http.method_headers && self.facts.transport == TransportKind::StreamableHttp;
+        let schema =
+            if modern_http && call.method == "tools/call" { self.schema(&call.params, deadline).await } else { None };
+        let mut exchange = self.exchange(&call.method, &call.params, schema.as_ref(), deadline).await;
+        let mismatch = exchange.error().is_some_and(|error| error.code == detect::HEADER_MISMATCH);
+        if mismatch && schema.is_some() {
+            self.tools = None;
+            let schema = self.schema(&call.params, deadline).await;
+            exchange = self.exchange(&call.method, &call.params, schema.as_ref(), deadline).await;
+        }
+        if self.facts.revision.era == Era::Modern {
+            exchange = self.rounds(call, exchange, deadline).await;
+        }
+        exchange.params = call.params.clone();
+        exchange.total = begun.elapsed();
+        exchange
+    }
+
+    /// Answers `input_required` until the result is complete.
+    async fn rounds(&mut self, call: &Call, mut exchange: Exchange, deadline: Instant) -> Exchange {
+        let method = self.facts.revision.method(&call.method);
+        for _ in 0..ROUNDS_MAX {
+            let Some(result) = exchange.result() else { return exchange };
+            match modern::next(result, method, &call.params, &call.answers) {
+                modern::Next::Complete => return exchange,
+                modern::Next::Stuck(why) => {
+                    exchange.findings.push(Finding::new(
+                        "answers.unasked",
+                        Severity::Error,
+                        "a complete result for a client that declares no capability",
+                        why.clone(),
+                    ));
+                    exchange.reply = Err(Fault::new(crate::event::Reason::Protocol, why));
+                    return exchange;
+                }
+                modern::Next::Again(params) => {
+                    let schema = self.schema_known(&call.params);
+                    let next = self.exchange(&call.method, &params, schema.as_ref(), deadline).await;
+                    let mut findings = std::mem::take(&mut exchange.findings);
+                    let mut notices = std::mem::take(&mut exchange.notices);
+                    exchange = next;
+                    findings.append(&mut exchange.findings);
+                    notices.append(&mut exchange.notices);
+                    exchange.findings = findings;
+                    exchange.notices = notices;
+                }
+            }
+        }
+        exchange.reply = Err(Fault::new(
+            crate::event::Reason::Protocol,
+            format!("{} still asks for input after {ROUNDS_MAX} rounds", call.method),
+        ));
+        exchange
+    }
+
+    /// One request and its reply. A session that the server has forgotten is opened anew, once.
+    async fn exchange(&mut self, method: &str, params: &Value, schema: Option<&Value>, deadline: Instant) -> Exchange {
+        let ask = Ask { method, params, schema, deadline };
+        let exchange = self.line.ask(&ask).await;
+        let forgotten = exchange.head.as_ref().is_some_and(|head| head.status == 404)
+            && self.line.conversation.http_session.is_some();
+        if !forgotten {
+            return exchange;
+        }
+        self.line.findings.push(Finding::new(
+            "session.expired",
+            Severity::Warning,
+            "the session lives as long as it is used",
+            format!("HTTP 404 for {method}: the server forgot the session; a new one was opened"),
+        ));
+        match negotiate::reopen(&mut self.line, self.facts.revision, self.strict, deadline).await {
+            Ok(()) => self.line.ask(&ask).await,
+            Err(fault) => Exchange { reply: Err(fault), ..exchange },
+        }
+    }
+
+    async fn schema(&mut self, params: &Value, deadline: Instant) -> Option<Value> {
+        // A failing list is no reason to withhold the call: the server will say what it misses.
+        let _ = self.tools(deadline).await;
+        self.schema_known(params)
+    }
+
+    fn schema_known(&self, params: &Value) -> Option<Value> {
+        let name = params.get("name")?;
+        self.tools.as_ref()?.iter().find(|tool| tool.get("name") == Some(name))?.get("inputSchema").cloned()
+    }
+
+    /// Ends the conversation and the link; nothing is left behind.
+    pub async fn close(mut self, grace: Duration) -> Ending {
+        self.line.end_session(grace).await;
+        self.line.close(grace, self.phases).await
+    }
+}
+
+fn append(exchange: &mut Exchange, page: Exchange) {
+    exchange.response_bytes += page.response_bytes;
+    exchange.findings.extend(page.findings);
+    exchange.notices.extend(page.notices);
+    match (&mut exchange.reply, page.reply) {
+        (Ok(reply), Ok(page)) => {
+            reply.raw.extend(page.raw);
+            if page.body.is_err() {
+                reply.body = page.body;
+            }
+        }
+        (reply, Err(fault)) => *reply = Err(fault),
+        (Err(_), Ok(_)) => {}
+    }
+}
+
+fn tools_of(exchange: Exchange) -> Result<Vec<Value>, Fault> {
+    let reason = crate::event::Reason::RpcError;
+    match exchange.reply?.body {
+        Ok(mut result) => match result["tools"].take() {
+            Value::Array(tools) => Ok(tools),
+            _ => Err(Fault::new(crate::event::Reason::Protocol, "the result of tools/list has no array \"tools\"")),
+        },
+        Err(error) => Err(Fault::new(
+            reason,
+            format!(
+                "tools/list was answered with error {}: {}",
+                error.code,
+                crate::base::sanitize::one_line(&error.message, 200)
+            ),
+        )),
+    }
+}
+
+impl Ending {
+    /// Adds the phase of closing and what it showed.
+    fn of(
+        farewell: Farewell,
+        mut findings: Vec<Finding>,
+        mut phases: Phases,
+        certificate: Option<Certificate>,
+    ) -> Self {
+        phases.add(Phase::Close, farewell.took);
+        for finding in &farewell.findings {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        Self { farewell, findings, phases, certificate }
+    }
+}

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Cause, Finding, Phases, Reason, TransportKind};
+use crate::protocol::refusal::Answer;
 use crate::wire::Frame;
 
 /// Names one outgoing message within a link.
@@ -60,6 +61,19 @@ impl Head {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+
+    /// With its body, as the protocol judges it.
+    #[must_use]
+    pub fn answer<'a>(&'a self, body: &'a [u8]) -> Answer<'a> {
+        Answer {
+            status: self.status,
+            content_type: self.header("content-type"),
+            location: self.header("location"),
+            challenge: self.header("www-authenticate"),
+            retry_after: self.header("retry-after"),
+            body,
+        }
     }
 }
 
@@ -185,6 +199,8 @@ pub struct Farewell {
     pub exit: Option<String>,
     /// Children: what the process tree used.
     pub usage: Option<Usage>,
+    /// Children: the end of stderr, raw and bounded.
+    pub stderr: Option<String>,
     /// What was noticed over the life of the link, with what closing showed.
     pub findings: Vec<Finding>,
 }

@@ -1,6 +1,8 @@
 //! One conversation with one server: gives ids, writes messages in the way of the era, and sorts what is heard into
 //! replies, notices, questions to answer and things that should not have come.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -10,6 +12,9 @@ use super::{headers, modern};
 use crate::base::sanitize::one_line;
 use crate::event::{Era, Finding, Severity, TransportKind};
 use crate::wire::{Frame, Id, Malformed, Message, RpcError, message};
+
+/// Requests given up whose late replies are still recognised.
+const FORGOTTEN_MAX: usize = 64;
 
 /// A message ready for the transport.
 #[derive(Clone, Debug)]
@@ -33,6 +38,8 @@ pub enum Sorted {
     Notice(String, Value),
     /// A request of the server, with the reply to send; a finding where it should not have asked.
     Question(String, Composed, Option<Finding>),
+    /// The reply to a request that was given up.
+    Late,
     /// Nothing for us, worth a finding.
     Stray(Finding),
 }
@@ -48,13 +55,14 @@ pub struct Conversation {
     pub http_session: Option<String>,
     answers: Answers,
     last_id: u64,
+    forgotten: VecDeque<Id>,
 }
 
 impl Conversation {
     /// A new conversation, about which nothing is settled.
     #[must_use]
     pub fn new(transport: TransportKind, answers: Answers) -> Self {
-        Self { transport, revision: None, http_session: None, answers, last_id: 0 }
+        Self { transport, revision: None, http_session: None, answers, last_id: 0, forgotten: VecDeque::new() }
     }
 
     /// What may be answered.
@@ -88,6 +96,14 @@ impl Conversation {
         let asked = params.clone().unwrap_or(Value::Null);
         let headers = self.headers(Some((method, &asked)), schema);
         Composed { body: message::request(&id, method, params.as_ref()), id: Some(id), headers }
+    }
+
+    /// Remembers that nobody waits for this reply any more.
+    pub fn forget(&mut self, id: Id) {
+        if self.forgotten.len() >= FORGOTTEN_MAX {
+            self.forgotten.pop_front();
+        }
+        self.forgotten.push_back(id);
     }
 
     /// Writes a notification.
@@ -130,6 +146,9 @@ impl Conversation {
             Message::Request { id, method, .. } => self.question(id, method),
             Message::Reply { id, body } => {
                 let Some(place) = id.as_ref().and_then(|id| waiting.iter().position(|open| *open == id)) else {
+                    if id.as_ref().is_some_and(|id| self.forgotten.contains(id)) {
+                        return Sorted::Late;
+                    }
                     return sort_foreign(id.as_ref(), body.as_ref().err(), waiting, owner);
                 };
                 let body = match body {

@@ -1,0 +1,439 @@
+//! Drives a conversation over a link: sends, listens, hands each thing heard to the message it belongs to, answers
+//! the server's questions, takes up cut streams, and gives up at the deadline in the way of the era.
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::Ending;
+use super::exchange::Exchange;
+use super::pending::Pending;
+use super::tap::{Passing, Tap};
+use crate::base::duration;
+use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
+use crate::protocol::conversation::{Composed, Sorted};
+use crate::protocol::{Answers, Conversation};
+use crate::transport::{Fault, Heard, Intent, Key, Link, Outgoing, What};
+use crate::wire::{Frame, Id, Message};
+
+/// Findings kept for one session.
+const FINDINGS_MAX: usize = 200;
+
+/// A request to be made.
+pub(super) struct Ask<'a> {
+    pub(super) method: &'a str,
+    pub(super) params: &'a Value,
+    pub(super) schema: Option<&'a Value>,
+    pub(super) deadline: Instant,
+}
+
+pub(super) struct Line {
+    pub(super) conversation: Conversation,
+    pub(super) findings: Vec<Finding>,
+    link: Box<dyn Link>,
+    tap: Tap,
+    cancel: CancellationToken,
+    last_key: Key,
+}
+
+/// Why [`Line::drive`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drive {
+    /// Something that was waited for is done.
+    Done,
+    /// The time is up.
+    TimeUp,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+impl Line {
+    pub(super) fn new(
+        link: Box<dyn Link>,
+        transport: TransportKind,
+        answers: Answers,
+        tap: Tap,
+        cancel: CancellationToken,
+    ) -> Self {
+        let conversation = Conversation::new(transport, answers);
+        Self { conversation, findings: Vec::new(), link, tap, cancel, last_key: 0 }
+    }
+
+    /// One request, its reply, or why there is none.
+    pub(super) async fn ask(&mut self, ask: &Ask<'_>) -> Exchange {
+        let mut pending = self.begin(ask).await;
+        let drive = self.drive(&mut [&mut pending], ask.deadline).await;
+        self.give_up(&mut pending, drive).await;
+        pending.into_exchange()
+    }
+
+    /// Sends a request.
+    pub(super) async fn begin(&mut self, ask: &Ask<'_>) -> Pending {
+        let composed = self.conversation.request(ask.method, ask.params, ask.schema);
+        self.dispatch(composed, Intent::Request, ask.method, ask.params.clone(), ask.deadline).await
+    }
+
+    /// Sends a notification and waits until HTTP has acknowledged it.
+    pub(super) async fn notify(&mut self, method: &str, deadline: Instant) -> Exchange {
+        let composed = self.conversation.notification(method, None);
+        let mut pending = self.dispatch(composed, Intent::OneWay, method, Value::Null, deadline).await;
+        if self.conversation.transport == TransportKind::Stdio {
+            pending.done.get_or_insert(Ok(super::Reply { body: Ok(Value::Null), raw: Vec::new() }));
+        }
+        let drive = self.drive(&mut [&mut pending], deadline).await;
+        self.give_up(&mut pending, drive).await;
+        pending.into_exchange()
+    }
+
+    async fn dispatch(
+        &mut self,
+        composed: Composed,
+        intent: Intent,
+        method: &str,
+        params: Value,
+        deadline: Instant,
+    ) -> Pending {
+        self.last_key += 1;
+        let ids = self.tap.call();
+        let bytes = composed.body.len() as u64;
+        self.tap.pass(&Passing {
+            direction: Direction::Sent,
+            ids: &ids,
+            rpc_id: composed.id.as_ref(),
+            method: Some(method),
+            status: None,
+            duration: None,
+            raw: &composed.body,
+        });
+        let mut pending = Pending::new(self.last_key, composed.id, method, params, ids, bytes);
+        let outgoing = Outgoing {
+            key: pending.key,
+            intent,
+            body: composed.body,
+            headers: composed.headers,
+            repeatable: method != "tools/call",
+        };
+        let cancel = self.cancel.clone();
+        tokio::select! {
+            biased;
+            sent = self.link.send(outgoing) => match sent {
+                Ok(at) => pending.marks.sent = Some(at),
+                Err(fault) => pending.fail(fault),
+            },
+            () = cancel.cancelled() => pending.fail(cancelled()),
+            () = tokio::time::sleep_until(deadline.into()) => pending.fail(Fault::new(
+                Reason::Timeout,
+                format!(
+                    "{method} could not be written within {}: the server does not read",
+                    duration::human(pending.begun.elapsed())
+                ),
+            )),
+        }
+        pending
+    }
+
+    /// Listens until one of them is done.
+    pub(super) async fn drive(&mut self, open: &mut [&mut Pending], until: Instant) -> Drive {
+        let cancel = self.cancel.clone();
+        loop {
+            if open.iter().any(|pending| pending.done.is_some()) {
+                return Drive::Done;
+            }
+            let wake =
+                open.iter().filter_map(|pending| pending.resume.as_ref().map(|(at, _)| *at)).fold(until, Instant::min);
+            tokio::select! {
+                biased;
+                heard = self.link.recv() => self.take(heard, open).await,
+                () = cancel.cancelled() => return Drive::Cancelled,
+                () = tokio::time::sleep_until(wake.into()) => {
+                    if Instant::now() >= until {
+                        return Drive::TimeUp;
+                    }
+                    self.resume(open).await;
+                }
+            }
+        }
+    }
+
+    /// Turns the end of waiting into a fault and cancels what is still running on the server.
+    pub(super) async fn give_up(&mut self, pending: &mut Pending, drive: Drive) {
+        if pending.done.is_some() {
+            self.settle(pending);
+            return;
+        }
+        let fault = match drive {
+            Drive::Cancelled => cancelled(),
+            _ => timeout(pending),
+        };
+        let why = if drive == Drive::Cancelled { "interrupted" } else { "timeout" };
+        if let Some(id) = pending.id.clone()
+            && let Some(message) = self.conversation.cancellation(&id, &pending.method, why)
+        {
+            self.send_aside(message, "notifications/cancelled").await;
+        }
+        self.link.abandon(pending.key);
+        self.forget(pending);
+        pending.fail(fault);
+        self.settle(pending);
+    }
+
+    /// Stops waiting for a message; its late reply is no finding.
+    pub(super) fn forget(&mut self, pending: &mut Pending) {
+        if pending.done.is_none()
+            && let Some(id) = pending.id.clone()
+        {
+            self.conversation.forget(id);
+        }
+    }
+
+    fn settle(&mut self, pending: &mut Pending) {
+        if pending.id.is_none() {
+            self.note_all(std::mem::take(&mut pending.findings));
+        }
+    }
+
+    /// Sends a message whose acknowledgement nobody waits for; bounded, because a server that does not read must not
+    /// hold us up.
+    async fn send_aside(&mut self, composed: Composed, method: &str) {
+        self.last_key += 1;
+        let ids = self.tap.call();
+        self.tap.pass(&Passing {
+            direction: Direction::Sent,
+            ids: &ids,
+            rpc_id: composed.id.as_ref(),
+            method: Some(method),
+            status: None,
+            duration: None,
+            raw: &composed.body,
+        });
+        let outgoing = Outgoing {
+            key: self.last_key,
+            intent: Intent::OneWay,
+            body: composed.body,
+            headers: composed.headers,
+            repeatable: true,
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(100), self.link.send(outgoing)).await;
+    }
+
+    async fn resume(&mut self, open: &mut [&mut Pending]) {
+        let now = Instant::now();
+        for pending in open {
+            let Some((_, cursor)) = pending.resume.take_if(|(at, _)| *at <= now) else { continue };
+            let mut headers = self.conversation.bare_headers();
+            headers.push(("Last-Event-ID".to_owned(), cursor));
+            let outgoing = Outgoing {
+                key: pending.key,
+                intent: Intent::Resume,
+                body: bytes::Bytes::new(),
+                headers,
+                repeatable: true,
+            };
+            if let Err(fault) = self.link.send(outgoing).await {
+                pending.fail(fault);
+            }
+        }
+    }
+
+    async fn take(&mut self, heard: Heard, open: &mut [&mut Pending]) {
+        let Heard { key, first_byte, at, what } = heard;
+        let owner = key.and_then(|key| open.iter().position(|pending| pending.key == key));
+        if key.is_some() && owner.is_none() && !matches!(what, What::Frame(_)) {
+            return;
+        }
+        let may_resume = self.conversation.transport == TransportKind::StreamableHttp
+            && self.conversation.revision.is_none_or(|revision| revision.era == Era::Legacy);
+        match (what, owner) {
+            (What::Frame(frame), owner) => self.take_frame(&frame, first_byte, at, open, owner).await,
+            (What::Fault(fault), None) => open.iter_mut().for_each(|pending| pending.fail(fault.clone())),
+            (What::Fault(fault), Some(owner)) => open[owner].broke(fault, may_resume),
+            (What::Head(head), Some(owner)) => {
+                if let Some(session) = head.header("mcp-session-id").filter(|_| open[owner].method == "initialize") {
+                    self.tap.keep_secret(session);
+                    self.conversation.http_session = Some(session.to_owned());
+                }
+                open[owner].head(head, first_byte);
+            }
+            (What::Cursor { id, retry }, Some(owner)) => open[owner].cursor(id, retry),
+            (What::Noise(bytes), owner) => {
+                if let Some(pending) = open.get_mut(owner.unwrap_or(0)) {
+                    self.tap.pass(&Passing {
+                        direction: Direction::Received,
+                        ids: &pending.ids,
+                        rpc_id: None,
+                        method: None,
+                        status: Some("noise".to_owned()),
+                        duration: None,
+                        raw: &bytes,
+                    });
+                }
+                if let Some(owner) = owner {
+                    open[owner].noise(&bytes);
+                }
+            }
+            (What::End, Some(owner)) => open[owner].end(may_resume),
+            (What::Head(_) | What::Cursor { .. } | What::End, None) => {}
+        }
+    }
+
+    async fn take_frame(
+        &mut self,
+        frame: &Frame,
+        first_byte: Instant,
+        at: Instant,
+        open: &mut [&mut Pending],
+        owner: Option<usize>,
+    ) {
+        let waiting: Vec<&Id> = open.iter().filter_map(|pending| pending.id.as_ref()).collect();
+        let owner = owner.filter(|_| waiting.len() == open.len());
+        let sorted = self.conversation.sort(frame, &waiting, owner);
+        self.tap_frame(frame, &sorted, at, open, owner);
+        if frame.batched && self.conversation.revision.is_some_and(|revision| !revision.batches) {
+            self.note(Finding::new("rpc.batch", Severity::Error, "one message at a time in this revision", "an array"));
+        }
+        match sorted {
+            Sorted::Reply(place, body) => open[place].reply(body, frame.raw.clone(), first_byte, at),
+            Sorted::Broken(place, why) => {
+                let message = format!("the reply to {} breaks JSON-RPC 2.0: {why}", open[place].method);
+                open[place].fail(Fault::new(Reason::Protocol, message));
+            }
+            Sorted::Notice(method, params) => {
+                if let Some(pending) = open.get_mut(owner.unwrap_or(0)) {
+                    pending.notice(method, params, at);
+                }
+            }
+            Sorted::Question(method, reply, finding) => {
+                if let Some(finding) = finding {
+                    self.note(finding);
+                }
+                self.send_aside(reply, &method).await;
+            }
+            Sorted::Late => {}
+            Sorted::Stray(finding) => match open.get_mut(owner.unwrap_or(0)) {
+                Some(pending) => {
+                    if !pending.findings.contains(&finding) && pending.findings.len() < FINDINGS_MAX {
+                        pending.findings.push(finding);
+                    }
+                }
+                None => self.note(finding),
+            },
+        }
+    }
+
+    fn tap_frame(&self, frame: &Frame, sorted: &Sorted, at: Instant, open: &[&mut Pending], owner: Option<usize>) {
+        let (place, status) = match sorted {
+            Sorted::Reply(place, Ok(_)) => (*place, "ok"),
+            Sorted::Reply(place, Err(_)) => (*place, "error"),
+            Sorted::Broken(place, _) => (*place, "malformed"),
+            Sorted::Notice(..) => (owner.unwrap_or(0), "notification"),
+            Sorted::Question(..) => (owner.unwrap_or(0), "request"),
+            Sorted::Stray(_) => (owner.unwrap_or(0), "stray"),
+            Sorted::Late => (owner.unwrap_or(0), "late"),
+        };
+        let Some(pending) = open.get(place) else { return };
+        let is_reply = matches!(sorted, Sorted::Reply(..) | Sorted::Broken(..));
+        let (rpc_id, method) = match &frame.parsed {
+            Ok(Message::Request { id, method, .. }) => (Some(id), Some(method.as_str())),
+            Ok(Message::Notification { method, .. }) => (None, Some(method.as_str())),
+            Ok(Message::Reply { id, .. }) => (id.as_ref(), is_reply.then_some(pending.method.as_str())),
+            Err(broken) => (broken.id(), None),
+        };
+        let since = pending.marks.sent.filter(|_| is_reply);
+        self.tap.pass(&Passing {
+            direction: Direction::Received,
+            ids: &pending.ids,
+            rpc_id,
+            method,
+            status: Some(status.to_owned()),
+            duration: since.map(|sent| at.saturating_duration_since(sent)),
+            raw: &frame.raw,
+        });
+    }
+
+    pub(super) fn note(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_MAX && !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    pub(super) fn note_all(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.note(finding);
+        }
+    }
+
+    pub(super) fn link(&self) -> &dyn Link {
+        &*self.link
+    }
+
+    /// Deletes the HTTP session, if there is one.
+    pub(super) async fn end_session(&mut self, grace: Duration) {
+        if self.conversation.http_session.is_none() || self.conversation.transport != TransportKind::StreamableHttp {
+            return;
+        }
+        let headers = self.conversation.bare_headers();
+        self.conversation.http_session = None;
+        self.last_key += 1;
+        let key = self.last_key;
+        let outgoing = Outgoing { key, intent: Intent::End, body: bytes::Bytes::new(), headers, repeatable: true };
+        let farewell = async {
+            self.link.send(outgoing).await?;
+            loop {
+                let heard = self.link.recv().await;
+                match heard.what {
+                    What::Head(head) if heard.key == Some(key) => return Ok(head.status),
+                    What::Fault(fault) if heard.key.is_none_or(|heard| heard == key) => return Err(fault),
+                    _ => {}
+                }
+            }
+        };
+        let actual = match tokio::time::timeout(grace, farewell).await {
+            Ok(Ok(200..=299 | 404 | 405)) => return,
+            Ok(Ok(status)) => format!("HTTP {status}"),
+            Ok(Err(fault)) => fault.message,
+            Err(_) => format!("no answer within {}", duration::human(grace)),
+        };
+        self.note(Finding::new(
+            "session.delete",
+            Severity::Warning,
+            "DELETE ends the session (2xx) or is answered 405",
+            actual,
+        ));
+    }
+
+    /// Hears what is already there, so that a second reply to the last call is seen, and ends the link.
+    pub(super) async fn close(mut self, grace: Duration, mut phases: Phases) -> Ending {
+        for _ in 0..64 {
+            let Some(heard) = self.link.recv().now_or_never() else { break };
+            if matches!(heard.what, What::Fault(_)) {
+                break;
+            }
+            self.take(heard, &mut []).await;
+        }
+        let facts = self.link.facts();
+        for (phase, took) in facts.phases.iter() {
+            if phases.get(phase).is_none() {
+                phases.add(phase, took);
+            }
+        }
+        self.note_all(facts.findings);
+        let farewell = self.link.close(grace).await;
+        Ending::of(farewell, self.findings, phases, facts.certificate)
+    }
+}
+
+fn cancelled() -> Fault {
+    Fault::new(Reason::Cancelled, "the run was interrupted before the answer came")
+}
+
+fn timeout(pending: &Pending) -> Fault {
+    let waited = duration::human(pending.begun.elapsed());
+    let heard = pending.heard();
+    if pending.was_misanswered() {
+        let message = format!("no proper reply to {} within {waited}{heard}", pending.method);
+        return Fault::new(Reason::Protocol, message);
+    }
+    Fault::new(Reason::Timeout, format!("no reply to {} within {waited}{heard}", pending.method))
+}

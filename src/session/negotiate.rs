@@ -1,0 +1,615 @@
+//! Opens a conversation: connects, finds out the era unless it is pinned or known, and shakes hands. Every wait lies
+//! within the startup time-out; every path that fails closes what it opened.
+//!
+//! On stdio a silent server is not an error: after a pause `initialize` goes down the same pipe and a late modern
+//! answer still wins. Only an error reply or an exit costs a fresh process, started when the first has ended.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::exchange::{Exchange, ServerFacts};
+use super::line::{Ask, Drive, Line};
+use super::pending::Pending;
+use super::{Session, Tap};
+use crate::base::{duration, sanitize};
+use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind};
+use crate::protocol::detect::{self, Verdict};
+use crate::protocol::legacy::{self, Unwelcome, Welcome};
+use crate::protocol::{Answers, Pin, Revision, modern, refusal};
+use crate::transport::{Certificate, Dial, Fault};
+
+/// How long a stdio server may be silent on `server/discover` before `initialize` is sent as well.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long the first process gets to end by itself before the second is started.
+const FIRST_PROCESS_GRACE: Duration = Duration::from_millis(500);
+/// How long the HTTP+SSE fallback may take.
+const FALLBACK_MAX: Duration = Duration::from_secs(5);
+
+/// What an earlier opening of the same target found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The revision that was settled.
+    pub revision: &'static Revision,
+    /// The transport that worked.
+    pub transport: TransportKind,
+}
+
+/// How a session is to be opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// What to speak.
+    pub pin: Pin,
+    /// For spawn or connect, detection and handshake together.
+    pub startup_timeout: Duration,
+    /// Client capabilities to declare, with the answers.
+    pub answers: Answers,
+    /// From an earlier opening in this run; saves the detection.
+    pub known: Option<Known>,
+    /// Ends every wait.
+    pub cancel: CancellationToken,
+}
+
+/// Why no session could be had, with all that was learnt on the way.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The fault.
+    pub fault: Fault,
+    /// The last exchange of the opening, where one was begun.
+    pub exchange: Option<Box<Exchange>>,
+    /// What was spent.
+    pub phases: Phases,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+    /// The server's certificate, on https.
+    pub certificate: Option<Certificate>,
+}
+
+pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result<Session, Box<Refused>> {
+    let begun = Instant::now();
+    let deadline = begun + opening.startup_timeout;
+    let mut negotiation = Negotiation { dial, opening, tap, begun, deadline, phases: Phases::default() };
+    let transports = dial.transports();
+    let first = transports.first().copied().unwrap_or(TransportKind::StreamableHttp);
+    let pin = match opening.known {
+        Some(known) if opening.pin == Pin::Auto && known.revision.era == Era::Modern => Pin::Version(known.revision),
+        Some(_) if opening.pin == Pin::Auto => Pin::Legacy,
+        _ => opening.pin,
+    };
+    let first = opening.known.map_or(first, |known| known.transport);
+    let (asked, strict) = match pin {
+        Pin::Version(revision) => (revision, opening.pin != Pin::Auto),
+        Pin::Modern => (Revision::newest(Era::Modern), false),
+        Pin::Legacy | Pin::Auto => (Revision::newest(Era::Legacy), false),
+    };
+    let line = negotiation.connect(first).await?;
+    match (pin.era(), first) {
+        (Some(Era::Modern), _) => negotiation.pinned_modern(line, asked).await,
+        (Some(Era::Legacy), _) | (None, TransportKind::Sse) => negotiation.initialize(line, asked, strict).await,
+        (None, TransportKind::Stdio) => negotiation.detect_stdio(line).await,
+        (None, TransportKind::StreamableHttp) => negotiation.detect_http(line).await,
+    }
+}
+
+/// Opens the session anew on the same link, because the server forgot it.
+pub(super) async fn reopen(
+    line: &mut Line,
+    revision: &'static Revision,
+    strict: bool,
+    deadline: Instant,
+) -> Result<(), Fault> {
+    line.conversation.http_session = None;
+    line.conversation.revision = None;
+    let params = legacy::initialize_params(revision, line.conversation.answers());
+    let exchange = line.ask(&Ask { method: "initialize", params: &params, schema: None, deadline }).await;
+    let welcome = match exchange.reply?.body {
+        Ok(result) => legacy::read_initialize(&result, revision, strict).map_err(unwelcome)?,
+        Err(error) => return Err(refused_by(&error.message, error.code, "initialize")),
+    };
+    line.conversation.revision = Some(welcome.revision);
+    line.notify("notifications/initialized", deadline).await.reply.map(|_| ())
+}
+
+struct Negotiation<'a> {
+    dial: &'a dyn Dial,
+    opening: &'a Opening,
+    tap: Tap,
+    begun: Instant,
+    deadline: Instant,
+    phases: Phases,
+}
+
+type Opened = Result<Session, Box<Refused>>;
+
+impl Negotiation<'_> {
+    async fn connect(&mut self, transport: TransportKind) -> Result<Line, Box<Refused>> {
+        let cancel = self.opening.cancel.clone();
+        let link = tokio::select! {
+            link = self.dial.open(transport, cancel.clone()) => link,
+            () = cancel.cancelled() => Err(Fault::new(Reason::Cancelled, "interrupted while connecting")),
+            () = tokio::time::sleep_until(self.deadline.into()) => Err(Fault::new(
+                Reason::Timeout,
+                format!("no connection within {}", duration::human(self.begun.elapsed())),
+            )),
+        };
+        match link {
+            Ok(link) => {
+                self.phases.absorb(&link.facts().phases);
+                let answers = self.opening.answers.clone();
+                Ok(Line::new(link, transport, answers, self.tap.clone(), cancel))
+            }
+            Err(fault) => Err(Box::new(Refused {
+                fault,
+                exchange: None,
+                phases: self.phases,
+                findings: Vec::new(),
+                certificate: None,
+            })),
+        }
+    }
+
+    /// Closes what is open and says why.
+    async fn refuse(&self, line: Line, fault: Fault, exchange: Option<Exchange>) -> Opened {
+        let mut fault = fault;
+        let ending = line.close(FIRST_PROCESS_GRACE, self.phases).await;
+        if fault.stderr.is_none() {
+            fault.stderr = ending.farewell.stderr.clone();
+        }
+        let mut findings = ending.findings;
+        if let Some(exchange) = &exchange {
+            findings.extend(exchange.findings.iter().cloned());
+        }
+        Err(Box::new(Refused {
+            fault,
+            exchange: exchange.map(Box::new),
+            phases: ending.phases,
+            findings,
+            certificate: ending.certificate,
+        }))
+    }
+
+    async fn discover(&self, line: &mut Line, revision: &'static Revision) -> Exchange {
+        line.conversation.revision = Some(revision);
+        let ask = Ask { method: "server/discover", params: &Value::Null, schema: None, deadline: self.deadline };
+        line.ask(&ask).await
+    }
+
+    fn session(&self, line: Line, welcome: Welcome, opening: Exchange, strict: bool) -> Session {
+        let mut line = line;
+        line.conversation.revision = Some(welcome.revision);
+        line.note_all(welcome.findings);
+        line.note_all(opening.findings.clone());
+        let facts = ServerFacts {
+            identity: welcome.identity,
+            instructions: welcome.instructions,
+            capabilities: welcome.capabilities,
+            revision: welcome.revision,
+            transport: line.conversation.transport,
+            supported: welcome.supported,
+        };
+        Session { line, facts, opening, strict, phases: self.phases, tools: None }
+    }
+
+    // ---- modern ---------------------------------------------------------------------------------------------------
+
+    /// `server/discover` as the handshake of a pinned era.
+    async fn pinned_modern(&mut self, mut line: Line, revision: &'static Revision) -> Opened {
+        let begun = Instant::now();
+        let mut exchange = self.discover(&mut line, revision).await;
+        if self.verdict(&exchange, revision) == Some(Verdict::Again(revision)) {
+            exchange = self.discover(&mut line, revision).await;
+        }
+        self.phases.add(Phase::Handshake, begun.elapsed());
+        match self.verdict(&exchange, revision) {
+            Some(Verdict::Modern(found)) if found == revision => self.welcome_modern(line, revision, exchange).await,
+            Some(Verdict::ModernRefused) => self.welcome_refused(line, revision, exchange).await,
+            Some(verdict) => {
+                let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, revision, &exchange));
+                self.refuse(line, fault, Some(exchange)).await
+            }
+            None => {
+                let fault = fault_of(&exchange);
+                self.refuse(line, fault, Some(exchange)).await
+            }
+        }
+    }
+
+    /// The verdict of a reply; `None` where there is no reply to judge.
+    fn verdict(&self, exchange: &Exchange, asked: &'static Revision) -> Option<Verdict> {
+        let body = &exchange.reply.as_ref().ok()?.body;
+        Some(detect::classify(body.as_ref(), asked))
+    }
+
+    async fn welcome_modern(&mut self, mut line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
+        let Some(result) = exchange.result() else {
+            let fault = fault_of(&exchange);
+            return self.refuse(line, fault, Some(exchange)).await;
+        };
+        line.note_all(modern::missing_members(result, revision, "server/discover"));
+        match modern::read_discover(result, revision) {
+            Ok(welcome) => Ok(self.session(line, welcome, exchange, true)),
+            Err(why) => self.refuse(line, unwelcome(why), Some(exchange)).await,
+        }
+    }
+
+    /// Recognisably modern, though it refused our discovery: go on as modern, and say so.
+    async fn welcome_refused(&mut self, line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
+        let actual = match exchange.error() {
+            Some(error) => format!("error {}: {}", error.code, sanitize::one_line(&error.message, 160)),
+            None => "no result".to_owned(),
+        };
+        let finding = Finding::new("era.discover", Severity::Error, "server/discover answers any client", actual);
+        Ok(self.session(line, unknown(revision, finding), exchange, true))
+    }
+
+    // ---- detection ------------------------------------------------------------------------------------------------
+
+    async fn detect_http(&mut self, mut line: Line) -> Opened {
+        let newest = Revision::newest(Era::Modern);
+        let begun = Instant::now();
+        let mut exchange = self.discover(&mut line, newest).await;
+        let mut asked = newest;
+        if let Some(Verdict::Again(revision)) = self.verdict(&exchange, newest)
+            && !exchange.head.as_ref().is_some_and(|head| detect::gives_no_verdict(head.status))
+        {
+            asked = revision;
+            exchange = self.discover(&mut line, revision).await;
+        }
+        self.phases.add(Phase::Detect, begun.elapsed());
+        let status = exchange.head.as_ref().map(|head| head.status);
+        if status.is_some_and(detect::gives_no_verdict) {
+            let fault = fault_of(&exchange);
+            return self.refuse(line, fault, Some(exchange)).await;
+        }
+        match self.verdict(&exchange, asked) {
+            Some(Verdict::Legacy { why, violation }) => {
+                note_violation(&mut line, why, violation);
+                self.fall_back_http(line, exchange).await
+            }
+            Some(verdict) => self.settle_modern(line, verdict, asked, exchange).await,
+            // A body that is no message is legacy only when the answer itself was whole.
+            None => match &exchange.reply {
+                Err(fault) if status.is_some() && matches!(fault.reason, Reason::Http | Reason::Protocol) => {
+                    self.fall_back_http(line, exchange).await
+                }
+                _ => {
+                    let fault = fault_of(&exchange);
+                    self.refuse(line, fault, Some(exchange)).await
+                }
+            },
+        }
+    }
+
+    async fn settle_modern(
+        &mut self,
+        line: Line,
+        verdict: Verdict,
+        asked: &'static Revision,
+        exchange: Exchange,
+    ) -> Opened {
+        match verdict {
+            Verdict::Modern(revision) => self.welcome_modern(line, revision, exchange).await,
+            Verdict::ModernRefused => self.welcome_refused(line, asked, exchange).await,
+            verdict => {
+                let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, asked, &exchange));
+                self.refuse(line, fault, Some(exchange)).await
+            }
+        }
+    }
+
+    /// `initialize` on the same endpoint. Where both eras are refused in modern words, a modern `tools/list` decides.
+    async fn fall_back_http(&mut self, line: Line, discover: Exchange) -> Opened {
+        let refused_modern = discover.error().is_some();
+        let mut refused = match self.initialize(line, Revision::newest(Era::Legacy), false).await {
+            Ok(session) => return Ok(session),
+            Err(refused) => refused,
+        };
+        let in_modern_words = refused
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.error().map(|error| (error, exchange.head.as_ref())))
+            .is_some_and(|(error, head)| {
+                detect::is_modern_error(error) || (error.code == -32601 && head.is_some_and(|head| head.status == 404))
+            });
+        if refused_modern && in_modern_words {
+            let revision = Revision::newest(Era::Modern);
+            let mut line = self.connect(TransportKind::StreamableHttp).await?;
+            line.conversation.revision = Some(revision);
+            let ask = Ask { method: "tools/list", params: &Value::Null, schema: None, deadline: self.deadline };
+            let exchange = line.ask(&ask).await;
+            if exchange.result().is_some_and(|result| result.get("resultType").is_some()) {
+                let finding = Finding::new(
+                    "era.discover",
+                    Severity::Error,
+                    "server/discover, which every server of 2026-07-28 must have",
+                    "server/discover and initialize are both refused, a modern tools/list is answered",
+                );
+                return Ok(self.session(line, unknown(revision, finding), exchange, true));
+            }
+            line.close(FIRST_PROCESS_GRACE, self.phases).await;
+        }
+        refused.phases = self.phases;
+        Err(refused)
+    }
+
+    async fn detect_stdio(&mut self, mut line: Line) -> Opened {
+        let newest = Revision::newest(Era::Modern);
+        let begun = Instant::now();
+        line.conversation.revision = Some(newest);
+        let ask = Ask { method: "server/discover", params: &Value::Null, schema: None, deadline: self.deadline };
+        let mut pending = line.begin(&ask).await;
+        let pause = (Instant::now() + SILENCE).min(self.deadline);
+        let drive = line.drive(&mut [&mut pending], pause).await;
+        if drive == Drive::TimeUp && pause < self.deadline {
+            return self.race_stdio(line, pending, begun).await;
+        }
+        line.give_up(&mut pending, drive).await;
+        let mut exchange = pending.into_exchange();
+        let mut asked = newest;
+        if let Some(Verdict::Again(revision)) = self.verdict(&exchange, newest) {
+            asked = revision;
+            exchange = self.discover(&mut line, revision).await;
+        }
+        match self.verdict(&exchange, asked) {
+            Some(Verdict::Legacy { why, violation }) => {
+                let note = violation.then_some(why);
+                self.fresh(line, begun, note).await
+            }
+            Some(verdict) => {
+                self.phases.add(Phase::Detect, begun.elapsed());
+                self.settle_modern(line, verdict, asked, exchange).await
+            }
+            None if matches!(&exchange.reply, Err(fault) if ends_process(fault)) => self.fresh(line, begun, None).await,
+            None => {
+                self.phases.add(Phase::Detect, begun.elapsed());
+                let fault = fault_of(&exchange);
+                self.refuse(line, fault, Some(exchange)).await
+            }
+        }
+    }
+
+    /// The server was silent: `initialize` goes down the same pipe, and whichever is answered first decides. A modern
+    /// answer wins whenever it comes before the legacy one.
+    async fn race_stdio(&mut self, mut line: Line, mut discover: Pending, begun: Instant) -> Opened {
+        let newest = Revision::newest(Era::Modern);
+        let legacy_newest = Revision::newest(Era::Legacy);
+        line.conversation.revision = None;
+        let params = legacy::initialize_params(legacy_newest, &self.opening.answers);
+        let ask = Ask { method: "initialize", params: &params, schema: None, deadline: self.deadline };
+        let mut hello = line.begin(&ask).await;
+        let mut drive = line.drive(&mut [&mut discover, &mut hello], self.deadline).await;
+        if discover.done.is_some() && hello.done.is_none() {
+            if let Some(Ok(reply)) = &discover.done
+                && let verdict @ (Verdict::Modern(_) | Verdict::ModernRefused) =
+                    detect::classify(reply.body.as_ref(), newest)
+            {
+                line.forget(&mut hello);
+                self.phases.add(Phase::Detect, begun.elapsed());
+                return self.settle_modern(line, verdict, newest, discover.into_exchange()).await;
+            }
+            drive = line.drive(&mut [&mut hello], self.deadline).await;
+        }
+        line.forget(&mut discover);
+        line.give_up(&mut hello, drive).await;
+        let exchange = hello.into_exchange();
+        if let Some(error) = exchange.error() {
+            if error.code != detect::UNSUPPORTED_VERSION {
+                return self.fresh(line, begun, None).await;
+            }
+            let exchange = self.discover(&mut line, newest).await;
+            self.phases.add(Phase::Detect, begun.elapsed());
+            let verdict = self.verdict(&exchange, newest);
+            return match verdict {
+                Some(verdict) => self.settle_modern(line, verdict, newest, exchange).await,
+                None => {
+                    let fault = fault_of(&exchange);
+                    self.refuse(line, fault, Some(exchange)).await
+                }
+            };
+        }
+        if matches!(&exchange.reply, Err(fault) if ends_process(fault)) {
+            return self.fresh(line, begun, None).await;
+        }
+        self.phases.add(Phase::Detect, SILENCE);
+        self.phases.add(Phase::Handshake, begun.elapsed().saturating_sub(SILENCE));
+        self.greeted(line, exchange, legacy_newest, false).await
+    }
+
+    /// Ends the first process and opens the session on a second one.
+    async fn fresh(&mut self, line: Line, begun: Instant, violation: Option<&'static str>) -> Opened {
+        line.close(FIRST_PROCESS_GRACE, Phases::default()).await;
+        self.phases = Phases::default();
+        self.phases.add(Phase::Detect, begun.elapsed());
+        let mut line = self.connect(TransportKind::Stdio).await?;
+        if let Some(why) = violation {
+            note_violation(&mut line, why, true);
+        }
+        self.initialize(line, Revision::newest(Era::Legacy), false).await
+    }
+
+    // ---- legacy ---------------------------------------------------------------------------------------------------
+
+    async fn initialize(&mut self, mut line: Line, asked: &'static Revision, strict: bool) -> Opened {
+        let begun = Instant::now();
+        line.conversation.revision = None;
+        let params = legacy::initialize_params(asked, &self.opening.answers);
+        let ask = Ask { method: "initialize", params: &params, schema: None, deadline: self.deadline };
+        let exchange = line.ask(&ask).await;
+        if self.may_try_sse(&line, &exchange) {
+            return self.fall_back_sse(line, exchange, asked, strict).await;
+        }
+        let opened = self.greeted(line, exchange, asked, strict).await;
+        match opened {
+            Ok(mut session) => {
+                self.phases.add(Phase::Handshake, begun.elapsed());
+                session.phases = self.phases;
+                Ok(session)
+            }
+            refused => refused,
+        }
+    }
+
+    /// Reads the reply to `initialize` and tells the server that we are ready.
+    async fn greeted(&mut self, mut line: Line, exchange: Exchange, asked: &'static Revision, strict: bool) -> Opened {
+        let welcome = match &exchange.reply {
+            Ok(reply) => match &reply.body {
+                Ok(result) => legacy::read_initialize(result, asked, strict).map_err(unwelcome),
+                Err(error) if error.code == detect::UNSUPPORTED_VERSION => Err(Fault::new(
+                    Reason::Incompatible,
+                    format!(
+                        "the server refuses initialize at {}: {}; it speaks another era, try --protocol modern",
+                        asked.version,
+                        sanitize::one_line(&error.message, 160)
+                    ),
+                )),
+                Err(error) => Err(refused_by(&error.message, error.code, "initialize")),
+            },
+            Err(fault) => Err(fault.clone()),
+        };
+        match welcome {
+            Ok(welcome) => {
+                line.conversation.revision = Some(welcome.revision);
+                let ready = line.notify("notifications/initialized", self.deadline).await;
+                if let Err(fault) = ready.reply {
+                    return self.refuse(line, fault, Some(exchange)).await;
+                }
+                Ok(self.session(line, welcome, exchange, strict))
+            }
+            Err(fault) => self.refuse(line, fault, Some(exchange)).await,
+        }
+    }
+
+    fn may_try_sse(&self, line: &Line, exchange: &Exchange) -> bool {
+        let modern = exchange.error().is_some_and(|error| {
+            detect::is_modern_error(error)
+                || (error.code == -32601 && exchange.head.as_ref().is_some_and(|head| head.status == 404))
+        });
+        line.conversation.transport == TransportKind::StreamableHttp
+            && self.dial.transports().contains(&TransportKind::Sse)
+            && !modern
+            && exchange.head.as_ref().is_some_and(|head| detect::may_be_http_sse(head.status))
+    }
+
+    /// GET of the same URL: an event `endpoint` means the HTTP+SSE of 2024-11-05. Otherwise the first refusal stands.
+    async fn fall_back_sse(
+        &mut self,
+        line: Line,
+        exchange: Exchange,
+        asked: &'static Revision,
+        strict: bool,
+    ) -> Opened {
+        let begun = Instant::now();
+        let first = self.refuse(line, fault_of(&exchange), Some(exchange)).await;
+        let deadline = self.deadline;
+        self.deadline = deadline.min(Instant::now() + FALLBACK_MAX);
+        let phases = self.phases;
+        let connected = self.connect(TransportKind::Sse).await;
+        self.deadline = deadline;
+        match connected {
+            Ok(line) => {
+                let took = self.phases.get(Phase::Detect).unwrap_or_default() + begun.elapsed();
+                self.phases = line.link().facts().phases;
+                self.phases.add(Phase::Detect, took);
+                Box::pin(self.initialize(line, asked, strict)).await
+            }
+            Err(_) => {
+                self.phases = phases;
+                first
+            }
+        }
+    }
+}
+
+fn ends_process(fault: &Fault) -> bool {
+    matches!(fault.reason, Reason::Exited | Reason::Closed)
+}
+
+/// Facts of a server that answered no discovery.
+fn unknown(revision: &'static Revision, finding: Finding) -> Welcome {
+    Welcome {
+        revision,
+        identity: None,
+        capabilities: Value::Object(serde_json::Map::new()),
+        instructions: None,
+        supported: Vec::new(),
+        findings: vec![finding],
+    }
+}
+
+fn note_violation(line: &mut Line, why: &'static str, violation: bool) {
+    if violation {
+        line.note(Finding::new(
+            "era.discover",
+            Severity::Warning,
+            "-32022 with data.supported, a list of versions",
+            format!("{why}; taken as a legacy server"),
+        ));
+    }
+}
+
+/// The fault of an exchange that opened nothing: its own, or that of the HTTP status under its JSON-RPC error.
+fn fault_of(exchange: &Exchange) -> Fault {
+    match &exchange.reply {
+        Err(fault) => fault.clone(),
+        Ok(reply) => {
+            let raw = reply.raw.first().map_or(&b""[..], |raw| raw);
+            match &exchange.head {
+                Some(head) if head.status >= 300 => {
+                    let (reason, message) = refusal::read(&head.answer(raw), &exchange.method);
+                    Fault::new(reason, message)
+                }
+                _ => match &reply.body {
+                    Err(error) => refused_by(&error.message, error.code, &exchange.method),
+                    Ok(_) => {
+                        Fault::new(Reason::Protocol, format!("the result of {} cannot be worked with", exchange.method))
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn refused_by(message: &str, code: i64, method: &str) -> Fault {
+    Fault::new(
+        Reason::RpcError,
+        format!("{method} was answered with error {code}: {}", sanitize::one_line(message, 200)),
+    )
+}
+
+fn unwelcome(why: Unwelcome) -> Fault {
+    match why {
+        Unwelcome::Broken(why) => Fault::new(Reason::Protocol, why),
+        Unwelcome::Incompatible(why) => Fault::new(Reason::Incompatible, why),
+    }
+}
+
+/// The sentence for a server that does not speak what was pinned.
+fn not_this_one(verdict: &Verdict, asked: &Revision, exchange: &Exchange) -> String {
+    let offered = |versions: &[String]| {
+        versions.iter().take(8).map(|version| sanitize::one_line(version, 40)).collect::<Vec<_>>().join(", ")
+    };
+    match verdict {
+        Verdict::Incompatible(versions) => {
+            format!("the server speaks {}, of which mcp-probe knows none", offered(versions))
+        }
+        Verdict::Again(revision) if revision.version == asked.version => {
+            format!("the server refuses protocol version {} and names the same version as supported", asked.version)
+        }
+        Verdict::Again(revision) | Verdict::Modern(revision) => {
+            format!("protocol version {} was asked for, the server speaks {}", asked.version, revision.version)
+        }
+        Verdict::Legacy { why, .. } => {
+            let answer = exchange.error().map_or_else(
+                || (*why).to_owned(),
+                |error| format!("error {}: {}", error.code, sanitize::one_line(&error.message, 120)),
+            );
+            format!(
+                "the server does not speak the modern era: server/discover at {} was answered with {answer}; use \
+                 --protocol legacy or auto",
+                asked.version
+            )
+        }
+        Verdict::ModernRefused => "server/discover was refused".to_owned(),
+    }
+}

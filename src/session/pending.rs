@@ -1,0 +1,217 @@
+//! One message that was sent and what has been heard for it so far, until it becomes an [`Exchange`].
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::exchange::{Exchange, Marks, Notice, Reply};
+use super::tap::CallIds;
+use crate::event::{Finding, Reason, Severity};
+use crate::protocol::refusal;
+use crate::transport::{Fault, Head, Key};
+use crate::wire::{Id, RpcError};
+
+/// Notifications kept for one call.
+const NOTICES_MAX: usize = 1_000;
+/// Bytes kept of a body that is no message.
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// How often a cut stream is taken up again.
+const RESUMES_MAX: u32 = 16;
+/// The wait before a stream is taken up again, where the server named none.
+const RETRY_DEFAULT: Duration = Duration::from_secs(1);
+
+pub(super) struct Pending {
+    pub(super) key: Key,
+    /// `None` for a notification, which is done when it is acknowledged.
+    pub(super) id: Option<Id>,
+    pub(super) method: String,
+    pub(super) params: Value,
+    pub(super) ids: CallIds,
+    pub(super) begun: Instant,
+    pub(super) marks: Marks,
+    pub(super) request_bytes: u64,
+    pub(super) head: Option<Head>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) done: Option<Result<Reply, Fault>>,
+    /// When the stream is to be taken up again, and after which event.
+    pub(super) resume: Option<(Instant, String)>,
+    body: Vec<u8>,
+    notices: Vec<Notice>,
+    notices_dropped: u64,
+    cursor: Option<String>,
+    retry: Option<Duration>,
+    resumes: u32,
+}
+
+impl Pending {
+    pub(super) fn new(key: Key, id: Option<Id>, method: &str, params: Value, ids: CallIds, request_bytes: u64) -> Self {
+        Self {
+            key,
+            id,
+            method: method.to_owned(),
+            params,
+            ids,
+            begun: Instant::now(),
+            marks: Marks::default(),
+            request_bytes,
+            head: None,
+            findings: Vec::new(),
+            done: None,
+            resume: None,
+            body: Vec::new(),
+            notices: Vec::new(),
+            notices_dropped: 0,
+            cursor: None,
+            retry: None,
+            resumes: 0,
+        }
+    }
+
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.done.get_or_insert(Err(fault));
+    }
+
+    pub(super) fn reply(&mut self, body: Result<Value, RpcError>, raw: Bytes, first_byte: Instant, at: Instant) {
+        let first_byte = self.marks.first_byte.unwrap_or(first_byte);
+        self.marks.first_byte = Some(first_byte);
+        self.marks.last_byte = Some(at);
+        // An error under a status about access or load is the word of that layer, whatever its code.
+        let refused = self.head.as_ref().filter(|head| body.is_err() && matches!(head.status, 401 | 403 | 429));
+        let done = match refused {
+            Some(head) => {
+                let (reason, message) = refusal::read(&head.answer(&raw), &self.method);
+                Err(Fault::new(reason, message))
+            }
+            None => Ok(Reply { body, raw: vec![raw] }),
+        };
+        self.done.get_or_insert(done);
+    }
+
+    pub(super) fn head(&mut self, head: Head, first_byte: Instant) {
+        self.marks.first_byte.get_or_insert(first_byte);
+        if self.id.is_none() {
+            if head.status != 202 {
+                self.findings.push(Finding::new(
+                    "http.notification_202",
+                    Severity::Warning,
+                    "HTTP 202 with an empty body for a notification",
+                    format!("HTTP {} for {}", head.status, self.method),
+                ));
+            }
+            self.done.get_or_insert(Ok(Reply { body: Ok(Value::Null), raw: Vec::new() }));
+        }
+        self.head = Some(head);
+    }
+
+    pub(super) fn noise(&mut self, bytes: &[u8]) {
+        let room = BODY_BYTES_MAX.saturating_sub(self.body.len());
+        self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    pub(super) fn notice(&mut self, method: String, params: Value, at: Instant) {
+        if self.notices.len() >= NOTICES_MAX {
+            self.notices_dropped += 1;
+            return;
+        }
+        let after = self.marks.sent.map_or(Duration::ZERO, |sent| at.saturating_duration_since(sent));
+        self.notices.push(Notice { after, method, params });
+    }
+
+    pub(super) fn cursor(&mut self, id: Option<String>, retry: Option<Duration>) {
+        self.cursor = id.filter(|id| !id.is_empty()).or(self.cursor.take());
+        self.retry = retry.or(self.retry);
+    }
+
+    /// The HTTP answer is over. Without a reply it is either taken up again or judged as it stands.
+    pub(super) fn end(&mut self, may_resume: bool) {
+        if self.done.is_some() {
+            return;
+        }
+        if may_resume && self.take_up_again() {
+            return;
+        }
+        let fault = match &self.head {
+            Some(head) if self.is_stream(head) => Fault::new(
+                Reason::Closed,
+                format!(
+                    "the server ended the event stream without the reply to {}{}",
+                    self.method,
+                    if self.resumes > 0 { ", also after taking it up again" } else { "" }
+                ),
+            ),
+            Some(head) => {
+                let (reason, message) = refusal::read(&head.answer(&self.body), &self.method);
+                Fault::new(reason, message)
+            }
+            None => {
+                Fault::new(Reason::Closed, format!("the connection was closed without an answer to {}", self.method))
+            }
+        };
+        self.fail(fault);
+    }
+
+    /// The stream broke. It is taken up again where it told its position, else the fault stands.
+    pub(super) fn broke(&mut self, fault: Fault, may_resume: bool) {
+        if self.done.is_some() {
+            return;
+        }
+        if !(may_resume && fault.reason == Reason::Closed && self.take_up_again()) {
+            self.fail(fault);
+        }
+    }
+
+    fn take_up_again(&mut self) -> bool {
+        let Some(cursor) = self.cursor.clone().filter(|_| self.resumes < RESUMES_MAX) else { return false };
+        self.resumes += 1;
+        self.resume = Some((Instant::now() + self.retry.unwrap_or(RETRY_DEFAULT), cursor));
+        true
+    }
+
+    fn is_stream(&self, head: &Head) -> bool {
+        head.status == 200 && head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+    }
+
+    /// What was heard of it, for the message of a time-out.
+    pub(super) fn heard(&self) -> String {
+        let stray = self.findings.iter().find(|finding| finding.id.starts_with("rpc."));
+        if let Some(stray) = stray {
+            format!("; instead came {}", stray.actual)
+        } else if !self.notices.is_empty() {
+            format!("; {} notifications came meanwhile", self.notices.len() as u64 + self.notices_dropped)
+        } else if let Some(head) = &self.head {
+            format!("; the answer began with HTTP {} and stopped there", head.status)
+        } else {
+            String::new()
+        }
+    }
+
+    /// Whether a reply came that cannot be ours, so that silence is not the whole truth.
+    pub(super) fn was_misanswered(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding.id, "rpc.unknown_id" | "rpc.malformed"))
+    }
+
+    pub(super) fn into_exchange(self) -> Exchange {
+        let reply = self.done.unwrap_or_else(|| {
+            Err(Fault::new(Reason::Internal, format!("{} was given up without a reason", self.method)))
+        });
+        let response_bytes = match &reply {
+            Ok(reply) => reply.raw.iter().map(|raw| raw.len() as u64).sum(),
+            Err(_) => self.body.len() as u64,
+        };
+        Exchange {
+            method: self.method,
+            params: self.params,
+            call_id: self.ids.call_id,
+            reply,
+            marks: self.marks,
+            total: self.begun.elapsed(),
+            pages: 1,
+            request_bytes: self.request_bytes,
+            response_bytes,
+            notices: self.notices,
+            head: self.head,
+            findings: self.findings,
+        }
+    }
+}
