@@ -427,6 +427,31 @@ pub struct ProbeOutcome {
     pub findings: Vec<Finding>,
 }
 
+/// The latencies of a call that was repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatencySummary {
+    /// How many calls were answered.
+    pub count: u64,
+    /// How many were sent and failed.
+    pub failed: u64,
+    /// The smallest.
+    pub min: Duration,
+    /// The arithmetic mean.
+    pub mean: Duration,
+    /// Half of the calls were at most this.
+    pub p50: Duration,
+    /// Nine in ten.
+    pub p90: Duration,
+    /// Nineteen in twenty.
+    pub p95: Duration,
+    /// Ninety-nine in a hundred.
+    pub p99: Duration,
+    /// The largest.
+    pub max: Duration,
+    /// The histogram: upper bound and how many fell between it and the bound before.
+    pub buckets: Vec<(Duration, u64)>,
+}
+
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

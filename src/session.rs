@@ -93,6 +93,24 @@ impl Session {
         &self.phases
     }
 
+    /// What was noticed outside single calls, so far.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.line.findings.clone();
+        for finding in self.line.link().facts().findings {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        findings
+    }
+
+    /// The server's certificate, on https.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.line.link().facts().certificate
+    }
+
     /// The tools, read once per session and outside all timings.
     ///
     /// # Errors

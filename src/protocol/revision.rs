@@ -93,6 +93,17 @@ pub fn method_anywhere(name: &str) -> Option<&'static Method> {
     REVISIONS.iter().rev().find_map(|revision| revision.method(name))
 }
 
+/// The member of a result that must be an array, in every revision that has the method.
+#[must_use]
+pub fn array_member(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/call" => Some("content"),
+        "resources/read" => Some("contents"),
+        "prompts/get" => Some("messages"),
+        method => method_anywhere(method)?.list,
+    }
+}
+
 /// A request without lists, names or rounds.
 const fn plain(name: &'static str, capability: Option<&'static str>) -> Method {
     Method { name, capability, list: None, name_param: None, multi_round: false }

@@ -1,0 +1,57 @@
+//! Doing what a plan says: ad hoc calls, probes with their attempts, many at once. It knows no formats and no alerts;
+//! what happened leaves as outcomes and events.
+
+pub mod adhoc;
+mod latency;
+pub mod verdict;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::base::secret::Masker;
+use crate::event::Publisher;
+use crate::session::{Known, Tap};
+
+/// How long a server gets to end by itself before it is ended.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// What every part of a run shares.
+#[derive(Clone)]
+pub struct Context {
+    /// Where events go.
+    pub publisher: Publisher,
+    /// What must not leave.
+    pub masker: Masker,
+    /// Ends every wait.
+    pub cancel: CancellationToken,
+    /// Whether a guard ends the children when we are killed.
+    pub guard: bool,
+    /// How long a server gets to end by itself.
+    pub grace: Duration,
+    calls: Arc<AtomicU64>,
+    known: Arc<Mutex<HashMap<String, Known>>>,
+}
+
+impl Context {
+    /// The context of a new run.
+    #[must_use]
+    pub fn new(publisher: Publisher, masker: Masker, cancel: CancellationToken, guard: bool) -> Self {
+        Self { publisher, masker, cancel, guard, grace: GRACE, calls: Arc::default(), known: Arc::default() }
+    }
+
+    fn tap(&self, probe: &str, target: &str) -> Tap {
+        Tap::new(self.publisher.clone(), self.masker.clone(), probe, target, self.calls.clone())
+    }
+
+    fn known(&self, target: &str) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(target).copied()
+    }
+
+    fn learn(&self, target: &str, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned(), known);
+    }
+}

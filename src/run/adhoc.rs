@@ -1,0 +1,333 @@
+//! One ad hoc call to one target, once or repeated, and the overview of a target without a method. The outcome is
+//! there before the session is closed, so that a server that is slow to exit delays nothing but the exit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::latency::Latencies;
+use super::{Context, verdict};
+use crate::event::{Cause, Finding, LatencySummary, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status};
+use crate::protocol::{Answers, Pin};
+use crate::session::{Call, Exchange, Known, Opening, Refused, ServerFacts, Session};
+use crate::transport::{Certificate, Dial};
+
+/// A target, ready to be opened.
+#[derive(Clone)]
+pub struct Reach {
+    /// Its name; a URL or a command where it has none.
+    pub name: String,
+    /// Opens links to it.
+    pub dial: Arc<dyn Dial>,
+    /// What to speak.
+    pub pin: Pin,
+    /// For spawn or connect, detection and handshake together.
+    pub startup_timeout: Duration,
+}
+
+/// What to call, and how often.
+#[derive(Clone, Debug)]
+pub struct CallPlan {
+    /// The call.
+    pub call: Call,
+    /// Of one call, with all its pages.
+    pub timeout: Duration,
+    /// How often.
+    pub repeat: u32,
+    /// From the start of one call to the start of the next; at once where there is none.
+    pub interval: Option<Duration>,
+    /// Whether a tool that is not declared read-only may be called more than once.
+    pub allow_side_effects: bool,
+}
+
+/// What is known of a target whatever was asked of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The target's name.
+    pub target: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub cause: Option<Cause>,
+    /// Whether detection or the handshake was complete.
+    pub connected: bool,
+    /// What the server calls itself.
+    pub server: Option<ServerIdentity>,
+    /// What was spoken.
+    pub protocol: Option<ProtocolUsed>,
+    /// How long each phase took, so far.
+    pub phases: Phases,
+    /// What was noticed, so far.
+    pub findings: Vec<Finding>,
+    /// The server's certificate, on https.
+    pub certificate: Option<Certificate>,
+    /// The call was not made, because it needs a consent that was not given.
+    pub withheld: bool,
+}
+
+/// An ad hoc call and what became of it.
+#[derive(Clone, Debug)]
+pub struct CallOutcome {
+    /// The target.
+    pub found: Found,
+    /// The last exchange, or the first that failed.
+    pub exchange: Option<Exchange>,
+    /// With more than one call: the latencies.
+    pub latency: Option<LatencySummary>,
+}
+
+/// A target looked over: opened, all lists read that its capabilities announce.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// The target.
+    pub found: Found,
+    /// What it says of itself.
+    pub facts: Option<ServerFacts>,
+    /// One merged exchange a list.
+    pub lists: Vec<Exchange>,
+}
+
+/// Whether a method opens a conversation by itself, so that its one reply is the answer.
+#[must_use]
+pub fn opens(method: &str) -> bool {
+    matches!(method, "initialize" | "server/discover")
+}
+
+/// Makes the call. The session, where one was opened, is the caller's to close.
+pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome, Option<Session>) {
+    let pin = match plan.call.method.as_str() {
+        "initialize" if reach.pin == Pin::Auto => Pin::Legacy,
+        "server/discover" if reach.pin == Pin::Auto => Pin::Modern,
+        _ => reach.pin,
+    };
+    let mut session = match open(cx, reach, pin, &plan.call.answers, "adhoc").await {
+        Ok(session) => session,
+        Err(refused) => return (refused_call(reach, *refused), None),
+    };
+    let mut found = Found::of(&reach.name, &session);
+    if opens(&plan.call.method) {
+        let exchange = session.opening().clone();
+        found.judge(&exchange);
+        return (CallOutcome { found, exchange: Some(exchange), latency: None }, Some(session));
+    }
+    if let Some(cause) = withheld(&mut session, plan).await {
+        found.fail(cause);
+        found.withheld = true;
+        return (CallOutcome { found, exchange: None, latency: None }, Some(session));
+    }
+    let (exchange, latency) = repeat(cx, &mut session, plan, &mut found).await;
+    found.refresh(&session);
+    (CallOutcome { found, exchange, latency }, Some(session))
+}
+
+async fn repeat(
+    cx: &Context,
+    session: &mut Session,
+    plan: &CallPlan,
+    found: &mut Found,
+) -> (Option<Exchange>, Option<LatencySummary>) {
+    let mut latencies = (plan.repeat > 1).then(Latencies::new).flatten();
+    let begun = Instant::now();
+    let mut shown: Option<Exchange> = None;
+    let mut failed = 0u32;
+    for round in 0..plan.repeat.max(1) {
+        if let Some(interval) = plan.interval.filter(|_| round > 0) {
+            let due = begun + interval * round;
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => {}
+                () = cx.cancel.cancelled() => {}
+            }
+        }
+        if cx.cancel.is_cancelled() {
+            found.fail(Cause::new(Reason::Cancelled, format!("interrupted after {round} of {} calls", plan.repeat)));
+            break;
+        }
+        let exchange = session.call(&plan.call, Instant::now() + plan.timeout).await;
+        found.phases.add(Phase::Call, exchange.total);
+        found.note(&exchange.findings);
+        let cause = verdict::unexpected(&exchange);
+        if let Some(latencies) = &mut latencies {
+            match (&cause, exchange.marks.latency()) {
+                (None, Some(latency)) => latencies.record(latency),
+                _ => latencies.fail(),
+            }
+        }
+        let ends = matches!(&cause, Some(cause) if ends_session(cause.reason));
+        match cause {
+            Some(cause) => {
+                failed += 1;
+                if failed == 1 {
+                    found.fail(cause);
+                    shown = Some(exchange);
+                }
+            }
+            None if failed == 0 => shown = Some(exchange),
+            None => {}
+        }
+        if ends {
+            break;
+        }
+    }
+    if failed > 0
+        && plan.repeat > 1
+        && let Some(cause) = &mut found.cause
+    {
+        cause.message = format!("{failed} of {} calls failed, the first with: {}", plan.repeat, cause.message);
+    }
+    (shown, latencies.map(|latencies| latencies.summary()))
+}
+
+/// After these nothing more can be had from the session.
+fn ends_session(reason: Reason) -> bool {
+    matches!(reason, Reason::Exited | Reason::Closed | Reason::Cancelled | Reason::Auth | Reason::Connect)
+}
+
+/// A tool that is not declared read-only is called more than once only by consent.
+async fn withheld(session: &mut Session, plan: &CallPlan) -> Option<Cause> {
+    if plan.repeat <= 1 || plan.call.method != "tools/call" || plan.allow_side_effects {
+        return None;
+    }
+    let name = plan.call.params.get("name").cloned().unwrap_or(Value::Null);
+    let tools = match session.tools(Instant::now() + plan.timeout).await {
+        Ok(tools) => tools,
+        Err(fault) => return Some(fault.cause()),
+    };
+    let tool = tools.iter().find(|tool| tool.get("name") == Some(&name));
+    let read_only = tool.is_some_and(|tool| tool["annotations"]["readOnlyHint"] == Value::Bool(true));
+    (!read_only).then(|| {
+        Cause::new(
+            Reason::Cancelled,
+            format!(
+                "{name} is not declared read-only, and {} calls may change {} times what it changes; nothing was \
+                 called: add --allow-side-effects if that is what you want",
+                plan.repeat, plan.repeat
+            ),
+        )
+    })
+}
+
+/// Opens the target and reads every list that its capabilities announce.
+pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overview, Option<Session>) {
+    let mut session = match open(cx, reach, reach.pin, &Answers::default(), "overview").await {
+        Ok(session) => session,
+        Err(refused) => {
+            let outcome = refused_call(reach, *refused);
+            return (Overview { found: outcome.found, facts: None, lists: Vec::new() }, None);
+        }
+    };
+    let mut found = Found::of(&reach.name, &session);
+    let deadline = Instant::now() + timeout;
+    let mut lists = Vec::new();
+    for method in announced(session.facts()) {
+        let exchange = session.call(&Call::new(method, Value::Null), deadline).await;
+        found.phases.add(Phase::Call, exchange.total);
+        found.note(&exchange.findings);
+        if found.cause.is_none() {
+            // Templates are part of the resources capability, but many servers leave them out.
+            let optional = method == "resources/templates/list" && exchange.error().is_some();
+            if let Some(cause) = verdict::unexpected(&exchange).filter(|_| !optional) {
+                found.fail(cause);
+            }
+        }
+        lists.push(exchange);
+    }
+    found.refresh(&session);
+    (Overview { found, facts: Some(session.facts().clone()), lists }, Some(session))
+}
+
+/// The lists that a server's capabilities announce, in the order of the revision's table.
+#[must_use]
+pub fn announced(facts: &ServerFacts) -> Vec<&'static str> {
+    let wanted = |capability: &str| matches!(capability, "tools" | "resources" | "prompts");
+    facts
+        .revision
+        .methods
+        .iter()
+        .filter(|method| method.list.is_some())
+        .filter(|method| method.capability.is_some_and(|capability| wanted(capability) && facts.declares(capability)))
+        .map(|method| method.name)
+        .collect()
+}
+
+pub(super) async fn open(
+    cx: &Context,
+    reach: &Reach,
+    pin: Pin,
+    answers: &Answers,
+    probe: &str,
+) -> Result<Session, Box<Refused>> {
+    let opening = Opening {
+        pin,
+        startup_timeout: reach.startup_timeout,
+        answers: answers.clone(),
+        known: cx.known(&reach.name),
+        cancel: cx.cancel.clone(),
+    };
+    let session = Session::open(&*reach.dial, &opening, cx.tap(probe, &reach.name)).await?;
+    if pin == Pin::Auto {
+        let facts = session.facts();
+        cx.learn(&reach.name, Known { revision: facts.revision, transport: facts.transport });
+    }
+    Ok(session)
+}
+
+fn refused_call(reach: &Reach, refused: Refused) -> CallOutcome {
+    let cause = refused.fault.cause();
+    let found = Found {
+        target: reach.name.clone(),
+        status: verdict::status_of(cause.reason),
+        cause: Some(cause),
+        connected: false,
+        server: None,
+        protocol: None,
+        phases: refused.phases,
+        findings: refused.findings,
+        certificate: refused.certificate,
+        withheld: false,
+    };
+    CallOutcome { found, exchange: refused.exchange.map(|exchange| *exchange), latency: None }
+}
+
+impl Found {
+    fn of(target: &str, session: &Session) -> Self {
+        let facts = session.facts();
+        Self {
+            target: target.to_owned(),
+            status: Status::Healthy,
+            cause: None,
+            connected: true,
+            server: facts.identity.clone(),
+            protocol: Some(facts.protocol()),
+            phases: *session.phases(),
+            findings: session.findings(),
+            certificate: session.certificate(),
+            withheld: false,
+        }
+    }
+
+    /// Takes over what was learnt since the opening.
+    fn refresh(&mut self, session: &Session) {
+        self.server = session.facts().identity.clone();
+        self.note(&session.findings());
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.status = verdict::status_of(cause.reason);
+        self.cause = Some(cause);
+    }
+
+    fn judge(&mut self, exchange: &Exchange) {
+        if let Some(cause) = verdict::unexpected(exchange) {
+            self.fail(cause);
+        }
+    }
+
+    fn note(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            if !self.findings.contains(finding) {
+                self.findings.push(finding.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What an exchange means when nobody stated an expectation: a fault, a JSON-RPC error and `isError` are failures, a
+//! result that lacks what it must have breaks the protocol.
+
+use serde_json::Value;
+
+use crate::base::sanitize::one_line;
+use crate::event::{Cause, Reason, Status};
+use crate::protocol::revision;
+use crate::session::Exchange;
+use crate::wire::RpcError;
+
+/// Characters of a server's text that a message quotes.
+const QUOTE_MAX: usize = 300;
+
+/// The status of an outcome that failed for this reason: what is our own fault, or nobody's, is unknown.
+#[must_use]
+pub fn status_of(reason: Reason) -> Status {
+    match reason {
+        Reason::Cancelled | Reason::Suspended | Reason::Internal => Status::Unknown,
+        _ => Status::Failed,
+    }
+}
+
+/// Why an exchange is not what one wants without having said so; `None` when it is.
+#[must_use]
+pub fn unexpected(exchange: &Exchange) -> Option<Cause> {
+    match &exchange.reply {
+        Err(fault) => Some(fault.cause()),
+        Ok(reply) => match &reply.body {
+            Err(error) => Some(Cause::new(Reason::RpcError, rpc_error(&exchange.method, error))),
+            Ok(result) => broken(&exchange.method, result).or_else(|| tool_error(&exchange.method, result)),
+        },
+    }
+}
+
+/// A result that lacks the array which makes it one.
+#[must_use]
+pub fn broken(method: &str, result: &Value) -> Option<Cause> {
+    let member = revision::array_member(method)?;
+    let actual = match result.get(member) {
+        Some(Value::Array(_)) => return None,
+        Some(other) => one_line(&other.to_string(), 60),
+        None => "nothing".to_owned(),
+    };
+    Some(Cause::new(Reason::Protocol, format!("the result of {method} must have an array {member:?}, it has {actual}")))
+}
+
+/// A tool that says it failed.
+#[must_use]
+pub fn tool_error(method: &str, result: &Value) -> Option<Cause> {
+    if method != "tools/call" || result.get("isError") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    let texts: Vec<&str> = result["content"]
+        .as_array()
+        .map(|blocks| blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect())
+        .unwrap_or_default();
+    let said = one_line(&texts.join(" "), QUOTE_MAX);
+    let said = if said.is_empty() { "it says nothing about why".to_owned() } else { format!("it says {said:?}") };
+    Some(Cause::new(Reason::ToolError, format!("the tool answered with isError: {said}")))
+}
+
+/// The sentence for a JSON-RPC error.
+#[must_use]
+pub fn rpc_error(method: &str, error: &RpcError) -> String {
+    let name = match error.code {
+        -32700 => " (parse error)",
+        -32600 => " (invalid request)",
+        -32601 => " (method not found)",
+        -32602 => " (invalid params)",
+        -32603 => " (internal error)",
+        -32020 => " (header mismatch)",
+        -32021 => " (missing client capability)",
+        -32022 => " (unsupported protocol version)",
+        _ => "",
+    };
+    let said = one_line(&error.message, QUOTE_MAX);
+    let hint = match (error.code, method) {
+        (-32601, _) => "; the server does not offer it",
+        (-32602, "tools/call") => "; compare the arguments with the tool's schema in tools/list",
+        _ => "",
+    };
+    format!("{method} was answered with error {}{name}: {said}{hint}", error.code)
+}
