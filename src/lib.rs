@@ -5,3 +5,5 @@
 
 pub mod base;
 pub mod event;
+pub mod demo;
+pub mod cli;
