@@ -10,3 +10,5 @@ pub mod protocol;
 pub mod transport;
 pub mod session;
 pub mod run;
+pub mod demo;
+pub mod cli;
