@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::time::TimeValLike;
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
@@ -280,7 +281,7 @@ impl Drop for Process {
                 signal_entry(&entry, Signal::SIGKILL);
             }
         }
-        census::leave(self.pid);
+        census::drop_out(self.pid);
     }
 }
 
@@ -303,10 +304,7 @@ fn children_cpu() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Duration::ZERO };
     [usage.user_time(), usage.system_time()]
         .into_iter()
-        .map(|time| {
-            let micros = time.tv_sec().saturating_mul(1_000_000).saturating_add(i64::from(time.tv_usec()));
-            Duration::from_micros(u64::try_from(micros).unwrap_or_default())
-        })
+        .map(|time| Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or_default()))
         .sum()
 }
 

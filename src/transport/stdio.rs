@@ -90,13 +90,13 @@ impl StdioDial {
         let stderr = Arc::new(Stderr::default());
         let (reader, inbox) = Reader::new(stdout.clone(), settings.line_bytes_max);
         let reader = tokio::spawn(reader.run(pipes.stdout));
-        let drained = stderr.clone();
-        let drainer = tokio::spawn(async move { drained.drain(pipes.stderr).await });
+        let drainer = tokio::spawn(stderr.clone().drain(pipes.stderr));
         Ok(StdioLink {
             process,
             stdin: Some(pipes.stdin),
             outbox: Vec::new(),
             written: 0,
+            midway: false,
             inbox,
             stdout,
             stderr,
@@ -156,6 +156,8 @@ struct StdioLink {
     /// What is to be written. A send that was given up leaves the rest of its line here.
     outbox: Vec<u8>,
     written: usize,
+    /// Whether the outbox begins within a line.
+    midway: bool,
     inbox: Inbox,
     stdout: Arc<Stdout>,
     stderr: Arc<Stderr>,
@@ -203,6 +205,7 @@ impl StdioLink {
             Ok(began) => {
                 self.outbox.clear();
                 self.written = 0;
+                self.midway = false;
                 if std::mem::take(&mut self.guard) {
                     child::guard::start_guard();
                 }
@@ -215,8 +218,10 @@ impl StdioLink {
     /// Of sends that were given up, only the line that the server has seen the beginning of is still written.
     fn settle(&mut self) {
         let written = std::mem::take(&mut self.written);
-        let begun = written > 0 && self.outbox[written - 1] != b'\n';
-        let line = memchr::memchr(b'\n', &self.outbox[written..]).filter(|_| begun);
+        if let Some(last) = self.outbox[..written].last() {
+            self.midway = *last != b'\n';
+        }
+        let line = memchr::memchr(b'\n', &self.outbox[written..]).filter(|_| self.midway);
         self.outbox.truncate(line.map_or(written, |at| written + at + 1));
         self.outbox.drain(..written);
     }

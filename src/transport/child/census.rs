@@ -18,6 +18,8 @@ use crate::base::ids::RunId;
 struct Member {
     group: Pid,
     mark: String,
+    /// Killed without waiting: some of it may still have to be reaped.
+    dropped: bool,
 }
 
 static MEMBERS: Mutex<Vec<Member>> = Mutex::new(Vec::new());
@@ -48,8 +50,19 @@ pub fn next_mark(run_id: RunId) -> String {
 
 /// Enters a child that was started as the leader of its group.
 pub fn enter(group: Pid, mark: &str) {
-    members().push(Member { group, mark: mark.to_owned() });
-    guard::tell(&format!("+{group} {mark}\n"));
+    let member = Member { group, mark: mark.to_owned(), dropped: false };
+    let line = announcement(&member);
+    let any_dropped = {
+        let mut members = members();
+        // The id of one that has gone may come again.
+        members.retain(|other| other.group != group);
+        members.push(member);
+        members.iter().any(|other| other.dropped)
+    };
+    if any_dropped {
+        sweep();
+    }
+    guard::tell(&line);
 }
 
 /// Strikes a child off, after all its kin have gone.
@@ -58,10 +71,21 @@ pub fn leave(group: Pid) {
     guard::tell(&format!("-{group}\n"));
 }
 
+fn announcement(member: &Member) -> String {
+    format!("+{} {}\n", member.group, member.mark)
+}
+
+/// Leaves a killed child to the next sweeps.
+pub fn drop_out(group: Pid) {
+    for member in members().iter_mut().filter(|member| member.group == group) {
+        member.dropped = true;
+    }
+}
+
 /// What a guard has to know, one line for each child.
 #[must_use]
 pub fn roll() -> String {
-    members().iter().map(|member| format!("+{} {}\n", member.group, member.mark)).collect()
+    members().iter().fold(String::new(), |roll, member| roll + &announcement(member))
 }
 
 /// The processes that belong to a child and outlived it, with all below them: those of its group, those that carry
@@ -116,9 +140,16 @@ fn whole_group(group: Pid) -> Entry {
 /// Reaps orphans that ended since and that nobody waits for. An ended child of ours in a group of ours, or in a
 /// session of its own, which we never give to a child, came to us as an orphan.
 pub fn sweep() {
-    if !cfg!(target_os = "linux") || !become_subreaper() {
-        return;
+    if become_subreaper() {
+        reap_orphans();
     }
+    let dropped: Vec<Pid> = members().iter().filter(|member| member.dropped).map(|member| member.group).collect();
+    for group in dropped.into_iter().filter(|&group| killpg(group, None).is_err()) {
+        leave(group);
+    }
+}
+
+fn reap_orphans() {
     let Some(own) = table::entry(own_pid()) else { return };
     let direct: Vec<i32> = members().iter().map(|member| member.group.as_raw()).collect();
     for entry in table::children(own.pid).into_iter().filter_map(table::entry) {

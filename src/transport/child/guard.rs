@@ -176,3 +176,28 @@ impl Wards {
 fn group_id(text: &str) -> Option<i32> {
     text.parse().ok().filter(|&id| id > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_is_told() {
+        let told = b"+12 00ff.1\n+13 00ff.2\n-12\n+0 00ff.3\n+1 00ff.4\n+x\n+14\nhello\n-99\n+15 00ff";
+        let wards = stand(&told[..]).unwrap();
+        assert_eq!(wards.groups, BTreeMap::from([(13, "00ff.2".to_owned())]));
+        assert_eq!(wards.runs, BTreeSet::from(["00ff".to_owned()]));
+        assert_eq!(stand(&b"+12 00ff.1\nbye\n"[..]), None);
+        assert_eq!(stand(&b""[..]), Some(Wards::default()));
+        let endless = vec![b'x'; 1 << 16];
+        assert_eq!(stand(&endless[..]), Some(Wards::default()));
+    }
+
+    #[test]
+    fn dead_wards_are_no_work() {
+        let begun = Instant::now();
+        let wards = stand(&b"+2147483646 ffffffffffffffffffff.1\n"[..]).unwrap();
+        wards.end();
+        assert!(begun.elapsed() < TERM_MAX);
+    }
+}

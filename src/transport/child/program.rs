@@ -141,7 +141,7 @@ pub(super) fn spawn_fault(start: &Start<'_>, path: &Path, error: &io::Error) -> 
         ),
         Errno::ENOENT => match interpreter(path) {
             Some(interpreter) => {
-                refuse(word, &format!("{shown} asks for the interpreter `{interpreter}`, which does not exist"))
+                refuse(word, &format!("{shown} asks for the interpreter {interpreter}, which does not exist"))
             }
             None => refuse(word, &format!("{shown} cannot be loaded: it, or the loader it names, does not exist")),
         },
@@ -166,7 +166,7 @@ fn interpreter(path: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(line);
     let carriage = if text.ends_with('\r') { " (its line ends with a carriage return)" } else { "" };
     let word = text.split_ascii_whitespace().next()?;
-    Some(format!("{}{carriage}", sanitize::one_line(word, 120)))
+    Some(format!("`{}`{carriage}", sanitize::one_line(word, 120)))
 }
 
 fn not_executable(word: &str, path: &Path) -> Fault {

@@ -26,7 +26,7 @@ pub struct Entry {
     pub started: u64,
 }
 
-/// One process, if it is there. Source: proc_pid_stat(5).
+/// One process, if it is there. Source: `proc_pid_stat(5)`.
 #[must_use]
 pub fn entry(pid: i32) -> Option<Entry> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

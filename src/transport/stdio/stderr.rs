@@ -1,6 +1,6 @@
 //! The standard error of a child: always drained, so that the child never blocks on it, its end kept as evidence.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -27,7 +27,7 @@ impl Stderr {
     }
 
     /// Reads until the end.
-    pub async fn drain(&self, mut from: impl AsyncRead + Unpin) {
+    pub async fn drain(self: Arc<Self>, mut from: impl AsyncRead + Unpin) {
         let mut chunk = vec![0; TAIL_BYTES_MAX];
         while let Ok(read @ 1..) = from.read(&mut chunk).await {
             self.kept().push(&chunk[..read]);
