@@ -4,6 +4,10 @@
 //! The contract: a [`Dial`] opens a [`Link`]; `send` hands over one message and tells when it was written;
 //! `recv` gives what was heard, in order, with the key of the message it belongs to where the transport knows.
 
+pub mod http;
+pub mod streamable_http;
+pub mod legacy_sse;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
