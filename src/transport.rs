@@ -6,6 +6,9 @@
 
 pub mod child;
 pub mod stdio;
+pub mod http;
+pub mod streamable_http;
+pub mod legacy_sse;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,335 @@
+//! One HTTP exchange after another with one target: the request as the protocol and the user want it, the answer's
+//! head, redirects on the same origin, and the one honest repetition, of a request whose pooled connection was dead.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use url::{Position, Url};
+
+use super::body::Body;
+use super::connector::Connector;
+use super::fault;
+use super::pool::{Connection, Pool, Sent, Tasks};
+use super::tls_words;
+use crate::event::{Finding, Phases, Reason, Severity, TransportKind};
+use crate::transport::{Certificate, Fault, Head, LinkFacts};
+
+/// A redirect is followed this often.
+const REDIRECTS_MAX: usize = 3;
+/// The values of an answer's headers are cut here.
+const HEADER_VALUE_BYTES_MAX: usize = 8 * 1024;
+/// More findings than this are not kept.
+const FINDINGS_MAX: usize = 64;
+
+/// What every request of a target has in common.
+pub(in crate::transport) struct Template {
+    pub(in crate::transport) url: Url,
+    /// The authority as the user wrote it.
+    pub(in crate::transport) authority: HeaderValue,
+    /// The user's own headers, without those that are the protocol's.
+    pub(in crate::transport) headers: HeaderMap,
+    /// Whether the user asks for compressed answers.
+    pub(in crate::transport) asks_gzip: bool,
+    pub(in crate::transport) body_bytes_max: usize,
+}
+
+/// A request to be made.
+#[derive(Clone)]
+pub(in crate::transport) struct Ask {
+    pub(in crate::transport) method: Method,
+    pub(in crate::transport) url: Url,
+    pub(in crate::transport) body: Bytes,
+    /// Those of the protocol; they win over the user's.
+    pub(in crate::transport) headers: HeaderMap,
+    /// Whether it may be made twice.
+    pub(in crate::transport) repeatable: bool,
+}
+
+#[derive(Default)]
+struct Notes {
+    phases: Phases,
+    peer: Option<String>,
+    certificate: Option<Certificate>,
+    findings: Vec<Finding>,
+}
+
+/// The exchanges with one target over the life of one link.
+pub(in crate::transport) struct Client {
+    template: Arc<Template>,
+    connector: Arc<Connector>,
+    pub(super) pool: Arc<Pool>,
+    pub(in crate::transport) tasks: Tasks,
+    notes: Mutex<Notes>,
+}
+
+impl Client {
+    pub(super) fn new(template: Arc<Template>, connector: Arc<Connector>, findings: Vec<Finding>) -> Arc<Self> {
+        let notes = Notes { findings, ..Notes::default() };
+        Arc::new(Self { template, connector, pool: Arc::default(), tasks: Tasks::default(), notes: Mutex::new(notes) })
+    }
+
+    pub(in crate::transport) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a finding, once.
+    pub(in crate::transport) fn notice(&self, finding: Finding) {
+        let mut notes = self.notes();
+        if notes.findings.len() < FINDINGS_MAX && !notes.findings.contains(&finding) {
+            notes.findings.push(finding);
+        }
+    }
+
+    pub(in crate::transport) fn facts(&self, transport: TransportKind) -> LinkFacts {
+        let notes = self.notes();
+        LinkFacts {
+            transport,
+            phases: notes.phases,
+            peer: notes.peer.clone(),
+            certificate: notes.certificate.clone(),
+            findings: notes.findings.clone(),
+        }
+    }
+
+    /// Ends everything that is open.
+    pub(in crate::transport) async fn close(&self, grace: Duration) -> Vec<Finding> {
+        self.pool.close(grace).await;
+        self.tasks.finish(grace).await;
+        self.notes().findings.clone()
+    }
+
+    /// Makes the first connection ahead of the first request.
+    pub(in crate::transport) async fn open(&self) -> Result<(), Fault> {
+        let connection = self.connect().await?;
+        self.pool.keep_fresh(connection);
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<Connection, Fault> {
+        let connected = self.connector.connect().await?;
+        {
+            let mut notes = self.notes();
+            notes.phases.absorb(&connected.phases);
+            notes.peer = Some(connected.peer);
+            notes.certificate.clone_from(&connected.certificate);
+        }
+        let ends_soon = connected.certificate.as_ref().and_then(|of| tls_words::expiry(of, jiff::Timestamp::now()));
+        if let Some(finding) = ends_soon {
+            self.notice(finding);
+        }
+        let connection = Connection::start(connected.stream, connected.h2, &self.tasks).await;
+        connection.map_err(|error| self.named(fault::of_handshake(&error)))
+    }
+
+    fn named(&self, fault: Fault) -> Fault {
+        self.connector.named(fault)
+    }
+
+    /// Connects where needed and hands the request over. The instant is taken right before it is handed to hyper,
+    /// which writes it as soon as its task runs.
+    pub(in crate::transport) async fn start(self: &Arc<Self>, ask: Ask) -> Result<(Instant, Waiting), Fault> {
+        let connection = match self.pool.take().await {
+            Some(connection) => connection,
+            None => {
+                let connection = self.connect().await?;
+                self.pool.introduce(&connection);
+                connection
+            }
+        };
+        self.write(ask, connection)
+    }
+
+    fn write(self: &Arc<Self>, ask: Ask, mut connection: Connection) -> Result<(Instant, Waiting), Fault> {
+        let request = self.request(&ask, connection.is_h2())?;
+        let sent = Instant::now();
+        let response = connection.send(request);
+        Ok((sent, Waiting { client: Arc::clone(self), ask, connection, response, repeated: false }))
+    }
+
+    fn request(&self, ask: &Ask, h2: bool) -> Result<Request<Full<Bytes>>, Fault> {
+        let ours = |error: &dyn std::fmt::Display| {
+            Fault::new(Reason::Internal, format!("the request to {} cannot be written: {error}", ask.url))
+        };
+        let path = &ask.url[Position::BeforePath..Position::AfterQuery];
+        let authority = &self.template.authority;
+        let uri = if h2 || self.connector.forwards() {
+            Uri::builder().scheme(ask.url.scheme()).authority(authority.as_bytes()).path_and_query(path).build()
+        } else {
+            Uri::builder().path_and_query(path).build()
+        };
+        let mut request = Request::new(Full::new(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() = uri.map_err(|error| ours(&error))?;
+        let mut headers = HeaderMap::with_capacity(ask.headers.len() + self.template.headers.len() + 2);
+        if !h2 {
+            headers.insert(HOST, authority.clone());
+        }
+        for (name, value) in &self.template.headers {
+            if !ask.headers.contains_key(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        for (name, value) in &ask.headers {
+            headers.append(name, value.clone());
+        }
+        if self.connector.forwards()
+            && let Some(basic) = self.connector.proxy.as_ref().and_then(|proxy| proxy.basic.clone())
+        {
+            headers.insert(PROXY_AUTHORIZATION, basic);
+        }
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    /// Whether a redirect is followed, and where to; what is not followed is left for others to judge.
+    fn redirect(&self, ask: &Ask, response: &Response<Incoming>, visited: &[Url]) -> Option<Url> {
+        let status = response.status();
+        if !status.is_redirection() {
+            return None;
+        }
+        let location = std::str::from_utf8(response.headers().get(LOCATION)?.as_bytes()).ok()?;
+        let target = ask.url.join(location).ok()?;
+        let keeps_method = matches!(status.as_u16(), 307 | 308);
+        let same_origin = target.origin() == self.template.url.origin();
+        let follow = keeps_method && same_origin && visited.len() < REDIRECTS_MAX && !visited.contains(&target);
+        let (severity, what) = if follow {
+            (Severity::Warning, "followed: send to it instead")
+        } else if ask.url.scheme() == "https" && target.scheme() == "http" {
+            (Severity::Error, "not followed: it leaves https")
+        } else if !same_origin {
+            (Severity::Warning, "not followed: it is another origin, which gets no credentials")
+        } else if keeps_method {
+            (Severity::Warning, "not followed: it leads in a circle or too far")
+        } else {
+            (Severity::Warning, "not followed: this status does not keep the method")
+        };
+        let actual = format!("{} redirects ({}) to {target}; {what}", bare(&ask.url), status.as_u16());
+        self.notice(Finding::new("http.redirect", severity, "an answer at the address given", actual));
+        follow.then_some(target)
+    }
+
+    /// A body read to its end gives its connection back; `first_byte` is that of the whole answer.
+    fn answer(self: &Arc<Self>, response: Response<Incoming>, connection: Connection) -> Result<Answer, Fault> {
+        let stamps = Arc::clone(&connection.stamps);
+        let at = stamps.last();
+        let first_byte = if connection.is_h2() { at } else { stamps.first() };
+        let (parts, incoming) = response.into_parts();
+        let head = head(parts.status.as_u16(), &parts.headers);
+        let body = Body::new(Arc::clone(self), connection, incoming, &head)?;
+        Ok(Answer { head, first_byte, at, body })
+    }
+
+    /// A fault of an exchange with the target, with its proxy named.
+    pub(in crate::transport) fn failed(&self, error: &hyper::Error, opening: &[u8]) -> Fault {
+        let host = self.template.authority.to_str().unwrap_or_default();
+        self.named(fault::of_exchange(error, opening, host))
+    }
+}
+
+/// A request that was handed over.
+pub(in crate::transport) struct Waiting {
+    client: Arc<Client>,
+    ask: Ask,
+    connection: Connection,
+    response: Sent,
+    repeated: bool,
+}
+
+/// An answer whose head has come.
+pub(in crate::transport) struct Answer {
+    pub(in crate::transport) head: Head,
+    pub(in crate::transport) first_byte: Instant,
+    pub(in crate::transport) at: Instant,
+    pub(in crate::transport) body: Body,
+}
+
+impl Waiting {
+    /// Waits for the head of the final answer.
+    pub(in crate::transport) async fn answer(mut self) -> Result<Answer, Fault> {
+        let mut visited = vec![self.ask.url.clone()];
+        loop {
+            match (&mut self.response).await {
+                Ok(response) => {
+                    let Some(target) = self.client.redirect(&self.ask, &response, &visited) else {
+                        return self.client.answer(response, self.connection);
+                    };
+                    visited.push(target.clone());
+                    self.ask.url = target;
+                    self = self.follow(response).await?;
+                }
+                Err(error) => {
+                    let unsent = error.message().is_some();
+                    self = self.again(unsent, error.error()).await?;
+                }
+            }
+        }
+    }
+
+    async fn follow(self, response: Response<Incoming>) -> Result<Self, Fault> {
+        use hyper::body::Body as _;
+        let Self { client, ask, connection, .. } = self;
+        // A body that is still on its way is not worth waiting for; its connection goes with it.
+        if response.body().is_end_stream() {
+            drop(response);
+            client.pool.give_back(connection);
+        }
+        client.start(ask).await.map(|(_, waiting)| waiting)
+    }
+
+    /// The connection died. A pooled one may have been dead already when the request was written, which is no
+    /// failure of the server: such a request is made once more, if it may be made twice or was never written.
+    async fn again(self, unsent: bool, error: &hyper::Error) -> Result<Self, Fault> {
+        let Self { client, ask, connection, repeated, .. } = self;
+        let silent = connection.is_h2() || connection.stamps.bytes() == 0;
+        let stale = connection.reused && silent && fault::is_closed(error);
+        if repeated || !stale {
+            return Err(client.failed(error, &connection.stamps.opening()));
+        }
+        if !unsent && !ask.repeatable {
+            let message = "the connection, which had been used before, was closed before any byte of an answer; \
+                           this request may have been executed and is not safe to repeat, so it was not sent again";
+            return Err(client.named(Fault::new(Reason::Closed, message)));
+        }
+        drop(connection);
+        let connection = client.connect().await?;
+        client.pool.introduce(&connection);
+        let (_, waiting) = client.write(ask, connection)?;
+        Ok(Self { repeated: true, ..waiting })
+    }
+}
+
+/// A URL without what may be secret in it.
+pub(in crate::transport) fn bare(url: &Url) -> &str {
+    &url[..Position::AfterPath]
+}
+
+fn head(status: u16, headers: &HeaderMap) -> Head {
+    let text = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_VALUE_BYTES_MAX)]).into_owned()
+    };
+    let headers = headers
+        .iter()
+        .take(super::pool::HEADERS_MAX)
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect();
+    Head { status, headers }
+}
+
+/// Marks the values that must not show up in any debug output.
+pub(in crate::transport) fn sensitive(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if name == AUTHORIZATION || name.as_str().contains("session") {
+            value.set_sensitive(true);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! TLS: which certificates are trusted, the handshake, and what can be said of the server's certificate, also when
+//! it is refused. Nothing here is touched for `http://` targets; the system's roots are read once per process.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use x509_cert::der::Decode;
+
+use super::Unusable;
+use super::stamped::{Stamped, Stamps};
+use super::tls_words::{self, Refused};
+use crate::event::Reason;
+use crate::transport::{Certificate, Fault};
+
+/// PEM text, or the file that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pem {
+    /// A file, read when the dial is made.
+    File(PathBuf),
+    /// The text itself.
+    Text(Vec<u8>),
+}
+
+impl Pem {
+    fn read(&self, what: &str) -> Result<Vec<u8>, Unusable> {
+        match self {
+            Self::File(path) => std::fs::read(path)
+                .map_err(|error| Unusable(format!("cannot read the {what} {}: {error}", path.display()))),
+            Self::Text(text) => Ok(text.clone()),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text(_) => "the text given".into(),
+        }
+    }
+}
+
+/// Whom to trust and who we are.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// Certificates to trust instead of the system's.
+    pub ca: Option<Pem>,
+    /// Our own certificate, with its chain.
+    pub cert: Option<Pem>,
+    /// Its key; where absent, the key is looked for in `cert`.
+    pub key: Option<Pem>,
+    /// The name to ask for and to expect instead of the URL's host.
+    pub server_name: Option<String>,
+    /// Accept any certificate. Loud in every output.
+    pub insecure: bool,
+}
+
+/// A verifier that remembers the chain it saw, so that a refusal can be explained.
+#[derive(Debug)]
+struct Witness {
+    /// `None` accepts every chain.
+    inner: Option<Arc<dyn ServerCertVerifier>>,
+    /// Leaves that are trusted as they are: a self-signed certificate that is marked as a CA, which is what
+    /// `openssl req -x509` makes, is no end entity to webpki even where the user trusts it by name.
+    pinned: Arc<[CertificateDer<'static>]>,
+    provider: Arc<CryptoProvider>,
+    seen: Arc<Mutex<Vec<CertificateDer<'static>>>>,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
+        match inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.pinned.iter().any(|trusted| trusted == end_entity) =>
+            {
+                tls_words::within_validity(end_entity, now)?;
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The one place that names the crypto provider. ring, because the first random byte of aws-lc costs 20 ms of a
+/// handshake that is measured here.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Reading the system's roots takes milliseconds and opens files: once per process, off the reactor.
+async fn system_roots() -> Result<Arc<dyn ServerCertVerifier>, Fault> {
+    static ROOTS: OnceCell<Arc<dyn ServerCertVerifier>> = OnceCell::const_new();
+    let load = || -> Result<Arc<dyn ServerCertVerifier>, Error> {
+        let platform = rustls_platform_verifier::Verifier::new(provider());
+        Ok(Arc::new(match platform {
+            Ok(verifier) => verifier,
+            // A container without ca-certificates still gets the roots that browsers carry.
+            Err(_) => rustls_platform_verifier::Verifier::new_with_extra_roots(
+                webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned(),
+                provider(),
+            )?,
+        }))
+    };
+    let failed = |why: String| Fault::new(Reason::Internal, format!("cannot load root certificates: {why}"));
+    ROOTS
+        .get_or_try_init(|| async {
+            match tokio::task::spawn_blocking(load).await {
+                Ok(loaded) => loaded.map_err(|error| failed(error.to_string())),
+                Err(error) => Err(failed(error.to_string())),
+            }
+        })
+        .await
+        .cloned()
+}
+
+/// A handshake that went well.
+pub(super) struct Secured<S> {
+    pub(super) stream: TlsStream<Stamped<S>>,
+    pub(super) h2: bool,
+    pub(super) certificate: Option<Certificate>,
+}
+
+struct Ready {
+    config: ClientConfig,
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+}
+
+/// The TLS side of one target.
+pub(super) struct Tls {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<[CertificateDer<'static>]>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    server_name: Option<ServerName<'static>>,
+    insecure: bool,
+    ready: OnceCell<Ready>,
+}
+
+impl Tls {
+    /// Reads the user's files, so that their mistakes show before anything is connected.
+    pub(super) fn new(settings: &TlsSettings) -> Result<Self, Unusable> {
+        let roots = settings.ca.as_ref().map_or(Ok(Vec::new()), |pem| certificates(pem, "CA certificate"))?;
+        let identity = match (&settings.cert, &settings.key) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(Unusable("a client key needs its certificate too".into())),
+            (Some(cert), key) => {
+                let source = key.as_ref().unwrap_or(cert);
+                let key = PrivateKeyDer::from_pem_slice(&source.read("client key")?).map_err(|error| {
+                    Unusable(format!("no usable private key (PEM, not encrypted) in {}: {error}", source.place()))
+                })?;
+                Some((certificates(cert, "client certificate")?, key))
+            }
+        };
+        let server_name = settings
+            .server_name
+            .as_ref()
+            .map(|name| ServerName::try_from(name.clone()).map_err(|_| Unusable(format!("no host name: {name:?}"))))
+            .transpose()?;
+        let tls = Self {
+            provider: provider(),
+            roots: roots.into(),
+            identity,
+            server_name,
+            insecure: settings.insecure,
+            ready: OnceCell::new(),
+        };
+        if let Some((chain, key)) = &tls.identity {
+            rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &tls.provider)
+                .map_err(|error| Unusable(format!("the client certificate cannot be used: {error}")))?;
+        }
+        Ok(tls)
+    }
+
+    pub(super) fn insecure(&self) -> bool {
+        self.insecure
+    }
+
+    /// Loads what the first handshake needs, outside of the time that the handshake is given.
+    pub(super) async fn prepare(&self) -> Result<(), Fault> {
+        self.ready().await.map(|_| ())
+    }
+
+    async fn ready(&self) -> Result<&Ready, Fault> {
+        self.ready
+            .get_or_try_init(|| async {
+                let verifier = self.verifier().await?;
+                let config = self.config().map_err(|error| {
+                    Fault::new(Reason::Internal, format!("cannot set up TLS with these certificates: {error}"))
+                })?;
+                Ok(Ready { config, verifier })
+            })
+            .await
+    }
+
+    async fn verifier(&self) -> Result<Option<Arc<dyn ServerCertVerifier>>, Fault> {
+        if self.insecure {
+            return Ok(None);
+        }
+        if self.roots.is_empty() {
+            return system_roots().await.map(Some);
+        }
+        let mut store = RootCertStore::empty();
+        let (added, _) = store.add_parsable_certificates(self.roots.iter().cloned());
+        if added == 0 {
+            return Err(Fault::new(Reason::Tls, "none of the CA certificates given can be used"));
+        }
+        match WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&self.provider)).build() {
+            Ok(verifier) => Ok(Some(verifier)),
+            Err(error) => Err(Fault::new(Reason::Tls, format!("the CA certificates given cannot be used: {error}"))),
+        }
+    }
+
+    fn config(&self) -> Result<ClientConfig, Error> {
+        let witness = self.witness(None);
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(witness));
+        let mut config = match &self.identity {
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Every handshake is a full one: the `tls` phase of one run can be compared with that of the next.
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    fn witness(&self, inner: Option<Arc<dyn ServerCertVerifier>>) -> Witness {
+        Witness { inner, pinned: Arc::clone(&self.roots), provider: Arc::clone(&self.provider), seen: Arc::default() }
+    }
+
+    /// Makes the handshake; `host` is the URL's, without brackets.
+    pub(super) async fn handshake<S>(&self, host: &str, stream: S) -> Result<Secured<S>, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let ready = self.ready().await?;
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned())
+                .map_err(|_| Fault::new(Reason::Tls, format!("{host:?} is no name a certificate can be for")))?,
+        };
+        let witness = self.witness(ready.verifier.clone());
+        let seen = Arc::clone(&witness.seen);
+        let mut config = ready.config.clone();
+        config.dangerous().set_certificate_verifier(Arc::new(witness));
+        let stamps = Arc::new(Stamps::default());
+        let connector = TlsConnector::from(Arc::new(config));
+        let outcome = connector.connect(name.clone(), Stamped::new(stream, Arc::clone(&stamps))).await;
+        let chain = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        match outcome {
+            Ok(stream) => {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                Ok(Secured { stream, h2, certificate: tls_words::certificate(&chain) })
+            }
+            Err(error) => {
+                let own_ca = !self.roots.is_empty();
+                let refused = Refused { name: &name, chain: &chain, opening: &stamps.opening(), own_ca };
+                Err(Fault::new(Reason::Tls, refused.explain(&error)))
+            }
+        }
+    }
+}
+
+fn certificates(pem: &Pem, what: &str) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    let text = pem.read(what)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| Unusable(format!("{} is no PEM {what}: {error}", pem.place())))?;
+    for der in &found {
+        x509_cert::Certificate::from_der(der)
+            .map_err(|error| Unusable(format!("a {what} in {} cannot be read: {error}", pem.place())))?;
+    }
+    if found.is_empty() {
+        return Err(Unusable(format!("there is no PEM {what} in {}", pem.place())));
+    }
+    Ok(found)
+}
+
+/// The TLS error inside an I/O error, where there is one.
+pub(super) fn rustls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Error>())
+}

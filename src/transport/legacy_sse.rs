@@ -1,0 +1,273 @@
+//! HTTP+SSE of 2024-11-05, deprecated and still deployed: GET opens an event stream whose first event names the
+//! endpoint for POSTs; everything the server says comes on that stream, whatever was posted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+use super::http::{Answer, Ask, Body, Client, Kind, Waiting, bare, too_large};
+use super::streamable_http::{NOISE_BYTES_MAX, ask};
+use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
+use crate::base::sanitize;
+use crate::event::{Reason, TransportKind};
+use crate::wire::event_stream::{Event, EventDecoder, Item};
+use crate::wire::message;
+
+/// What was heard and not yet received; a full channel holds back the server.
+const HEARD_MAX: usize = 64;
+/// Of a body that is no stream, messages show this much.
+const BODY_CHARS_SHOWN: usize = 160;
+/// POSTs whose status is still awaited.
+const POSTS_MAX: usize = 1024;
+
+/// An open link.
+pub(super) struct LegacySse {
+    client: Arc<Client>,
+    endpoint: Url,
+    posts: HashMap<Key, AbortOnDropHandle<()>>,
+    heard: mpsc::Receiver<Heard>,
+    telling: mpsc::Sender<Heard>,
+    /// How the stream ended: the link is of no use any more.
+    ended: Option<Fault>,
+    _stream: AbortOnDropHandle<()>,
+}
+
+impl LegacySse {
+    /// Opens the stream and waits for the name of the endpoint.
+    pub(super) async fn open(client: Arc<Client>) -> Result<Self, Fault> {
+        client.open().await?;
+        let url = client.template().url.clone();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let get = Ask { method: Method::GET, url: url.clone(), body: Bytes::new(), headers, repeatable: true };
+        let (_, waiting) = client.start(get).await?;
+        let Answer { head, mut body, .. } = waiting.answer().await?;
+        if !(200..300).contains(&head.status) || Kind::of(&head) != Kind::Events {
+            return Err(not_a_stream(&url, &head, &mut body).await);
+        }
+        let mut stream = Stream { decoder: EventDecoder::new(body.limit()), body, began: None };
+        let endpoint = stream.endpoint(&url).await?;
+        let (telling, heard) = mpsc::channel(HEARD_MAX);
+        let task = client.tasks.spawn(stream.tell(telling.clone()));
+        Ok(Self { client, endpoint, posts: HashMap::new(), heard, telling, ended: None, _stream: task })
+    }
+
+    async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
+        if let Some(fault) = &self.ended {
+            return Err(fault.clone());
+        }
+        let key = outgoing.key;
+        match outgoing.intent {
+            Intent::Request | Intent::OneWay => {}
+            // The stream is the session: there is nothing to delete and nothing else to listen to.
+            Intent::End => return Ok(Instant::now()),
+            Intent::Resume | Intent::Listen => {
+                return Err(Fault::new(Reason::Internal, "HTTP+SSE has one stream, which is open already"));
+            }
+        }
+        self.posts.retain(|_, post| !post.is_finished());
+        if self.posts.len() >= POSTS_MAX {
+            return Err(Fault::new(Reason::Internal, "too many messages whose receipt the server has not told"));
+        }
+        let post = Ask { url: self.endpoint.clone(), ..ask(&self.client, outgoing)? };
+        let post = accepting_anything(post);
+        let (sent, waiting) = self.client.start(post).await?;
+        let task = self.client.tasks.spawn(receipt(waiting, key, self.telling.clone()));
+        self.posts.insert(key, task);
+        Ok(sent)
+    }
+}
+
+/// The answer to a POST is a receipt of no set type.
+fn accepting_anything(mut post: Ask) -> Ask {
+    post.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    post.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    post
+}
+
+impl Link for LegacySse {
+    fn send(&mut self, outgoing: Outgoing) -> BoxFuture<'_, Result<Instant, Fault>> {
+        Box::pin(self.hand_over(outgoing))
+    }
+
+    fn recv(&mut self) -> BoxFuture<'_, Heard> {
+        Box::pin(async move {
+            if let Some(fault) = &self.ended {
+                let now = Instant::now();
+                return Heard { key: None, first_byte: now, at: now, what: What::Fault(fault.clone()) };
+            }
+            let Some(heard) = self.heard.recv().await else {
+                // We hold a sender ourselves: the channel cannot end.
+                return std::future::pending().await;
+            };
+            match (&heard.key, &heard.what) {
+                (None, What::Fault(fault)) => self.ended = Some(fault.clone()),
+                (Some(key), _) => drop(self.posts.remove(key)),
+                _ => {}
+            }
+            heard
+        })
+    }
+
+    fn abandon(&mut self, key: Key) {
+        self.posts.remove(&key);
+    }
+
+    fn facts(&self) -> LinkFacts {
+        self.client.facts(TransportKind::Sse)
+    }
+
+    fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
+        Box::pin(async move {
+            let started = Instant::now();
+            self.posts.clear();
+            let findings = self.client.close(grace).await;
+            Farewell { took: started.elapsed(), findings, ..Farewell::default() }
+        })
+    }
+}
+
+impl Drop for LegacySse {
+    fn drop(&mut self) {
+        self.client.tasks.cancel.cancel();
+    }
+}
+
+/// Waits for the status of a POST; only a refusal is told.
+async fn receipt(waiting: Waiting, key: Key, telling: mpsc::Sender<Heard>) {
+    let fault = match waiting.answer().await {
+        Ok(Answer { head, mut body, .. }) => {
+            let text = read_some(&mut body).await;
+            if (200..300).contains(&head.status) {
+                return;
+            }
+            Fault::new(reason(head.status), format!("the server refused the message: {}", seen(&head, &text)))
+        }
+        Err(fault) => fault,
+    };
+    let now = Instant::now();
+    let _ = telling.send(Heard { key: Some(key), first_byte: now, at: now, what: What::Fault(fault) }).await;
+}
+
+async fn read_some(body: &mut Body) -> Bytes {
+    match body.up_to(NOISE_BYTES_MAX, Bytes::new()).await {
+        Ok(Ok(text) | Err(text)) => text,
+        Err(_) => Bytes::new(),
+    }
+}
+
+fn reason(status: u16) -> Reason {
+    match status {
+        401 | 403 => Reason::Auth,
+        429 => Reason::RateLimited,
+        _ => Reason::Http,
+    }
+}
+
+fn seen(head: &Head, text: &Bytes) -> String {
+    let kind =
+        head.header("content-type").map_or_else(|| "no content type".to_owned(), |kind| sanitize::one_line(kind, 60));
+    let start = &text[..text.len().min(BODY_CHARS_SHOWN * 4)];
+    let text = sanitize::one_line(&String::from_utf8_lossy(start), BODY_CHARS_SHOWN);
+    let text = if text.is_empty() { "an empty body".to_owned() } else { format!("\"{text}\"") };
+    format!("status {}, {kind}, {text}", head.status)
+}
+
+async fn not_a_stream(url: &Url, head: &Head, body: &mut Body) -> Fault {
+    let text = match Kind::of(head) {
+        // It would never end.
+        Kind::Events => Bytes::new(),
+        Kind::Json | Kind::Other => read_some(body).await,
+    };
+    let message = format!("expected an event stream (HTTP+SSE) from GET {}, got {}", bare(url), seen(head, &text));
+    Fault::new(reason(head.status), message)
+}
+
+/// The server's one stream.
+struct Stream {
+    body: Body,
+    decoder: EventDecoder,
+    /// When the first byte of the event at hand was read.
+    began: Option<Instant>,
+}
+
+impl Stream {
+    /// The next event, with the time of its first and its last byte; `None` at the end of the stream.
+    async fn event(&mut self) -> Result<Option<(Event, Instant, Instant)>, Fault> {
+        loop {
+            match self.decoder.next_item() {
+                Some(Item::Comment) => self.began = None,
+                Some(Item::TooLong { bytes }) => return Err(too_large(bytes, self.body.limit())),
+                Some(Item::Event(event)) => {
+                    let at = self.body.at();
+                    return Ok(Some((event, self.began.take().unwrap_or(at), at)));
+                }
+                None => {
+                    let Some((chunk, at)) = self.body.chunk().await? else { return Ok(None) };
+                    self.began.get_or_insert(at);
+                    self.decoder.push(&chunk);
+                }
+            }
+        }
+    }
+
+    /// Reads the first event, which must name the endpoint, on the same origin: credentials go there.
+    async fn endpoint(&mut self, url: &Url) -> Result<Url, Fault> {
+        let place = bare(url);
+        let wrong = |message: String| Err(Fault::new(Reason::Protocol, message));
+        let Some((event, ..)) = self.event().await? else {
+            let message = format!("the event stream of GET {place} ended before the event \"endpoint\"");
+            return Err(Fault::new(Reason::Closed, message));
+        };
+        let data = event.data.unwrap_or_default();
+        let data = String::from_utf8_lossy(&data);
+        if event.name.as_deref() != Some("endpoint") {
+            let name = event.name.unwrap_or_else(|| "message".into());
+            return wrong(format!(
+                "expected the event \"endpoint\" first from GET {place}, got \"{}\": \"{}\"",
+                sanitize::one_line(&name, 40),
+                sanitize::one_line(&data, BODY_CHARS_SHOWN)
+            ));
+        }
+        let Ok(endpoint) = url.join(data.trim()) else {
+            return wrong(format!("the endpoint {:?} is no URL", sanitize::one_line(&data, BODY_CHARS_SHOWN)));
+        };
+        if endpoint.origin() != url.origin() {
+            return wrong(format!(
+                "the endpoint {} is on another origin than {place}: nothing was sent to it",
+                sanitize::one_line(bare(&endpoint), BODY_CHARS_SHOWN)
+            ));
+        }
+        Ok(endpoint)
+    }
+
+    /// Tells every message until the stream ends, and how it ended.
+    async fn tell(mut self, telling: mpsc::Sender<Heard>) {
+        let fault = loop {
+            let (event, first_byte, at) = match self.event().await {
+                Ok(Some(event)) => event,
+                Ok(None) => {
+                    let message = "the server ended the event stream on which it answers (HTTP+SSE)";
+                    break Fault::new(Reason::Closed, message);
+                }
+                Err(fault) => break fault,
+            };
+            let is_message = event.name.is_none_or(|name| name == "message");
+            let Some(data) = event.data.filter(|data| is_message && !data.trim_ascii().is_empty()) else { continue };
+            for frame in message::read(&data) {
+                let heard = Heard { key: None, first_byte, at, what: What::Frame(frame) };
+                let _ = telling.send(heard).await;
+            }
+        };
+        let now = Instant::now();
+        let _ = telling.send(Heard { key: None, first_byte: now, at: now, what: What::Fault(fault) }).await;
+    }
+}

@@ -1,0 +1,264 @@
+//! Streamable HTTP (2025-03-26 and later): every message is a POST to one endpoint, answered by JSON or by an event
+//! stream; GET resumes or listens, DELETE ends the session. Closing a response stream cancels its request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::http::{Answer, Ask, Body, Client, Kind, Waiting, too_large};
+use super::{Farewell, Fault, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
+use crate::event::{Reason, TransportKind};
+use crate::wire::event_stream::{Event, EventDecoder, Item};
+use crate::wire::{Message, message};
+
+/// Bodies that are no message are kept up to here.
+pub(super) const NOISE_BYTES_MAX: usize = 64 * 1024;
+/// What was heard and not yet received; a full channel holds back the server.
+const HEARD_MAX: usize = 64;
+
+/// Items carry the serial number of their exchange: what an abandoned one has left in the channel is dropped.
+type Numbered = (u64, Heard);
+
+struct Open {
+    serial: u64,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// An open link.
+pub(super) struct StreamableHttp {
+    client: Arc<Client>,
+    open: HashMap<Key, Open>,
+    serials: u64,
+    heard: mpsc::Receiver<Numbered>,
+    telling: mpsc::Sender<Numbered>,
+}
+
+impl StreamableHttp {
+    /// Makes the first connection.
+    pub(super) async fn open(client: Arc<Client>) -> Result<Self, Fault> {
+        client.open().await?;
+        let (telling, heard) = mpsc::channel(HEARD_MAX);
+        Ok(Self { client, open: HashMap::new(), serials: 0, heard, telling })
+    }
+
+    async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
+        let (key, intent) = (outgoing.key, outgoing.intent);
+        self.open.remove(&key);
+        let ask = ask(&self.client, outgoing)?;
+        let (sent, waiting) = self.client.start(ask).await?;
+        self.serials += 1;
+        let teller = Teller { key, serial: self.serials, telling: self.telling.clone() };
+        let task = self.client.tasks.spawn(hear(waiting, intent, teller));
+        self.open.insert(key, Open { serial: self.serials, _task: task });
+        Ok(sent)
+    }
+}
+
+/// The request for a message.
+pub(super) fn ask(client: &Client, outgoing: Outgoing) -> Result<Ask, Fault> {
+    let (method, accept) = match outgoing.intent {
+        Intent::Request | Intent::OneWay => (Method::POST, Some("application/json, text/event-stream")),
+        Intent::Resume | Intent::Listen => (Method::GET, Some("text/event-stream")),
+        Intent::End => (Method::DELETE, None),
+    };
+    let mut headers = HeaderMap::with_capacity(outgoing.headers.len() + 2);
+    if method == Method::POST {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if let Some(accept) = accept {
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    }
+    for (name, value) in &outgoing.headers {
+        let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
+    }
+    super::http::sensitive(&mut headers);
+    let url = client.template().url.clone();
+    Ok(Ask { method, url, body: outgoing.body, headers, repeatable: outgoing.repeatable })
+}
+
+impl Link for StreamableHttp {
+    fn send(&mut self, outgoing: Outgoing) -> BoxFuture<'_, Result<Instant, Fault>> {
+        Box::pin(self.hand_over(outgoing))
+    }
+
+    fn recv(&mut self) -> BoxFuture<'_, Heard> {
+        Box::pin(async move {
+            loop {
+                let Some((serial, heard)) = self.heard.recv().await else {
+                    // We hold a sender ourselves: the channel cannot end.
+                    return std::future::pending().await;
+                };
+                let Some(key) = heard.key else { return heard };
+                if self.open.get(&key).is_none_or(|open| open.serial != serial) {
+                    continue;
+                }
+                if matches!(heard.what, What::End | What::Fault(_)) {
+                    self.open.remove(&key);
+                }
+                return heard;
+            }
+        })
+    }
+
+    fn abandon(&mut self, key: Key) {
+        self.open.remove(&key);
+    }
+
+    fn facts(&self) -> LinkFacts {
+        self.client.facts(TransportKind::StreamableHttp)
+    }
+
+    fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
+        Box::pin(async move {
+            let started = Instant::now();
+            self.open.clear();
+            let findings = self.client.close(grace).await;
+            Farewell { took: started.elapsed(), findings, ..Farewell::default() }
+        })
+    }
+}
+
+impl Drop for StreamableHttp {
+    fn drop(&mut self) {
+        self.client.tasks.cancel.cancel();
+    }
+}
+
+/// Tells what one exchange hears.
+struct Teller {
+    key: Key,
+    serial: u64,
+    telling: mpsc::Sender<Numbered>,
+}
+
+impl Teller {
+    async fn tell(&self, first_byte: Instant, at: Instant, what: What) {
+        let heard = Heard { key: Some(self.key), first_byte, at, what };
+        // The receiver is gone only when the link is, and this task with it.
+        let _ = self.telling.send((self.serial, heard)).await;
+    }
+
+    async fn fault(&self, fault: Fault) {
+        let now = Instant::now();
+        self.tell(now, now, What::Fault(fault)).await;
+    }
+}
+
+async fn hear(waiting: Waiting, intent: Intent, teller: Teller) {
+    let outcome = match waiting.answer().await {
+        Ok(answer) => hear_answer(answer, intent, &teller).await,
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = outcome {
+        teller.fault(fault).await;
+    }
+}
+
+async fn hear_answer(answer: Answer, intent: Intent, teller: &Teller) -> Result<(), Fault> {
+    let Answer { head, first_byte, at, mut body } = answer;
+    let (kind, status) = (Kind::of(&head), head.status);
+    teller.tell(first_byte, at, What::Head(head)).await;
+    match kind {
+        Kind::Events => hear_events(&mut body, first_byte, teller).await?,
+        Kind::Json => {
+            let text = body.whole().await?;
+            tell_frames(text, first_byte, body.at(), teller).await;
+        }
+        Kind::Other => hear_other(&mut body, first_byte, status, intent, teller).await?,
+    }
+    teller.tell(first_byte, body.at(), What::End).await;
+    Ok(())
+}
+
+async fn tell_frames(text: Bytes, first_byte: Instant, at: Instant, teller: &Teller) {
+    if text.trim_ascii().is_empty() {
+        return;
+    }
+    for frame in message::read(&text) {
+        teller.tell(first_byte, at, What::Frame(frame)).await;
+    }
+}
+
+async fn hear_events(body: &mut Body, first_byte: Instant, teller: &Teller) -> Result<(), Fault> {
+    let limit = body.limit();
+    let mut decoder = EventDecoder::new(limit);
+    while let Some((chunk, at)) = body.chunk().await? {
+        decoder.push(&chunk);
+        while let Some(item) = decoder.next_item() {
+            match item {
+                Item::Comment => {}
+                Item::TooLong { bytes } => return Err(too_large(bytes, limit)),
+                Item::Event(event) => hear_event(event, body, first_byte, at, teller).await,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn hear_event(event: Event, body: &mut Body, first_byte: Instant, at: Instant, teller: &Teller) {
+    let Event { name, id, retry, data } = event;
+    if id.is_some() || retry.is_some() {
+        teller.tell(first_byte, at, What::Cursor { id, retry }).await;
+    }
+    let Some(data) = data.filter(|data| !data.trim_ascii().is_empty()) else { return };
+    if name.is_some_and(|name| name != "message") {
+        return;
+    }
+    for frame in message::read(&data) {
+        if matches!(frame.parsed, Ok(Message::Reply { .. })) {
+            body.drain();
+        }
+        teller.tell(first_byte, at, What::Frame(frame)).await;
+    }
+}
+
+/// A body of another type than the protocol's: it may still be a message that says what is wrong.
+async fn hear_other(
+    body: &mut Body,
+    first_byte: Instant,
+    status: u16,
+    intent: Intent,
+    teller: &Teller,
+) -> Result<(), Fault> {
+    let text = match body.up_to(NOISE_BYTES_MAX, Bytes::new()).await? {
+        Ok(text) => text,
+        Err(start) if start.trim_ascii_start().starts_with(b"{") => {
+            let limit = body.limit();
+            body.up_to(limit, start).await?.map_err(|seen| too_large(seen.len() as u64, limit))?
+        }
+        Err(start) => start.slice(..start.len().min(NOISE_BYTES_MAX)),
+    };
+    if text.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    if status == 400 && intent != Intent::End && names_tls_port(&text) {
+        let message = "the server says that this port speaks TLS: write https:// instead of http://";
+        return Err(Fault::new(Reason::Http, message));
+    }
+    if is_object(&text) {
+        tell_frames(text, first_byte, body.at(), teller).await;
+    } else {
+        teller.tell(first_byte, body.at(), What::Noise(text)).await;
+    }
+    Ok(())
+}
+
+fn is_object(text: &Bytes) -> bool {
+    text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// nginx and Go answer plain HTTP on a TLS port with these sentences.
+fn names_tls_port(text: &[u8]) -> bool {
+    [&b"plain HTTP request was sent to HTTPS port"[..], b"sent an HTTP request to an HTTPS server"]
+        .iter()
+        .any(|sentence| memchr::memmem::find(text, sentence).is_some())
+}
