@@ -322,6 +322,7 @@ impl StdioLink {
             rung: Some(descent.rung),
             exit: self.process.end().map(|end| child::describe(end.status)),
             usage: self.process.usage(),
+            stderr: self.stderr.tail(),
             findings,
         }
     }
