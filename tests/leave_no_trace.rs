@@ -2,7 +2,7 @@
 //! prober that is killed, the guard that outlives it, and the test that watches both.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 const STUBBORN: &str = "trap '' TERM; sleep 300 & echo $$; echo $!; \
     (setsid sh -c 'echo $$; exec sleep 300 >/dev/null 2>&1' &); while :; do sleep 300; done";
 
-fn main() {
+fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
-        Some(guard::ARGUMENT) => std::process::exit(guard::guard_main()),
+        Some(guard::ARGUMENT) => return ExitCode::from(u8::try_from(guard::guard_main()).unwrap()),
         Some("prober") => prober(std::env::args().nth(2).as_deref()),
         _ => {
             killed_with_a_guard();
@@ -31,6 +31,7 @@ fn main() {
             println!("leave_no_trace: 4 passed");
         }
     }
+    ExitCode::SUCCESS
 }
 
 /// Opens a link for each line of its stdin, tells the ids of its processes, then hangs, closes, or kills.

@@ -173,14 +173,21 @@ async fn our_own_name_is_ourselves() {
 
 #[tokio::test]
 async fn the_environment_is_what_was_asked_for() {
-    let print = "echo \"${PATH:+path} ${CARGO_PKG_NAME:+cargo} ${EXTRA} $MCP_PROBE_RUN\"";
+    // Any variable of ours that a shell would not set by itself and that is not among the minimal ones.
+    let is_plain =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && !name.contains("PWD");
+    let other = std::env::vars().find(|(name, value)| {
+        is_plain(name) && !child::MINIMAL.contains(&&**name) && name != "SHLVL" && !value.is_empty()
+    });
+    let other = other.expect("the tests run with more than a minimal environment").0;
+    let print = format!("echo \"${{PATH:+path}} ${{{other}:+other}} ${{EXTRA}} $MCP_PROBE_RUN\"");
     let mut lines = Vec::new();
     let all = Inherit::All { except: Vec::new() };
-    let except = Inherit::All { except: vec!["CARGO_PKG_NAME".into()] };
+    let except = Inherit::All { except: vec![other.clone()] };
     let minimal = Inherit::Minimal { also: Vec::new() };
-    let also = Inherit::Minimal { also: vec!["CARGO_PKG_NAME".into()] };
+    let also = Inherit::Minimal { also: vec![other.clone()] };
     for inherit in [all, except, minimal, also] {
-        let mut settings = StdioSettings { inherit, ..settings(&["sh", "-c", print]) };
+        let mut settings = StdioSettings { inherit, ..settings(&["sh", "-c", &print]) };
         settings.env.push(("EXTRA".into(), "extra".into()));
         let run_id = settings.run_id.to_string();
         let mut link = open(settings).await.unwrap();
@@ -191,7 +198,7 @@ async fn the_environment_is_what_was_asked_for() {
         lines.push(words.to_owned());
         link.close(GRACE).await;
     }
-    assert_eq!(lines, ["path cargo extra", "path  extra", "path  extra", "path cargo extra"]);
+    assert_eq!(lines, ["path other extra", "path  extra", "path  extra", "path other extra"]);
 }
 
 #[tokio::test]
