@@ -2,13 +2,13 @@
 //! prober that is killed, the guard that outlives it, and the test that watches both.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mcp_probe::base::ids::RunId;
 use mcp_probe::event::TransportKind;
-use mcp_probe::transport::child::{guard, table};
+use mcp_probe::transport::child::{census, guard, table};
 use mcp_probe::transport::stdio::{Inherit, LINE_BYTES_MAX, StdioDial, StdioSettings};
 use mcp_probe::transport::{Dial, Intent, Link, Outgoing, What};
 use nix::sys::signal::{Signal, kill};
@@ -19,32 +19,37 @@ use tokio_util::sync::CancellationToken;
 const STUBBORN: &str = "trap '' TERM; sleep 300 & echo $$; echo $!; \
     (setsid sh -c 'echo $$; exec sleep 300 >/dev/null 2>&1' &); while :; do sleep 300; done";
 
-fn main() {
+fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
-        Some(guard::ARGUMENT) => std::process::exit(guard::guard_main()),
-        Some("prober") => prober(std::env::args().nth(2).as_deref() == Some("closes")),
+        Some(guard::ARGUMENT) => return ExitCode::from(u8::try_from(guard::guard_main()).unwrap()),
+        Some("prober") => prober(std::env::args().nth(2).as_deref()),
         _ => {
             killed_with_a_guard();
             killed_with_two_links();
+            killed_all_at_once();
             closed_and_dismissed();
-            println!("leave_no_trace: 3 passed");
+            println!("leave_no_trace: 4 passed");
         }
     }
+    ExitCode::SUCCESS
 }
 
-/// Opens a link for each line of its stdin, tells the ids of its processes, then hangs, or closes when stdin ends.
-fn prober(closes: bool) {
+/// Opens a link for each line of its stdin, tells the ids of its processes, then hangs, closes, or kills.
+fn prober(part: Option<&str>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let run_id = RunId::random();
     let mut links = Vec::new();
     for _ in std::io::stdin().lock().lines() {
         links.push(runtime.block_on(open(run_id)));
     }
-    if !closes {
-        runtime.block_on(std::future::pending::<()>());
-    }
-    for link in links {
-        runtime.block_on(link.close(Duration::from_millis(50)));
+    match part {
+        Some("closes") => {
+            for link in links {
+                runtime.block_on(link.close(Duration::from_millis(50)));
+            }
+        }
+        Some("kills") => census::kill_all(),
+        _ => runtime.block_on(std::future::pending::<()>()),
     }
     guard::dismiss_guard();
     println!("closed");
@@ -67,15 +72,15 @@ async fn open(run_id: RunId) -> Box<dyn Link> {
     let outgoing = Outgoing { key: 1, intent: Intent::Request, body, headers: Vec::new(), repeatable: false };
     link.send(outgoing).await.unwrap();
     for _ in 0..3 {
-        let What::Noise(line) = link.recv().await.what else { panic!("the child tells three ids") };
-        println!("{}", String::from_utf8_lossy(&line));
+        let What::Noise(told) = link.recv().await.what else { panic!("the child tells three ids") };
+        println!("{}", String::from_utf8_lossy(&told));
     }
     link
 }
 
 struct Stage {
     prober: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    told: std::io::Lines<BufReader<std::process::ChildStdout>>,
     servers: Vec<i32>,
     guard: i32,
 }
@@ -90,13 +95,13 @@ impl Stage {
             .spawn()
             .unwrap();
         prober.stdin.take().unwrap().write_all("\n".repeat(links).as_bytes()).unwrap();
-        let mut lines = BufReader::new(prober.stdout.take().unwrap()).lines();
-        let servers: Vec<i32> = lines.by_ref().take(3 * links).map(|line| line.unwrap().parse().unwrap()).collect();
+        let mut told = BufReader::new(prober.stdout.take().unwrap()).lines();
+        let servers: Vec<i32> = told.by_ref().take(3 * links).map(|line| line.unwrap().parse().unwrap()).collect();
         let own = i32::try_from(prober.id()).unwrap();
         let guards: Vec<i32> = table::children(own).into_iter().filter(|&pid| is_guard(pid)).collect();
         assert_eq!(guards.len(), 1, "one guard for all links");
         assert!(servers.iter().chain(&guards).all(|&pid| is_alive(pid)), "{servers:?} {guards:?}");
-        Self { prober, lines, servers, guard: guards[0] }
+        Self { prober, told, servers, guard: guards[0] }
     }
 
     fn kill_and_watch(mut self) {
@@ -136,9 +141,17 @@ fn killed_with_two_links() {
     Stage::set("hangs", 2).kill_and_watch();
 }
 
+fn killed_all_at_once() {
+    let mut stage = Stage::set("kills", 2);
+    assert_eq!(stage.told.next().unwrap().unwrap(), "closed");
+    stage.everybody_ends();
+    stage.prober.kill().unwrap();
+    stage.prober.wait().unwrap();
+}
+
 fn closed_and_dismissed() {
     let mut stage = Stage::set("closes", 2);
-    assert_eq!(stage.lines.next().unwrap().unwrap(), "closed");
+    assert_eq!(stage.told.next().unwrap().unwrap(), "closed");
     let left: Vec<i32> = stage.servers.iter().copied().filter(|&pid| table::entry(pid).is_some()).collect();
     assert!(left.is_empty(), "{left:?} are left, perhaps as zombies");
     assert_eq!(table::children(i32::try_from(stage.prober.id()).unwrap()), Vec::<i32>::new());

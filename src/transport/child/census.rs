@@ -51,9 +51,9 @@ pub fn next_mark(run_id: RunId) -> String {
 /// Enters a child that was started as the leader of its group.
 pub fn enter(group: Pid, mark: &str) {
     let member = Member { group, mark: mark.to_owned(), dropped: false };
-    let line = announcement(&member);
     let any_dropped = {
         let mut members = members();
+        guard::tell(&announcement(&member));
         // The id of one that has gone may come again.
         members.retain(|other| other.group != group);
         members.push(member);
@@ -62,12 +62,12 @@ pub fn enter(group: Pid, mark: &str) {
     if any_dropped {
         sweep();
     }
-    guard::tell(&line);
 }
 
 /// Strikes a child off, after all its kin have gone.
 pub fn leave(group: Pid) {
-    members().retain(|member| member.group != group);
+    let mut members = members();
+    members.retain(|member| member.group != group);
     guard::tell(&format!("-{group}\n"));
 }
 
@@ -82,10 +82,11 @@ pub fn drop_out(group: Pid) {
     }
 }
 
-/// What a guard has to know, one line for each child.
-#[must_use]
-pub fn roll() -> String {
-    members().iter().fold(String::new(), |roll, member| roll + &announcement(member))
+/// Tells a new guard what it has to know, one line for each child. The guard is always told under the lock, so
+/// that its picture is ours.
+pub(super) fn brief_guard() {
+    let members = members();
+    guard::tell(&members.iter().map(announcement).collect::<String>());
 }
 
 /// The processes that belong to a child and outlived it, with all below them: those of its group, those that carry
@@ -150,11 +151,15 @@ pub fn sweep() {
 }
 
 fn reap_orphans() {
-    let Some(own) = table::entry(own_pid()) else { return };
     let direct: Vec<i32> = members().iter().map(|member| member.group.as_raw()).collect();
-    for entry in table::children(own.pid).into_iter().filter_map(table::entry) {
-        let orphan = entry.session != own.session || (direct.contains(&entry.group) && entry.group != entry.pid);
-        if entry.ended && orphan && !direct.contains(&entry.pid) {
+    let others: Vec<i32> = table::children(own_pid()).into_iter().filter(|pid| !direct.contains(pid)).collect();
+    if others.is_empty() {
+        return;
+    }
+    let Some(own) = table::entry(own_pid()) else { return };
+    for entry in others.into_iter().filter_map(table::entry) {
+        let orphan = entry.session != own.session || direct.contains(&entry.group);
+        if entry.ended && orphan {
             reap(entry.pid);
         }
     }

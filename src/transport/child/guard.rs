@@ -48,8 +48,7 @@ pub fn start_guard() {
         let Ok(executable) = program::own_executable() else { return };
         *guard = start(Command::new(executable).arg0(program::OWN_NAME).arg(ARGUMENT));
     }
-    // Who enters meanwhile is told twice, which does no harm.
-    tell(&census::roll());
+    census::brief_guard();
 }
 
 fn start(command: &mut Command) -> Option<Guard> {

@@ -136,7 +136,8 @@ pub(super) fn spawn_fault(start: &Start<'_>, path: &Path, error: &io::Error) -> 
         Errno::ENOEXEC => refuse(
             word,
             &format!(
-                "{shown} is not a program this system can run: a script needs a first line such as `#!/bin/sh`, a binary must be built for this machine"
+                "{shown} is not a program this system can run: a script needs a first line such as \
+                 `#!/bin/sh`, a binary must be built for this machine"
             ),
         ),
         Errno::ENOENT => match interpreter(path) {

@@ -2,6 +2,7 @@
 //! such table: everything is absent or empty, and callers fall back on the process group.
 
 use std::fs;
+use std::io::Read;
 use std::time::Duration;
 
 /// No more processes than these are followed for one child.
@@ -29,8 +30,14 @@ pub struct Entry {
 /// One process, if it is there. Source: `proc_pid_stat(5)`.
 #[must_use]
 pub fn entry(pid: i32) -> Option<Entry> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse(pid, &String::from_utf8_lossy(&stat))
+    let mut room = [0; 1024];
+    parse(pid, &String::from_utf8_lossy(first_bytes(&format!("/proc/{pid}/stat"), &mut room)?))
+}
+
+/// The beginning of a file of the kernel, in one read: such files are made anew for each.
+fn first_bytes<'a>(path: &str, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let read = fs::File::open(path).ok()?.read(room).ok()?;
+    Some(&room[..read])
 }
 
 fn parse(pid: i32, stat: &str) -> Option<Entry> {
@@ -105,8 +112,10 @@ pub fn variable(pid: i32, name: &str) -> Option<String> {
 /// The most memory that a living process has had resident, in bytes.
 #[must_use]
 pub fn resident_peak(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let mut room = [0; 4096];
+    let status = first_bytes(&format!("/proc/{pid}/status"), &mut room)?;
+    let line = String::from_utf8_lossy(status);
+    let line = line.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kibibytes * 1024)
 }

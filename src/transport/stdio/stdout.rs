@@ -285,3 +285,68 @@ fn looks_like_json(text: &[u8]) -> bool {
     let second = text.get(1..).and_then(|rest| rest.trim_ascii_start().first());
     matches!((text.first(), second), (Some(b'{'), None | Some(b'"' | b'}')) | (Some(b'['), None | Some(b'{' | b']')))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// What is heard, and found, when the input comes in these pieces.
+    fn heard(pieces: &[&[u8]]) -> (Vec<String>, Vec<Finding>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let stdout = Arc::new(Stdout::default());
+            let (reader, mut inbox) = Reader::new(stdout.clone(), 48);
+            let (mut to, from) = tokio::io::duplex(16);
+            let write = async move {
+                for piece in pieces {
+                    to.write_all(piece).await.unwrap();
+                }
+            };
+            let listen = async {
+                let mut all = Vec::new();
+                while let Some(heard) = inbox.next().await {
+                    assert!(heard.first_byte <= heard.at);
+                    all.push(format!("{:?}", heard.what));
+                }
+                all
+            };
+            let ((), (), all) = tokio::join!(write, reader.run(from), listen);
+            (all, stdout.findings())
+        })
+    }
+
+    #[test]
+    fn what_looks_like_json() {
+        for text in ["{\"a\"", "{ }", " {", "[{", "[]", "{"] {
+            assert!(looks_like_json(text.as_bytes()), "{text}");
+        }
+        for text in ["", "ready", "[info] x", "[2024-01-01] x", "{ port: 80 }", "\"text\"", "42"] {
+            assert!(!looks_like_json(text.as_bytes()), "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn any_split_is_heard_alike(
+            input in proptest::collection::vec(
+                prop_oneof![
+                    Just(&br#"{"jsonrpc":"2.0","id":1,"result":{}}"#[..]), Just(&b"{\"jsonrpc\""[..]), Just(&b"\n"[..]),
+                    Just(&b"\r\n"[..]), Just(&b"\xef\xbb\xbf"[..]), Just(&b"[x"[..]), Just(&b"\xff"[..]),
+                    Just(&b" "[..]),
+                ],
+                0..24,
+            ),
+            cuts in proptest::collection::vec(0usize..400, 0..8),
+        ) {
+            let input = input.concat();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
+            cuts.extend([0, input.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(heard(&pieces), heard(&[&input]));
+        }
+    }
+}

@@ -173,25 +173,32 @@ async fn our_own_name_is_ourselves() {
 
 #[tokio::test]
 async fn the_environment_is_what_was_asked_for() {
-    let print = "echo \"${PATH:+path} ${CARGO_PKG_NAME:+cargo} ${EXTRA} $MCP_PROBE_RUN\"";
+    // Any variable of ours that a shell would not set by itself and that is not among the minimal ones.
+    let is_plain =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && !name.contains("PWD");
+    let other = std::env::vars().find(|(name, value)| {
+        is_plain(name) && !child::MINIMAL.contains(&&**name) && name != "SHLVL" && !value.is_empty()
+    });
+    let other = other.expect("the tests run with more than a minimal environment").0;
+    let print = format!("echo \"${{PATH:+path}} ${{{other}:+other}} ${{EXTRA}} $MCP_PROBE_RUN\"");
     let mut lines = Vec::new();
     let all = Inherit::All { except: Vec::new() };
-    let except = Inherit::All { except: vec!["CARGO_PKG_NAME".into()] };
+    let except = Inherit::All { except: vec![other.clone()] };
     let minimal = Inherit::Minimal { also: Vec::new() };
-    let also = Inherit::Minimal { also: vec!["CARGO_PKG_NAME".into()] };
+    let also = Inherit::Minimal { also: vec![other.clone()] };
     for inherit in [all, except, minimal, also] {
-        let mut settings = StdioSettings { inherit, ..settings(&["sh", "-c", print]) };
+        let mut settings = StdioSettings { inherit, ..settings(&["sh", "-c", &print]) };
         settings.env.push(("EXTRA".into(), "extra".into()));
         let run_id = settings.run_id.to_string();
         let mut link = open(settings).await.unwrap();
-        let What::Noise(line) = heard(&mut link).await.what else { panic!() };
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let (words, mark) = line.rsplit_once(' ').unwrap();
-        assert!(mark.starts_with(&format!("{run_id}.")), "{line}");
+        let What::Noise(told) = heard(&mut link).await.what else { panic!() };
+        let told = String::from_utf8_lossy(&told).into_owned();
+        let (words, mark) = told.rsplit_once(' ').unwrap();
+        assert!(mark.starts_with(&format!("{run_id}.")), "{told}");
         lines.push(words.to_owned());
         link.close(GRACE).await;
     }
-    assert_eq!(lines, ["path cargo extra", "path  extra", "path  extra", "path cargo extra"]);
+    assert_eq!(lines, ["path other extra", "path  extra", "path  extra", "path other extra"]);
 }
 
 #[tokio::test]
@@ -230,31 +237,48 @@ async fn writing_to_the_deaf_says_so() {
     link.close(Duration::from_millis(50)).await;
 }
 
+/// The shortest of some times: other work on the machine only ever adds.
+async fn quickest<F: Future<Output = Duration>>(time: impl Fn() -> F) -> Duration {
+    let mut least = Duration::MAX;
+    for _ in 0..4 {
+        least = least.min(time().await);
+    }
+    least
+}
+
 #[tokio::test]
 async fn death_during_a_call_is_told_at_once() {
-    let mut link = script(&format!("echo $$; {ECHO}")).await;
-    let pid = told_pid(&mut link).await;
-    link.send(outgoing("{}")).await.unwrap();
-    reply(&mut link).await;
-    let killed = Instant::now();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-    let fault = fault(&mut link).await;
-    assert!(killed.elapsed() < Duration::from_millis(100), "{:?}", killed.elapsed());
-    assert!(fault.message.contains("signal 9 (SIGKILL)") && fault.message.contains("after 1 message"), "{fault:?}");
-    assert_eq!(fault.reason, Reason::Exited);
+    let took = quickest(|| async {
+        let mut link = script(&format!("echo $$; {ECHO}")).await;
+        let pid = told_pid(&mut link).await;
+        link.send(outgoing("{}")).await.unwrap();
+        reply(&mut link).await;
+        let killed = Instant::now();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        let fault = fault(&mut link).await;
+        let took = killed.elapsed();
+        assert_eq!(fault.reason, Reason::Exited);
+        assert!(fault.message.contains("signal 9 (SIGKILL)") && fault.message.contains("after 1 message"), "{fault:?}");
+        took
+    });
+    assert!(took.await < Duration::from_millis(20));
 }
 
 #[tokio::test]
 async fn death_is_told_although_a_grandchild_holds_the_pipes() {
-    let mut link = script("sleep 60 & echo \"$REPLY\"; read line; exit 4").await;
-    reply(&mut link).await;
-    let sent = link.send(outgoing("{}")).await.unwrap();
-    let fault = fault(&mut link).await;
-    assert!(sent.elapsed() < Duration::from_millis(150), "{:?}", sent.elapsed());
-    assert!(fault.message.contains("exit code 4"), "{}", fault.message);
-    let farewell = link.close(Duration::from_millis(50)).await;
-    let survivors = finding(&farewell.findings, "stdio.survivors").unwrap();
-    assert!(survivors.actual.contains("1 left") && survivors.actual.contains("sleep (pid "), "{survivors:?}");
+    let took = quickest(|| async {
+        let mut link = script("sleep 60 & echo \"$REPLY\"; read line; exit 4").await;
+        reply(&mut link).await;
+        let sent = link.send(outgoing("{}")).await.unwrap();
+        let fault = fault(&mut link).await;
+        let took = sent.elapsed();
+        assert!(fault.message.contains("exit code 4"), "{}", fault.message);
+        let farewell = link.close(Duration::from_millis(50)).await;
+        let survivors = finding(&farewell.findings, "stdio.survivors").unwrap();
+        assert!(survivors.actual.contains("1 left") && survivors.actual.contains("sleep (pid "), "{survivors:?}");
+        took
+    });
+    assert!(took.await < Duration::from_millis(100));
 }
 
 #[tokio::test]
