@@ -149,7 +149,8 @@ impl Session {
         let mut first: Option<Exchange> = None;
         let mut params = call.params.clone();
         loop {
-            let page = self.exchange(&call.method, &params, None, deadline).await;
+            let mut page = self.exchange(&call.method, &params, None, deadline).await;
+            self.must_be_complete(&mut page);
             let result = page.result().cloned();
             let exchange = match &mut first {
                 None => first.insert(page),
@@ -175,6 +176,17 @@ impl Session {
         exchange.findings.extend(findings);
         exchange.params = call.params.clone();
         exchange
+    }
+
+    /// Nothing but the methods that may ask for input may answer with anything but a complete result.
+    fn must_be_complete(&self, exchange: &mut Exchange) {
+        if self.facts.revision.era != Era::Modern {
+            return;
+        }
+        let Some(result) = exchange.result() else { return };
+        if let modern::Next::Stuck(why) = modern::next(result, None, &Value::Null, &Answers::default()) {
+            exchange.reply = Err(Fault::new(crate::event::Reason::Protocol, why));
+        }
     }
 
     async fn single(&mut self, call: &Call, deadline: Instant) -> Exchange {
@@ -267,8 +279,28 @@ impl Session {
         self.tools.as_ref()?.iter().find(|tool| tool.get("name") == Some(name))?.get("inputSchema").cloned()
     }
 
+    /// What is left to be closed.
+    #[must_use]
+    pub fn into_closing(self) -> Closing {
+        Closing { line: self.line, phases: self.phases }
+    }
+
     /// Ends the conversation and the link; nothing is left behind.
-    pub async fn close(mut self, grace: Duration) -> Ending {
+    pub async fn close(self, grace: Duration) -> Ending {
+        self.into_closing().finish(grace).await
+    }
+}
+
+/// A link that has served and is to be closed. The answer is there before this is done, so that a server that is slow to
+/// exit delays nothing but the exit.
+pub struct Closing {
+    line: Line,
+    phases: Phases,
+}
+
+impl Closing {
+    /// Ends the session (legacy HTTP: by DELETE) and the link; a child by the ladder, each rung after `grace`.
+    pub async fn finish(mut self, grace: Duration) -> Ending {
         self.line.end_session(grace).await;
         self.line.close(grace, self.phases).await
     }
@@ -317,11 +349,7 @@ impl Ending {
         certificate: Option<Certificate>,
     ) -> Self {
         phases.add(Phase::Close, farewell.took);
-        for finding in &farewell.findings {
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
+        findings.extend(farewell.findings.iter().cloned());
         Self { farewell, findings, phases, certificate }
     }
 }

@@ -170,6 +170,12 @@ pub struct LinkFacts {
     pub certificate: Option<Certificate>,
     /// What was noticed so far.
     pub findings: Vec<Finding>,
+    /// Children: the process.
+    pub pid: Option<i32>,
+    /// Children: the end of stderr so far, raw and bounded.
+    pub stderr: Option<String>,
+    /// Children: bytes of a line that has begun and not ended.
+    pub unfinished_bytes: u64,
 }
 
 /// The rung of the ladder that was needed to end a child.

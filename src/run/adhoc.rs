@@ -10,7 +10,7 @@ use super::latency::Latencies;
 use super::{Context, verdict};
 use crate::event::{Cause, Finding, LatencySummary, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status};
 use crate::protocol::{Answers, Pin};
-use crate::session::{Call, Exchange, Known, Opening, Refused, ServerFacts, Session};
+use crate::session::{Call, Closing, Exchange, Known, Opening, Refused, ServerFacts, Session};
 use crate::transport::{Certificate, Dial};
 
 /// A target, ready to be opened.
@@ -95,7 +95,7 @@ pub fn opens(method: &str) -> bool {
 }
 
 /// Makes the call. The session, where one was opened, is the caller's to close.
-pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome, Option<Session>) {
+pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome, Option<Closing>) {
     let pin = match plan.call.method.as_str() {
         "initialize" if reach.pin == Pin::Auto => Pin::Legacy,
         "server/discover" if reach.pin == Pin::Auto => Pin::Modern,
@@ -103,22 +103,22 @@ pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome,
     };
     let mut session = match open(cx, reach, pin, &plan.call.answers, "adhoc").await {
         Ok(session) => session,
-        Err(refused) => return (refused_call(reach, *refused), None),
+        Err(refused) => return refused_call(reach, *refused),
     };
     let mut found = Found::of(&reach.name, &session);
     if opens(&plan.call.method) {
         let exchange = session.opening().clone();
         found.judge(&exchange);
-        return (CallOutcome { found, exchange: Some(exchange), latency: None }, Some(session));
+        return (CallOutcome { found, exchange: Some(exchange), latency: None }, Some(session.into_closing()));
     }
     if let Some(cause) = withheld(&mut session, plan).await {
         found.fail(cause);
         found.withheld = true;
-        return (CallOutcome { found, exchange: None, latency: None }, Some(session));
+        return (CallOutcome { found, exchange: None, latency: None }, Some(session.into_closing()));
     }
     let (exchange, latency) = repeat(cx, &mut session, plan, &mut found).await;
     found.refresh(&session);
-    (CallOutcome { found, exchange, latency }, Some(session))
+    (CallOutcome { found, exchange, latency }, Some(session.into_closing()))
 }
 
 async fn repeat(
@@ -208,12 +208,12 @@ async fn withheld(session: &mut Session, plan: &CallPlan) -> Option<Cause> {
 }
 
 /// Opens the target and reads every list that its capabilities announce.
-pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overview, Option<Session>) {
+pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overview, Option<Closing>) {
     let mut session = match open(cx, reach, reach.pin, &Answers::default(), "overview").await {
         Ok(session) => session,
         Err(refused) => {
-            let outcome = refused_call(reach, *refused);
-            return (Overview { found: outcome.found, facts: None, lists: Vec::new() }, None);
+            let (outcome, closing) = refused_call(reach, *refused);
+            return (Overview { found: outcome.found, facts: None, lists: Vec::new() }, closing);
         }
     };
     let mut found = Found::of(&reach.name, &session);
@@ -233,7 +233,8 @@ pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overvi
         lists.push(exchange);
     }
     found.refresh(&session);
-    (Overview { found, facts: Some(session.facts().clone()), lists }, Some(session))
+    let facts = Some(session.facts().clone());
+    (Overview { found, facts, lists }, Some(session.into_closing()))
 }
 
 /// The lists that a server's capabilities announce, in the order of the revision's table.
@@ -272,7 +273,7 @@ pub(super) async fn open(
     Ok(session)
 }
 
-fn refused_call(reach: &Reach, refused: Refused) -> CallOutcome {
+fn refused_call(reach: &Reach, refused: Refused) -> (CallOutcome, Option<Closing>) {
     let cause = refused.fault.cause();
     let found = Found {
         target: reach.name.clone(),
@@ -286,7 +287,21 @@ fn refused_call(reach: &Reach, refused: Refused) -> CallOutcome {
         certificate: refused.certificate,
         withheld: false,
     };
-    CallOutcome { found, exchange: refused.exchange.map(|exchange| *exchange), latency: None }
+    let exchange = refused.exchange.map(|exchange| *exchange);
+    (CallOutcome { found, exchange, latency: None }, refused.closing)
+}
+
+/// Adds findings; one that was there before, with other figures, is brought up to date.
+pub fn note(known: &mut Vec<Finding>, findings: &[Finding]) {
+    for finding in findings {
+        let same = |have: &&mut Finding| {
+            have.id == finding.id && have.expected == finding.expected && have.path == finding.path
+        };
+        match known.iter_mut().find(same) {
+            Some(have) => have.clone_from(finding),
+            None => known.push(finding.clone()),
+        }
+    }
 }
 
 impl Found {
@@ -324,10 +339,6 @@ impl Found {
     }
 
     fn note(&mut self, findings: &[Finding]) {
-        for finding in findings {
-            if !self.findings.contains(finding) {
-                self.findings.push(finding.clone());
-            }
-        }
+        note(&mut self.findings, findings);
     }
 }

@@ -11,7 +11,7 @@ use super::Ending;
 use super::exchange::Exchange;
 use super::pending::Pending;
 use super::tap::{Passing, Tap};
-use crate::base::duration;
+use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted};
 use crate::protocol::{Answers, Conversation};
@@ -20,6 +20,8 @@ use crate::wire::{Frame, Id, Message};
 
 /// Findings kept for one session.
 const FINDINGS_MAX: usize = 200;
+/// Stray messages kept for one call.
+const STRAYS_MAX: usize = 5;
 
 /// A request to be made.
 pub(super) struct Ask<'a> {
@@ -165,7 +167,7 @@ impl Line {
         }
         let fault = match drive {
             Drive::Cancelled => cancelled(),
-            _ => timeout(pending),
+            _ => self.timeout(pending),
         };
         let why = if drive == Drive::Cancelled { "interrupted" } else { "timeout" };
         if let Some(id) = pending.id.clone()
@@ -269,8 +271,12 @@ impl Line {
                         raw: &bytes,
                     });
                 }
-                if let Some(owner) = owner {
-                    open[owner].noise(&bytes);
+                match owner {
+                    Some(owner) => open[owner].noise(&bytes),
+                    None => {
+                        let shown = sanitize::one_line(&String::from_utf8_lossy(&bytes), 120);
+                        open.iter_mut().for_each(|pending| pending.mishear(format!("{shown:?} on stdout"), false));
+                    }
                 }
             }
             (What::End, Some(owner)) => open[owner].end(may_resume),
@@ -313,7 +319,10 @@ impl Line {
             Sorted::Late => {}
             Sorted::Stray(finding) => match open.get_mut(owner.unwrap_or(0)) {
                 Some(pending) => {
-                    if !pending.findings.contains(&finding) && pending.findings.len() < FINDINGS_MAX {
+                    pending.mishear(finding.actual.clone(), true);
+                    // What is wrong on stdout is counted by the transport, as pollution.
+                    let counted = finding.id == "rpc.malformed" && self.conversation.transport == TransportKind::Stdio;
+                    if !counted && !pending.findings.contains(&finding) && pending.findings.len() < STRAYS_MAX {
                         pending.findings.push(finding);
                     }
                 }
@@ -350,6 +359,20 @@ impl Line {
             duration: since.map(|sent| at.saturating_duration_since(sent)),
             raw: &frame.raw,
         });
+    }
+
+    fn timeout(&self, pending: &Pending) -> Fault {
+        let waited = duration::human(pending.begun.elapsed());
+        let facts = self.link.facts();
+        let heard = if facts.unfinished_bytes > 0 {
+            format!("; {} bytes of a line came, and no line feed after them", facts.unfinished_bytes)
+        } else {
+            pending.heard()
+        };
+        let (reason, reply) =
+            if pending.was_misanswered() { (Reason::Protocol, "proper reply") } else { (Reason::Timeout, "reply") };
+        let message = format!("no {reply} to {} within {waited}{heard}", pending.method);
+        Fault { stderr: facts.stderr, ..Fault::new(reason, message) }
     }
 
     pub(super) fn note(&mut self, finding: Finding) {
@@ -418,7 +441,6 @@ impl Line {
                 phases.add(phase, took);
             }
         }
-        self.note_all(facts.findings);
         let farewell = self.link.close(grace).await;
         Ending::of(farewell, self.findings, phases, facts.certificate)
     }
@@ -426,14 +448,4 @@ impl Line {
 
 fn cancelled() -> Fault {
     Fault::new(Reason::Cancelled, "the run was interrupted before the answer came")
-}
-
-fn timeout(pending: &Pending) -> Fault {
-    let waited = duration::human(pending.begun.elapsed());
-    let heard = pending.heard();
-    if pending.was_misanswered() {
-        let message = format!("no proper reply to {} within {waited}{heard}", pending.method);
-        return Fault::new(Reason::Protocol, message);
-    }
-    Fault::new(Reason::Timeout, format!("no reply to {} within {waited}{heard}", pending.method))
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::{Exchange, ServerFacts};
 use super::line::{Ask, Drive, Line};
 use super::pending::Pending;
-use super::{Session, Tap};
+use super::{Closing, Session, Tap};
 use crate::base::{duration, sanitize};
 use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind};
 use crate::protocol::detect::{self, Verdict};
@@ -52,7 +52,6 @@ pub struct Opening {
 }
 
 /// Why no session could be had, with all that was learnt on the way.
-#[derive(Clone, Debug)]
 pub struct Refused {
     /// The fault.
     pub fault: Fault,
@@ -64,6 +63,8 @@ pub struct Refused {
     pub findings: Vec<Finding>,
     /// The server's certificate, on https.
     pub certificate: Option<Certificate>,
+    /// What is left to be closed, where a link was open.
+    pub closing: Option<Closing>,
 }
 
 pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result<Session, Box<Refused>> {
@@ -145,27 +146,30 @@ impl Negotiation<'_> {
                 phases: self.phases,
                 findings: Vec::new(),
                 certificate: None,
+                closing: None,
             })),
         }
     }
 
-    /// Closes what is open and says why.
-    async fn refuse(&self, line: Line, fault: Fault, exchange: Option<Exchange>) -> Opened {
+    /// Says why, and leaves what is open to be closed.
+    fn refuse(&self, line: Line, fault: Fault, exchange: Option<Exchange>) -> Opened {
+        let facts = line.link().facts();
         let mut fault = fault;
-        let ending = line.close(FIRST_PROCESS_GRACE, self.phases).await;
-        if fault.stderr.is_none() {
-            fault.stderr = ending.farewell.stderr.clone();
+        if fault.stderr.is_none() && matches!(fault.reason, Reason::Timeout | Reason::Closed | Reason::Protocol) {
+            fault.stderr = facts.stderr;
         }
-        let mut findings = ending.findings;
+        let mut findings = line.findings.clone();
+        findings.extend(facts.findings);
         if let Some(exchange) = &exchange {
             findings.extend(exchange.findings.iter().cloned());
         }
         Err(Box::new(Refused {
             fault,
             exchange: exchange.map(Box::new),
-            phases: ending.phases,
+            phases: self.phases,
             findings,
-            certificate: ending.certificate,
+            certificate: facts.certificate,
+            closing: Some(Closing { line, phases: self.phases }),
         }))
     }
 
@@ -206,11 +210,11 @@ impl Negotiation<'_> {
             Some(Verdict::ModernRefused) => self.welcome_refused(line, revision, exchange).await,
             Some(verdict) => {
                 let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, revision, &exchange));
-                self.refuse(line, fault, Some(exchange)).await
+                self.refuse(line, fault, Some(exchange))
             }
             None => {
                 let fault = fault_of(&exchange);
-                self.refuse(line, fault, Some(exchange)).await
+                self.refuse(line, fault, Some(exchange))
             }
         }
     }
@@ -224,12 +228,12 @@ impl Negotiation<'_> {
     async fn welcome_modern(&mut self, mut line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
         let Some(result) = exchange.result() else {
             let fault = fault_of(&exchange);
-            return self.refuse(line, fault, Some(exchange)).await;
+            return self.refuse(line, fault, Some(exchange));
         };
         line.note_all(modern::missing_members(result, revision, "server/discover"));
         match modern::read_discover(result, revision) {
             Ok(welcome) => Ok(self.session(line, welcome, exchange, true)),
-            Err(why) => self.refuse(line, unwelcome(why), Some(exchange)).await,
+            Err(why) => self.refuse(line, unwelcome(why), Some(exchange)),
         }
     }
 
@@ -260,7 +264,7 @@ impl Negotiation<'_> {
         let status = exchange.head.as_ref().map(|head| head.status);
         if status.is_some_and(detect::gives_no_verdict) {
             let fault = fault_of(&exchange);
-            return self.refuse(line, fault, Some(exchange)).await;
+            return self.refuse(line, fault, Some(exchange));
         }
         match self.verdict(&exchange, asked) {
             Some(Verdict::Legacy { why, violation }) => {
@@ -275,7 +279,7 @@ impl Negotiation<'_> {
                 }
                 _ => {
                     let fault = fault_of(&exchange);
-                    self.refuse(line, fault, Some(exchange)).await
+                    self.refuse(line, fault, Some(exchange))
                 }
             },
         }
@@ -293,7 +297,7 @@ impl Negotiation<'_> {
             Verdict::ModernRefused => self.welcome_refused(line, asked, exchange).await,
             verdict => {
                 let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, asked, &exchange));
-                self.refuse(line, fault, Some(exchange)).await
+                self.refuse(line, fault, Some(exchange))
             }
         }
     }
@@ -313,6 +317,9 @@ impl Negotiation<'_> {
                 detect::is_modern_error(error) || (error.code == -32601 && head.is_some_and(|head| head.status == 404))
             });
         if refused_modern && in_modern_words {
+            if let Some(closing) = refused.closing.take() {
+                closing.finish(FIRST_PROCESS_GRACE).await;
+            }
             let revision = Revision::newest(Era::Modern);
             let mut line = self.connect(TransportKind::StreamableHttp).await?;
             line.conversation.revision = Some(revision);
@@ -364,7 +371,7 @@ impl Negotiation<'_> {
             None => {
                 self.phases.add(Phase::Detect, begun.elapsed());
                 let fault = fault_of(&exchange);
-                self.refuse(line, fault, Some(exchange)).await
+                self.refuse(line, fault, Some(exchange))
             }
         }
     }
@@ -392,7 +399,13 @@ impl Negotiation<'_> {
         }
         line.forget(&mut discover);
         line.give_up(&mut hello, drive).await;
-        let exchange = hello.into_exchange();
+        let mut exchange = hello.into_exchange();
+        if let Err(fault) = &mut exchange.reply
+            && fault.reason == Reason::Timeout
+        {
+            let waited = duration::human(begun.elapsed());
+            fault.message = format!("no reply to server/discover, nor to initialize, within {waited}");
+        }
         if let Some(error) = exchange.error() {
             if error.code != detect::UNSUPPORTED_VERSION {
                 return self.fresh(line, begun, None).await;
@@ -404,7 +417,7 @@ impl Negotiation<'_> {
                 Some(verdict) => self.settle_modern(line, verdict, newest, exchange).await,
                 None => {
                     let fault = fault_of(&exchange);
-                    self.refuse(line, fault, Some(exchange)).await
+                    self.refuse(line, fault, Some(exchange))
                 }
             };
         }
@@ -472,11 +485,11 @@ impl Negotiation<'_> {
                 line.conversation.revision = Some(welcome.revision);
                 let ready = line.notify("notifications/initialized", self.deadline).await;
                 if let Err(fault) = ready.reply {
-                    return self.refuse(line, fault, Some(exchange)).await;
+                    return self.refuse(line, fault, Some(exchange));
                 }
                 Ok(self.session(line, welcome, exchange, strict))
             }
-            Err(fault) => self.refuse(line, fault, Some(exchange)).await,
+            Err(fault) => self.refuse(line, fault, Some(exchange)),
         }
     }
 
@@ -500,7 +513,12 @@ impl Negotiation<'_> {
         strict: bool,
     ) -> Opened {
         let begun = Instant::now();
-        let first = self.refuse(line, fault_of(&exchange), Some(exchange)).await;
+        let mut first = self.refuse(line, fault_of(&exchange), Some(exchange));
+        if let Err(refused) = &mut first
+            && let Some(closing) = refused.closing.take()
+        {
+            closing.finish(FIRST_PROCESS_GRACE).await;
+        }
         let deadline = self.deadline;
         self.deadline = deadline.min(Instant::now() + FALLBACK_MAX);
         let phases = self.phases;

@@ -39,6 +39,9 @@ pub(super) struct Pending {
     body: Vec<u8>,
     notices: Vec<Notice>,
     notices_dropped: u64,
+    /// What came on stdout that is no answer: the first of it, for the message of a time-out.
+    misheard: Option<String>,
+    misanswered: bool,
     cursor: Option<String>,
     retry: Option<Duration>,
     resumes: u32,
@@ -62,6 +65,8 @@ impl Pending {
             body: Vec::new(),
             notices: Vec::new(),
             notices_dropped: 0,
+            misheard: None,
+            misanswered: false,
             cursor: None,
             retry: None,
             resumes: 0,
@@ -107,6 +112,12 @@ impl Pending {
     pub(super) fn noise(&mut self, bytes: &[u8]) {
         let room = BODY_BYTES_MAX.saturating_sub(self.body.len());
         self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Something came that is no answer; `misanswered` tells that it was meant as a message.
+    pub(super) fn mishear(&mut self, what: String, misanswered: bool) {
+        self.misanswered |= misanswered;
+        self.misheard.get_or_insert(what);
     }
 
     pub(super) fn notice(&mut self, method: String, params: Value, at: Instant) {
@@ -174,9 +185,8 @@ impl Pending {
 
     /// What was heard of it, for the message of a time-out.
     pub(super) fn heard(&self) -> String {
-        let stray = self.findings.iter().find(|finding| finding.id.starts_with("rpc."));
-        if let Some(stray) = stray {
-            format!("; instead came {}", stray.actual)
+        if let Some(misheard) = &self.misheard {
+            format!("; instead came {misheard}")
         } else if !self.notices.is_empty() {
             format!("; {} notifications came meanwhile", self.notices.len() as u64 + self.notices_dropped)
         } else if let Some(head) = &self.head {
@@ -188,7 +198,7 @@ impl Pending {
 
     /// Whether a reply came that cannot be ours, so that silence is not the whole truth.
     pub(super) fn was_misanswered(&self) -> bool {
-        self.findings.iter().any(|finding| matches!(finding.id, "rpc.unknown_id" | "rpc.malformed"))
+        self.misanswered
     }
 
     pub(super) fn into_exchange(self) -> Exchange {

@@ -383,6 +383,9 @@ impl Link for StdioLink {
             peer: Some(self.process.program().display().to_string()),
             certificate: None,
             findings: self.findings(),
+            pid: Some(self.process.pid()),
+            stderr: self.stderr.tail(),
+            unfinished_bytes: self.stdout.midway_bytes(),
         }
     }
 

@@ -47,6 +47,12 @@ impl LineDecoder {
         self.dropped > 0 || !self.buffer.is_empty()
     }
 
+    /// Bytes of a line that has begun and not ended.
+    #[must_use]
+    pub fn midway_bytes(&self) -> u64 {
+        self.dropped + self.buffer.len() as u64
+    }
+
     /// The next whole line, if there is one.
     pub fn next_line(&mut self) -> Option<Line> {
         match memchr::memchr(b'\n', &self.buffer[self.scanned..]) {

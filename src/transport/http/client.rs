@@ -97,6 +97,9 @@ impl Client {
             peer: notes.peer.clone(),
             certificate: notes.certificate.clone(),
             findings: notes.findings.clone(),
+            pid: None,
+            stderr: None,
+            unfinished_bytes: 0,
         }
     }
 

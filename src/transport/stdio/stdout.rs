@@ -69,6 +69,7 @@ struct Noticed {
     blank: u64,
     byte_order_marks: u64,
     unfinished: Option<Unfinished>,
+    midway_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -99,6 +100,12 @@ impl Stdout {
     #[must_use]
     pub fn broken_off(&self) -> Option<usize> {
         self.noticed().unfinished.as_ref().filter(|line| !line.was_message).map(|line| line.bytes)
+    }
+
+    /// Bytes of a line that has begun and not ended.
+    #[must_use]
+    pub fn midway_bytes(&self) -> u64 {
+        self.noticed().midway_bytes
     }
 
     /// What is to be said about it.
@@ -176,6 +183,7 @@ impl Reader {
             while let Some(line) = decoder.next_line() {
                 self.line(line, began.take().unwrap_or(at), at).await;
             }
+            self.stdout.noticed().midway_bytes = decoder.midway_bytes();
             began = if decoder.is_midway() { began.or(Some(at)) } else { None };
         }
         if let Some(line) = decoder.finish() {
