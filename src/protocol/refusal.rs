@@ -100,8 +100,8 @@ fn redirected(answer: &Answer<'_>) -> String {
     let status = answer.status;
     match answer.location {
         Some(location) => format!(
-            "HTTP {status}: the server redirects to {}, which is not followed because credentials and the request \
-             would go there; probe that URL if it is the right one",
+            "HTTP {status}: the server redirects to {}; that is followed only on the same origin and where it keeps \
+             the method (307, 308): probe that URL if it is the right one",
             one_line(location, 200)
         ),
         None => format!("HTTP {status}: a redirect without Location"),
@@ -138,10 +138,19 @@ fn body_shown(answer: &Answer<'_>) -> String {
             .and_then(|(start, end)| text.get(start..end))
             .map(|title| one_line(title, 80))
             .unwrap_or_default()
+    } else if let Some(said) = said_in_json(answer.body) {
+        one_line(&said, 120)
     } else {
         one_line(&text, 120)
     };
     if shown.is_empty() { String::new() } else { format!(": {shown:?}") }
+}
+
+/// What an error body in JSON says, in the members that servers use for it.
+fn said_in_json(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let pointers = ["/error/message", "/error_description", "/message", "/detail", "/error"];
+    pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_str().map(str::to_owned))
 }
 
 #[cfg(test)]

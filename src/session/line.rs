@@ -191,6 +191,11 @@ impl Line {
     }
 
     fn settle(&mut self, pending: &mut Pending) {
+        if matches!(pending.done, Some(Err(_)))
+            && let Some(id) = pending.id.clone()
+        {
+            self.conversation.forget(id);
+        }
         if pending.id.is_none() {
             self.note_all(std::mem::take(&mut pending.findings));
         }
@@ -301,6 +306,8 @@ impl Line {
         }
         match sorted {
             Sorted::Reply(place, body) => open[place].reply(body, frame.raw.clone(), first_byte, at),
+            // Under a status that refuses, the body is the word of that layer, whatever it looks like.
+            Sorted::Broken(place, _) if open[place].is_refused() => open[place].noise(&frame.raw),
             Sorted::Broken(place, why) => {
                 let message = format!("the reply to {} breaks JSON-RPC 2.0: {why}", open[place].method);
                 open[place].fail(Fault::new(Reason::Protocol, message));

@@ -109,6 +109,11 @@ impl Pending {
         self.head = Some(head);
     }
 
+    /// Whether the HTTP status says that nobody took the request for a message.
+    pub(super) fn is_refused(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.status >= 300)
+    }
+
     pub(super) fn noise(&mut self, bytes: &[u8]) {
         let room = BODY_BYTES_MAX.saturating_sub(self.body.len());
         self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -190,7 +195,7 @@ impl Pending {
         } else if !self.notices.is_empty() {
             format!("; {} notifications came meanwhile", self.notices.len() as u64 + self.notices_dropped)
         } else if let Some(head) = &self.head {
-            format!("; the answer began with HTTP {} and stopped there", head.status)
+            format!("; the answer began (HTTP {}) and did not end", head.status)
         } else {
             String::new()
         }
