@@ -5,7 +5,11 @@
 
 pub mod base;
 pub mod event;
+pub mod config;
 pub mod wire;
 pub mod protocol;
 pub mod transport;
 pub mod session;
+pub mod check;
+pub mod plan;
+pub mod files;
