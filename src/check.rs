@@ -153,8 +153,11 @@ pub struct Kind {
     /// Reads its settings; records mistakes and gives what could be read.
     pub parse: fn(Field<'_>) -> Vec<Expectation>,
     /// What holds for a method although the step does not ask for it; gets the kinds that it does ask for.
-    pub default: Option<fn(method: &str, asked: &[&str]) -> Option<Box<dyn Check>>>,
+    pub default: Option<Default>,
 }
+
+/// The check that holds for a method beside the kinds that a step asks for, if there is one.
+pub type Default = fn(method: &str, asked: &[&str]) -> Option<Box<dyn Check>>;
 
 /// Every kind.
 pub static KINDS: &[Kind] = &[

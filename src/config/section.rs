@@ -121,7 +121,7 @@ impl<'a> Field<'a> {
         match text.resolve(self.key, self.reading.environment) {
             Ok(resolved) => Some(resolved.value),
             Err(diag) => {
-                self.reading.unset.borrow_mut().push(diag);
+                self.reading.unset.borrow_mut().push(*diag);
                 None
             }
         }

@@ -77,7 +77,7 @@ impl Template {
             Self::Text(text) => match pieces(text, key, environment) {
                 Ok(pieces) => pieces,
                 Err(diag) => {
-                    diags.push(diag);
+                    diags.push(*diag);
                     Self::Fixed(Json::Null)
                 }
             },
@@ -156,7 +156,7 @@ impl Template {
     }
 }
 
-fn pieces(text: &Text, key: &str, environment: &dyn Environment) -> Result<Template, Diag> {
+fn pieces(text: &Text, key: &str, environment: &dyn Environment) -> Result<Template, Box<Diag>> {
     let mut pieces = Vec::new();
     for part in text.parts() {
         match part {

@@ -136,7 +136,7 @@ impl Text {
     ///
     /// # Errors
     /// A diagnostic that names the variable or file; `key` is what the value is for.
-    pub fn resolve(&self, key: &str, environment: &dyn Environment) -> Result<Resolved, Diag> {
+    pub fn resolve(&self, key: &str, environment: &dyn Environment) -> Result<Resolved, Box<Diag>> {
         let mut resolved = Resolved { value: String::new(), secret_parts: Vec::new() };
         for part in &self.parts {
             if let Part::Saved(name) = part {
@@ -151,9 +151,10 @@ impl Text {
         Ok(resolved)
     }
 
-    fn saved_elsewhere(&self, key: &str, name: &str) -> Diag {
-        Diag::error(&self.place, format!("`{key}` cannot hold `${{save.{name}}}`"))
-            .help("what a step saved can stand in the `arguments` and `params` of later steps")
+    fn saved_elsewhere(&self, key: &str, name: &str) -> Box<Diag> {
+        let diag = Diag::error(&self.place, format!("`{key}` cannot hold `${{save.{name}}}`"))
+            .help("what a step saved can stand in the `arguments` and `params` of later steps");
+        Box::new(diag)
     }
 
     /// The value of one part, and whether it came from a variable or a file.
@@ -162,7 +163,7 @@ impl Text {
         part: &Part,
         key: &str,
         environment: &dyn Environment,
-    ) -> Result<(String, bool), Diag> {
+    ) -> Result<(String, bool), Box<Diag>> {
         match part {
             Part::Literal(text) => Ok((text.clone(), false)),
             Part::Saved(name) => Err(self.saved_elsewhere(key, name)),
@@ -170,10 +171,10 @@ impl Text {
                 match (environment.variable(name).filter(|value| default.is_none() || !value.is_empty()), default) {
                     (Some(value), _) => Ok((value, true)),
                     (None, Some(default)) => Ok((default.clone(), false)),
-                    (None, None) => {
-                        Err(Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
-                            .help(format!("set it, or write a default: `${{{name}:-…}}`")))
-                    }
+                    (None, None) => Err(Box::new(
+                        Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
+                            .help(format!("set it, or write a default: `${{{name}:-…}}`")),
+                    )),
                 }
             }
             Part::File(path) => environment
@@ -181,7 +182,8 @@ impl Text {
                 .map(|text| (text.trim_end_matches(['\r', '\n']).to_owned(), true))
                 .map_err(|why| {
                     Diag::error(&self.place, format!("`{key}` needs the file `{path}`, which cannot be read: {why}"))
-                }),
+                })
+                .map_err(Box::new),
         }
     }
 }

@@ -17,8 +17,11 @@ pub struct TargetSource {
     /// The files there are, given the folder in which the user works.
     pub files: fn(folder: &Path) -> Vec<PathBuf>,
     /// Reads them.
-    pub load: fn(&[PathBuf], &dyn Environment) -> Result<Loaded, Vec<Diag>>,
+    pub load: Loader,
 }
+
+/// Reads the files of one place.
+pub type Loader = fn(&[PathBuf], &dyn Environment) -> Result<Loaded, Vec<Diag>>;
 
 /// Every place, in the order in which it is looked into.
 pub static SOURCES: &[TargetSource] = &[TargetSource {

@@ -372,7 +372,7 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn text(&mut self, text: &Text, key: &str) -> Resolved {
         text.resolve(&format!("target.{}.{key}", self.target), self.environment).unwrap_or_else(|diag| {
-            self.diags.push(diag);
+            self.diags.push(*diag);
             Resolved { value: String::new(), secret_parts: Vec::new() }
         })
     }
