@@ -5,10 +5,14 @@
 
 pub mod base;
 pub mod event;
+pub mod config;
 pub mod wire;
 pub mod protocol;
 pub mod transport;
 pub mod session;
+pub mod check;
+pub mod plan;
 pub mod run;
+pub mod files;
 pub mod demo;
 pub mod cli;

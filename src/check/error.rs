@@ -1,0 +1,73 @@
+//! `expect.error`: the reply must be a JSON-RPC error.
+
+use serde_json::Value;
+
+use super::operators::Operators;
+use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, quote_json};
+use crate::config::Field;
+
+pub(super) const KIND: Kind = Kind {
+    name: "error",
+    what: "The reply must be a JSON-RPC error with that code and message. A reply without that error fails.",
+    why: "How a server refuses is part of what it promises: unknown tools, wrong parameters, missing rights.",
+    example: "method = \"tools/call\"\nparams = { name = \"no-such-tool\" }\nexpect.error = { code = -32602, message = { contains = \"tool\" } }",
+    methods: &[],
+    parse,
+    default: None,
+};
+
+#[derive(Debug)]
+struct RpcError {
+    code: Option<Operators>,
+    message: Option<Operators>,
+}
+
+fn parse(field: Field<'_>) -> Vec<Expectation> {
+    let Some(section) = field.table("`expect.error`") else { return Vec::new() };
+    let code = section.field("code").and_then(Operators::parse);
+    let message = section.field("message").and_then(Operators::parse);
+    section.finish();
+    vec![Expectation::new(RpcError { code, message }, field.place())]
+}
+
+impl RpcError {
+    fn describe(&self) -> String {
+        let mut text = "a JSON-RPC error".to_owned();
+        if let Some(code) = &self.code {
+            text.push_str(&format!(" with code {}", code.describe()));
+        }
+        if let Some(message) = &self.message {
+            let joint = if self.code.is_some() { "and" } else { "with" };
+            text.push_str(&format!(" {joint} message {}", message.describe()));
+        }
+        text
+    }
+}
+
+impl Check for RpcError {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
+        let expected = self.describe();
+        let reply = match &evidence.exchange.reply {
+            Ok(reply) => reply,
+            Err(fault) => {
+                let actual = format!("there is no reply: {}", quote(&fault.message));
+                return Verdict::Blocked(Judged::new(expected, actual));
+            }
+        };
+        match &reply.body {
+            Ok(result) => Verdict::Fail(Judged::new(expected, format!("a result: {}", quote_json(result)))),
+            Err(error) => {
+                let accepts = |operators: &Option<Operators>, value: Value| {
+                    operators.as_ref().is_none_or(|operators| operators.accept(&value))
+                };
+                let passed =
+                    accepts(&self.code, error.code.into()) && accepts(&self.message, error.message.as_str().into());
+                Verdict::of(passed, Judged::new(expected, format!("error {}: {}", error.code, quote(&error.message))))
+            }
+        }
+    }
+}

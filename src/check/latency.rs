@@ -1,0 +1,50 @@
+//! `expect.latency`: request written to last byte of the reply, this step only.
+
+use std::time::Duration;
+
+use super::budget::Budget;
+use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
+use crate::base::duration;
+use crate::config::Field;
+use crate::event::Reason;
+
+pub(super) const KIND: Kind = Kind {
+    name: "latency",
+    what: "How long the reply may take, from the request being written to the last byte of the reply; of a list, its \
+           first page. A value equal to the bound passes.",
+    why: "An agent waits for every call; a server that answers rightly but late is not healthy. Connecting, \
+          detection and the handshake are not part of it.",
+    example: "expect.latency = \"800ms\"\n# or\nexpect.latency = { warn = \"300ms\", max = \"800ms\" }",
+    methods: &[],
+    parse,
+    default: None,
+};
+
+#[derive(Debug)]
+struct Latency(Budget<Duration>);
+
+fn parse(field: Field<'_>) -> Vec<Expectation> {
+    let budget = Budget::parse(field, "`expect.latency`", Field::positive_duration);
+    budget.map(|budget| Expectation::new(Latency(budget), field.place())).into_iter().collect()
+}
+
+impl Check for Latency {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
+        if let (Err(fault), None) = (&evidence.exchange.reply, evidence.exchange.marks.latency()) {
+            let actual = format!("there is no reply: {}", quote(&fault.message));
+            return Verdict::Blocked(Judged::new(self.0.describe(duration::human), actual));
+        }
+        match evidence.exchange.marks.latency() {
+            Some(latency) => self.0.judge(latency, duration::human),
+            None => Verdict::Blocked(Judged::new(self.0.describe(duration::human), "the reply has no time marks")),
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        Reason::Slow
+    }
+}

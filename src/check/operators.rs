@@ -1,0 +1,301 @@
+//! The operators of expectations. A value that is no table means "equals"; a table is always operators, joined by
+//! and. `1` equals `1.0`; `matches` is an unanchored regex of linear time; an empty `all` fails, because a check that
+//! nothing can fail is a trap.
+
+use std::cmp::Ordering;
+
+use regex::{Regex, RegexBuilder};
+use serde_json::{Number, Value};
+
+use super::quote;
+use crate::config::{Field, suggest};
+
+/// Memory one compiled pattern may take, in bytes.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// Operators that must all hold.
+#[derive(Clone, Debug)]
+pub struct Operators(Vec<Operator>);
+
+#[derive(Clone, Debug)]
+enum Operator {
+    Equals(Value),
+    Not(Operators),
+    Compare(Comparison, Number),
+    Contains(Value),
+    Matches(Regex),
+    StartsWith(String),
+    EndsWith(String),
+    Type(Type),
+    Len(Operators),
+    Exists(bool),
+    All(Operators),
+    Any(Operators),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Comparison {
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+const TYPES: &[(&str, Type)] = &[
+    ("null", Type::Null),
+    ("boolean", Type::Boolean),
+    ("integer", Type::Integer),
+    ("number", Type::Number),
+    ("string", Type::String),
+    ("array", Type::Array),
+    ("object", Type::Object),
+];
+
+/// Every operator.
+pub const NAMES: &[&str] = &[
+    "equals",
+    "not",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "contains",
+    "matches",
+    "starts_with",
+    "ends_with",
+    "type",
+    "len",
+    "exists",
+    "all",
+    "any",
+];
+
+impl Operators {
+    /// Reads a value or a table of operators; records mistakes.
+    #[must_use]
+    pub fn parse(field: Field<'_>) -> Option<Self> {
+        if !field.is_table() {
+            return Some(Self(vec![Operator::Equals(field.json()?)]));
+        }
+        let section = field.table("the operators")?;
+        let mut operators = Vec::new();
+        let mut whole = true;
+        for (key, value) in section.entries() {
+            if !NAMES.contains(&key.name.as_str()) {
+                let help = suggest::nearest(&key.name, NAMES.iter().copied()).map_or_else(
+                    || "a table holds operators; compare with an object by `{ equals = { … } }`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let diag = crate::config::Diag::error(&key.place, format!("`{}` is no operator", key.name)).help(help);
+                field.reading().report(diag);
+                whole = false;
+                continue;
+            }
+            match operator(&key.name, value) {
+                Some(operator) => operators.push(operator),
+                None => whole = false,
+            }
+        }
+        if whole && operators.is_empty() {
+            field.wrong("an empty table expects nothing").help("write a value, or operators such as `{ ge = 1 }`");
+            return None;
+        }
+        whole.then_some(Self(operators))
+    }
+
+    /// Whether a value meets all of them.
+    #[must_use]
+    pub fn accept(&self, value: &Value) -> bool {
+        self.0.iter().all(|operator| operator.accept(value))
+    }
+
+    /// Whether the absence of any value meets all of them.
+    #[must_use]
+    pub fn accept_absence(&self) -> bool {
+        self.0.iter().all(|operator| match operator {
+            Operator::Exists(expected) => !expected,
+            Operator::Len(inner) => inner.accept(&Value::from(0)),
+            Operator::Not(inner) => inner.only_existence() && !inner.accept_absence(),
+            _ => false,
+        })
+    }
+
+    fn only_existence(&self) -> bool {
+        self.0.iter().all(|operator| matches!(operator, Operator::Exists(_)))
+    }
+
+    /// For people: `>= 1 and <= 14`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        quote(&self.0.iter().map(Operator::describe).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+fn operator(name: &str, field: Field<'_>) -> Option<Operator> {
+    let compare = |comparison| match field.json()? {
+        Value::Number(number) => Some(Operator::Compare(comparison, number)),
+        _ => field.expected("a number"),
+    };
+    match name {
+        "equals" => field.json().map(Operator::Equals),
+        "not" => Operators::parse(field).map(Operator::Not),
+        "gt" => compare(Comparison::Gt),
+        "ge" => compare(Comparison::Ge),
+        "lt" => compare(Comparison::Lt),
+        "le" => compare(Comparison::Le),
+        "contains" => field.json().map(Operator::Contains),
+        "matches" => pattern(field).map(Operator::Matches),
+        "starts_with" => field.string().map(Operator::StartsWith),
+        "ends_with" => field.string().map(Operator::EndsWith),
+        "type" => field.one_of(TYPES).map(Operator::Type),
+        "len" => Operators::parse(field).map(Operator::Len),
+        "exists" => field.bool().map(Operator::Exists),
+        "all" => Operators::parse(field).map(Operator::All),
+        _ => Operators::parse(field).map(Operator::Any),
+    }
+}
+
+/// A regex of linear time.
+fn pattern(field: Field<'_>) -> Option<Regex> {
+    let text = field.string()?;
+    match RegexBuilder::new(&text).size_limit(REGEX_BYTES_MAX).build() {
+        Ok(regex) => Some(regex),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            field.wrong("this regex needs too much memory when compiled").help("make its repetitions smaller");
+            None
+        }
+        Err(error) => {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            field.wrong(format!("this is no regex: {why}")).help(
+                "look-around and back-references do not exist here; write TOML literals in single quotes: '\\d+'",
+            );
+            None
+        }
+    }
+}
+
+impl Operator {
+    fn accept(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Equals(expected), _) => equal(value, expected),
+            (Self::Not(inner), _) => !inner.accept(value),
+            (Self::Compare(comparison, bound), Value::Number(number)) => {
+                let order = compare(number, bound);
+                match comparison {
+                    Comparison::Gt => order == Some(Ordering::Greater),
+                    Comparison::Ge => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+                    Comparison::Lt => order == Some(Ordering::Less),
+                    Comparison::Le => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+                }
+            }
+            (Self::Contains(Value::String(part)), Value::String(text)) => text.contains(part.as_str()),
+            (Self::Contains(item), Value::Array(items)) => items.iter().any(|have| equal(have, item)),
+            (Self::Matches(regex), Value::String(text)) => regex.is_match(text),
+            (Self::StartsWith(part), Value::String(text)) => text.starts_with(part.as_str()),
+            (Self::EndsWith(part), Value::String(text)) => text.ends_with(part.as_str()),
+            (Self::Type(expected), _) => expected.holds(value),
+            (Self::Len(inner), _) => len(value).is_some_and(|len| inner.accept(&Value::from(len))),
+            (Self::Exists(expected), _) => *expected,
+            (Self::All(inner), Value::Array(items)) => !items.is_empty() && items.iter().all(|item| inner.accept(item)),
+            (Self::Any(inner), Value::Array(items)) => items.iter().any(|item| inner.accept(item)),
+            _ => false,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Equals(value) => value.to_string(),
+            Self::Not(inner) => format!("not ({})", inner.describe()),
+            Self::Compare(Comparison::Gt, bound) => format!("> {bound}"),
+            Self::Compare(Comparison::Ge, bound) => format!(">= {bound}"),
+            Self::Compare(Comparison::Lt, bound) => format!("< {bound}"),
+            Self::Compare(Comparison::Le, bound) => format!("<= {bound}"),
+            Self::Contains(value) => format!("contains {value}"),
+            Self::Matches(regex) => format!("matches /{regex}/"),
+            Self::StartsWith(text) => format!("starts with {text:?}"),
+            Self::EndsWith(text) => format!("ends with {text:?}"),
+            Self::Type(kind) => {
+                format!("type {}", TYPES.iter().find(|(_, have)| have == kind).map_or("", |(name, _)| name))
+            }
+            Self::Len(inner) => format!("length {}", inner.describe()),
+            Self::Exists(true) => "exists".to_owned(),
+            Self::Exists(false) => "does not exist".to_owned(),
+            Self::All(inner) => format!("all ({})", inner.describe()),
+            Self::Any(inner) => format!("any ({})", inner.describe()),
+        }
+    }
+}
+
+impl Type {
+    fn holds(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Null, Value::Null)
+            | (Self::Boolean, Value::Bool(_))
+            | (Self::Number, Value::Number(_))
+            | (Self::String, Value::String(_))
+            | (Self::Array, Value::Array(_))
+            | (Self::Object, Value::Object(_)) => true,
+            // As in JSON Schema, 1.0 is an integer.
+            (Self::Integer, Value::Number(number)) => whole(number).is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Items of an array, members of an object, characters of a string.
+fn len(value: &Value) -> Option<usize> {
+    match value {
+        Value::Array(items) => Some(items.len()),
+        Value::Object(members) => Some(members.len()),
+        Value::String(text) => Some(text.chars().count()),
+        _ => None,
+    }
+}
+
+/// Equality of JSON values in which numbers are equal by value.
+#[must_use]
+pub fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => compare(left, right) == Some(Ordering::Equal),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| equal(value, other)))
+        }
+        (left, right) => left == right,
+    }
+}
+
+/// By value, without losing digits of large integers.
+fn compare(left: &Number, right: &Number) -> Option<Ordering> {
+    match (whole(left), whole(right)) {
+        (Some(left), Some(right)) => Some(left.cmp(&right)),
+        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+    }
+}
+
+/// The number as an integer, when it is one.
+fn whole(number: &Number) -> Option<i128> {
+    // Up to here every integral float is exact as i128.
+    const FLOAT_MAX: f64 = 1e36;
+    if let Some(integer) = number.as_i128() {
+        return Some(integer);
+    }
+    let float = number.as_f64()?;
+    #[expect(clippy::cast_possible_truncation, reason = "integral and within the range of i128")]
+    (float.fract() == 0.0 && float.abs() <= FLOAT_MAX).then_some(float as i128)
+}

@@ -1,0 +1,54 @@
+//! `expect.tokens`: roughly what the tool definitions cost in a model's context: characters ÷ 4 of name,
+//! description and input schema.
+
+use serde_json::Value;
+
+use super::budget::Budget;
+use super::{Check, Evidence, Expectation, Kind, Verdict, result_of};
+use crate::config::Field;
+
+pub(super) const KIND: Kind = Kind {
+    name: "tokens",
+    what: "How many tokens the tool definitions may cost, estimated as characters ÷ 4 of each tool's name, description \
+           and input schema.",
+    why: "Every definition is sent to the model with every turn; a list that grows makes each conversation dearer.",
+    example: "method = \"tools/list\"\nexpect.tokens = { warn = 5000, max = 10000 }",
+    methods: &["tools/list"],
+    parse,
+    default: None,
+};
+
+#[derive(Debug)]
+struct Tokens(Budget<u64>);
+
+fn parse(field: Field<'_>) -> Vec<Expectation> {
+    let budget = Budget::parse(field, "`expect.tokens`", Field::count);
+    budget.map(|budget| Expectation::new(Tokens(budget), field.place())).into_iter().collect()
+}
+
+/// Characters of what a tool puts into a model's context, divided by four.
+fn tokens(tools: &[Value]) -> u64 {
+    let chars = |tool: &Value| {
+        let text = |key: &str| tool.get(key).and_then(Value::as_str).map_or(0, |text| text.chars().count());
+        let schema = tool.get("inputSchema").map_or(0, |schema| schema.to_string().chars().count());
+        text("name") + text("description") + schema
+    };
+    (tools.iter().map(chars).sum::<usize>() as u64).div_ceil(4)
+}
+
+impl Check for Tokens {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
+        let show = |count: u64| format!("~{count} tokens");
+        match result_of(evidence, || self.0.describe(show)) {
+            Ok(result) => {
+                let tools = result.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                self.0.judge(tokens(tools), show)
+            }
+            Err(verdict) => verdict,
+        }
+    }
+}

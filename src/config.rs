@@ -1,0 +1,18 @@
+//! Text → spanned tables, variables, diagnostics. Every value remembers where it was written, so that a mistake
+//! found anywhere later still shows file, line, column and the text. Knows no kind; the file system and the
+//! environment are passed in as an [`Environment`].
+
+pub mod diag;
+pub mod section;
+pub mod source;
+pub mod suggest;
+pub mod template;
+pub mod text;
+pub mod tree;
+
+pub use diag::{Diag, Severity, has_errors, render};
+pub use section::{Field, Reading, Section};
+pub use source::{Place, Source};
+pub use template::{Saved, Template};
+pub use text::{Environment, Resolved, Text};
+pub use tree::{Key, Node, Table, Value};

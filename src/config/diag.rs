@@ -1,0 +1,233 @@
+//! Diagnostics: a mistake in the user's text with its place, what was expected, and what to write instead. Shown
+//! the way compilers do; nothing from a file reaches the terminal unsanitised.
+
+use std::borrow::Cow;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+
+use super::source::Place;
+use crate::base::sanitize;
+
+/// Longest message, label or help that is shown.
+const CHARS_MAX: usize = 2_000;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Will disappoint, but can run.
+    Warning,
+    /// Cannot run.
+    Error,
+}
+
+impl Severity {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something wrong, or unwise, in a text that the user wrote.
+#[derive(Clone, Debug)]
+pub struct Diag {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Where; none when it concerns no text (an unknown name on the command line).
+    pub place: Option<Place>,
+    /// One sentence: what is wrong.
+    pub message: String,
+    /// A few words at the place itself; may be empty.
+    pub label: String,
+    /// Other places that belong to it, each with a few words.
+    pub others: Vec<(Place, String)>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Diag {
+    /// An error at a place.
+    #[must_use]
+    pub fn error(place: &Place, message: impl Into<String>) -> Self {
+        Self { place: Some(place.clone()), ..Self::general(message) }
+    }
+
+    /// A warning at a place.
+    #[must_use]
+    pub fn warning(place: &Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(place, message) }
+    }
+
+    /// An error that has no place.
+    #[must_use]
+    pub fn general(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            place: None,
+            message: message.into(),
+            label: String::new(),
+            others: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// With a few words at the place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// With what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With what to write instead, where there is something to say.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// With another place that belongs to it.
+    #[must_use]
+    pub fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
+        self.others.push((place.clone(), label.into()));
+        self
+    }
+}
+
+/// Whether any of them keeps the files from being used.
+#[must_use]
+pub fn has_errors(diags: &[Diag]) -> bool {
+    diags.iter().any(|diag| diag.severity == Severity::Error)
+}
+
+/// The diagnostics as text for a person, one after the other with an empty line between, ending in a line feed.
+#[must_use]
+pub fn render(diags: &[Diag], coloured: bool, columns: usize) -> String {
+    let renderer = if coloured { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
+    let renderer = renderer.term_width(columns.max(40));
+    let mut text = String::new();
+    for diag in diags {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&render_one(diag, &renderer));
+        text.push('\n');
+    }
+    text
+}
+
+fn render_one(diag: &Diag, renderer: &Renderer) -> String {
+    let level = match diag.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(safe(&diag.message)));
+    if let Some(place) = &diag.place {
+        let here: Vec<_> = diag.others.iter().filter(|(other, _)| same_file(other, place)).collect();
+        group = group.element(snippet(place, &diag.label, AnnotationKind::Primary, &here));
+        for (other, label) in diag.others.iter().filter(|(other, _)| !same_file(other, place)) {
+            group = group.element(snippet(other, label, AnnotationKind::Context, &[]));
+        }
+    }
+    if let Some(help) = &diag.help {
+        group = group.element(Level::HELP.message(safe(help)));
+    }
+    renderer.render(&[group])
+}
+
+fn same_file(left: &Place, right: &Place) -> bool {
+    std::sync::Arc::ptr_eq(&left.source, &right.source)
+}
+
+/// Only the lines concerned are handed to the renderer, so that a file of thousands of lines costs nothing.
+fn snippet<'a>(
+    place: &Place,
+    label: &str,
+    kind: AnnotationKind,
+    others: &[&(Place, String)],
+) -> impl Into<Element<'a>> {
+    let source = &place.source;
+    let starts = others.iter().map(|(other, _)| other.span.start).chain([place.span.start]);
+    let first = source.line_index(starts.clone().min().unwrap_or(place.span.start));
+    let last_start = starts.max().unwrap_or(place.span.start);
+    let window = source.lines(first, source.line_index(last_start));
+    // One line at a place is enough to find it: a span over several is cut at its first.
+    let within = |place: &Place| {
+        let line = source.line_index(place.span.start);
+        let end = place.span.end.min(source.lines(line, line).end).max(place.span.start);
+        place.span.start - window.start..end - window.start
+    };
+    let mut snippet = Snippet::source(same_length(&source.text[window.clone()]))
+        .line_start(first + 1)
+        .path(safe(&source.name))
+        .annotation(kind.span(within(place)).label(some(label)));
+    for (other, label) in others {
+        snippet = snippet.annotation(AnnotationKind::Context.span(within(other)).label(some(label)));
+    }
+    snippet
+}
+
+fn some(label: &str) -> Option<String> {
+    (!label.is_empty()).then(|| safe(label))
+}
+
+fn safe(text: &str) -> String {
+    sanitize::cut(&sanitize::printable(text), CHARS_MAX)
+}
+
+/// Safe text of the same length in bytes, so that spans still fit.
+fn same_length(text: &str) -> String {
+    let keep = |c: char| matches!(c, '\n' | '\t' | '\r');
+    if !text.chars().any(|c| sanitize::is_unsafe(c) && !keep(c)) {
+        return text.to_owned();
+    }
+    let stand_in = |c: char| match c {
+        c if keep(c) || !sanitize::is_unsafe(c) => Cow::Owned(c.to_string()),
+        c if c.len_utf8() == '\u{fffd}'.len_utf8() => Cow::Borrowed("\u{fffd}"),
+        c => Cow::Owned("?".repeat(c.len_utf8())),
+    };
+    text.chars().map(stand_in).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Source;
+    use super::*;
+
+    #[test]
+    fn it_reads_like_a_compiler() {
+        let source = Source::new("a.toml", "[target.x]\nurl = 7\n", ".");
+        let diag = Diag::error(&Place::new(&source, 17..18), "`url` must be a string")
+            .label("an integer")
+            .help("write `url = \"https://…\"`");
+        let text = render(&[diag], false, 100);
+        assert!(text.starts_with("error: `url` must be a string\n --> a.toml:2:7\n"), "{text}");
+        assert!(text.contains("2 | url = 7\n  |       ^ an integer\n"), "{text}");
+        assert!(text.contains("= help: write"), "{text}");
+    }
+
+    #[test]
+    fn two_places_are_both_shown() {
+        let (one, two) = (Source::new("1.toml", "a = 1\n", "."), Source::new("2.toml", "\nb = 2\n", "."));
+        let diag = Diag::error(&Place::new(&two, 1..2), "twice").also(&Place::new(&one, 0..1), "first here");
+        let text = render(&[diag], false, 100);
+        assert!(text.contains("2.toml:2:1") && text.contains("1.toml:1:1") && text.contains("first here"), "{text}");
+    }
+
+    #[test]
+    fn nothing_from_a_file_moves_the_cursor() {
+        let source = Source::new("e\u{1b}[2J.toml", "a\u{202e}b = \"\u{9b}x\"\u{7}\n", ".");
+        let diag = Diag::error(&Place::new(&source, 4..5), "m\u{1b}[0m").label("l\u{8}").help("h\u{1b}");
+        let text = render(&[diag], false, 100);
+        assert!(!text.chars().any(|c| sanitize::is_unsafe(c) && c != '\n'), "{text:?}");
+    }
+}

@@ -1,0 +1,176 @@
+//! What is to be done, valid by construction: targets, probes, steps. Files are read into a [`Draft`], which keeps
+//! variables unresolved; [`Draft::select`] resolves what was chosen and gives the [`Plan`] that is run.
+
+pub mod draft;
+pub mod glob;
+pub mod probe;
+pub mod select;
+pub mod step;
+pub mod target;
+pub mod telling;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use draft::Draft;
+pub use probe::ProbeDraft;
+pub use select::{NotSelected, Selected, Selection};
+pub use step::Step;
+pub use target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TargetDraft, TlsFiles, TransportChoice};
+
+/// How long one attempt may take, unless a file says otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long spawn or connect, detection and handshake may take, unless a file says otherwise.
+pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The name of the probe that a target without one gets.
+pub const BUILT_IN: &str = "built-in";
+
+/// What is to be done.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The targets of the selected probes, in the order of the files.
+    pub targets: Vec<Arc<Target>>,
+    /// The selected probes, in the order of the files.
+    pub probes: Vec<Probe>,
+}
+
+impl Plan {
+    /// The built-in probe of each of these targets.
+    #[must_use]
+    pub fn built_in(targets: impl IntoIterator<Item = Target>) -> Self {
+        let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
+        let probes = targets.iter().map(|target| Probe::built_in(Arc::clone(target))).collect();
+        Self { targets, probes }
+    }
+
+    /// Every probe with each of its targets: what is run, in the order in which it is told.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Probe, &Arc<Target>)> {
+        self.probes.iter().flat_map(|probe| probe.targets.iter().map(move |target| (probe, target)))
+    }
+}
+
+/// Steps against targets.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// Its targets, in order.
+    pub targets: Vec<Arc<Target>>,
+    /// Of one attempt, from the open session to the last step.
+    pub timeout: Duration,
+    /// How many more attempts after one that failed.
+    pub retries: u32,
+    /// Whether a run opens its own session.
+    pub session: SessionChoice,
+    /// What is done.
+    pub steps: Steps,
+    /// What findings do to the status.
+    pub findings: FindingsPolicy,
+    /// When `watch` runs it.
+    pub when: When,
+    /// `file:line:column`; none for the built-in one.
+    pub place: Option<String>,
+}
+
+impl Probe {
+    /// Open, then the lists that the server's capabilities announce.
+    #[must_use]
+    pub fn built_in(target: Arc<Target>) -> Self {
+        Self {
+            name: BUILT_IN.to_owned(),
+            targets: vec![target],
+            timeout: TIMEOUT,
+            retries: 0,
+            session: SessionChoice::Fresh,
+            steps: Steps::Lists,
+            findings: FindingsPolicy::default(),
+            when: When::Default,
+            place: None,
+        }
+    }
+}
+
+/// What a probe does.
+#[derive(Clone, Debug)]
+pub enum Steps {
+    /// The lists that the server's capabilities announce.
+    Lists,
+    /// These steps, in order.
+    Given(Vec<Step>),
+}
+
+/// Whether a run opens its own session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionChoice {
+    /// A new one for every run.
+    #[default]
+    Fresh,
+    /// `watch` keeps one open between runs.
+    Reuse,
+}
+
+/// When `watch` runs a probe; everything else ignores it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Nothing was said.
+    #[default]
+    Default,
+    /// So often.
+    Every(Duration),
+    /// By a cron expression in a time zone, as written.
+    Cron {
+        /// Five fields.
+        expression: String,
+        /// An IANA name.
+        timezone: Option<String>,
+    },
+}
+
+/// What a finding does to the status of a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// It is told.
+    #[default]
+    Report,
+    /// It degrades.
+    Degrade,
+    /// It fails.
+    Fail,
+}
+
+/// The words of [`Effect`] in files.
+pub(crate) const EFFECTS: &[(&str, Effect)] =
+    &[("report", Effect::Report), ("degrade", Effect::Degrade), ("fail", Effect::Fail)];
+
+/// What findings do to the status of a probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FindingsPolicy {
+    /// Of ids that are not named.
+    pub all: Effect,
+    /// By id.
+    pub by_id: BTreeMap<String, Effect>,
+}
+
+impl FindingsPolicy {
+    /// What a finding of this id does.
+    #[must_use]
+    pub fn effect(&self, id: &str) -> Effect {
+        self.by_id.get(id).copied().unwrap_or(self.all)
+    }
+}
+
+/// What is answered when the server asks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// The roots, for `roots/list`: an array of objects with `uri` and `name`.
+    pub roots: Option<Value>,
+    /// The result of every `sampling/createMessage`.
+    pub sampling: Option<Value>,
+    /// The result of every `elicitation/create`.
+    pub elicitation: Option<Value>,
+}

@@ -1,0 +1,182 @@
+//! Probes as they are written, and the defaults of their file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::step::{self, Step};
+use super::target::check_name;
+use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
+use crate::config::{Diag, Key, Place, Section};
+
+/// More attempts than this are no retry but load.
+const RETRIES_MAX: u64 = 100;
+
+/// `[defaults]` of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    timeout: Option<Duration>,
+    /// Of targets.
+    pub startup_timeout: Option<Duration>,
+    when: When,
+    retries: Option<u32>,
+    session: Option<SessionChoice>,
+    findings: Option<Effect>,
+}
+
+impl Defaults {
+    /// Reads the table.
+    #[must_use]
+    pub fn parse(section: Section<'_>) -> Self {
+        let defaults = Self {
+            timeout: section.duration("timeout"),
+            startup_timeout: section.duration("startup_timeout"),
+            when: when(&section).unwrap_or_default(),
+            retries: retries(&section),
+            session: session(&section),
+            findings: section.one_of("findings", EFFECTS),
+        };
+        section.finish();
+        defaults
+    }
+}
+
+/// A probe as it was written.
+#[derive(Clone, Debug)]
+pub struct ProbeDraft {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// The names of its targets, with their places; `*` is all.
+    pub targets: Vec<(String, Place)>,
+    /// Of one attempt.
+    pub timeout: Duration,
+    /// More attempts.
+    pub retries: u32,
+    /// Whether a run opens its own session.
+    pub session: SessionChoice,
+    /// What is done, variables unresolved.
+    pub steps: Steps,
+    /// What findings do.
+    pub findings: FindingsPolicy,
+    /// When `watch` runs it.
+    pub when: When,
+    /// Variables that are missing; mistakes only when it is selected.
+    pub unset: Vec<Diag>,
+}
+
+impl ProbeDraft {
+    /// Reads one `[[probe]]`.
+    #[must_use]
+    pub fn parse(section: Section<'_>, defaults: &Defaults) -> Option<Self> {
+        let reading = section.reading();
+        let name = section.string("name");
+        if !section.has("name") {
+            section.wrong("", "this probe has no `name`").help("write `name = \"smoke\"`");
+        }
+        let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
+        if let Some(name) = &name {
+            check_name(&Key { name: name.clone(), place: place.clone() }, "probe", reading);
+        }
+        let targets = targets(&section);
+        let mut saved = Vec::new();
+        let sections = section.sections("step", "`[[probe.step]]`");
+        let has_steps = section.has("step");
+        let steps: Vec<Step> = sections.into_iter().filter_map(|section| step::parse(section, &mut saved)).collect();
+        let draft = Self {
+            name: name.unwrap_or_default(),
+            place,
+            targets,
+            timeout: section.duration("timeout").or(defaults.timeout).unwrap_or(TIMEOUT),
+            retries: retries(&section).or(defaults.retries).unwrap_or_default(),
+            session: session(&section).or(defaults.session).unwrap_or_default(),
+            steps: if has_steps { Steps::Given(steps) } else { Steps::Lists },
+            findings: findings(&section, defaults.findings.unwrap_or_default()),
+            when: when(&section).unwrap_or_else(|| defaults.when.clone()),
+            unset: Vec::new(),
+        };
+        section.finish();
+        let unset = reading.take_unset();
+        (!draft.name.is_empty()).then_some(Self { unset, ..draft })
+    }
+}
+
+fn targets(section: &Section<'_>) -> Vec<(String, Place)> {
+    let Some(field) = section.field("target") else {
+        section
+            .wrong("", "this probe has no `target`")
+            .help("write `target = \"name\"`, `target = [\"a\", \"b\"]`, or `target = \"*\"` for all targets");
+        return Vec::new();
+    };
+    let names = field.one_or_more().unwrap_or_default();
+    if names.is_empty() && matches!(field.node.value, crate::config::Value::Array(_)) {
+        field.wrong("`target` names nothing");
+    }
+    let mut kept: Vec<(String, Place)> = Vec::new();
+    for (name, place) in names {
+        if let Some((_, first)) = kept.iter().find(|(have, _)| *have == name) {
+            section.reading().report(
+                Diag::error(place, format!("`{name}` is named twice")).label("again here").also(first, "first here"),
+            );
+        } else {
+            kept.push((name, place.clone()));
+        }
+    }
+    kept
+}
+
+fn retries(section: &Section<'_>) -> Option<u32> {
+    let count = section.count("retries")?;
+    if count > RETRIES_MAX {
+        section.wrong("retries", format!("`retries` can be at most {RETRIES_MAX}"));
+    }
+    u32::try_from(count.min(RETRIES_MAX)).ok()
+}
+
+fn session(section: &Section<'_>) -> Option<SessionChoice> {
+    section.one_of("session", &[("fresh", SessionChoice::Fresh), ("reuse", SessionChoice::Reuse)])
+}
+
+fn when(section: &Section<'_>) -> Option<When> {
+    let every = section.duration("every");
+    let cron = section.string("cron");
+    let timezone = section.string("timezone");
+    if section.has("every") && section.has("cron") {
+        section.wrong("cron", "a probe has `every` or `cron`, not both");
+    }
+    if section.has("timezone") && !section.has("cron") {
+        section.wrong("timezone", "`timezone` goes with `cron`");
+    }
+    if let Some(zone) = &timezone
+        && jiff::tz::TimeZone::get(zone).is_err()
+    {
+        section
+            .wrong("timezone", format!("`{zone}` is no time zone"))
+            .help("write an IANA name such as \"Europe/Berlin\"");
+    }
+    if let Some(expression) = &cron
+        && expression.split_whitespace().count() != 5
+        && !expression.starts_with('@')
+    {
+        section
+            .wrong("cron", format!("{expression:?} is no cron expression"))
+            .help("write five fields: minute, hour, day of month, month, day of week");
+    }
+    match (every, cron) {
+        (_, Some(expression)) => Some(When::Cron { expression, timezone }),
+        (Some(every), None) => Some(When::Every(every)),
+        (None, None) => None,
+    }
+}
+
+/// `"fail"`, or a table of ids.
+fn findings(section: &Section<'_>, all: Effect) -> FindingsPolicy {
+    let Some(field) = section.field("findings") else { return FindingsPolicy { all, by_id: BTreeMap::new() } };
+    if !field.is_table() {
+        return FindingsPolicy { all: field.one_of(EFFECTS).unwrap_or(all), by_id: BTreeMap::new() };
+    }
+    let table = field.table("`findings`");
+    let entries = table.iter().flat_map(Section::entries);
+    let by_id = entries.filter_map(|(key, field)| Some((key.name.clone(), field.one_of(EFFECTS)?))).collect();
+    FindingsPolicy { all, by_id }
+}

@@ -1,0 +1,262 @@
+//! Steps: one call each, and what is expected of it.
+
+use std::sync::Arc;
+
+use super::Answers;
+use crate::check::path::Path;
+use crate::check::{self, Expectation};
+use crate::config::{Diag, Environment, Field, Section, Template, suggest, text};
+use crate::protocol::REVISIONS;
+use crate::protocol::revision::method_anywhere;
+
+/// Keys of a step that inside `arguments` or `params` are a slip: the table ended up one level too deep.
+const STEP_KEYS: &[&str] =
+    &["expect", "save", "always", "on_fail", "allow_side_effects", "unlisted", "idempotent", "answers"];
+
+/// What a failed step does to its probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFail {
+    /// The probe fails.
+    #[default]
+    Fail,
+    /// The probe is degraded and goes on.
+    Degrade,
+}
+
+/// One call and what is expected of it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name; the method (and what it is about) when the file gives none.
+    pub name: String,
+    /// The JSON-RPC method.
+    pub method: String,
+    /// The parameters; [`Template::fill`] puts in what earlier steps saved.
+    pub params: Template,
+    /// What is expected of the reply, with the defaults of the method.
+    pub checks: Arc<[Expectation]>,
+    /// Whether a JSON-RPC error is expected, and `rpc_error` therefore is no reason.
+    pub expects_error: bool,
+    /// What is saved from the result for later steps, by name.
+    pub save: Vec<(String, Path)>,
+    /// Consent to call a tool that is not declared read-only.
+    pub allow_side_effects: bool,
+    /// Consent to call a tool that is not listed.
+    pub unlisted: bool,
+    /// Whether it may be sent twice.
+    pub idempotent: bool,
+    /// Whether it runs although an earlier step failed.
+    pub always: bool,
+    /// What its failure does to the probe.
+    pub on_fail: OnFail,
+    /// What is answered when the server asks; without it no client capability is declared.
+    pub answers: Option<Answers>,
+    /// `file:line:column`.
+    pub place: String,
+}
+
+impl Step {
+    /// The tool it calls, if it calls one.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        let Template::Object(members) = &self.params else { return None };
+        let name = members.iter().find(|(name, _)| name == "name").map(|(_, value)| value)?;
+        match name {
+            Template::Fixed(name) if self.method == "tools/call" => name.as_str(),
+            _ => None,
+        }
+    }
+
+    /// Fills in the variables of the parameters.
+    ///
+    /// # Errors
+    /// A diagnostic for each variable that is missing.
+    pub fn resolve(&self, environment: &dyn Environment) -> Result<Self, Vec<Diag>> {
+        Ok(Self { params: self.params.resolve("params", environment)?, ..self.clone() })
+    }
+}
+
+/// Reads one `[[probe.step]]`. `saved` holds what earlier steps save, and gets what this one does.
+#[must_use]
+pub fn parse(section: Section<'_>, saved: &mut Vec<String>) -> Option<Step> {
+    let call = call(&section, saved);
+    let checks: Arc<[Expectation]> = {
+        let expect = section.field("expect").and_then(|field| field.table("`expect`"));
+        let method = call.as_ref().map_or("", |call| call.method.as_str());
+        // Without a method nothing can be said about what fits it.
+        if call.is_some() { check::parse(expect, method).into() } else { Arc::new([]) }
+    };
+    let step = Step {
+        name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
+        method: call.as_ref().map(|call| call.method.clone()).unwrap_or_default(),
+        params: call.as_ref().map_or_else(Template::object, |call| call.params.clone()),
+        expects_error: checks.iter().any(|expectation| expectation.check.kind() == "error"),
+        checks,
+        save: save(&section),
+        allow_side_effects: section.bool("allow_side_effects").unwrap_or_default(),
+        unlisted: section.bool("unlisted").unwrap_or_default(),
+        idempotent: section.bool("idempotent").unwrap_or_default(),
+        always: section.bool("always").unwrap_or_default(),
+        on_fail: section
+            .one_of("on_fail", &[("failed", OnFail::Fail), ("degraded", OnFail::Degrade)])
+            .unwrap_or_default(),
+        answers: answers(&section),
+        place: section.place().to_string(),
+    };
+    for key in ["allow_side_effects", "unlisted", "idempotent"] {
+        if section.has(key) && call.is_some() && step.method != "tools/call" {
+            section.wrong(key, format!("`{key}` concerns tools, and `{}` calls none", step.method));
+        }
+    }
+    saved.extend(step.save.iter().map(|(name, _)| name.clone()));
+    section.finish();
+    call.map(|_| step)
+}
+
+struct Call {
+    name: String,
+    method: String,
+    params: Template,
+}
+
+fn call(section: &Section<'_>, saved: &[String]) -> Option<Call> {
+    const KINDS: [&str; 4] = ["method", "tool", "resource", "prompt"];
+    let given: Vec<&'static str> = KINDS.into_iter().filter(|key| section.has(key)).collect();
+    let (params, arguments) = (section.field("params"), section.field("arguments"));
+    for field in [params, arguments].into_iter().flatten() {
+        misplaced(field);
+        unknown_saves(field, saved);
+    }
+    let kind = match given.as_slice() {
+        [kind] => *kind,
+        [] => {
+            let help =
+                "write `method = \"tools/list\"`, `tool = \"name\"`, `resource = \"URI\"` or `prompt = \"name\"`";
+            section.wrong("", "this step calls nothing").help(help);
+            return None;
+        }
+        [first, second, ..] => {
+            section.wrong(second, format!("this step has both `{first}` and `{second}`")).help("a step is one call");
+            return None;
+        }
+    };
+    let field = section.field(kind)?;
+    let word = field.text()?;
+    let about = Template::of(field.node);
+    if word.literal() == Some("") {
+        field.wrong(format!("`{kind}` is empty"));
+        return None;
+    }
+    let reject = |key: &str, why: &str| {
+        section.wrong(key, format!("`{key}` does not go with `{kind}`")).help(why);
+    };
+    if kind != "method" && params.is_some() {
+        reject("params", "write `arguments`, or the whole call as `method` and `params`");
+    }
+    if matches!(kind, "method" | "resource") && arguments.is_some() {
+        let help = if kind == "method" { "write `params = { … }`" } else { "a resource is read by its URI alone" };
+        reject("arguments", help);
+    }
+    let object = |field: Option<Field<'_>>, key: &str| match field {
+        Some(field) if field.is_table() => Some(field.template()),
+        Some(field) => {
+            field.wrong(format!("`{key}` must be a table"));
+            None
+        }
+        None => None,
+    };
+    let shown = word.written();
+    Some(match kind {
+        "tool" => {
+            let arguments = object(arguments, "arguments").unwrap_or_else(Template::object);
+            let params = Template::Object(vec![("name".into(), about), ("arguments".into(), arguments)]);
+            Call { name: format!("tools/call {shown}"), method: "tools/call".into(), params }
+        }
+        "resource" => {
+            let params = Template::Object(vec![("uri".into(), about)]);
+            Call { name: format!("resources/read {shown}"), method: "resources/read".into(), params }
+        }
+        "prompt" => {
+            let mut members = vec![("name".into(), about)];
+            members.extend(object(arguments, "arguments").map(|arguments| ("arguments".into(), arguments)));
+            Call {
+                name: format!("prompts/get {shown}"),
+                method: "prompts/get".into(),
+                params: Template::Object(members),
+            }
+        }
+        _ => {
+            let method = field.string()?;
+            check_method(&method, field);
+            let params = object(params, "params").unwrap_or_else(Template::object);
+            Call { name: method.clone(), method, params }
+        }
+    })
+}
+
+fn check_method(method: &str, field: Field<'_>) {
+    let list = format!("{method}/list");
+    if method.starts_with("notifications/") {
+        field.wrong(format!("`{method}` is a notification: nothing answers it"));
+    } else if method.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        field.wrong("a method has no spaces");
+    } else if method_anywhere(method).is_none() {
+        let known = REVISIONS.iter().flat_map(|revision| revision.methods).map(|method| method.name);
+        let near = method_anywhere(&list).map(|method| method.name).or_else(|| suggest::nearest(method, known));
+        let diag = Diag::warning(field.place(), format!("`{method}` is a method of no MCP revision"));
+        field.reading().report(diag.maybe_help(near.map(|near| format!("did you mean `{near}`?"))));
+    }
+}
+
+/// A key of a step inside `arguments` or `params`: the table that was to be continued is another one.
+fn misplaced(field: Field<'_>) {
+    let crate::config::Value::Table(table) = &field.node.value else { return };
+    for (key, _) in table.entries.iter().filter(|(key, _)| STEP_KEYS.contains(&key.name.as_str())) {
+        let name = &key.name;
+        field.reading().report(
+            Diag::error(&key.place, format!("`{name}` is a key of the step, but stands inside `{}`", field.key)).help(
+                format!(
+                    "write it above `[probe.step.{0}]`, or write `{0} = {{ … }}`; a tool that really has an argument \
+                     `{name}` is called by `method = \"tools/call\"` with `params.arguments`",
+                    field.key
+                ),
+            ),
+        );
+    }
+}
+
+fn unknown_saves(field: Field<'_>, saved: &[String]) {
+    let template = field.template();
+    for name in template.saved_names().into_iter().filter(|name| !saved.iter().any(|have| have == name)) {
+        let help = suggest::sentence(name, saved.iter().map(String::as_str));
+        field
+            .wrong(format!("no earlier step saves `{name}`"))
+            .maybe_help(help.or_else(|| Some(format!("write `save.{name} = \"$.path\"` in an earlier step"))));
+    }
+}
+
+fn save(section: &Section<'_>) -> Vec<(String, Path)> {
+    let mut saves = Vec::new();
+    for (key, value) in section.section("save").iter().flat_map(Section::entries) {
+        if !text::is_name(&key.name) {
+            let diag = Diag::error(&key.place, format!("{:?} cannot name a saved value", key.name));
+            section.reading().report(diag.help("a name is letters, digits and `_`"));
+        }
+        match value.string().map(|path| Path::parse(&path)) {
+            Some(Ok(path)) => saves.push((key.name.clone(), path)),
+            Some(Err(why)) => drop(value.wrong(why)),
+            None => {}
+        }
+    }
+    saves
+}
+
+fn answers(section: &Section<'_>) -> Option<Answers> {
+    let answers = section.section("answers")?;
+    let read = Answers {
+        roots: answers.json("roots"),
+        sampling: answers.json("sampling"),
+        elicitation: answers.json("elicitation"),
+    };
+    answers.finish();
+    Some(read)
+}
