@@ -2,7 +2,12 @@
 //! what happened leaves as outcomes and events.
 
 pub mod adhoc;
+pub mod check;
 mod latency;
+pub mod probe;
+pub mod reach;
+pub mod serve;
+mod step;
 pub mod verdict;
 
 use std::collections::HashMap;
@@ -10,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::secret::Masker;
@@ -18,6 +24,9 @@ use crate::session::{Known, Tap};
 
 /// How long a server gets to end by itself before it is ended.
 pub const GRACE: Duration = Duration::from_secs(3);
+
+/// How many targets are opened at the same time.
+const OPENINGS_MAX: usize = 4;
 
 /// What every part of a run shares.
 #[derive(Clone)]
@@ -32,6 +41,8 @@ pub struct Context {
     pub guard: bool,
     /// How long a server gets to end by itself.
     pub grace: Duration,
+    /// Limits how many targets are opened at the same time: starting processes is what starves the others.
+    opening: Arc<Semaphore>,
     calls: Arc<AtomicU64>,
     known: Arc<Mutex<HashMap<String, Known>>>,
 }
@@ -40,7 +51,16 @@ impl Context {
     /// The context of a new run.
     #[must_use]
     pub fn new(publisher: Publisher, masker: Masker, cancel: CancellationToken, guard: bool) -> Self {
-        Self { publisher, masker, cancel, guard, grace: GRACE, calls: Arc::default(), known: Arc::default() }
+        Self {
+            publisher,
+            masker,
+            cancel,
+            guard,
+            grace: GRACE,
+            opening: Arc::new(Semaphore::new(OPENINGS_MAX)),
+            calls: Arc::default(),
+            known: Arc::default(),
+        }
     }
 
     fn tap(&self, probe: &str, target: &str) -> Tap {

@@ -1,30 +1,17 @@
 //! One ad hoc call to one target, once or repeated, and the overview of a target without a method. The outcome is
 //! there before the session is closed, so that a server that is slow to exit delays nothing but the exit.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::latency::Latencies;
+use super::reach::Reach;
 use super::{Context, verdict};
 use crate::event::{Cause, Finding, LatencySummary, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status};
 use crate::protocol::{Answers, Pin};
 use crate::session::{Call, Closing, Exchange, Known, Opening, Refused, ServerFacts, Session};
-use crate::transport::{Certificate, Dial};
-
-/// A target, ready to be opened.
-#[derive(Clone)]
-pub struct Reach {
-    /// Its name; a URL or a command where it has none.
-    pub name: String,
-    /// Opens links to it.
-    pub dial: Arc<dyn Dial>,
-    /// What to speak.
-    pub pin: Pin,
-    /// For spawn or connect, detection and handshake together.
-    pub startup_timeout: Duration,
-}
+use crate::transport::Certificate;
 
 /// What to call, and how often.
 #[derive(Clone, Debug)]

@@ -1,0 +1,220 @@
+//! One probe of one target: its attempts, the steps of each, and the outcome they add up to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::adhoc::{announced, note, open};
+use super::reach::{Reach, Stage};
+use super::step::{self, Taken};
+use super::{Context, verdict};
+use crate::config::template::Saved;
+use crate::event::{
+    AttemptOutcome, Cause, Finding, Phase, Phases, ProbeOutcome, ProtocolUsed, Reason, ServerIdentity, Status,
+    StepOutcome,
+};
+use crate::plan::{Effect, Probe, Step, Steps, Target};
+use crate::protocol::Answers;
+use crate::session::Session;
+
+/// One attempt.
+struct Attempt {
+    status: Status,
+    cause: Option<Cause>,
+    connected: bool,
+    server: Option<ServerIdentity>,
+    protocol: Option<ProtocolUsed>,
+    phases: Phases,
+    steps: Vec<StepOutcome>,
+    findings: Vec<Finding>,
+    had_effects: bool,
+    duration: Duration,
+}
+
+/// Runs a probe against one of its targets.
+pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
+    let started_at = jiff::Timestamp::now();
+    let begun = Instant::now();
+    let mut attempts = Vec::new();
+    let last = loop {
+        let attempt = match stage.reach(cx, target).await {
+            Ok(reach) => attempt(cx, &reach, probe).await,
+            Err(cause) => Attempt::unreached(cause),
+        };
+        attempts.push(AttemptOutcome {
+            status: attempt.status,
+            reason: attempt.cause.as_ref().map(|cause| cause.reason),
+            duration: attempt.duration,
+        });
+        let may_retry = attempts.len() <= probe.retries as usize && !attempt.had_effects && !cx.cancel.is_cancelled();
+        if attempt.status != Status::Failed || !may_retry {
+            break attempt;
+        }
+    };
+    let mut outcome = ProbeOutcome {
+        name: probe.name.clone(),
+        target: target.name.clone(),
+        labels: target.labels.clone(),
+        started_at,
+        status: last.status,
+        cause: last.cause,
+        connected: last.connected,
+        server: last.server,
+        protocol: last.protocol,
+        duration: begun.elapsed(),
+        phases: last.phases,
+        attempts,
+        steps: last.steps,
+        findings: last.findings,
+    };
+    flaky(&mut outcome);
+    heed(&mut outcome, probe);
+    outcome
+}
+
+/// What passed only on a retry is degraded.
+fn flaky(outcome: &mut ProbeOutcome) {
+    let failures = outcome.attempts.len() - 1;
+    if failures > 0 && outcome.status == Status::Healthy {
+        let first = outcome.attempts[0].reason.map_or("unknown", Reason::code);
+        outcome.status = Status::Degraded;
+        let message = format!("passed on attempt {} after {failures} failed, the first with {first}", failures + 1);
+        outcome.cause = Some(Cause::new(Reason::Flaky, message));
+    }
+}
+
+/// Lets findings act where the file says so.
+fn heed(outcome: &mut ProbeOutcome, probe: &Probe) {
+    for finding in &outcome.findings {
+        let status = match probe.findings.effect(finding.id) {
+            Effect::Report => continue,
+            Effect::Degrade => Status::Degraded,
+            Effect::Fail => Status::Failed,
+        };
+        if status > outcome.status && outcome.status != Status::Unknown {
+            outcome.status = status;
+            let message = format!("{}: expected {}, got {}", finding.id, finding.expected, finding.actual);
+            outcome.cause = Some(Cause::new(Reason::Check, message));
+        }
+    }
+}
+
+async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
+    let permit = cx.opening.acquire().await;
+    let begun = Instant::now();
+    let opened = open(cx, reach, reach.pin, &declared(probe), &probe.name).await;
+    drop(permit);
+    let mut session = match opened {
+        Ok(session) => session,
+        Err(refused) => {
+            let cause = refused.fault.cause();
+            let mut attempt = Attempt::unreached(cause);
+            attempt.duration = begun.elapsed();
+            attempt.phases = refused.phases;
+            attempt.findings = refused.findings;
+            if let Some(closing) = refused.closing {
+                let ending = closing.finish(cx.grace).await;
+                attempt.phases = ending.phases;
+                note(&mut attempt.findings, &ending.findings);
+            }
+            return attempt;
+        }
+    };
+    let deadline = Instant::now() + probe.timeout;
+    let mut attempt = Attempt::open(&session);
+    match &probe.steps {
+        Steps::Lists => {
+            for method in announced(session.facts()) {
+                let taken = step::take_list(&mut session, method, deadline).await;
+                attempt.add(taken);
+            }
+        }
+        Steps::Given(steps) => run_steps(cx, &mut session, steps, deadline, &mut attempt).await,
+    }
+    attempt.duration = begun.elapsed();
+    attempt.server = session.facts().identity.clone();
+    let ending = session.close(cx.grace).await;
+    let call = attempt.phases.get(Phase::Call);
+    attempt.phases = ending.phases;
+    if let Some(call) = call {
+        attempt.phases.add(Phase::Call, call);
+    }
+    note(&mut attempt.findings, &ending.findings);
+    attempt
+}
+
+async fn run_steps(cx: &Context, session: &mut Session, steps: &[Step], deadline: Instant, attempt: &mut Attempt) {
+    let mut saved = Saved::new();
+    let mut stopped = false;
+    for step in steps {
+        let taken = if cx.cancel.is_cancelled() {
+            attempt.status = Status::Unknown;
+            attempt.cause.get_or_insert_with(|| Cause::new(Reason::Cancelled, "the run was interrupted"));
+            Taken::skipped(step, "the run was interrupted")
+        } else if stopped && !step.always {
+            Taken::skipped(step, "an earlier step failed")
+        } else {
+            step::take(session, step, &mut saved, deadline).await
+        };
+        stopped |= matches!(taken.outcome.status, Status::Failed | Status::Unknown);
+        attempt.add(taken);
+    }
+}
+
+/// The capabilities a legacy session declares once, for all its steps.
+fn declared(probe: &Probe) -> Answers {
+    let Steps::Given(steps) = &probe.steps else { return Answers::default() };
+    let mut all = Answers::default();
+    for answers in steps.iter().map(|step| step::answers(step.answers.as_ref())) {
+        all.roots = all.roots.or(answers.roots);
+        all.sampling = all.sampling.or(answers.sampling);
+        all.elicitation = all.elicitation.or(answers.elicitation);
+    }
+    all
+}
+
+impl Attempt {
+    fn unreached(cause: Cause) -> Self {
+        Self {
+            status: verdict::status_of(cause.reason),
+            cause: Some(cause),
+            connected: false,
+            server: None,
+            protocol: None,
+            phases: Phases::default(),
+            steps: Vec::new(),
+            findings: Vec::new(),
+            had_effects: false,
+            duration: Duration::ZERO,
+        }
+    }
+
+    fn open(session: &Session) -> Self {
+        Self {
+            status: Status::Healthy,
+            cause: None,
+            connected: true,
+            server: None,
+            protocol: Some(session.facts().protocol()),
+            phases: *session.phases(),
+            steps: Vec::new(),
+            findings: session.findings(),
+            had_effects: false,
+            duration: Duration::ZERO,
+        }
+    }
+
+    /// Adds a step; the probe's cause is that of its first failed step, or of its first degraded one.
+    fn add(&mut self, taken: Taken) {
+        let outcome = taken.outcome;
+        if outcome.latency.is_some() {
+            self.phases.add(Phase::Call, taken.spent);
+        }
+        note(&mut self.findings, &taken.findings);
+        self.had_effects |= taken.had_effects;
+        if outcome.status != Status::Skipped && outcome.status > self.status {
+            self.status = outcome.status;
+            self.cause.clone_from(&outcome.cause);
+        }
+        self.steps.push(outcome);
+    }
+}

@@ -1,0 +1,133 @@
+//! From a target of the plan to something that can be opened: the dial with its settings, and the program that a target
+//! wants started for the time of the run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::Context;
+use super::serve::Served;
+use crate::event::{Cause, Finding, Reason, TransportKind};
+use crate::plan::{Endpoint, Inherit, ProtocolChoice, Target, TransportChoice};
+use crate::protocol::Pin;
+use crate::transport::Dial;
+use crate::transport::child;
+
+use crate::transport::http::{HttpDial, HttpSettings, Pem, TlsSettings, parse_endpoint};
+use crate::transport::stdio::{LINE_BYTES_MAX, StdioDial, StdioSettings};
+
+/// A target, ready to be opened.
+#[derive(Clone)]
+pub struct Reach {
+    /// Its name; a URL or a command where it has none.
+    pub name: String,
+    /// Opens links to it.
+    pub dial: Arc<dyn Dial>,
+    /// What to speak.
+    pub pin: Pin,
+    /// For spawn or connect, detection and handshake together.
+    pub startup_timeout: Duration,
+}
+
+/// The targets of a run and the programs that were started for them. Each is started once, however many probes use it.
+#[derive(Default)]
+pub struct Stage {
+    served: Mutex<HashMap<String, Served>>,
+}
+
+impl Stage {
+    /// Makes a target ready, starting its program where it wants one.
+    ///
+    /// # Errors
+    /// The cause for the outcome of every probe of this target.
+    pub async fn reach(&self, cx: &Context, target: &Target) -> Result<Reach, Cause> {
+        let Some(argv) = &target.start else { return reach(cx, target, None) };
+        let mut served = self.served.lock().await;
+        if !served.get(&target.name).is_some_and(Served::is_running) {
+            let started = Served::start(cx, target, argv).await?;
+            served.insert(target.name.clone(), started);
+        }
+        let url = served.get(&target.name).map(|served| served.url().to_owned());
+        reach(cx, target, url)
+    }
+
+    /// Ends every program that was started.
+    pub async fn strike(self, grace: Duration) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for served in self.served.into_inner().into_values() {
+            findings.extend(served.end(grace).await);
+        }
+        findings
+    }
+}
+
+/// Makes a target ready that starts no program of its own. `url` takes the place of a URL whose port is 0.
+///
+/// # Errors
+/// The settings cannot work; the sentence says why.
+pub fn reach(cx: &Context, target: &Target, url: Option<String>) -> Result<Reach, Cause> {
+    let dial: Arc<dyn Dial> = match &target.endpoint {
+        Endpoint::Command(argv) => Arc::new(StdioDial::new(stdio(cx, target, argv))),
+        Endpoint::Url(written) => Arc::new(http(target, written, url.as_deref())?),
+    };
+    let pin = match target.protocol {
+        ProtocolChoice::Auto => Pin::Auto,
+        ProtocolChoice::Modern => Pin::Modern,
+        ProtocolChoice::Legacy => Pin::Legacy,
+        ProtocolChoice::Version(revision) => Pin::Version(revision),
+    };
+    Ok(Reach { name: target.name.clone(), dial, pin, startup_timeout: target.startup_timeout })
+}
+
+fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {
+    StdioSettings {
+        argv: argv.to_vec(),
+        env: target.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        cwd: target.cwd.clone(),
+        inherit: inherit(target),
+        line_bytes_max: LINE_BYTES_MAX,
+        run_id: cx.publisher.run_id(),
+        guard: cx.guard,
+    }
+}
+
+/// What a child of this target inherits.
+pub(super) fn inherit(target: &Target) -> child::Inherit {
+    match &target.inherit_env {
+        Inherit::All => child::Inherit::All { except: target.hidden_env.clone() },
+        Inherit::Minimal(also) => child::Inherit::Minimal { also: also.clone() },
+    }
+}
+
+fn http(target: &Target, written: &str, started: Option<&str>) -> Result<HttpDial, Cause> {
+    let unusable = |why: String| Cause::new(Reason::Internal, format!("target {}: {why}", target.name));
+    let (mut url, socket) = parse_endpoint(written).map_err(unusable)?;
+    let mut as_written = written.to_owned();
+    if let Some(started) = started.filter(|_| url.port() == Some(0)) {
+        (url, _) = parse_endpoint(started).map_err(unusable)?;
+        started.clone_into(&mut as_written);
+    }
+    let pem = |path: &Option<std::path::PathBuf>| path.clone().map(Pem::File);
+    let settings = HttpSettings {
+        socket,
+        url_as_written: as_written,
+        transports: match target.transport {
+            TransportChoice::Auto => vec![TransportKind::StreamableHttp, TransportKind::Sse],
+            TransportChoice::StreamableHttp => vec![TransportKind::StreamableHttp],
+            TransportChoice::Sse => vec![TransportKind::Sse],
+        },
+        headers: target.headers.clone(),
+        bearer: target.bearer.clone(),
+        tls: TlsSettings {
+            ca: pem(&target.tls.ca),
+            cert: pem(&target.tls.cert),
+            key: pem(&target.tls.key),
+            server_name: target.tls.server_name.clone(),
+            insecure: target.tls.insecure,
+        },
+        ..HttpSettings::new(url)
+    };
+    HttpDial::new(&settings).map_err(|why| unusable(why.to_string()))
+}
