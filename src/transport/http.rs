@@ -10,6 +10,8 @@ mod proxy;
 mod stamped;
 mod tls;
 mod tls_words;
+#[cfg(test)]
+pub(super) mod fixture;
 
 use std::path::PathBuf;
 use std::sync::Arc;

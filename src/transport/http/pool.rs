@@ -69,7 +69,7 @@ where
     F: Future + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let _ = self.spawn(task).detach();
+        drop(self.spawn(task).detach());
     }
 }
 
