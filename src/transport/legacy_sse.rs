@@ -271,3 +271,6 @@ impl Stream {
         let _ = telling.send(Heard { key: None, first_byte: now, at: now, what: What::Fault(fault) }).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One accepted connection.
 pub(in crate::transport) struct Conn {
-    pub(in crate::transport) stream: Box<dyn Stream>,
+    pub(super) stream: Box<dyn Stream>,
     seen: Arc<Mutex<Vec<String>>>,
 }
 

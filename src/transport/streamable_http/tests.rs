@@ -90,12 +90,12 @@ async fn a_stream_split_at_every_byte() {
         ": hello\r\nid: 1\r\nretry: 50\r\ndata:\r\n\r\nevent: ping\ndata: x\n\nid: 2\nevent: message\ndata: {REPLY}\n\n"
     );
     let whole = format!("{}{:x}\r\n{text}\r\n0\r\n\r\n", chunked(EVENTS), text.len());
-    let head = chunked(EVENTS).len();
+    let start_bytes = chunked(EVENTS).len();
     let server = Server::plain(move |number, mut conn| {
         let whole = whole.clone();
         async move {
             while conn.request().await.is_some() {
-                let (start, rest) = whole.as_bytes().split_at(head + number);
+                let (start, rest) = whole.as_bytes().split_at(start_bytes + number);
                 conn.write(start).await;
                 tokio::task::yield_now().await;
                 conn.write(rest).await;
