@@ -300,6 +300,13 @@ impl Waiting {
             return Err(client.named(Fault::new(Reason::Closed, message)));
         }
         drop(connection);
+        client.notice(Finding::new(
+            "http.stale_connection",
+            Severity::Info,
+            "a connection that stays open between calls",
+            "the server closed it just as it was used again; the request was sent once more on a new one, and its \
+             latency holds both",
+        ));
         let connection = client.connect().await?;
         client.pool.introduce(&connection);
         let (_, waiting) = client.write(ask, connection)?;

@@ -252,6 +252,14 @@ impl Pool {
         Draining(Arc::clone(self))
     }
 
+    /// Makes every connection that waits look older than it is.
+    #[cfg(test)]
+    pub(super) fn age(&self, by: Duration) {
+        for connection in &mut self.lock().idle {
+            connection.idle_since = connection.idle_since.checked_sub(by).unwrap_or(connection.idle_since);
+        }
+    }
+
     /// Ends every connection that waits.
     pub(super) async fn close(&self, grace: Duration) {
         let connections: Vec<Connection> = {

@@ -516,3 +516,52 @@ async fn two_exchanges_at_once() {
     assert_eq!(ends, [1, 2]);
     assert_eq!(server.connections(), 2);
 }
+
+#[tokio::test]
+async fn a_connection_that_waited_long_is_not_used() {
+    let server = always(json()).await;
+    let dial = HttpDial::new(&settings(&server.url())).unwrap();
+    let client = Client::new(Arc::clone(&dial.template), Arc::clone(&dial.connector), Vec::new());
+    client.open().await.unwrap();
+    for (seconds, connections) in [(0, 1), (3, 1), (5, 2)] {
+        client.pool.age(Duration::from_secs(seconds));
+        let ask = Ask {
+            method: http::Method::GET,
+            url: dial.template.url.clone(),
+            body: bytes::Bytes::new(),
+            headers: HeaderMap::new(),
+            repeatable: false,
+        };
+        let (_, waiting) = client.start(ask).await.unwrap();
+        let Answer { mut body, .. } = waiting.answer().await.unwrap();
+        assert_eq!(body.whole().await.unwrap(), REPLY);
+        assert_eq!(server.connections(), connections, "after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn http2_survives_a_connection_that_was_closed() {
+    let authority = Authority::new();
+    let config = authority.leaf(&["localhost"], |_| ()).server_config(None, &["h2"]);
+    let (port, serving) = h2_server(config).await;
+    let url = format!("https://localhost:{port}/mcp");
+    let relay = Server::plain(move |number, mut conn| async move {
+        let mut target = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let carrying = tokio::io::copy_bidirectional(&mut conn.stream, &mut target);
+        // The first connection is cut soon after its first exchange.
+        let limit = if number == 0 { Duration::from_millis(300) } else { Duration::from_secs(60) };
+        let _ = tokio::time::timeout(limit, carrying).await;
+    })
+    .await;
+    let settings = with_ca(&url.replace(&port.to_string(), &relay.port.to_string()), &authority);
+    let mut link = open_with(&settings, HTTP).await.unwrap();
+    let first = link.facts().phases.get(Phase::Connect);
+    let started = Instant::now();
+    let mut key = 0;
+    while link.facts().phases.get(Phase::Connect) == first {
+        key += 1;
+        assert_eq!(words(&exchange(&mut link, request(key)).await), ["200", "frame", "end"]);
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+    serving.abort();
+}

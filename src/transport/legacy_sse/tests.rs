@@ -60,6 +60,11 @@ async fn messages_come_on_the_stream() {
     assert!(seen[1].ends_with("\"ping\"}"), "{}", seen[1]);
     assert_eq!(link.facts().transport, SSE);
 
+    link.send(Outgoing { intent: Intent::End, ..request(9) }).await.unwrap();
+    let heard = next(&mut link).await;
+    assert!(heard.key == Some(9) && matches!(heard.what, What::End), "{heard:?}");
+    assert_eq!(server.seen().len(), 2, "there is no session to delete");
+
     let bye = Outgoing { body: Bytes::from_static(b"bye"), ..request(4) };
     link.send(bye).await.unwrap();
     for _ in 0..2 {
