@@ -10,6 +10,8 @@ mod proxy;
 mod stamped;
 mod tls;
 mod tls_words;
+#[cfg(test)]
+pub(super) mod fixture;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -310,3 +312,6 @@ fn authority(settings: &HttpSettings) -> Result<HeaderValue, Unusable> {
     let authority = spelled.map_or_else(from_url, ToOwned::to_owned);
     HeaderValue::from_str(&authority).map_err(|_| Unusable(format!("{authority:?} is no host that can be asked")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,13 @@ impl LegacySse {
         match outgoing.intent {
             Intent::Request | Intent::OneWay => {}
             // The stream is the session: there is nothing to delete and nothing else to listen to.
-            Intent::End => return Ok(Instant::now()),
+            Intent::End => {
+                let now = Instant::now();
+                let end = Heard { key: Some(key), first_byte: now, at: now, what: What::End };
+                // A full channel has more to say than that nothing was done.
+                let _ = self.telling.try_send(end);
+                return Ok(now);
+            }
             Intent::Resume | Intent::Listen => {
                 return Err(Fault::new(Reason::Internal, "HTTP+SSE has one stream, which is open already"));
             }
@@ -271,3 +277,6 @@ impl Stream {
         let _ = telling.send(Heard { key: None, first_byte: now, at: now, what: What::Fault(fault) }).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,3 +262,6 @@ fn names_tls_port(text: &[u8]) -> bool {
         .iter()
         .any(|sentence| memchr::memmem::find(text, sentence).is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,7 +153,8 @@ impl Body {
                     }
                 }
                 Some(Err(error)) => {
-                    return Err(fault::of_body(&error, self.received, self.announced, &self.sample));
+                    let fault = fault::of_body(&error, self.received, self.announced, &self.sample);
+                    return Err(self.client.named(fault));
                 }
             }
         }

@@ -133,20 +133,20 @@ impl Client {
         connection.map_err(|error| self.named(fault::of_handshake(&error)))
     }
 
-    fn named(&self, fault: Fault) -> Fault {
+    /// Names the proxy, where there is one, in a fault.
+    pub(super) fn named(&self, fault: Fault) -> Fault {
         self.connector.named(fault)
     }
 
     /// Connects where needed and hands the request over. The instant is taken right before it is handed to hyper,
     /// which writes it as soon as its task runs.
     pub(in crate::transport) async fn start(self: &Arc<Self>, ask: Ask) -> Result<(Instant, Waiting), Fault> {
-        let connection = match self.pool.take().await {
-            Some(connection) => connection,
-            None => {
-                let connection = self.connect().await?;
-                self.pool.introduce(&connection);
-                connection
-            }
+        let connection = if let Some(connection) = self.pool.take().await {
+            connection
+        } else {
+            let connection = self.connect().await?;
+            self.pool.introduce(&connection);
+            connection
         };
         self.write(ask, connection)
     }
@@ -160,7 +160,7 @@ impl Client {
 
     fn request(&self, ask: &Ask, h2: bool) -> Result<Request<Full<Bytes>>, Fault> {
         let ours = |error: &dyn std::fmt::Display| {
-            Fault::new(Reason::Internal, format!("the request to {} cannot be written: {error}", ask.url))
+            Fault::new(Reason::Internal, format!("the request to {} cannot be written: {error}", bare(&ask.url)))
         };
         let path = &ask.url[Position::BeforePath..Position::AfterQuery];
         let authority = &self.template.authority;
@@ -215,7 +215,7 @@ impl Client {
         } else {
             (Severity::Warning, "not followed: this status does not keep the method")
         };
-        let actual = format!("{} redirects ({}) to {target}; {what}", bare(&ask.url), status.as_u16());
+        let actual = format!("{} redirects ({}) to {}; {what}", bare(&ask.url), status.as_u16(), bare(&target));
         self.notice(Finding::new("http.redirect", severity, "an answer at the address given", actual));
         follow.then_some(target)
     }
@@ -303,6 +303,13 @@ impl Waiting {
             return Err(client.named(Fault::new(Reason::Closed, message)));
         }
         drop(connection);
+        client.notice(Finding::new(
+            "http.stale_connection",
+            Severity::Info,
+            "a connection that stays open between calls",
+            "the server closed it just as it was used again; the request was sent once more on a new one, and its \
+             latency holds both",
+        ));
         let connection = client.connect().await?;
         client.pool.introduce(&connection);
         let (_, waiting) = client.write(ask, connection)?;

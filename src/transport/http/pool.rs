@@ -69,7 +69,7 @@ where
     F: Future + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let _ = self.spawn(task).detach();
+        drop(self.spawn(task).detach());
     }
 }
 
@@ -250,6 +250,14 @@ impl Pool {
     pub(super) fn drain(self: &Arc<Self>) -> Draining {
         self.lock().draining += 1;
         Draining(Arc::clone(self))
+    }
+
+    /// Makes every connection that waits look older than it is.
+    #[cfg(test)]
+    pub(super) fn age(&self, by: Duration) {
+        for connection in &mut self.lock().idle {
+            connection.idle_since = connection.idle_since.checked_sub(by).unwrap_or(connection.idle_since);
+        }
     }
 
     /// Ends every connection that waits.

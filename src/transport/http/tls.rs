@@ -130,19 +130,26 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// Who is trusted, and what messages call them.
+#[derive(Clone)]
+struct Trust {
+    /// `None` trusts everybody.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    words: &'static str,
+}
+
 /// Reading the system's roots takes milliseconds and opens files: once per process, off the reactor.
-async fn system_roots() -> Result<Arc<dyn ServerCertVerifier>, Fault> {
-    static ROOTS: OnceCell<Arc<dyn ServerCertVerifier>> = OnceCell::const_new();
-    let load = || -> Result<Arc<dyn ServerCertVerifier>, Error> {
-        let platform = rustls_platform_verifier::Verifier::new(provider());
-        Ok(Arc::new(match platform {
-            Ok(verifier) => verifier,
-            // A container without ca-certificates still gets the roots that browsers carry.
-            Err(_) => rustls_platform_verifier::Verifier::new_with_extra_roots(
-                webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned(),
-                provider(),
-            )?,
-        }))
+async fn system_roots() -> Result<Trust, Fault> {
+    static ROOTS: OnceCell<Trust> = OnceCell::const_new();
+    let load = || -> Result<Trust, Error> {
+        if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider()) {
+            return Ok(Trust { verifier: Some(Arc::new(verifier)), words: "any CA this system trusts" });
+        }
+        // A container without ca-certificates still gets the roots that browsers carry.
+        let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(bundled, provider())?;
+        let words = "any CA of the list inside mcp-probe (this system has none of its own)";
+        Ok(Trust { verifier: Some(Arc::new(verifier)), words })
     };
     let failed = |why: String| Fault::new(Reason::Internal, format!("cannot load root certificates: {why}"));
     ROOTS
@@ -165,7 +172,7 @@ pub(super) struct Secured<S> {
 
 struct Ready {
     config: ClientConfig,
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    trust: Trust,
 }
 
 /// The TLS side of one target.
@@ -225,21 +232,21 @@ impl Tls {
     async fn ready(&self) -> Result<&Ready, Fault> {
         self.ready
             .get_or_try_init(|| async {
-                let verifier = self.verifier().await?;
+                let trust = self.trust().await?;
                 let config = self.config().map_err(|error| {
                     Fault::new(Reason::Internal, format!("cannot set up TLS with these certificates: {error}"))
                 })?;
-                Ok(Ready { config, verifier })
+                Ok(Ready { config, trust })
             })
             .await
     }
 
-    async fn verifier(&self) -> Result<Option<Arc<dyn ServerCertVerifier>>, Fault> {
+    async fn trust(&self) -> Result<Trust, Fault> {
         if self.insecure {
-            return Ok(None);
+            return Ok(Trust { verifier: None, words: "anybody" });
         }
         if self.roots.is_empty() {
-            return system_roots().await.map(Some);
+            return system_roots().await;
         }
         let mut store = RootCertStore::empty();
         let (added, _) = store.add_parsable_certificates(self.roots.iter().cloned());
@@ -247,7 +254,7 @@ impl Tls {
             return Err(Fault::new(Reason::Tls, "none of the CA certificates given can be used"));
         }
         match WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&self.provider)).build() {
-            Ok(verifier) => Ok(Some(verifier)),
+            Ok(verifier) => Ok(Trust { verifier: Some(verifier), words: "the CA certificate given" }),
             Err(error) => Err(Fault::new(Reason::Tls, format!("the CA certificates given cannot be used: {error}"))),
         }
     }
@@ -283,7 +290,7 @@ impl Tls {
             None => ServerName::try_from(host.to_owned())
                 .map_err(|_| Fault::new(Reason::Tls, format!("{host:?} is no name a certificate can be for")))?,
         };
-        let witness = self.witness(ready.verifier.clone());
+        let witness = self.witness(ready.trust.verifier.clone());
         let seen = Arc::clone(&witness.seen);
         let mut config = ready.config.clone();
         config.dangerous().set_certificate_verifier(Arc::new(witness));
@@ -297,8 +304,8 @@ impl Tls {
                 Ok(Secured { stream, h2, certificate: tls_words::certificate(&chain) })
             }
             Err(error) => {
-                let own_ca = !self.roots.is_empty();
-                let refused = Refused { name: &name, chain: &chain, opening: &stamps.opening(), own_ca };
+                let refused =
+                    Refused { name: &name, chain: &chain, opening: &stamps.opening(), trusted: ready.trust.words };
                 Err(Fault::new(Reason::Tls, refused.explain(&error)))
             }
         }

@@ -84,8 +84,8 @@ pub(super) struct Refused<'a> {
     pub(super) chain: &'a [CertificateDer<'static>],
     /// The first bytes that came.
     pub(super) opening: &'a [u8],
-    /// The user gave the certificates to trust.
-    pub(super) own_ca: bool,
+    /// Whom the chain should have led to.
+    pub(super) trusted: &'a str,
 }
 
 impl Refused<'_> {
@@ -142,13 +142,15 @@ impl Refused<'_> {
                 "the certificate of {name} ({subject}) is self-signed and not trusted: give it as the CA certificate \
                  to trust it"
             ),
-            CertificateError::UnknownIssuer => {
-                let trusted = if self.own_ca { "the CA certificate given" } else { "any CA this system trusts" };
-                format!(
-                    "the certificate of {name} ({subject}) was issued by {issuer}, which does not lead to {trusted}: \
-                     the server may not send its intermediate certificates, or its CA must be given"
-                )
-            }
+            CertificateError::UnknownIssuer => format!(
+                "the certificate of {name} ({subject}) was issued by {issuer}, which does not lead to {}: \
+                 the server may not send its intermediate certificates, or its CA must be given",
+                self.trusted
+            ),
+            CertificateError::BadSignature => format!(
+                "the certificate of {name} ({subject}) was not signed by the {issuer} that is trusted, but by another \
+                 key of that name: was the CA renewed?"
+            ),
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 format!("the certificate of {name} uses an algorithm that cannot be checked ({why}); {RING_GAP}")
