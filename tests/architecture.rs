@@ -4,6 +4,13 @@
 //! Rules hold for the product's code; what follows `#[cfg(test)]` in a file is free. Every complaint says what to do,
 //! and all complaints of a rule come at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and waits for facts of other processes by polling"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -193,8 +200,7 @@ fn crate_references(code: &str) -> Vec<(usize, String)> {
         single.captures_iter(code).map(|hit| (hit.get(0).unwrap().start(), hit[1].to_owned())).collect();
     for hit in group.find_iter(code) {
         let (mut level, mut name_may_start) = (1, true);
-        let mut chars = code[hit.end()..].char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
+        for (at, c) in code[hit.end()..].char_indices() {
             match c {
                 '{' => level += 1,
                 '}' => level -= 1,
@@ -218,6 +224,7 @@ fn crate_references(code: &str) -> Vec<(usize, String)> {
 fn a_module_imports_only_modules_above_it() {
     let layers = layers();
     let rank = |name: &str| layers.iter().position(|layer| layer == name);
+    let chain = Regex::new(r"\b(?:super::)+").unwrap();
     let mut complaints = Vec::new();
     for source in sources("src").iter().filter(|source| !matches!(source.module(), "lib" | "main")) {
         let Some(own) = rank(source.module()) else {
@@ -236,7 +243,6 @@ fn a_module_imports_only_modules_above_it() {
                 None => complaints.push(format!("{}: crate::{name} is no module of src/lib.rs", source.at(at))),
             }
         }
-        let chain = Regex::new(r"\b(?:super::)+").unwrap();
         for hit in chain.find_iter(&source.code).filter(|hit| hit.as_str().len() / "super::".len() >= source.depth()) {
             complaints.push(format!("{}: reaches the crate's root by super::; write crate::", source.at(hit.start())));
         }
@@ -374,6 +380,7 @@ fn files_say_what_they_are_for() {
 
 #[test]
 fn names_say_something() {
+    let inline = Regex::new(r"\bmod ([a-z_0-9]+) *\{").unwrap();
     let mut complaints = Vec::new();
     for source in sources("src") {
         for part in source.path.split('/').skip(1).map(|part| part.trim_end_matches(".rs")) {
@@ -381,7 +388,6 @@ fn names_say_something() {
                 complaints.push(format!("{}: `{part}` says nothing; name the file after its subject", source.path));
             }
         }
-        let inline = Regex::new(r"\bmod ([a-z_0-9]+) *\{").unwrap();
         for hit in inline.captures_iter(&source.code) {
             complaints.push(format!("{}: `mod {}` stands inside a file; give it a file", source.path, &hit[1]));
         }
