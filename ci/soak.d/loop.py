@@ -135,7 +135,7 @@ class Soak:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10)
     arguments = parser.parse_args()
     until = time.monotonic() + 60 * arguments.minutes
