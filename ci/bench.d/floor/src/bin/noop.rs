@@ -1,0 +1,3 @@
+//! An empty program: what starting and ending any process costs.
+
+fn main() {}
