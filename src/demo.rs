@@ -158,6 +158,7 @@ fn kill_self() -> ExitCode {
 fn announce_changes(server: &Arc<Server>) -> Option<tokio_util::task::AbortOnDropHandle<()>> {
     let every = server.settings.list_changed?;
     let changes = server.changes.clone();
+    #[expect(clippy::disallowed_methods, reason = "the handle ends the task when it is dropped")]
     Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             tokio::time::sleep(every).await;

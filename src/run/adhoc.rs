@@ -310,7 +310,7 @@ impl Found {
 
     /// Takes over what was learnt since the opening.
     fn refresh(&mut self, session: &Session) {
-        self.server = session.facts().identity.clone();
+        self.server.clone_from(&session.facts().identity);
         self.note(&session.findings());
     }
 

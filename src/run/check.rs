@@ -25,7 +25,7 @@ pub async fn check(cx: &Context, plan: &Plan, jobs: usize) -> Vec<ProbeOutcome> 
             }
             let (name, to) = (one.name.clone(), target.name.clone());
             cx.publisher.publish(EventKind::ProbeStarted { index, probe: name, target: to });
-            let outcome = probe(cx, stage, one, target).await;
+            let outcome = Box::pin(probe(cx, stage, one, target)).await;
             cx.publisher.publish(EventKind::ProbeFinished { index, outcome: Box::new(outcome.clone()) });
             Some((index, outcome))
         });

@@ -37,7 +37,7 @@ pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Targ
     let mut attempts = Vec::new();
     let last = loop {
         let attempt = match stage.reach(cx, target).await {
-            Ok(reach) => attempt(cx, &reach, probe).await,
+            Ok(reach) => Box::pin(attempt(cx, &reach, probe)).await,
             Err(cause) => Attempt::unreached(cause),
         };
         attempts.push(AttemptOutcome {

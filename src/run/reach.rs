@@ -49,8 +49,7 @@ impl Stage {
             let started = Served::start(cx, target, argv).await?;
             served.insert(target.name.clone(), started);
         }
-        let url = served.get(&target.name).map(|served| served.url().to_owned());
-        reach(cx, target, url)
+        reach(cx, target, served.get(&target.name).map(Served::url))
     }
 
     /// Ends every program that was started.
@@ -67,10 +66,10 @@ impl Stage {
 ///
 /// # Errors
 /// The settings cannot work; the sentence says why.
-pub fn reach(cx: &Context, target: &Target, url: Option<String>) -> Result<Reach, Cause> {
+pub fn reach(cx: &Context, target: &Target, url: Option<&str>) -> Result<Reach, Cause> {
     let dial: Arc<dyn Dial> = match &target.endpoint {
         Endpoint::Command(argv) => Arc::new(StdioDial::new(stdio(cx, target, argv))),
-        Endpoint::Url(written) => Arc::new(http(target, written, url.as_deref())?),
+        Endpoint::Url(written) => Arc::new(http(target, written, url)?),
     };
     let pin = match target.protocol {
         ProtocolChoice::Auto => Pin::Auto,

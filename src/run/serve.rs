@@ -106,6 +106,7 @@ impl Served {
 }
 
 /// Reads and forgets, so that the program never waits for a full pipe.
+#[expect(clippy::disallowed_methods, reason = "the task is held by what was started and ends with it")]
 fn drain(mut from: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut chunk = vec![0; 8192];

@@ -280,7 +280,9 @@ impl Line {
                     Some(owner) => open[owner].noise(&bytes),
                     None => {
                         let shown = sanitize::one_line(&String::from_utf8_lossy(&bytes), 120);
-                        open.iter_mut().for_each(|pending| pending.mishear(format!("{shown:?} on stdout"), false));
+                        for pending in &mut *open {
+                            pending.mishear(format!("{shown:?} on stdout"), false);
+                        }
                     }
                 }
             }

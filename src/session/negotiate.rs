@@ -4,6 +4,8 @@
 //! On stdio a silent server is not an error: after a pause `initialize` goes down the same pipe and a late modern
 //! answer still wins. Only an error reply or an exit costs a fresh process, started when the first has ended.
 
+mod words;
+
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -16,9 +18,10 @@ use super::{Closing, Session, Tap};
 use crate::base::{duration, sanitize};
 use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind};
 use crate::protocol::detect::{self, Verdict};
-use crate::protocol::legacy::{self, Unwelcome, Welcome};
-use crate::protocol::{Answers, Pin, Revision, modern, refusal};
+use crate::protocol::legacy::{self, Welcome};
+use crate::protocol::{Answers, Pin, Revision, modern};
 use crate::transport::{Certificate, Dial, Fault};
+use words::{fault_of, not_this_one, refused_by, unwelcome};
 
 /// How long a stdio server may be silent on `server/discover` before `initialize` is sent as well.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -201,13 +204,13 @@ impl Negotiation<'_> {
     async fn pinned_modern(&mut self, mut line: Line, revision: &'static Revision) -> Opened {
         let begun = Instant::now();
         let mut exchange = self.discover(&mut line, revision).await;
-        if self.verdict(&exchange, revision) == Some(Verdict::Again(revision)) {
+        if Self::verdict(&exchange, revision) == Some(Verdict::Again(revision)) {
             exchange = self.discover(&mut line, revision).await;
         }
         self.phases.add(Phase::Handshake, begun.elapsed());
-        match self.verdict(&exchange, revision) {
-            Some(Verdict::Modern(found)) if found == revision => self.welcome_modern(line, revision, exchange).await,
-            Some(Verdict::ModernRefused) => self.welcome_refused(line, revision, exchange).await,
+        match Self::verdict(&exchange, revision) {
+            Some(Verdict::Modern(found)) if found == revision => self.welcome_modern(line, revision, exchange),
+            Some(Verdict::ModernRefused) => Ok(self.welcome_refused(line, revision, exchange)),
             Some(verdict) => {
                 let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, revision, &exchange));
                 self.refuse(line, fault, Some(exchange))
@@ -220,12 +223,12 @@ impl Negotiation<'_> {
     }
 
     /// The verdict of a reply; `None` where there is no reply to judge.
-    fn verdict(&self, exchange: &Exchange, asked: &'static Revision) -> Option<Verdict> {
+    fn verdict(exchange: &Exchange, asked: &'static Revision) -> Option<Verdict> {
         let body = &exchange.reply.as_ref().ok()?.body;
         Some(detect::classify(body.as_ref(), asked))
     }
 
-    async fn welcome_modern(&mut self, mut line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
+    fn welcome_modern(&self, mut line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
         let Some(result) = exchange.result() else {
             let fault = fault_of(&exchange);
             return self.refuse(line, fault, Some(exchange));
@@ -238,13 +241,13 @@ impl Negotiation<'_> {
     }
 
     /// Recognisably modern, though it refused our discovery: go on as modern, and say so.
-    async fn welcome_refused(&mut self, line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
+    fn welcome_refused(&self, line: Line, revision: &'static Revision, exchange: Exchange) -> Session {
         let actual = match exchange.error() {
             Some(error) => format!("error {}: {}", error.code, sanitize::one_line(&error.message, 160)),
             None => "no result".to_owned(),
         };
         let finding = Finding::new("era.discover", Severity::Error, "server/discover answers any client", actual);
-        Ok(self.session(line, unknown(revision, finding), exchange, true))
+        self.session(line, unknown(revision, finding), exchange, true)
     }
 
     // ---- detection ------------------------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ impl Negotiation<'_> {
         let begun = Instant::now();
         let mut exchange = self.discover(&mut line, newest).await;
         let mut asked = newest;
-        if let Some(Verdict::Again(revision)) = self.verdict(&exchange, newest)
+        if let Some(Verdict::Again(revision)) = Self::verdict(&exchange, newest)
             && !exchange.head.as_ref().is_some_and(|head| detect::gives_no_verdict(head.status))
         {
             asked = revision;
@@ -266,12 +269,12 @@ impl Negotiation<'_> {
             let fault = fault_of(&exchange);
             return self.refuse(line, fault, Some(exchange));
         }
-        match self.verdict(&exchange, asked) {
+        match Self::verdict(&exchange, asked) {
             Some(Verdict::Legacy { why, violation }) => {
                 note_violation(&mut line, why, violation);
                 self.fall_back_http(line, exchange).await
             }
-            Some(verdict) => self.settle_modern(line, verdict, asked, exchange).await,
+            Some(verdict) => self.settle_modern(line, verdict, asked, exchange),
             // A body that is no message is legacy only when the answer itself was whole.
             None => match &exchange.reply {
                 Err(fault) if status.is_some() && matches!(fault.reason, Reason::Http | Reason::Protocol) => {
@@ -285,16 +288,10 @@ impl Negotiation<'_> {
         }
     }
 
-    async fn settle_modern(
-        &mut self,
-        line: Line,
-        verdict: Verdict,
-        asked: &'static Revision,
-        exchange: Exchange,
-    ) -> Opened {
+    fn settle_modern(&self, line: Line, verdict: Verdict, asked: &'static Revision, exchange: Exchange) -> Opened {
         match verdict {
-            Verdict::Modern(revision) => self.welcome_modern(line, revision, exchange).await,
-            Verdict::ModernRefused => self.welcome_refused(line, asked, exchange).await,
+            Verdict::Modern(revision) => self.welcome_modern(line, revision, exchange),
+            Verdict::ModernRefused => Ok(self.welcome_refused(line, asked, exchange)),
             verdict => {
                 let fault = Fault::new(Reason::Incompatible, not_this_one(&verdict, asked, &exchange));
                 self.refuse(line, fault, Some(exchange))
@@ -354,18 +351,18 @@ impl Negotiation<'_> {
         line.give_up(&mut pending, drive).await;
         let mut exchange = pending.into_exchange();
         let mut asked = newest;
-        if let Some(Verdict::Again(revision)) = self.verdict(&exchange, newest) {
+        if let Some(Verdict::Again(revision)) = Self::verdict(&exchange, newest) {
             asked = revision;
             exchange = self.discover(&mut line, revision).await;
         }
-        match self.verdict(&exchange, asked) {
+        match Self::verdict(&exchange, asked) {
             Some(Verdict::Legacy { why, violation }) => {
                 let note = violation.then_some(why);
                 self.fresh(line, begun, note).await
             }
             Some(verdict) => {
                 self.phases.add(Phase::Detect, begun.elapsed());
-                self.settle_modern(line, verdict, asked, exchange).await
+                self.settle_modern(line, verdict, asked, exchange)
             }
             None if matches!(&exchange.reply, Err(fault) if ends_process(fault)) => self.fresh(line, begun, None).await,
             None => {
@@ -393,7 +390,7 @@ impl Negotiation<'_> {
             {
                 line.forget(&mut hello);
                 self.phases.add(Phase::Detect, begun.elapsed());
-                return self.settle_modern(line, verdict, newest, discover.into_exchange()).await;
+                return self.settle_modern(line, verdict, newest, discover.into_exchange());
             }
             drive = line.drive(&mut [&mut hello], self.deadline).await;
         }
@@ -412,9 +409,9 @@ impl Negotiation<'_> {
             }
             let exchange = self.discover(&mut line, newest).await;
             self.phases.add(Phase::Detect, begun.elapsed());
-            let verdict = self.verdict(&exchange, newest);
+            let verdict = Self::verdict(&exchange, newest);
             return match verdict {
-                Some(verdict) => self.settle_modern(line, verdict, newest, exchange).await,
+                Some(verdict) => self.settle_modern(line, verdict, newest, exchange),
                 None => {
                     let fault = fault_of(&exchange);
                     self.refuse(line, fault, Some(exchange))
@@ -563,71 +560,5 @@ fn note_violation(line: &mut Line, why: &'static str, violation: bool) {
             "-32022 with data.supported, a list of versions",
             format!("{why}; taken as a legacy server"),
         ));
-    }
-}
-
-/// The fault of an exchange that opened nothing: its own, or that of the HTTP status under its JSON-RPC error.
-fn fault_of(exchange: &Exchange) -> Fault {
-    match &exchange.reply {
-        Err(fault) => fault.clone(),
-        Ok(reply) => {
-            let raw = reply.raw.first().map_or(&b""[..], |raw| raw);
-            match &exchange.head {
-                Some(head) if head.status >= 300 => {
-                    let (reason, message) = refusal::read(&head.answer(raw), &exchange.method);
-                    Fault::new(reason, message)
-                }
-                _ => match &reply.body {
-                    Err(error) => refused_by(&error.message, error.code, &exchange.method),
-                    Ok(_) => {
-                        Fault::new(Reason::Protocol, format!("the result of {} cannot be worked with", exchange.method))
-                    }
-                },
-            }
-        }
-    }
-}
-
-fn refused_by(message: &str, code: i64, method: &str) -> Fault {
-    Fault::new(
-        Reason::RpcError,
-        format!("{method} was answered with error {code}: {}", sanitize::one_line(message, 200)),
-    )
-}
-
-fn unwelcome(why: Unwelcome) -> Fault {
-    match why {
-        Unwelcome::Broken(why) => Fault::new(Reason::Protocol, why),
-        Unwelcome::Incompatible(why) => Fault::new(Reason::Incompatible, why),
-    }
-}
-
-/// The sentence for a server that does not speak what was pinned.
-fn not_this_one(verdict: &Verdict, asked: &Revision, exchange: &Exchange) -> String {
-    let offered = |versions: &[String]| {
-        versions.iter().take(8).map(|version| sanitize::one_line(version, 40)).collect::<Vec<_>>().join(", ")
-    };
-    match verdict {
-        Verdict::Incompatible(versions) => {
-            format!("the server speaks {}, of which mcp-probe knows none", offered(versions))
-        }
-        Verdict::Again(revision) if revision.version == asked.version => {
-            format!("the server refuses protocol version {} and names the same version as supported", asked.version)
-        }
-        Verdict::Again(revision) | Verdict::Modern(revision) => {
-            format!("protocol version {} was asked for, the server speaks {}", asked.version, revision.version)
-        }
-        Verdict::Legacy { why, .. } => {
-            let answer = exchange.error().map_or_else(
-                || (*why).to_owned(),
-                |error| format!("error {}: {}", error.code, sanitize::one_line(&error.message, 120)),
-            );
-            format!(
-                "the server does not speak the modern era: server/discover at {} was answered with {answer}; use \
-                 --protocol legacy or auto",
-                asked.version
-            )
-        }
-        Verdict::ModernRefused => "server/discover was refused".to_owned(),
     }
 }

@@ -148,7 +148,7 @@ impl Pending {
             return;
         }
         let fault = match &self.head {
-            Some(head) if self.is_stream(head) => Fault::new(
+            Some(head) if is_stream(head) => Fault::new(
                 Reason::Closed,
                 format!(
                     "the server ended the event stream without the reply to {}{}",
@@ -182,10 +182,6 @@ impl Pending {
         self.resumes += 1;
         self.resume = Some((Instant::now() + self.retry.unwrap_or(RETRY_DEFAULT), cursor));
         true
-    }
-
-    fn is_stream(&self, head: &Head) -> bool {
-        head.status == 200 && head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
     }
 
     /// What was heard of it, for the message of a time-out.
@@ -229,4 +225,8 @@ impl Pending {
             findings: self.findings,
         }
     }
+}
+
+fn is_stream(head: &Head) -> bool {
+    head.status == 200 && head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
 }

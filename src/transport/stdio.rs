@@ -89,8 +89,9 @@ impl StdioDial {
         let stdout = Arc::new(Stdout::default());
         let stderr = Arc::new(Stderr::default());
         let (reader, inbox) = Reader::new(stdout.clone(), settings.line_bytes_max);
-        let reader = tokio::spawn(reader.run(pipes.stdout));
-        let drainer = tokio::spawn(stderr.clone().drain(pipes.stderr));
+        #[expect(clippy::disallowed_methods, reason = "both tasks are held by the link and end with it")]
+        let (reader, drainer) =
+            (tokio::spawn(reader.run(pipes.stdout)), tokio::spawn(stderr.clone().drain(pipes.stderr)));
         Ok(StdioLink {
             process,
             stdin: Some(pipes.stdin),
