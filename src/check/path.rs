@@ -33,7 +33,9 @@ impl Path {
             return Err(format!("this JSONPath is over {CHARS_MAX} characters or {DEPTH_MAX} brackets deep"));
         }
         let compiled = JsonPath::parse(text).map_err(|error| {
-            format!("`{text}` is no JSONPath: at character {}, {}", error.position(), error.message())
+            let why = Some(error.message()).filter(|why| *why != "parser error");
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("`{text}` is no JSONPath from character {} on{why}", error.position() + 1)
         })?;
         Ok(Self { text: text.to_owned(), singular: is_singular(text), compiled })
     }

@@ -321,7 +321,7 @@ fn mistakes_in_expectations_are_found_when_the_file_is_read() {
     mistake("x/y", "json.\"$.a\" = { matches = '(?=x)' }", "no regex");
     mistake("x/y", "json.\"$.a\" = { matches = '(' }", "no regex");
     mistake("x/y", "json.\"$.a\" = { matches = 'a{1000}{1000}{1000}' }", "too much memory");
-    mistake("x/y", "json.\"$.a\" = { type = 'int' }", "no `type`");
+    mistake("x/y", "json.\"$.a\" = { type = 'int' }", "cannot be `int`");
     mistake("x/y", "json.\"$.a\" = { gt = 'x' }", "must be a number");
     mistake("x/y", "json.\"$.a\" = { exists = 1 }", "true` or `false");
     mistake("x/y", "json.\"$.a\" = '${save.x}'", "cannot hold");

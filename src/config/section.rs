@@ -274,7 +274,7 @@ impl<'a> Field<'a> {
         let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-            self.wrong(format!("`{word}` is no `{}`", self.key)).maybe_help(suggest::sentence(&word, names));
+            self.wrong(format!("`{}` cannot be `{word}`", self.key)).maybe_help(suggest::sentence(&word, names));
         }
         found
     }
@@ -441,7 +441,7 @@ impl<'a> Section<'a> {
     pub fn sections(&self, key: &'static str, what: &str) -> Vec<Section<'a>> {
         let Some(field) = self.field(key) else { return Vec::new() };
         if field.is_table() {
-            field.wrong(format!("`{key}` must be an array of tables")).help(format!("write `[[{key}]]`"));
+            field.wrong(format!("`{key}` must be an array of tables")).help(format!("write {what}"));
             return Vec::new();
         }
         let items = field.items("an array of tables").unwrap_or_default();

@@ -13,6 +13,9 @@ use crate::protocol::{REVISIONS, Revision};
 /// The command word that means this very executable.
 pub const SELF: &str = "mcp-probe";
 
+/// What the URL of a target looks like.
+const URL_EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
+
 /// Labels that metrics use themselves.
 const LABELS_TAKEN: &[&str] = &["probe", "target", "le", "quantile", "phase", "instance", "job"];
 
@@ -414,12 +417,10 @@ impl Resolver<'_> {
     fn url(&mut self, text: &Text) -> String {
         let before = self.diags.len();
         let url = self.secret(text, "url").reveal().to_owned();
-        if self.diags.len() == before
-            && text.literal().is_none()
-            && let Err(why) = check_url(&url)
-        {
-            self.diags
-                .push(Diag::error(&text.place, format!("after its variables are resolved, `url` is wrong: {why}")));
+        if self.diags.len() == before && text.literal().is_none() && check_url(&url).is_err() {
+            // The value may be a secret: it is not quoted.
+            let message = format!("with its variables resolved, `target.{}.url` is no URL", self.target);
+            self.diags.push(Diag::error(&text.place, message).help(URL_EXPECTED));
         }
         url
     }
@@ -448,17 +449,16 @@ fn is_header_value(value: &str) -> bool {
 
 /// What is wrong with the URL of a target, if anything.
 pub(crate) fn check_url(text: &str) -> Result<(), String> {
-    const EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
     if text.strip_prefix("unix:").is_some_and(|path| !path.trim_start_matches('/').is_empty()) {
         return Ok(());
     }
     if !text.contains("://") {
-        return Err(format!("{EXPECTED}, got {text:?}"));
+        return Err(format!("{URL_EXPECTED}, got {text:?}"));
     }
-    let url = url::Url::parse(text).map_err(|error| format!("{EXPECTED}: {error}"))?;
+    let url = url::Url::parse(text).map_err(|error| format!("{URL_EXPECTED}: {error}"))?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(()),
-        scheme => Err(format!("{EXPECTED}, got the scheme {scheme:?}")),
+        scheme => Err(format!("{URL_EXPECTED}, got the scheme {scheme:?}")),
     }
 }
 
@@ -544,7 +544,7 @@ fn headers(section: &Section<'_>) -> Vec<(Key, Text)> {
 fn bearer(section: &Section<'_>) -> Option<Text> {
     let auth = section.section("auth")?;
     let bearer = auth.text("bearer");
-    if !auth.has("bearer") {
+    if !auth.has("bearer") && auth.entries().next().is_none() {
         auth.wrong("", "`auth` says nothing").help("write `auth = { bearer = \"${TOKEN}\" }`");
     }
     auth.finish();
