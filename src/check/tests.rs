@@ -51,7 +51,7 @@ fn compile(method: &str, toml: &str) -> (Vec<Expectation>, Vec<String>) {
     let given = Given::default();
     let reading = Reading::new(&given);
     let section = Section::new(&table, "`expect`", &Place::new(&source, 0..0), &reading);
-    let checks = parse(Some(section), method);
+    let checks = parse(Some(&section), method);
     (checks, reading.into_diags().into_iter().map(|diag| diag.message).collect())
 }
 
@@ -339,7 +339,7 @@ fn every_kind_documents_itself_with_an_example_that_compiles() {
             let given = Given::default();
             let reading = Reading::new(&given);
             let expect = table.get("expect").unwrap();
-            let checks = parse(Field::new(expect, "expect", &reading).table("`expect`"), method);
+            let checks = parse(Field::new(expect, "expect", &reading).table("`expect`").as_ref(), method);
             assert!(checks.iter().any(|check| check.check.kind() == kind.name), "{}", kind.name);
             assert!(reading.into_diags().is_empty(), "{}", kind.name);
         }

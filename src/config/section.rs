@@ -88,6 +88,7 @@ impl<'a> Field<'a> {
     }
 
     /// Records a mistake at this value.
+    #[expect(clippy::must_use_candidate, reason = "dropping it records it")]
     pub fn wrong(&self, message: impl Into<String>) -> Diagnosis<'a> {
         Diagnosis { reading: self.reading, diag: Some(Diag::error(&self.node.place, message)) }
     }
@@ -288,18 +289,21 @@ pub struct Diagnosis<'a> {
 
 impl Diagnosis<'_> {
     /// With a few words at the place.
+    #[expect(clippy::return_self_not_must_use, reason = "dropping it records it")]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.label(label));
         self
     }
 
     /// With what to write instead.
+    #[expect(clippy::return_self_not_must_use, reason = "dropping it records it")]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.help(help));
         self
     }
 
     /// With what to write instead, where there is something to say.
+    #[expect(clippy::return_self_not_must_use, clippy::must_use_candidate, reason = "dropping it records it")]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.maybe_help(help));
         self

@@ -34,7 +34,7 @@ pub fn list(words: &[&str]) -> Option<String> {
     }
     let mut text = words.iter().take(SHOWN_MAX).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     if words.len() > SHOWN_MAX {
-        text.push_str(&format!(" and {} more", words.len() - SHOWN_MAX));
+        text = format!("{text} and {} more", words.len() - SHOWN_MAX);
     }
     Some(text)
 }

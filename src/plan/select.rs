@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::glob;
-use super::target::{Target, TargetDraft};
+use super::target::Target;
+use super::target_draft::TargetDraft;
 use super::{BUILT_IN, Plan, Probe, ProbeDraft, Steps};
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment};
@@ -167,7 +168,9 @@ impl Draft {
     ) -> Result<Target, Vec<Diag>> {
         let mut secrets = Vec::new();
         let target = draft.resolve(environment, &self.hidden_from(draft), self.found, &mut secrets);
-        secrets.iter().for_each(|secret| masker.add(secret));
+        for secret in &secrets {
+            masker.add(secret);
+        }
         target
     }
 }
