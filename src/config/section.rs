@@ -88,12 +88,12 @@ impl<'a> Field<'a> {
     }
 
     /// Records a mistake at this value.
-    #[expect(clippy::must_use_candidate, reason = "dropping it records it")]
     pub fn wrong(&self, message: impl Into<String>) -> Diagnosis<'a> {
         Diagnosis { reading: self.reading, diag: Some(Diag::error(&self.node.place, message)) }
     }
 
     /// Records that it is of another kind than expected.
+    #[must_use]
     pub fn expected<T>(&self, what: &str) -> Option<T> {
         let kind = self.node.value.kind();
         self.reading.report(
