@@ -186,10 +186,10 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 
 /// Reads a step's `expect` table and adds the defaults of the method.
 #[must_use]
-pub fn parse(section: Option<Section<'_>>, method: &str) -> Vec<Expectation> {
+pub fn parse(section: Option<&Section<'_>>, method: &str) -> Vec<Expectation> {
     let mut expectations = Vec::new();
     let mut asked: Vec<&str> = Vec::new();
-    for (key, field) in section.iter().flat_map(Section::entries) {
+    for (key, field) in section.into_iter().flat_map(Section::entries) {
         let Some(kind) = kind(&key.name) else {
             let diag = crate::config::Diag::error(&key.place, format!("`{}` is no kind of expectation", key.name));
             let help = suggest::sentence(&key.name, KINDS.iter().map(|kind| kind.name));

@@ -7,6 +7,7 @@ pub mod probe;
 pub mod select;
 pub mod step;
 pub mod target;
+pub mod target_draft;
 pub mod telling;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ pub use draft::Draft;
 pub use probe::ProbeDraft;
 pub use select::{NotSelected, Selected, Selection};
 pub use step::Step;
-pub use target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TargetDraft, TlsFiles, TransportChoice};
+pub use target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TlsFiles, TransportChoice};
+pub use target_draft::TargetDraft;
 
 /// How long one attempt may take, unless a file says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(10);

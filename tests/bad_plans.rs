@@ -59,7 +59,7 @@ fn every_mistake_is_shown_as_expected() {
             wrong.push(format!("{}\n{shown}", path.display()));
         }
     }
-    assert!(cases.len() >= 60, "only {} cases", cases.len());
+    assert!(cases.len() >= 80, "only {} cases", cases.len());
     assert!(!update, "the expected texts were written; look at them, then run again");
     assert!(wrong.is_empty(), "{} differ; what is shown now:\n\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -34,11 +34,11 @@ impl RpcError {
     fn describe(&self) -> String {
         let mut text = "a JSON-RPC error".to_owned();
         if let Some(code) = &self.code {
-            text.push_str(&format!(" with code {}", code.describe()));
+            text = format!("{text} with code {}", code.describe());
         }
         if let Some(message) = &self.message {
             let joint = if self.code.is_some() { "and" } else { "with" };
-            text.push_str(&format!(" {joint} message {}", message.describe()));
+            text = format!("{text} {joint} message {}", message.describe());
         }
         text
     }

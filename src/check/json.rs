@@ -1,4 +1,4 @@
-//! `expect.json`: a JSONPath from the reply's `result`, and the value or operators it must meet.
+//! `expect.json`: a path (RFC 9535) from the reply's `result`, and the value or operators it must meet.
 
 use super::operators::Operators;
 use super::path::Path;

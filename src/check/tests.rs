@@ -51,7 +51,7 @@ fn compile(method: &str, toml: &str) -> (Vec<Expectation>, Vec<String>) {
     let given = Given::default();
     let reading = Reading::new(&given);
     let section = Section::new(&table, "`expect`", &Place::new(&source, 0..0), &reading);
-    let checks = parse(Some(section), method);
+    let checks = parse(Some(&section), method);
     (checks, reading.into_diags().into_iter().map(|diag| diag.message).collect())
 }
 
@@ -321,7 +321,7 @@ fn mistakes_in_expectations_are_found_when_the_file_is_read() {
     mistake("x/y", "json.\"$.a\" = { matches = '(?=x)' }", "no regex");
     mistake("x/y", "json.\"$.a\" = { matches = '(' }", "no regex");
     mistake("x/y", "json.\"$.a\" = { matches = 'a{1000}{1000}{1000}' }", "too much memory");
-    mistake("x/y", "json.\"$.a\" = { type = 'int' }", "no `type`");
+    mistake("x/y", "json.\"$.a\" = { type = 'int' }", "cannot be `int`");
     mistake("x/y", "json.\"$.a\" = { gt = 'x' }", "must be a number");
     mistake("x/y", "json.\"$.a\" = { exists = 1 }", "true` or `false");
     mistake("x/y", "json.\"$.a\" = '${save.x}'", "cannot hold");
@@ -339,7 +339,7 @@ fn every_kind_documents_itself_with_an_example_that_compiles() {
             let given = Given::default();
             let reading = Reading::new(&given);
             let expect = table.get("expect").unwrap();
-            let checks = parse(Field::new(expect, "expect", &reading).table("`expect`"), method);
+            let checks = parse(Field::new(expect, "expect", &reading).table("`expect`").as_ref(), method);
             assert!(checks.iter().any(|check| check.check.kind() == kind.name), "{}", kind.name);
             assert!(reading.into_diags().is_empty(), "{}", kind.name);
         }

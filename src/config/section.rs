@@ -93,6 +93,7 @@ impl<'a> Field<'a> {
     }
 
     /// Records that it is of another kind than expected.
+    #[must_use]
     pub fn expected<T>(&self, what: &str) -> Option<T> {
         let kind = self.node.value.kind();
         self.reading.report(
@@ -274,7 +275,7 @@ impl<'a> Field<'a> {
         let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-            self.wrong(format!("`{word}` is no `{}`", self.key)).maybe_help(suggest::sentence(&word, names));
+            self.wrong(format!("`{}` cannot be `{word}`", self.key)).maybe_help(suggest::sentence(&word, names));
         }
         found
     }
@@ -288,18 +289,21 @@ pub struct Diagnosis<'a> {
 
 impl Diagnosis<'_> {
     /// With a few words at the place.
+    #[expect(clippy::return_self_not_must_use, reason = "dropping it records it")]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.label(label));
         self
     }
 
     /// With what to write instead.
+    #[expect(clippy::return_self_not_must_use, reason = "dropping it records it")]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.help(help));
         self
     }
 
     /// With what to write instead, where there is something to say.
+    #[expect(clippy::return_self_not_must_use, clippy::must_use_candidate, reason = "dropping it records it")]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.diag = self.diag.take().map(|diag| diag.maybe_help(help));
         self
@@ -441,7 +445,7 @@ impl<'a> Section<'a> {
     pub fn sections(&self, key: &'static str, what: &str) -> Vec<Section<'a>> {
         let Some(field) = self.field(key) else { return Vec::new() };
         if field.is_table() {
-            field.wrong(format!("`{key}` must be an array of tables")).help(format!("write `[[{key}]]`"));
+            field.wrong(format!("`{key}` must be an array of tables")).help(format!("write {what}"));
             return Vec::new();
         }
         let items = field.items("an array of tables").unwrap_or_default();

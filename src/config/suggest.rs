@@ -4,7 +4,8 @@
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let count = word.chars().count();
-    let reach = (count / 3).clamp(1, 3);
+    // Short words are near to everything: of these only the case may differ.
+    let reach = if count < 3 { 0 } else { (count / 3).min(3) };
     candidates
         .into_iter()
         .filter(|candidate| candidate.chars().count().abs_diff(count) <= reach)
@@ -33,7 +34,7 @@ pub fn list(words: &[&str]) -> Option<String> {
     }
     let mut text = words.iter().take(SHOWN_MAX).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     if words.len() > SHOWN_MAX {
-        text.push_str(&format!(" and {} more", words.len() - SHOWN_MAX));
+        text = format!("{text} and {} more", words.len() - SHOWN_MAX);
     }
     Some(text)
 }

@@ -151,6 +151,7 @@ impl Text {
         Ok(resolved)
     }
 
+    #[expect(clippy::unnecessary_box_returns, reason = "goes into errors, which are small")]
     fn saved_elsewhere(&self, key: &str, name: &str) -> Box<Diag> {
         let diag = Diag::error(&self.place, format!("`{key}` cannot hold `${{save.{name}}}`"))
             .help("what a step saved can stand in the `arguments` and `params` of later steps");

@@ -120,13 +120,14 @@ fn node(value: &DeValue<'_>, span: Range<usize>, source: &Arc<Source>, diags: &m
     let place = Place::new(source, span);
     let value = match value {
         DeValue::String(text) => Value::Text(Text::parse(text, &place, diags)),
-        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(integer) => Value::Integer(integer),
-            Err(_) => {
+        DeValue::Integer(integer) => {
+            if let Ok(integer) = i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Value::Integer(integer)
+            } else {
                 diags.push(Diag::error(&place, "this integer does not fit into 64 bits"));
                 Value::Integer(0)
             }
-        },
+        }
         DeValue::Float(float) => match float.as_str().parse::<f64>() {
             Ok(float) if float.is_finite() => Value::Float(float),
             _ => {

@@ -41,6 +41,7 @@ pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Re
     let files = expand(paths, &mut diags);
     let reading = Reading::new(environment);
     let mut draft = Draft { found, ..Draft::default() };
+    let mut syntax = Vec::new();
     for path in &files {
         let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
         match read_text(path, FILE_BYTES_MAX) {
@@ -50,14 +51,16 @@ pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Re
                     .unwrap_or(folder);
                 let source = Source::new(name, text, folder);
                 let (table, errors) = tree::parse(&source);
-                reading.report_all(errors);
                 draft.read(&table, &source, &reading);
+                syntax.extend(errors);
             }
             Err(why) => diags.push(Diag::general(format!("{name} cannot be read: {why}"))),
         }
     }
     let mut found = reading.into_diags();
     found.extend(draft.check_names());
+    found.retain(|diag| !syntax.iter().any(|error| same_line(error, diag)));
+    found.extend(syntax);
     sort(&mut found);
     diags.extend(found);
     if crate::config::has_errors(&diags) {
@@ -65,6 +68,13 @@ pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Re
     }
     diags.retain(|diag| diag.severity == Severity::Warning);
     Ok(Loaded { draft, warnings: diags, files })
+}
+
+/// What a line that is no TOML seems to say is not worth telling.
+fn same_line(error: &Diag, diag: &Diag) -> bool {
+    let (Some(error), Some(diag)) = (&error.place, &diag.place) else { return false };
+    std::sync::Arc::ptr_eq(&error.source, &diag.source)
+        && error.source.line_index(error.span.start) == diag.source.line_index(diag.span.start)
 }
 
 /// By line within each file; files stay in the order in which they were read.

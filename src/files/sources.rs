@@ -99,3 +99,64 @@ impl Discovery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::text::tests::Given;
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn targets_are_found_by_name_in_the_default_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = Given::default();
+        write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
+        write(folder.path(), "probes/b.toml", "[target.b]\nurl = 'http://127.0.0.1:1/mcp'\n");
+        write(folder.path(), "probes/readme.md", "no toml");
+        let discovery = discover(folder.path(), None, &given).unwrap_or_else(|_| panic!());
+        assert_eq!(discovery.names().collect::<Vec<_>>(), [("probes", "a"), ("probes", "b")]);
+        let target = |name: &str| discovery.target(name, &given).map(|(target, _)| target);
+        assert!(target("a").unwrap().needs_consent() && target("probes:a").is_ok());
+        assert!(!target("b").unwrap().needs_consent());
+        let mistakes = target("aaa").unwrap_err();
+        assert!(mistakes[0].message.contains("no target `aaa`"));
+    }
+
+    #[test]
+    fn a_file_that_is_named_is_the_only_one_and_needs_no_consent() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = Given::default();
+        write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
+        let named = write(folder.path(), "other.toml", "[target.a]\ncommand = ['cat']\n");
+        let discovery = discover(folder.path(), Some(&named), &given).unwrap_or_else(|_| panic!());
+        let (target, _) = discovery.target("a", &given).unwrap_or_else(|_| panic!());
+        assert_eq!(target.endpoint, crate::plan::Endpoint::Command(vec!["cat".into()]));
+        assert!(!target.needs_consent());
+        let gone = discover(folder.path(), Some(&folder.path().join("gone.toml")), &given).err().unwrap();
+        assert!(gone[0].message.contains("does not exist"), "{}", gone[0].message);
+    }
+
+    #[test]
+    fn all_mistakes_of_all_files_come_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = Given::default();
+        let one = write(folder.path(), "1.toml", "[target.a]\nurl = 7\n");
+        let two = write(folder.path(), "2.toml", "[target.a\n");
+        let bytes = folder.path().join("3.toml");
+        fs::write(&bytes, b"a = '\xff'").unwrap();
+        let mistakes = load(&[one.clone(), two, bytes, one, folder.path().join("gone")], false, &given).unwrap_err();
+        let messages: Vec<&str> = mistakes.iter().map(|diag| diag.message.as_str()).collect();
+        assert_eq!(messages.len(), 4, "{messages:?}");
+        for says in ["`url` must be a string", "not TOML", "not UTF-8 at byte 5", "does not exist"] {
+            assert!(messages.iter().any(|message| message.contains(says)), "{says}: {messages:?}");
+        }
+    }
+}

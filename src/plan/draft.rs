@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::probe::{Defaults, ProbeDraft};
-use super::target::TargetDraft;
+use super::target_draft::TargetDraft;
 use super::telling::{self, AlertDraft, ReceiverDraft, Telling};
 use crate::config::{Diag, Field, Place, Reading, Section, Source, Table, suggest};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::step::{self, Step};
-use super::target::check_name;
+use super::target_draft::check_name;
 use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
 use crate::config::{Diag, Key, Place, Section};
 

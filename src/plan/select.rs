@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::glob;
-use super::target::{Target, TargetDraft};
+use super::target::Target;
+use super::target_draft::TargetDraft;
 use super::{BUILT_IN, Plan, Probe, ProbeDraft, Steps};
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment};
@@ -167,7 +168,9 @@ impl Draft {
     ) -> Result<Target, Vec<Diag>> {
         let mut secrets = Vec::new();
         let target = draft.resolve(environment, &self.hidden_from(draft), self.found, &mut secrets);
-        secrets.iter().for_each(|secret| masker.add(secret));
+        for secret in &secrets {
+            masker.add(secret);
+        }
         target
     }
 }
@@ -205,4 +208,233 @@ fn resolve_probe(
         when: draft.when.clone(),
         place: Some(draft.place.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::text::tests::Given;
+    use crate::config::{Reading, Saved, Severity, Source, render, tree};
+    use crate::plan::{Effect, Endpoint, Inherit, SessionChoice, When};
+
+    /// The keys that the documentation shows, in one file.
+    const DOCUMENTED: &str = r#"
+[defaults]
+timeout = "10s"
+every = "15s"
+
+[target.weather]
+url = "https://weather.example/mcp"
+protocol = "auto"
+transport = "auto"
+headers = { X-Team = "${TEAM}" }
+auth = { bearer = "${WEATHER_TOKEN}" }
+tls = { ca = "ca.pem", cert = "me.pem", key = "me.key", server_name = "weather.example", insecure = false }
+labels = { env = "prod" }
+startup_timeout = "60s"
+restart = ["systemctl", "restart", "weather-mcp"]
+
+[target.files]
+command = ["npx", "-y", "@modelcontextprotocol/server-filesystem", "."]
+env = { LOG_LEVEL = "error", KEY = "${FILES_KEY:-none}" }
+cwd = "."
+
+[target.local]
+command = ["./server", "--port", "0"]
+inherit_env = ["EXTRA"]
+
+[[probe]]
+name = "smoke"
+target = ["weather", "files"]
+cron = "*/5 * * * *"
+timezone = "UTC"
+timeout = "5s"
+retries = 1
+session = "reuse"
+findings = { "stdio.stdout_clean" = "fail" }
+
+[[probe.step]]
+method = "tools/list"
+expect.latency = { warn = "300ms", max = "800ms" }
+expect.tools = { include = ["forecast"], min = 3 }
+
+[[probe.step]]
+name = "call"
+tool = "forecast"
+arguments = { city = "Oslo" }
+allow_side_effects = true
+save.id = "$.structuredContent.id"
+expect.json."$.content[0].type" = "text"
+expect.json."$.structuredContent.days" = { ge = 1, le = 14 }
+
+[[probe.step]]
+tool = "forget"
+arguments = { id = "${save.id}" }
+always = true
+idempotent = true
+unlisted = true
+on_fail = "degraded"
+answers = { roots = [{ uri = "file:///tmp" }] }
+
+[[alert]]
+name = "mcp_error_rate_spike"
+error_rate = "> 5%"
+window = "5m"
+notify = ["ops"]
+
+[[alert]]
+name = "mcp_p95_latency_exceeds"
+latency = "p95 > 2000ms"
+window = "10m"
+notify = ["oncall"]
+
+[[alert]]
+name = "mcp_server_unresponsive"
+consecutive_failures = 3
+within = "1m"
+restart = true
+notify = ["ops"]
+
+[notify.ops]
+kind = "webhook"
+url = "${OPS_WEBHOOK}"
+
+[notify.oncall]
+kind = "pagerduty"
+routing_key = "${PAGERDUTY_KEY}"
+
+[[push]]
+kind = "pushgateway"
+url = "http://127.0.0.1:9091"
+required = false
+"#;
+
+    fn draft(toml: &str, given: &Given) -> Draft {
+        let source = Source::new("a.toml", toml, "/srv/probes");
+        let (table, mut diags) = tree::parse(&source);
+        let reading = Reading::new(given);
+        let mut draft = Draft::default();
+        draft.read(&table, &source, &reading);
+        diags.extend(reading.into_diags());
+        diags.extend(draft.check_names());
+        diags.retain(|diag| diag.severity == Severity::Error);
+        assert!(diags.is_empty(), "{}", render(&diags, false, 100));
+        draft
+    }
+
+    fn given() -> Given {
+        let variables = [("TEAM", "t-42"), ("WEATHER_TOKEN", "w-secret"), ("OPS_WEBHOOK", "https://hook/1")];
+        Given { variables: variables.into(), ..Given::default() }
+    }
+
+    fn names(plan: &Plan) -> Vec<String> {
+        plan.pairs().map(|(probe, target)| format!("{}@{}", probe.name, target.name)).collect()
+    }
+
+    fn select(draft: &Draft, selection: &Selection, given: &Given) -> Selected {
+        draft.select(selection, given).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    #[test]
+    fn the_documented_file_becomes_a_plan() {
+        let selected = select(&draft(DOCUMENTED, &given()), &Selection::default(), &given());
+        assert_eq!(names(&selected.plan), ["smoke@weather", "smoke@files", "built-in@local"]);
+        let probe = &selected.plan.probes[0];
+        assert_eq!((probe.timeout, probe.retries), (Duration::from_secs(5), 1));
+        assert_eq!(probe.session, SessionChoice::Reuse);
+        assert!(matches!(&probe.when, When::Cron { timezone: Some(zone), .. } if zone == "UTC"));
+        assert_eq!(probe.findings.effect("stdio.stdout_clean"), Effect::Fail);
+        assert_eq!(probe.findings.effect("other"), Effect::Report);
+        let Steps::Given(steps) = &probe.steps else { panic!() };
+        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["tools/list", "call", "tools/call forget"]);
+        assert_eq!(steps[1].params.fill(&Saved::new()), Ok(json!({"name": "forecast", "arguments": {"city": "Oslo"}})));
+        assert_eq!(steps[1].tool(), Some("forecast"));
+        assert_eq!(steps[1].checks.len(), 3, "two of the file and isError");
+        assert_eq!(steps[2].params.fill(&Saved::new()), Err("id".to_owned()));
+        let saved = Saved::from([("id".to_owned(), json!(7))]);
+        assert_eq!(steps[2].params.fill(&saved).unwrap()["arguments"]["id"], json!(7));
+        assert!(steps[2].always && steps[2].idempotent && steps[2].unlisted && !steps[2].expects_error);
+        assert_eq!(steps[2].answers.as_ref().unwrap().roots, Some(json!([{"uri": "file:///tmp"}])));
+    }
+
+    #[test]
+    fn targets_are_resolved_and_paths_are_relative_to_the_file() {
+        let plan = select(&draft(DOCUMENTED, &given()), &Selection::default(), &given()).plan;
+        let [weather, files, local] = plan.targets.as_slice() else { panic!() };
+        assert_eq!(weather.headers[0].1.reveal(), "t-42");
+        assert_eq!(weather.bearer.as_ref().unwrap().reveal(), "w-secret");
+        assert_eq!(weather.tls.ca.as_deref(), Some(std::path::Path::new("/srv/probes/ca.pem")));
+        assert_eq!(files.cwd.as_deref(), Some(std::path::Path::new("/srv/probes/.")));
+        assert_eq!(local.endpoint, Endpoint::Command(vec!["/srv/probes/./server".into(), "--port".into(), "0".into()]));
+        assert_eq!(local.inherit_env, Inherit::Minimal(vec!["EXTRA".into()]));
+        let Endpoint::Command(argv) = &files.endpoint else { panic!() };
+        assert_eq!(argv[0], "npx", "a bare word is looked up in PATH");
+    }
+
+    #[test]
+    fn secrets_are_hidden_from_other_children_and_masked() {
+        let mut given = given();
+        given.variables.insert("FILES_KEY", "k-secret");
+        let selected = select(&draft(DOCUMENTED, &given), &Selection::default(), &given);
+        let [_, files, local] = selected.plan.targets.as_slice() else { panic!() };
+        assert_eq!(files.hidden_env, ["OPS_WEBHOOK", "PAGERDUTY_KEY", "TEAM", "WEATHER_TOKEN"], "not its own");
+        assert_eq!(local.hidden_env, ["FILES_KEY", "OPS_WEBHOOK", "PAGERDUTY_KEY", "TEAM", "WEATHER_TOKEN"]);
+        assert_eq!(selected.masker.mask("w-secret k-secret t-42 https://hook/1 error"), "*** *** *** *** error");
+    }
+
+    #[test]
+    fn only_what_is_selected_needs_its_variables() {
+        let nothing = Given::default();
+        let draft = draft(DOCUMENTED, &nothing);
+        let by_target = |pattern: &str| Selection { targets: vec![pattern.to_owned()], ..Selection::default() };
+        assert_eq!(names(&select(&draft, &by_target("f*"), &nothing).plan), ["smoke@files"]);
+        let Err(NotSelected::Mistakes(diags)) = draft.select(&by_target("weather"), &nothing) else { panic!() };
+        assert_eq!(diags.len(), 2, "{diags:?}");
+        let by_label = |value: &str| Selection { labels: vec![("env".into(), value.into())], ..Selection::default() };
+        assert_eq!(names(&select(&draft, &by_label("prod"), &given()).plan), ["smoke@weather"]);
+        assert!(matches!(draft.select(&by_label("dev"), &given()), Err(NotSelected::Nothing(_))));
+        let by_probe = |name: &str| Selection { probes: vec![name.to_owned()], ..Selection::default() };
+        assert_eq!(names(&select(&draft, &by_probe("built-*"), &nothing).plan), ["built-in@local"]);
+        assert!(matches!(draft.select(&by_probe("nope"), &given()), Err(NotSelected::Nothing(_))));
+    }
+
+    #[test]
+    fn consent_is_needed_for_what_was_found_and_acts_on_this_machine() {
+        let toml = r#"
+            [target.demo]
+            command = ["mcp-probe", "demo"]
+            [target.sly]
+            command = ["mcp-probe", "tools/list", "--", "sh"]
+            [target.other]
+            command = ["sh"]
+            [target.plain]
+            url = "http://127.0.0.1:1/mcp"
+            [target.sends]
+            url = "http://127.0.0.1:1/mcp"
+            headers = { X = "${TEAM}" }
+            [target.starts]
+            url = "http://127.0.0.1:0/mcp"
+            start = ["sh"]
+        "#;
+        let mut draft = draft(toml, &given());
+        let needs = |draft: &Draft| {
+            let plan = select(draft, &Selection::default(), &given()).plan;
+            plan.targets.iter().map(|target| target.needs_consent()).collect::<Vec<_>>()
+        };
+        assert_eq!(needs(&draft), [false; 6]);
+        draft.found = true;
+        assert_eq!(needs(&draft), [false, true, true, false, true, true]);
+    }
+
+    #[test]
+    fn a_url_that_is_wrong_only_with_its_variables_is_not_quoted() {
+        let draft = draft("[target.a]\nurl = '${TEAM}/mcp'\n", &given());
+        let Err(NotSelected::Mistakes(diags)) = draft.select(&Selection::default(), &given()) else { panic!() };
+        assert!(!render(&diags, false, 100).contains("t-42"));
+    }
 }

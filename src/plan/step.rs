@@ -25,6 +25,7 @@ pub enum OnFail {
 
 /// One call and what is expected of it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct Step {
     /// Its name; the method (and what it is about) when the file gives none.
     pub name: String,
@@ -83,7 +84,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<String>) -> Option<Step> {
         let expect = section.field("expect").and_then(|field| field.table("`expect`"));
         let method = call.as_ref().map_or("", |call| call.method.as_str());
         // Without a method nothing can be said about what fits it.
-        if call.is_some() { check::parse(expect, method).into() } else { Arc::new([]) }
+        if call.is_some() { check::parse(expect.as_ref(), method).into() } else { Arc::new([]) }
     };
     let step = Step {
         name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
@@ -146,16 +147,7 @@ fn call(section: &Section<'_>, saved: &[String]) -> Option<Call> {
         field.wrong(format!("`{kind}` is empty"));
         return None;
     }
-    let reject = |key: &str, why: &str| {
-        section.wrong(key, format!("`{key}` does not go with `{kind}`")).help(why);
-    };
-    if kind != "method" && params.is_some() {
-        reject("params", "write `arguments`, or the whole call as `method` and `params`");
-    }
-    if matches!(kind, "method" | "resource") && arguments.is_some() {
-        let help = if kind == "method" { "write `params = { … }`" } else { "a resource is read by its URI alone" };
-        reject("arguments", help);
-    }
+    unfitting(section, kind);
     let object = |field: Option<Field<'_>>, key: &str| match field {
         Some(field) if field.is_table() => Some(field.template()),
         Some(field) => {
@@ -191,6 +183,20 @@ fn call(section: &Section<'_>, saved: &[String]) -> Option<Call> {
             Call { name: method.clone(), method, params }
         }
     })
+}
+
+/// `params` and `arguments` where the call has no place for them.
+fn unfitting(section: &Section<'_>, kind: &str) {
+    let reject = |key: &str, why: &str| {
+        section.wrong(key, format!("`{key}` does not go with `{kind}`")).help(why);
+    };
+    if kind != "method" && section.has("params") {
+        reject("params", "write `arguments`, or the whole call as `method` and `params`");
+    }
+    if matches!(kind, "method" | "resource") && section.has("arguments") {
+        let help = if kind == "method" { "write `params = { … }`" } else { "a resource is read by its URI alone" };
+        reject("arguments", help);
+    }
 }
 
 fn check_method(method: &str, field: Field<'_>) {

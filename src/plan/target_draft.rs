@@ -1,0 +1,437 @@
+//! Targets as they are written: read from their table, resolved when they are selected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::STARTUP_TIMEOUT;
+use super::target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TlsFiles, TransportChoice};
+use crate::base::secret::Secret;
+use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text};
+
+/// What the URL of a target looks like.
+const URL_EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
+
+/// Labels that metrics use themselves.
+const LABELS_TAKEN: &[&str] = &["probe", "target", "le", "quantile", "phase", "instance", "job"];
+
+/// Headers whose values are secrets even when they are written out.
+const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"];
+
+/// A target as it was written, its variables unresolved.
+#[derive(Clone, Debug)]
+pub struct TargetDraft {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// For selecting and for metrics.
+    pub labels: BTreeMap<String, String>,
+    endpoint: Option<DraftEndpoint>,
+    start: Option<Vec<Text>>,
+    protocol: ProtocolChoice,
+    transport: TransportChoice,
+    headers: Vec<(Key, Text)>,
+    bearer: Option<Text>,
+    tls: [Option<Text>; 3],
+    server_name: Option<Text>,
+    insecure: bool,
+    env: Vec<(Key, Text)>,
+    cwd: Option<Text>,
+    inherit_env: Inherit,
+    startup_timeout: Duration,
+    restart: Option<Vec<Text>>,
+    server_id: Option<String>,
+    written: String,
+    unset: Vec<Diag>,
+}
+
+#[derive(Clone, Debug)]
+enum DraftEndpoint {
+    Url(Text),
+    Command(Vec<Text>),
+}
+
+impl TargetDraft {
+    /// Reads `[target.NAME]`.
+    #[must_use]
+    pub fn parse(key: &Key, field: Field<'_>, startup_timeout: Option<Duration>) -> Option<Self> {
+        let reading = field.reading();
+        check_name(key, "target", reading);
+        let section = field.table(&format!("`[target.{}]`", key.name))?;
+        let endpoint = endpoint(&section, key);
+        let start = section.texts("start");
+        let over_http = matches!(endpoint, Some(DraftEndpoint::Url(_)) | None);
+        let tls = section.section("tls");
+        let path = |key| tls.as_ref().and_then(|tls| tls.text(key));
+        let draft = Self {
+            name: key.name.clone(),
+            place: key.place.clone(),
+            labels: labels(&section),
+            start,
+            protocol: protocol(&section),
+            transport: section.one_of("transport", TransportChoice::WORDS).unwrap_or_default(),
+            headers: headers(&section),
+            bearer: bearer(&section),
+            tls: [path("ca"), path("cert"), path("key")],
+            server_name: path("server_name"),
+            insecure: tls.as_ref().and_then(|tls| tls.bool("insecure")).unwrap_or_default(),
+            env: env(&section),
+            cwd: section.text("cwd"),
+            inherit_env: inherit(&section),
+            startup_timeout: section.duration("startup_timeout").or(startup_timeout).unwrap_or(STARTUP_TIMEOUT),
+            restart: section.texts("restart"),
+            server_id: section.string("server_id"),
+            written: written(&section),
+            endpoint,
+            unset: Vec::new(),
+        };
+        if let Some(tls) = tls {
+            if tls.has("cert") != tls.has("key") {
+                tls.wrong("", "`cert` and `key` belong together");
+            }
+            tls.finish();
+        }
+        misplaced(&section, over_http);
+        section.finish();
+        Some(Self { unset: reading.take_unset(), ..draft })
+    }
+
+    /// Variables whose values are secrets towards everybody else: those in the URL, the headers and `auth`.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let url = match &self.endpoint {
+            Some(DraftEndpoint::Url(url)) => Some(url),
+            _ => None,
+        };
+        url.into_iter().chain(&self.bearer).chain(self.headers.iter().map(|(_, text)| text)).flat_map(Text::variables)
+    }
+
+    /// Variables that it hands to its own child.
+    pub fn env_variables(&self) -> impl Iterator<Item = &str> {
+        self.env.iter().flat_map(|(_, text)| text.variables())
+    }
+
+    /// Resolves every variable. `secrets` collects the values to mask; `hidden` are the variables that no child of
+    /// this target may inherit.
+    ///
+    /// # Errors
+    /// A diagnostic for each variable or file that is missing.
+    pub fn resolve(
+        &self,
+        environment: &dyn Environment,
+        hidden: &BTreeSet<String>,
+        found: bool,
+        secrets: &mut Vec<String>,
+    ) -> Result<Target, Vec<Diag>> {
+        let mut resolver = Resolver { environment, target: &self.name, secrets, diags: self.unset.clone() };
+        let endpoint = match &self.endpoint {
+            Some(DraftEndpoint::Url(url)) => Some(Endpoint::Url(resolver.url(url))),
+            Some(DraftEndpoint::Command(argv)) => Some(Endpoint::Command(resolver.command(argv, "command"))),
+            None => None,
+        };
+        let start = self.start.as_ref().map(|argv| resolver.command(argv, "start"));
+        let headers = self.headers.iter().map(|(key, text)| resolver.header(key, text)).collect();
+        let bearer = self.bearer.as_ref().map(|text| resolver.token(text));
+        let env = self.env.iter().map(|(key, text)| (key.name.clone(), resolver.secret(text, "env"))).collect();
+        let tls = TlsFiles {
+            ca: resolver.path(self.tls[0].as_ref(), "tls.ca"),
+            cert: resolver.path(self.tls[1].as_ref(), "tls.cert"),
+            key: resolver.path(self.tls[2].as_ref(), "tls.key"),
+            server_name: self.server_name.as_ref().map(|text| resolver.plain(text, "tls.server_name")),
+            insecure: self.insecure,
+        };
+        let cwd = resolver.path(self.cwd.as_ref(), "cwd");
+        let diags = resolver.diags;
+        let Some(endpoint) = endpoint.filter(|_| diags.is_empty()) else { return Err(diags) };
+        let url = match &self.endpoint {
+            Some(DraftEndpoint::Url(url)) => Some(url),
+            _ => None,
+        };
+        let sent = url.into_iter().chain(&self.bearer).chain(self.headers.iter().map(|(_, text)| text));
+        Ok(Target {
+            name: self.name.clone(),
+            endpoint,
+            start,
+            protocol: self.protocol,
+            transport: self.transport,
+            headers,
+            bearer,
+            tls,
+            env,
+            cwd,
+            inherit_env: self.inherit_env.clone(),
+            hidden_env: hidden.iter().cloned().collect(),
+            labels: self.labels.clone(),
+            startup_timeout: self.startup_timeout,
+            restart: self.restart.clone(),
+            server_id: self.server_id.clone(),
+            origin: Origin { text: self.place.to_string(), found },
+            sends_machine: sent.into_iter().any(Text::reads_machine),
+            written: self.written.clone(),
+        })
+    }
+}
+
+/// Resolves the texts of one target.
+struct Resolver<'a> {
+    environment: &'a dyn Environment,
+    target: &'a str,
+    secrets: &'a mut Vec<String>,
+    diags: Vec<Diag>,
+}
+
+impl Resolver<'_> {
+    fn text(&mut self, text: &Text, key: &str) -> Resolved {
+        text.resolve(&format!("target.{}.{key}", self.target), self.environment).unwrap_or_else(|diag| {
+            self.diags.push(*diag);
+            Resolved { value: String::new(), secret_parts: Vec::new() }
+        })
+    }
+
+    fn plain(&mut self, text: &Text, key: &str) -> String {
+        self.text(text, key).value
+    }
+
+    /// A value whose parts from outside are masked everywhere.
+    fn secret(&mut self, text: &Text, key: &str) -> Secret {
+        let resolved = self.text(text, key);
+        self.secrets.extend(resolved.secret_parts);
+        Secret::new(resolved.value)
+    }
+
+    /// A value that is masked as a whole, written out or not.
+    fn token(&mut self, text: &Text) -> Secret {
+        let secret = self.secret(text, "auth.bearer");
+        self.secrets.push(secret.reveal().to_owned());
+        if self.diags.is_empty() && (secret.reveal().is_empty() || !is_header_value(secret.reveal())) {
+            self.diags
+                .push(Diag::error(&text.place, "this token is empty or holds characters that no header may hold"));
+        }
+        secret
+    }
+
+    fn header(&mut self, key: &Key, text: &Text) -> (String, Secret) {
+        let secret = self.secret(text, &format!("headers.{}", key.name));
+        if SECRET_HEADERS.contains(&key.name.to_ascii_lowercase().as_str()) {
+            self.secrets.push(secret.reveal().to_owned());
+        }
+        if !is_header_value(secret.reveal()) {
+            let message = format!("the header `{}` holds characters that no header may hold", key.name);
+            self.diags.push(Diag::error(&text.place, message));
+        }
+        (key.name.clone(), secret)
+    }
+
+    fn url(&mut self, text: &Text) -> String {
+        let before = self.diags.len();
+        let url = self.secret(text, "url").reveal().to_owned();
+        if self.diags.len() == before && text.literal().is_none() && check_url(&url).is_err() {
+            // The value may be a secret: it is not quoted.
+            let message = format!("with its variables resolved, `target.{}.url` is no URL", self.target);
+            self.diags.push(Diag::error(&text.place, message).help(URL_EXPECTED));
+        }
+        url
+    }
+
+    /// A program that is a path is relative to the file; a bare word is looked up by the transport.
+    fn command(&mut self, argv: &[Text], key: &str) -> Vec<String> {
+        let mut words: Vec<String> = argv.iter().map(|text| self.plain(text, key)).collect();
+        if let (Some(program), Some(text)) = (words.first_mut(), argv.first())
+            && program.contains(std::path::is_separator)
+        {
+            *program = text.place.source.path(program).to_string_lossy().into_owned();
+        }
+        words
+    }
+
+    fn path(&mut self, text: Option<&Text>, key: &str) -> Option<PathBuf> {
+        let text = text?;
+        let said = self.plain(text, key);
+        Some(text.place.source.path(&said))
+    }
+}
+
+fn is_header_value(value: &str) -> bool {
+    http::HeaderValue::from_str(value).is_ok()
+}
+
+/// What is wrong with the URL of a target, if anything.
+pub(crate) fn check_url(text: &str) -> Result<(), String> {
+    if text.strip_prefix("unix:").is_some_and(|path| !path.trim_start_matches('/').is_empty()) {
+        return Ok(());
+    }
+    if !text.contains("://") {
+        return Err(format!("{URL_EXPECTED}, got {text:?}"));
+    }
+    let url = url::Url::parse(text).map_err(|error| format!("{URL_EXPECTED}: {error}"))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(()),
+        scheme => Err(format!("{URL_EXPECTED}, got the scheme {scheme:?}")),
+    }
+}
+
+/// Names are shown, selected by pattern and typed on command lines.
+pub(crate) fn check_name(key: &Key, what: &str, reading: &Reading<'_>) {
+    const CHARS_MAX: usize = 100;
+    let name = &key.name;
+    let bad = |c: char| c.is_control() || c == '*' || c == '?';
+    if name.trim() != name || name.is_empty() || name.starts_with('-') || name.contains("://") || name.contains(bad) {
+        reading.report(
+            Diag::error(&key.place, format!("{name:?} cannot be the name of a {what}"))
+                .help("a name has no `*`, `?` or `://`, and does not start with `-` or a space"),
+        );
+    } else if name.chars().count() > CHARS_MAX {
+        reading.report(Diag::error(&key.place, format!("the name of a {what} has at most {CHARS_MAX} characters")));
+    }
+}
+
+fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
+    match (section.field("url"), section.field("command")) {
+        (Some(url), None) => {
+            let text = url.text()?;
+            if let Some(Err(why)) = text.literal().map(check_url) {
+                url.wrong(why);
+            }
+            Some(DraftEndpoint::Url(text))
+        }
+        (None, Some(command)) => {
+            if let crate::config::Value::Text(line) = &command.node.value {
+                let words: Vec<String> = line.written().split_whitespace().map(|word| format!("{word:?}")).collect();
+                command
+                    .wrong("`command` must be an array: the program and its arguments")
+                    .help(format!("write `command = [{}]`; no shell reads it", words.join(", ")));
+                return None;
+            }
+            let argv = command.texts()?;
+            if argv.first().is_none_or(|program| program.literal() == Some("")) {
+                command.wrong("`command` names no program");
+            }
+            Some(DraftEndpoint::Command(argv))
+        }
+        (Some(_), Some(_)) => {
+            section
+                .wrong("command", format!("target `{}` has both `url` and `command`", key.name))
+                .help("a server is reached over HTTP or started; to start one and reach it over HTTP, use `start`");
+            None
+        }
+        (None, None) => {
+            section
+                .wrong("", format!("target `{}` has neither `url` nor `command`", key.name))
+                .help("write `url = \"https://host/mcp\"` or `command = [\"program\", \"argument\"]`");
+            None
+        }
+    }
+}
+
+fn protocol(section: &Section<'_>) -> ProtocolChoice {
+    let Some((field, word)) = section.field("protocol").and_then(|field| Some((field, field.string()?))) else {
+        return ProtocolChoice::Auto;
+    };
+    ProtocolChoice::parse(&word).unwrap_or_else(|(why, help)| {
+        field.wrong(why).maybe_help(help);
+        ProtocolChoice::Auto
+    })
+}
+
+fn headers(section: &Section<'_>) -> Vec<(Key, Text)> {
+    let mut headers = Vec::new();
+    for (key, value) in section.section("headers").iter().flat_map(Section::entries) {
+        if http::HeaderName::from_bytes(key.name.as_bytes()).is_err() {
+            section.reading().report(Diag::error(&key.place, format!("`{}` is no header name", key.name)));
+            continue;
+        }
+        let Some(text) = value.text() else { continue };
+        if SECRET_HEADERS.contains(&key.name.to_ascii_lowercase().as_str()) {
+            warn_literal(&text, &key.name, section.reading());
+        }
+        headers.push((key.clone(), text));
+    }
+    headers
+}
+
+fn bearer(section: &Section<'_>) -> Option<Text> {
+    let auth = section.section("auth")?;
+    let bearer = auth.text("bearer");
+    if !auth.has("bearer") && auth.entries().next().is_none() {
+        auth.wrong("", "`auth` says nothing").help("write `auth = { bearer = \"${TOKEN}\" }`");
+    }
+    auth.finish();
+    warn_literal(bearer.as_ref()?, "bearer", section.reading());
+    bearer
+}
+
+fn warn_literal(text: &Text, key: &str, reading: &Reading<'_>) {
+    if !text.reads_machine() {
+        reading.report(
+            Diag::warning(&text.place, format!("the secret `{key}` is written into the file"))
+                .help("files are shared: write `${VAR}` or `${file:path}`"),
+        );
+    }
+}
+
+fn env(section: &Section<'_>) -> Vec<(Key, Text)> {
+    let mut env = Vec::new();
+    for (key, value) in section.section("env").iter().flat_map(Section::entries) {
+        if key.name.is_empty() || key.name.contains(['=', '\0']) {
+            section.reading().report(Diag::error(&key.place, format!("{:?} is no name of a variable", key.name)));
+        }
+        env.extend(value.text().map(|text| (key.clone(), text)));
+    }
+    env
+}
+
+fn inherit(section: &Section<'_>) -> Inherit {
+    match section.field("inherit_env") {
+        None => Inherit::All,
+        Some(field) => match &field.node.value {
+            crate::config::Value::Bool(true) => Inherit::All,
+            crate::config::Value::Bool(false) => Inherit::Minimal(Vec::new()),
+            crate::config::Value::Array(_) => Inherit::Minimal(field.strings().unwrap_or_default()),
+            _ => field.expected("`true`, `false` or an array of names").unwrap_or(Inherit::All),
+        },
+    }
+}
+
+fn labels(section: &Section<'_>) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for (key, value) in section.section("labels").iter().flat_map(Section::entries) {
+        let name = &key.name;
+        if !crate::config::text::is_name(name) {
+            let diag = Diag::error(&key.place, format!("{name:?} is no name of a label"));
+            section.reading().report(diag.help("a label is letters, digits and `_`"));
+        } else if LABELS_TAKEN.contains(&name.as_str()) || name.starts_with("__") {
+            let diag = Diag::error(&key.place, format!("the label `{name}` is taken by the metrics themselves"));
+            section.reading().report(diag.help("choose another name"));
+        }
+        labels.extend(value.string().map(|value| (name.clone(), value)));
+    }
+    labels
+}
+
+/// Keys that have no effect on this kind of target.
+fn misplaced(section: &Section<'_>, over_http: bool) {
+    let starts = section.has("start");
+    let (keys, why): (&[&'static str], &str) = if over_http {
+        if starts {
+            (&[], "")
+        } else {
+            (&["env", "cwd", "inherit_env"], "a server that is reached by `url` is not started")
+        }
+    } else {
+        (
+            &["headers", "auth", "tls", "start", "transport"],
+            "a server that is started by `command` is reached over stdio",
+        )
+    };
+    for key in keys {
+        if section.has(key) {
+            section.wrong(key, format!("`{key}` has no effect here: {why}"));
+        }
+    }
+}
+
+/// The entry line by line, with its variables as they were written.
+fn written(section: &Section<'_>) -> String {
+    let lines = section.entries().map(|(key, field)| format!("{} = {}", key.name, field.place().text().trim()));
+    lines.collect::<Vec<_>>().join("\n")
+}
