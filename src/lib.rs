@@ -9,3 +9,4 @@ pub mod wire;
 pub mod protocol;
 pub mod transport;
 pub mod session;
+pub mod report;
