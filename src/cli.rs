@@ -1,9 +1,12 @@
 //! The command line: argv becomes a command, a command becomes an exit code. One file per command; what several
 //! commands share (the terminal, complaints, exit codes, parameters) has a file of its own.
 
+pub mod adhoc;
 pub mod args;
+pub mod check;
 pub mod complaint;
 pub mod completions;
+pub mod connection;
 pub mod exit;
 pub mod explain;
 pub mod jq;
@@ -48,13 +51,21 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<exit::Code, Complaint> {
-    match command {
-        Command::Explain(explain) => explain::run(&explain),
-        Command::Completions(completions) => completions::run(&completions),
-        Command::Man(man) => man::run(&man),
-        Command::AdHoc(_) | Command::Check(_) | Command::Demo(_) => {
-            Err(Complaint::new(exit::Code::Bug, "this command is not wired up"))
+/// Carries a command out; gives the exit code as the shell sees it.
+fn dispatch(command: Command) -> Result<u8, Complaint> {
+    let not_yet = || Complaint::new(exit::Code::Bug, "the running half is not connected yet");
+    let code = match command {
+        Command::Explain(explain) => explain::run(&explain)?,
+        Command::Completions(completions) => completions::run(&completions)?,
+        Command::Man(man) => man::run(&man)?,
+        Command::AdHoc(ad_hoc) => {
+            adhoc::prepare(&ad_hoc)?;
+            return Err(not_yet());
         }
-    }
+        Command::Check(check) => {
+            check::prepare(&check)?;
+            return Err(not_yet());
+        }
+    };
+    Ok(code.number())
 }

@@ -10,3 +10,4 @@ pub mod protocol;
 pub mod transport;
 pub mod session;
 pub mod report;
+pub mod cli;

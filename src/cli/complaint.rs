@@ -71,10 +71,7 @@ mod tests {
     #[test]
     fn a_complaint_has_a_hint_below_it() {
         let complaint = Complaint::usage("no target named `x\u{1b}`").hint("see `mcp-probe --help`");
-        assert_eq!(
-            complaint.text(&Look::PLAIN),
-            "error: no target named `x\\u{1b}`\nhint: see `mcp-probe --help`\n"
-        );
+        assert_eq!(complaint.text(&Look::PLAIN), "error: no target named `x\\u{1b}`\nhint: see `mcp-probe --help`\n");
         let narrow = Look { width: Some(24), colour: false };
         assert_eq!(
             complaint.text(&narrow),

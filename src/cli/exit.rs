@@ -166,7 +166,13 @@ mod tests {
                 let expected = match reason.code() {
                     "auth" => 3,
                     "spawn" | "exited" | "resolve" | "connect" | "tls" | "closed" => 4,
-                    "timeout" => if connected { 1 } else { 4 },
+                    "timeout" => {
+                        if connected {
+                            1
+                        } else {
+                            4
+                        }
+                    }
                     "rpc_error" | "tool_error" => 5,
                     "internal" => 70,
                     _ => 1,
