@@ -10,6 +10,7 @@ pub mod connection;
 pub mod exit;
 pub mod explain;
 pub mod jq;
+pub mod listeners;
 pub mod man;
 pub mod output;
 pub mod params;

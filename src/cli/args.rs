@@ -97,6 +97,9 @@ pub struct AdHoc {
     /// target: every target found in the project
     #[arg(value_name = "METHOD|TARGET", hide_possible_values = true)]
     pub words: Vec<String>,
+    /// The server's command, started over stdio
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
     /// What the call says.
     #[command(flatten)]
     pub call: CallOptions,
@@ -115,9 +118,6 @@ pub struct AdHoc {
     /// The JSON-RPC reply as received, one per page
     #[arg(long, help_heading = "Output", conflicts_with = "json")]
     pub raw: bool,
-    /// The server's command, started over stdio
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 /// What a call says.
@@ -172,10 +172,10 @@ pub struct ConnectionOptions {
     /// A bearer token: as it is, from a file, or from a variable (one named target only)
     #[arg(long, value_name = "TOKEN|@FILE|env:VAR")]
     pub bearer: Option<String>,
-    /// Time for one call
+    /// Time for one call [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
-    /// Time for starting or connecting, detection and handshake
+    /// Time for starting or connecting, detection and handshake [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub startup_timeout: Option<Duration>,
     /// A variable in the environment of the server's command; may be repeated (one named target only)
@@ -247,6 +247,9 @@ pub struct CheckArgs {
     /// Probe files, URLs or names of targets; by default ./mcp-probe.toml and ./probes/*.toml
     #[arg(value_name = "PATH|TARGET")]
     pub words: Vec<String>,
+    /// The server's command, started over stdio
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
     /// Only probes whose name matches; may be repeated
     #[arg(long, value_name = "GLOB", help_heading = "Targets")]
     pub probe: Vec<String>,
@@ -271,9 +274,6 @@ pub struct CheckArgs {
     /// How it is told.
     #[command(flatten)]
     pub output: OutputOptions,
-    /// The server's command, started over stdio
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 /// `mcp-probe explain [WORD]`.
@@ -389,7 +389,15 @@ pub enum Parsed {
 /// When what was typed cannot be meant.
 pub fn parse(mut argv: Vec<OsString>) -> Result<Parsed, Complaint> {
     let cli = Cli::command();
-    let first = first_word(&argv, &cli);
+    let mut first = first_word(&argv, &cli);
+    if let Some(at) = first
+        && argv[at] == "help"
+    {
+        // `help`, `help check`: as people type it.
+        argv.remove(at);
+        argv.push("--help".into());
+        first = first_word(&argv, &cli);
+    }
     let is_command =
         |at: &usize| argv.get(*at).and_then(|word| word.to_str()).is_some_and(|word| names_command(&cli, word));
     let parsed = match first {

@@ -82,8 +82,11 @@ pub fn tell(
         };
         if let Err(error) = write_whole(path, text.as_bytes()) {
             undelivered = true;
-            let _ = Complaint::new(Code::Undelivered, format!("the report {} could not be written: {error}", path.display()))
-                .show(&Terminal::stderr(check.output.color));
+            let _ = Complaint::new(
+                Code::Undelivered,
+                format!("the report {} could not be written: {error}", path.display()),
+            )
+            .show(&Terminal::stderr(check.output.color));
         }
     }
     Ok(code(check, run.probes, undelivered))

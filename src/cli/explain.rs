@@ -40,7 +40,7 @@ pub fn topics() -> Vec<Topic> {
     }));
     topics.extend(Code::ALL.iter().map(|code| {
         let number = code.number().to_string();
-        topic(&number, "exit code", &format!("{}: {}", code.name(), code.meaning()), &[outcomes::code_note(*code)])
+        topic(&number, "exit code", code.meaning(), &[outcomes::code_note(*code)])
     }));
     topics.extend(findings::FINDINGS.iter().map(|finding| {
         topic(finding.id, "finding", finding.what, &[finding.why, &format!("To mend it: {}", finding.mend)])
@@ -76,6 +76,10 @@ pub fn run(explain: &ExplainArgs) -> Result<Code, Complaint> {
     let topics = topics();
     let text = match &explain.word {
         None => list(&topics, &look),
+        Some(word) if topics.iter().any(|topic| is_kind(topic, word)) => {
+            let topics: Vec<Topic> = topics.into_iter().filter(|topic| is_kind(topic, word)).collect();
+            list(&topics, &look)
+        }
         Some(word) => {
             let found: Vec<&Topic> = topics.iter().filter(|topic| topic.word.eq_ignore_ascii_case(word)).collect();
             if found.is_empty() {
@@ -86,6 +90,12 @@ pub fn run(explain: &ExplainArgs) -> Result<Code, Complaint> {
     };
     output::say(&text, false)?;
     Ok(Code::Healthy)
+}
+
+/// `reason`, `reasons`, `exit code`, `exit-codes`.
+fn is_kind(topic: &Topic, word: &str) -> bool {
+    let plain = word.to_lowercase().replace(['-', '_'], " ");
+    plain == topic.kind || plain.strip_suffix('s') == Some(topic.kind) || plain.strip_suffix("es") == Some(topic.kind)
 }
 
 fn unknown(word: &str, topics: &[Topic]) -> Complaint {
@@ -171,6 +181,15 @@ mod tests {
         assert!(text.starts_with("timeout (reason)\n  No answer within the time allowed.\n"), "{text}");
         assert!(text.contains("Exit code 4 before the handshake is complete, else 1."), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    }
+
+    #[test]
+    fn a_kind_stands_for_all_its_words() {
+        let topics = topics();
+        for word in ["reason", "Reasons", "statuses", "exit-codes", "phase"] {
+            assert!(topics.iter().any(|topic| is_kind(topic, word)), "{word}");
+        }
+        assert!(!topics.iter().any(|topic| is_kind(topic, "timeout")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! reply's result.
 
 use jaq_core::load::{Arena, File, Loader, lex, parse};
-use jaq_core::{Compiler, Ctx, Vars, data, load, unwrap_valr};
+use jaq_core::{Compiler, Ctx, Vars, data, load};
 use jaq_json::Val;
 use serde_json::Value;
 
@@ -51,13 +51,17 @@ impl Jq {
             Err(error) => return Err((text, failed(format!("{error}")))),
         };
         let context = Ctx::<data::JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
-        for (count, output) in self.filter.id.run((context, input)).map(unwrap_valr).enumerate() {
+        for (count, output) in self.filter.id.run((context, input)).enumerate() {
             if count == OUTPUTS_MAX {
                 return Err((text, failed(format!("more than {OUTPUTS_MAX} outputs"))));
             }
             match output {
                 Ok(output) => text.push_str(&line(&output, look)),
-                Err(error) => return Err((text, failed(error.to_string()))),
+                // What is no error is `halt`: it ends the filter, never the program.
+                Err(exception) => match exception.get_err() {
+                    Ok(error) => return Err((text, failed(error.to_string()))),
+                    Err(_) => break,
+                },
             }
         }
         Ok(text)
@@ -161,6 +165,18 @@ mod tests {
         let (printed, complaint) = Jq::compile(".[] | . + 1").unwrap().run(&json!([1, "x"]), &Look::PLAIN).unwrap_err();
         assert_eq!(printed, "2\n");
         assert_eq!(complaint.code, Code::Failed);
+    }
+
+    #[test]
+    fn what_reaches_out_of_the_filter_is_harmless() {
+        assert_eq!(run("1, halt, 2", &json!(null)), "1\n");
+        for filter in
+            ["input", "[inputs]", "env | type", "$ENV | type", "now | type", "halt_error", "input_filename", "debug"]
+        {
+            if let Ok(jq) = Jq::compile(filter) {
+                drop(jq.run(&json!({"a": 1}), &Look::PLAIN));
+            }
+        }
     }
 
     #[test]

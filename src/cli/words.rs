@@ -63,7 +63,7 @@ fn meaning_with(ad_hoc: &AdHoc, is_file: impl Fn(&Path) -> bool) -> Result<Meani
     if let Some((first, rest)) = words.split_first()
         && is_method(first, &is_file)
     {
-        refuse_url_without_scheme(first)?;
+        refuse_url_without_scheme(first, true)?;
         method = Some(canonical(first));
         words = rest;
     }
@@ -121,7 +121,7 @@ fn named(words: &[String], is_file: &dyn Fn(&Path) -> bool) -> Result<Vec<Named>
             if is_file(Path::new(word)) {
                 return Ok(Named::Path(PathBuf::from(word)));
             }
-            refuse_url_without_scheme(word)?;
+            refuse_url_without_scheme(word, false)?;
             if word.contains('/') || word.contains('\\') {
                 let complaint = Complaint::usage(format!("there is no file `{word}`"));
                 return Err(if is_method(word, &|_: &Path| false) {
@@ -156,12 +156,15 @@ fn canonical(method: &str) -> String {
 }
 
 /// `localhost:8080/mcp` is meant as a URL; as a method or a name it would fail with a riddle.
-fn refuse_url_without_scheme(word: &str) -> Result<(), Complaint> {
+///
+/// Names with dots before a slash (`com.example/status`) are methods that vendors choose.
+fn refuse_url_without_scheme(word: &str, may_be_method: bool) -> Result<(), Complaint> {
     let authority = word.split('/').next().unwrap_or(word);
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let with_port = !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let with_path = word.contains('/')
-        && (host == "localhost" || (host.contains('.') && !host.starts_with('.') && port.is_empty()));
+    let dotted = host.contains('.') && !host.starts_with('.') && port.is_empty();
+    let address = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok();
+    let with_path = word.contains('/') && (address || (dotted && !may_be_method));
     if with_port || with_path {
         let scheme = if host == "localhost" || host.starts_with("127.") || host == "[::1]" { "http" } else { "https" };
         return Err(Complaint::usage(format!("`{word}` looks like a URL without its scheme"))
@@ -202,6 +205,14 @@ pub fn unknown(word: &str, all: &[String], known: &[String]) -> Complaint {
     complaint.hint(format!("targets here: {shown}"))
 }
 
+/// What to say when nothing was named and nothing can be found.
+#[must_use]
+pub fn nothing_found() -> Complaint {
+    Complaint::new(super::exit::Code::Nothing, "no target was named, and none can be found from here").hint(
+        "name a URL (mcp-probe https://host/mcp) or a command (mcp-probe -- npx -y some-server); `mcp-probe --help` has examples",
+    )
+}
+
 /// The nearest of some words, when it is near enough to be what was meant.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -234,6 +245,7 @@ mod tests {
             (vec!["initialize", "a", "b"], Some("initialize"), vec![name("a"), name("b")]),
             (vec!["weather"], None, vec![name("weather")]),
             (vec!["https://host/mcp"], None, vec![Named::Url("https://host/mcp".into())]),
+            (vec!["com.example/status"], Some("com.example/status"), vec![]),
             (vec!["x/y", "unix:/run/a.sock"], Some("x/y"), vec![Named::Url("unix:/run/a.sock".into())]),
             (vec!["probes/a.toml"], None, vec![Named::Path("probes/a.toml".into())]),
             (vec!["ping"], None, vec![Named::Path("ping".into())]),
@@ -246,6 +258,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_explained() {
         for (words, hint) in [
+            (vec!["127.0.0.1/mcp"], "write http://127.0.0.1/mcp"),
             (vec!["localhost:8080/mcp"], "write http://localhost:8080/mcp"),
             (vec!["tools/list", "mcp.example.com/mcp"], "write https://mcp.example.com/mcp"),
             (vec!["weather", "tools/list"], "it comes first: mcp-probe tools/list TARGET"),

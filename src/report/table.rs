@@ -207,7 +207,7 @@ mod tests {
             "PROBE  TARGET   STATUS   LATENCY  PROTOCOL          DETAIL\n\
              alive  files    healthy   1.1 ms  2026-07-28 stdio  1 step\n\
              smoke  weather  failed    4.2 ms  2025-11-25 http   check: tools: expected to\n                                                    \
-             include \"forecast\", got 1\n                                                     tool: \"echo\"\n"
+             include \"forecast\", got 1\n                                                    tool: \"echo\"\n"
         );
     }
 

@@ -15,8 +15,8 @@ Examples:
 
   One list, one call, one resource
     mcp-probe tools/list https://host/mcp
-    mcp-probe tools/call https://host/mcp --tool forecast --arg city=Oslo --arg days:=3
-    mcp-probe tools/call https://host/mcp --tool echo --args '{\"message\":\"hi\"}'
+    mcp-probe tools/call weather --tool forecast --arg city=Oslo --arg days:=3
+    mcp-probe tools/call weather --tool echo --args '{\"message\":\"hi\"}'
     mcp-probe resources/read files --param uri=file:///etc/hostname
 
   Any method, any parameters, any revision
@@ -39,24 +39,29 @@ Examples:
     mcp-probe tools/list https://host/mcp --trace wire.jsonl
 
 Targets:
-  A URL, a command after `--`, or a name found in -f FILE, ./mcp-probe.toml, ./probes/*.toml and the files of MCP
-  clients. What follows `--` is the server's command, always: options of mcp-probe stand before it.
+  A URL, a command after `--`, or a name found in -f FILE, ./mcp-probe.toml,
+  ./probes/*.toml and the files of MCP clients. What follows `--` is the
+  server's command, always: options of mcp-probe stand before it.
 
 Exit codes:
-  0 healthy   1 wrong or too slow   2 usage   3 authentication   4 unreachable   5 error of the server
-  6 nothing to do   7 not delivered   8 unknown   70 a bug here   130, 143 interrupted, terminated";
+  0 healthy            1 wrong or too slow   2 usage       3 authentication
+  4 unreachable        5 error of server     6 nothing to do
+  7 not delivered      8 unknown             70 a bug here
+  130 interrupted      143 terminated";
 
 pub(super) const CHECK: &str = "\
 Examples:
-  mcp-probe check                                   ./mcp-probe.toml and ./probes/*.toml
-  mcp-probe check smoke.toml --probe 'login-*'      some probes of one file
-  mcp-probe check https://host/mcp                  no file: open, read the lists that are announced
-  mcp-probe check --json > report.json              for scripts; also --report json=report.json beside the table
-  mcp-probe check --fail-on degraded                a warning is a failure, too
+  mcp-probe check                            ./mcp-probe.toml, ./probes/*.toml
+  mcp-probe check a.toml --probe 'login-*'   some probes of one file
+  mcp-probe check https://host/mcp           no file: open, read the lists
+  mcp-probe check --json > report.json       for scripts
+  mcp-probe check --report json=report.json  the same, beside the table
+  mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  mcp-probe completions bash > ~/.local/share/bash-completion/completions/mcp-probe
-  mcp-probe completions zsh  > ~/.zfunc/_mcp-probe
-  mcp-probe completions fish > ~/.config/fish/completions/mcp-probe.fish";
+  mcp-probe completions zsh > ~/.zfunc/_mcp-probe
+  mcp-probe completions fish > ~/.config/fish/completions/mcp-probe.fish
+  mcp-probe completions bash \\
+    > ~/.local/share/bash-completion/completions/mcp-probe";

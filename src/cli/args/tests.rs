@@ -73,12 +73,14 @@ fn options_before_a_command_belong_to_it() {
 
 #[test]
 fn help_and_version_are_answers() {
-    for line in ["--help", "-h", "--version", "check --help", "tools/list --help"] {
+    for line in ["--help", "-h", "--version", "check --help", "tools/list --help", "help", "help check"] {
         let (text, code) = said(line);
         assert_eq!(code, Code::Healthy, "{line}");
         assert!(!text.is_empty());
     }
     let (help, _) = said("--help");
+    assert_eq!(said("help check").0, said("check --help").0);
+    assert_eq!(said("help").0, help);
     assert!(help.contains("Commands:") && help.contains("--jq '.tools[].name'"), "{help}");
 }
 
