@@ -13,6 +13,7 @@ pub mod session;
 pub mod check;
 pub mod plan;
 pub mod run;
+pub mod report;
 pub mod files;
 pub mod demo;
 pub mod cli;

@@ -61,6 +61,17 @@ impl Masker {
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
+    /// Adds every value of another set.
+    pub fn absorb(&self, other: &Self) {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return;
+        }
+        let values = other.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        for value in values {
+            self.add(&value);
+        }
+    }
+
     /// The text with every secret replaced by [`MASK`].
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {

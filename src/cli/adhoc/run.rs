@@ -1,0 +1,263 @@
+//! Carries an ad hoc call out: every target side by side, each told when its answer is there, each closed afterwards.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+
+use super::{Outcome, Request, Teller, prepare};
+use crate::base::duration;
+use crate::base::ids::RunId;
+use crate::cli::args::AdHoc;
+use crate::cli::complaint::Complaint;
+use crate::cli::consent::Consents;
+use crate::cli::exit::Code;
+use crate::cli::words::Named;
+use crate::cli::{listeners, live, targets};
+use crate::event::{Cause, Finding, Phases, Publisher, Reason, Status};
+use crate::plan::{Endpoint, TIMEOUT, Target};
+use crate::report::call::{AnswerTold, CallTold, CertificateTold, ErrorTold, Heading, OverviewTold};
+use crate::run::Context;
+use crate::run::adhoc::{self, CallOutcome, CallPlan, Found, Overview, opens};
+use crate::run::reach::Stage;
+use crate::session::{Call, Closing, Exchange};
+
+/// Targets that are asked at the same time.
+const TOGETHER_MAX: usize = 32;
+
+/// Runs the command; gives the exit code as the shell sees it.
+///
+/// # Errors
+/// When something cannot be meant, is not there, or cannot be told.
+pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
+    let request = prepare(ad_hoc)?;
+    refuse(&request)?;
+    let color = request.output.color;
+    let resolved = targets::resolve(&request.named, &request.connection, &request.selection, color)?;
+    let single = matches!(request.named.as_slice(), [Named::Url(_) | Named::Command(_) | Named::Name(_)]);
+    let mut consents = Consents::open(request.selection.yes);
+    let (agreed, refused): (Vec<Target>, Vec<Target>) =
+        resolved.targets.into_iter().partition(|target| consents.agrees(target));
+    let consumers = listeners::consumers(&request.output, agreed.len() > 1)?;
+    let wire = !consumers.is_empty();
+    let publisher = Publisher::new(RunId::random(), consumers, wire);
+    let mut teller = Teller::new(&request, single, resolved.masker.clone());
+    let guarded = !single || request.repeat > 1;
+    live::run(|signals| async move {
+        let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
+        for target in &refused {
+            teller.tell(unasked(&request, target))?;
+        }
+        let told = ask_all(&cx, &request, agreed, &mut teller).await;
+        let errors = publisher.finish();
+        told?;
+        if let Some(error) = errors.first() {
+            return Err(Complaint::new(Code::Undelivered, error.to_string()));
+        }
+        teller.finish()
+    })
+}
+
+/// What cannot be meant of the methods that open a conversation.
+fn refuse(request: &Request) -> Result<(), Complaint> {
+    let Some(method) = request.method.as_deref().filter(|method| opens(method)) else { return Ok(()) };
+    if request.params.as_ref().is_some_and(|params| params.as_object().is_none_or(|members| !members.is_empty())) {
+        return Err(Complaint::usage(format!("{method} takes no parameters here: mcp-probe fills them in"))
+            .hint("--protocol chooses the version that is asked for"));
+    }
+    if request.repeat > 1 {
+        return Err(Complaint::usage(format!("{method} is sent once in a session, so -n makes no sense with it")));
+    }
+    let wrong = match (method, request.connection.protocol.as_deref()) {
+        (_, None | Some("auto")) => false,
+        ("initialize", Some(protocol)) => protocol == "modern" || protocol >= "2026" && protocol != "legacy",
+        (_, Some(protocol)) => protocol == "legacy" || protocol < "2026",
+    };
+    if wrong {
+        return Err(Complaint::usage(format!("{method} does not exist in the protocol that --protocol asks for"))
+            .hint("initialize belongs to the legacy era (up to 2025-11-25), server/discover to the modern one"));
+    }
+    Ok(())
+}
+
+/// Answers are told as they come; sessions are closed while others still answer.
+async fn ask_all(cx: &Context, request: &Request, agreed: Vec<Target>, teller: &mut Teller<'_>) -> Result<(), Complaint> {
+    let stage = Stage::default();
+    let text = match agreed.as_slice() {
+        [one] => format!("{} {}", request.method.as_deref().unwrap_or("asking"), one.name),
+        several => format!("{} targets", several.len()),
+    };
+    let mut progress = listeners::progress(&text, &request.output);
+    let mut waiting = agreed.into_iter();
+    let mut asking = FuturesUnordered::new();
+    let mut closing = FuturesUnordered::new();
+    let mut told = Ok(());
+    for target in waiting.by_ref().take(TOGETHER_MAX) {
+        asking.push(ask(cx, &stage, request, target));
+    }
+    while !(asking.is_empty() && closing.is_empty()) {
+        tokio::select! {
+            biased;
+            Some((outcome, rest)) = asking.next() => {
+                progress.clear();
+                let name = outcome.heading().target.clone();
+                let known = outcome.heading().findings.clone();
+                if told.is_ok() {
+                    told = teller.tell(outcome);
+                }
+                if let Some(rest) = rest {
+                    closing.push(close(cx.grace, name, known, rest));
+                }
+                if let Some(target) = waiting.next() {
+                    asking.push(ask(cx, &stage, request, target));
+                }
+            }
+            Some((name, late)) = closing.next() => {
+                if told.is_ok() {
+                    told = teller.tell_late(&name, &late);
+                }
+            }
+        }
+    }
+    stage.strike(cx.grace).await;
+    told
+}
+
+async fn close(grace: Duration, target: String, known: Vec<Finding>, closing: Closing) -> (String, Vec<Finding>) {
+    let ending = closing.finish(grace).await;
+    let is_new = |finding: &Finding| !known.iter().any(|have| have.id == finding.id && have.path == finding.path);
+    (target, ending.findings.into_iter().filter(is_new).collect())
+}
+
+async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> (Outcome, Option<Closing>) {
+    let timeout = request.connection.timeout.unwrap_or(TIMEOUT);
+    let reach = match stage.reach(cx, &target).await {
+        Ok(reach) => reach,
+        Err(cause) => return (unreached(request, &target, cause), None),
+    };
+    match &request.method {
+        Some(method) => {
+            let plan = CallPlan {
+                call: Call::new(method.clone(), request.params.clone().unwrap_or(Value::Null)),
+                timeout,
+                repeat: u32::try_from(request.repeat).unwrap_or(u32::MAX),
+                interval: request.interval,
+                allow_side_effects: request.allow_side_effects,
+            };
+            let (outcome, closing) = adhoc::call(cx, &reach, &plan).await;
+            (Outcome::Call(call_told(method, &target, outcome)), closing)
+        }
+        None => {
+            let (overview, closing) = adhoc::overview(cx, &reach, timeout).await;
+            (Outcome::Overview(overview_told(&target, overview)), closing)
+        }
+    }
+}
+
+/// A target that nobody agreed to start.
+fn unasked(request: &Request, target: &Target) -> Outcome {
+    unreached(request, target, targets::no_consent(target))
+}
+
+fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
+    let heading = Heading {
+        target: target.name.clone(),
+        labels: target.labels.clone(),
+        status: crate::run::verdict::status_of(cause.reason),
+        cause: Some(cause),
+        connected: false,
+        server: None,
+        protocol: None,
+        phases: Phases::default(),
+        findings: Vec::new(),
+        certificate: None,
+        insecure: false,
+        usage: false,
+    };
+    match &request.method {
+        Some(method) => Outcome::Call(CallTold { heading, method: method.clone(), answer: None, latency: None }),
+        None => Outcome::Overview(OverviewTold {
+            heading,
+            capabilities: Value::Null,
+            instructions: None,
+            lists: Vec::new(),
+        }),
+    }
+}
+
+fn heading(target: &Target, found: Found) -> Heading {
+    let https = matches!(&target.endpoint, Endpoint::Url(url) if url.starts_with("https:"));
+    let mut cause = found.cause;
+    // A time-out of the start names the limit, so that it is plain which one to raise.
+    if let Some(cause) = &mut cause
+        && cause.reason == Reason::Timeout
+        && !found.connected
+        && found.status == Status::Failed
+    {
+        let (first, rest) = cause.message.split_once('\n').map_or((cause.message.as_str(), None), |(a, b)| (a, Some(b)));
+        let limit = duration::written(target.startup_timeout);
+        let mut message = format!("{first}; --startup-timeout ({limit} here) allows more");
+        if let Some(rest) = rest {
+            message.push('\n');
+            message.push_str(rest);
+        }
+        cause.message = message;
+    }
+    Heading {
+        target: found.target,
+        labels: target.labels.clone(),
+        status: found.status,
+        cause,
+        connected: found.connected,
+        server: found.server,
+        protocol: found.protocol,
+        phases: found.phases,
+        findings: found.findings,
+        certificate: found
+            .certificate
+            .map(|certificate| CertificateTold { not_after: certificate.not_after, subject: certificate.subject }),
+        insecure: target.tls.insecure && https,
+        usage: found.withheld,
+    }
+}
+
+fn answer_told(exchange: Exchange) -> AnswerTold {
+    let (latency, first_byte) = (exchange.marks.latency(), exchange.marks.first_byte());
+    let (body, raw) = match exchange.reply {
+        Ok(reply) => {
+            let body = reply.body.map_err(|error| ErrorTold { code: error.code, message: error.message, data: error.data });
+            (Some(body), reply.raw)
+        }
+        Err(_) => (None, Vec::new()),
+    };
+    AnswerTold {
+        method: exchange.method,
+        body,
+        raw,
+        latency,
+        first_byte,
+        total: exchange.total,
+        pages: exchange.pages,
+        request_bytes: exchange.request_bytes,
+        response_bytes: exchange.response_bytes,
+    }
+}
+
+fn call_told(method: &str, target: &Target, outcome: CallOutcome) -> CallTold {
+    CallTold {
+        heading: heading(target, outcome.found),
+        method: method.to_owned(),
+        answer: outcome.exchange.filter(|exchange| exchange.method == method).map(answer_told),
+        latency: outcome.latency,
+    }
+}
+
+fn overview_told(target: &Target, overview: Overview) -> OverviewTold {
+    OverviewTold {
+        heading: heading(target, overview.found),
+        capabilities: overview.facts.as_ref().map_or(Value::Null, |facts| facts.capabilities.clone()),
+        instructions: overview.facts.and_then(|facts| facts.instructions),
+        lists: overview.lists.into_iter().map(answer_told).collect(),
+    }
+}

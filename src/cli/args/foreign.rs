@@ -1,0 +1,117 @@
+//! What clap has to say, and what people mean who type the options of another tool.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::super::exit::Code;
+use super::Parsed;
+
+/// Options of other tools, with what to write here.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &["--cli"],
+        "mcp-probe needs no mode, and the server's command goes after `--`: mcp-probe tools/list -- npx -y some-server",
+    ),
+    (&["--method"], "the method is the first word: mcp-probe tools/list https://host/mcp"),
+    (
+        &["--server-url", "--url", "--mcp", "--http-url", "--endpoint"],
+        "a URL is written as it is: mcp-probe tools/list https://host/mcp",
+    ),
+    (
+        &["--stdio", "--mcp-stdio", "--command", "--server-command"],
+        "the server's command goes after `--`: mcp-probe tools/list -- npx -y some-server",
+    ),
+    (&["--tool-name", "--name"], "name the tool with --tool: mcp-probe tools/call TARGET --tool NAME --arg key=value"),
+    (
+        &["--tool-arg", "--tool-args", "--argument"],
+        "arguments are --arg key=value (a string) or --arg key:=JSON; all at once: --args '{…}'",
+    ),
+    (
+        &["--tool-args-json", "--input-json", "--args-json"],
+        "all arguments at once: --args '{…}', --args @FILE or --args @-",
+    ),
+    (&["--prompt-name"], "name the prompt with --prompt: mcp-probe prompts/get TARGET --prompt NAME --arg key=value"),
+    (&["--prompt-args"], "arguments are --arg key=value"),
+    (&["--server"], "the target is named as a word: mcp-probe tools/list NAME"),
+    (&["--config"], "files are read with -f FILE"),
+    (&["--access-token", "--auth", "--token"], "a bearer token is --bearer TOKEN, --bearer @FILE or --bearer env:VAR"),
+    (&["--auth-header"], "a header is -H 'Name: value'"),
+    (&["--connect-timeout"], "starting and connecting is bounded by --startup-timeout 10s, a call by --timeout 10s"),
+    (
+        &["--format", "--output", "-o"],
+        "JSON is --json; without it a terminal gets a table and a pipe gets rows separated by tabs",
+    ),
+    (
+        &["--protocol-era", "--protocol-version"],
+        "the era or version is pinned with --protocol modern|legacy|2025-06-18",
+    ),
+    (&["--data", "-d", "--body"], "parameters are --param key=value or --params '{…}'"),
+    (&["--list"], "lists are methods: mcp-probe tools/list TARGET, or just mcp-probe TARGET for all of them"),
+    (&["--color=yes"], "colours are --color auto|always|never"),
+];
+
+/// Help and version are answers; everything else is a complaint with exit code 2.
+pub(super) fn said(error: &clap::Error, argv: &[OsString]) -> Parsed {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Parsed::Said { text: super::ansi(&error.render(), false), to_stderr: false, code: Code::Healthy }
+        }
+        _ => {
+            let rendered = super::ansi(&error.render(), true);
+            let mut text = complaint_of(&rendered);
+            if let Some(hint) = hint(error, argv) {
+                text.push_str(&format!("hint: {hint}\n"));
+            } else {
+                text.push_str("hint: `mcp-probe --help` shows the grammar with examples\n");
+            }
+            Parsed::Said { text, to_stderr: true, code: Code::Usage }
+        }
+    }
+}
+
+/// The complaint without clap's usage block, which shows one line of a grammar that has three.
+fn complaint_of(rendered: &str) -> String {
+    let mut kept = String::new();
+    for paragraph in rendered.split("\n\n") {
+        let plain: String = strip_ansi(paragraph);
+        let plain = plain.trim_start();
+        if plain.starts_with("Usage:") || plain.starts_with("For more information") {
+            break;
+        }
+        // Clap advises `-- --option`, which would make the option the server's command.
+        let lines: Vec<&str> = paragraph.lines().filter(|line| !line.contains("to pass '")).collect();
+        let paragraph = lines.join("\n");
+        if !paragraph.trim().is_empty() {
+            kept.push_str(paragraph.trim_end());
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+fn strip_ansi(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    let name = argument.split('=').next().unwrap_or(argument);
+    if let Some((_, hint)) = FOREIGN.iter().find(|(names, _)| names.contains(&name)) {
+        return Some((*hint).to_owned());
+    }
+    let before: Vec<String> = argv
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .take_while(|word| word != name && !word.starts_with(&format!("{name}=")))
+        .collect();
+    super::super::words::looks_like_command(&before).map(|at| {
+        let method = before[..at].join(" ");
+        let method = if method.is_empty() { String::new() } else { format!("{method} ") };
+        format!("the server's command goes after `--`: mcp-probe {method}-- {} {name} …", before[at..].join(" "))
+    })
+}

@@ -1,0 +1,67 @@
+//! The prose of `--help`: the grammar in four lines, and examples that can be copied.
+
+pub(super) const USAGE: &str = "mcp-probe <METHOD> [TARGET]... [OPTIONS] [-- COMMAND [ARG]...]
+       mcp-probe [TARGET]... [OPTIONS] [-- COMMAND [ARG]...]
+       mcp-probe <COMMAND> [OPTIONS]";
+
+pub(super) const SHORT: &str =
+    "`mcp-probe --help` says more, with examples; `mcp-probe explain` lists every word of the output.";
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  What can this server do?
+    mcp-probe https://host/mcp
+    mcp-probe -- npx -y @modelcontextprotocol/server-everything
+
+  One list, one call, one resource
+    mcp-probe tools/list https://host/mcp
+    mcp-probe tools/call weather --tool forecast --arg city=Oslo --arg days:=3
+    mcp-probe tools/call weather --tool echo --args '{\"message\":\"hi\"}'
+    mcp-probe resources/read files --param uri=file:///etc/hostname
+
+  Any method, any parameters, any revision
+    mcp-probe initialize https://host/mcp --protocol 2025-06-18
+    mcp-probe completion/complete weather --params @request.json
+
+  For scripts
+    mcp-probe tools/list https://host/mcp --jq '.tools[].name'
+    mcp-probe tools/list https://host/mcp --json | jq .latency_ms
+    mcp-probe tools/list https://host/mcp | cut -f1
+
+  How fast is it?
+    mcp-probe tools/list weather -n 200 --interval 50ms
+
+  Credentials
+    mcp-probe tools/list https://host/mcp --bearer env:TOKEN -H 'X-Team: search'
+
+  What went over the wire?
+    mcp-probe tools/list https://host/mcp -v
+    mcp-probe tools/list https://host/mcp --trace wire.jsonl
+
+Targets:
+  A URL, a command after `--`, or a name found in -f FILE, ./mcp-probe.toml,
+  ./probes/*.toml and the files of MCP clients. What follows `--` is the
+  server's command, always: options of mcp-probe stand before it.
+
+Exit codes:
+  0 healthy            1 wrong or too slow   2 usage       3 authentication
+  4 unreachable        5 error of server     6 nothing to do
+  7 not delivered      8 unknown             70 a bug here
+  130 interrupted      143 terminated";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  mcp-probe check                            ./mcp-probe.toml, ./probes/*.toml
+  mcp-probe check a.toml --probe 'login-*'   some probes of one file
+  mcp-probe check https://host/mcp           no file: open, read the lists
+  mcp-probe check --json > report.json       for scripts
+  mcp-probe check --report json=report.json  the same, beside the table
+  mcp-probe check --fail-on degraded         a warning is a failure, too
+  mcp-probe check -l env=prod --exit-style nagios";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  mcp-probe completions zsh > ~/.zfunc/_mcp-probe
+  mcp-probe completions fish > ~/.config/fish/completions/mcp-probe.fish
+  mcp-probe completions bash \\
+    > ~/.local/share/bash-completion/completions/mcp-probe";

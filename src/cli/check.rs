@@ -1,0 +1,225 @@
+//! `mcp-probe check`: where its reports go, and which code it ends with. Reading the files and running the probes
+//! is done by the modules below this one.
+
+pub mod run;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::args::{CheckArgs, ExitStyle, FailOn, Report, ReportFormat};
+use super::complaint::Complaint;
+use super::connection::{self, Connection};
+use super::exit::{self, Code, Ending};
+use super::output;
+use super::terminal::Terminal;
+use super::words::{self, Named};
+use crate::base::secret::Masker;
+use crate::event::ProbeOutcome;
+use crate::report::json::{self, Run};
+use crate::report::render::value;
+use crate::report::{Look, table};
+
+/// Everything that was asked for, checked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Files and targets that were named; none means the project's own files.
+    pub named: Vec<Named>,
+    /// How targets are reached.
+    pub connection: Connection,
+    /// The format on stdout.
+    pub stdout: ReportFormat,
+    /// Reports into files.
+    pub files: Vec<(ReportFormat, PathBuf)>,
+}
+
+/// Checks what was typed.
+///
+/// # Errors
+/// When something cannot be meant.
+pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
+    let named = words::targets(&check.words, &check.command)?;
+    let connection = connection::connection(&check.connection, &named)?;
+    let mut on_stdout: Vec<ReportFormat> =
+        check.report.iter().filter(|report| report.file.is_none()).map(|report| report.format).collect();
+    if check.output.json && !on_stdout.contains(&ReportFormat::Json) {
+        on_stdout.push(ReportFormat::Json);
+    }
+    if on_stdout.len() > 1 {
+        return Err(Complaint::usage("two reports cannot share stdout")
+            .hint("give one of them a file: --report json=report.json"));
+    }
+    let files =
+        check.report.iter().filter_map(|Report { format, file }| file.clone().map(|file| (*format, file))).collect();
+    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(ReportFormat::Table), files })
+}
+
+/// Prints the report, writes the files, gives the exit code as the shell sees it. `undelivered` says that something
+/// that was required could not be told.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn tell(
+    check: &CheckArgs,
+    request: &Request,
+    run: &Run<'_>,
+    masker: &Masker,
+    undelivered: bool,
+) -> Result<u8, Complaint> {
+    let stdout = Terminal::stdout(check.output.color).look;
+    let stderr = Terminal::stderr(check.output.color).look;
+    match request.stdout {
+        ReportFormat::Json => output::say(&json_text(run, masker, &stdout)?, false)?,
+        ReportFormat::Table => {
+            let text = table_text(run, &stdout, &stderr, check.output.quiet);
+            output::say(&masker.mask(&text.stdout), false)?;
+            output::say(&masker.mask(&text.stderr), true)?;
+        }
+    }
+    let mut undelivered = undelivered;
+    for (format, path) in &request.files {
+        let text = match format {
+            ReportFormat::Json => json_text(run, masker, &Look::PLAIN)?,
+            ReportFormat::Table => masker.mask(&table::rows(run, &Look::PLAIN)).into_owned(),
+        };
+        if let Err(error) = write_whole(path, text.as_bytes()) {
+            undelivered = true;
+            let _ = Complaint::new(
+                Code::Undelivered,
+                format!("the report {} could not be written: {error}", path.display()),
+            )
+            .show(&Terminal::stderr(check.output.color));
+        }
+    }
+    Ok(code(check, run.probes, undelivered))
+}
+
+fn code(check: &CheckArgs, probes: &[ProbeOutcome], undelivered: bool) -> u8 {
+    let endings: Vec<Ending> =
+        probes.iter().map(|probe| Ending::new(probe.status, probe.cause.as_ref(), probe.connected)).collect();
+    let code = exit::fold(endings.clone(), check.fail_on == Some(FailOn::Degraded), undelivered);
+    match check.exit_style {
+        None => code.number(),
+        Some(ExitStyle::Nagios) => exit::nagios(endings, code),
+    }
+}
+
+struct Text {
+    stdout: String,
+    stderr: String,
+}
+
+/// On a terminal everything is one text. Elsewhere rows are for the program that reads them, and the story for the
+/// person who reads the log.
+fn table_text(run: &Run<'_>, stdout: &Look, stderr: &Look, quiet: bool) -> Text {
+    let rows = table::rows(run, stdout);
+    if !stdout.is_terminal() {
+        let story = if quiet { String::new() } else { table::details(run, stderr) + &table::summary(run, stderr) };
+        return Text { stdout: rows, stderr: story };
+    }
+    let mut text = rows;
+    let details = table::details(run, stdout);
+    if !details.is_empty() {
+        text.push('\n');
+        text.push_str(&details);
+    }
+    if !quiet {
+        text.push('\n');
+        text.push_str(&table::summary(run, stdout));
+    }
+    Text { stdout: text, stderr: String::new() }
+}
+
+fn json_text(run: &Run<'_>, masker: &Masker, look: &Look) -> Result<String, Complaint> {
+    let mut document: Value = json::document(run)
+        .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))?;
+    masker.mask_json(&mut document);
+    Ok(value::document(&document, look))
+}
+
+/// Beside it first, then renamed: whoever reads the report never sees half of one.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    if is_special {
+        return std::fs::write(path, bytes);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = PathBuf::from(beside);
+    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path)).inspect_err(|_| {
+        let _ = std::fs::remove_file(&beside);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::json::samples::{failed, healthy};
+
+    fn run(probes: &[ProbeOutcome]) -> Run<'_> {
+        Run { started_at: "2026-01-15T09:32:45Z".parse().unwrap(), duration: Duration::from_millis(12), probes }
+    }
+
+    #[test]
+    fn a_terminal_gets_one_text_and_a_log_gets_both_streams() {
+        let probes = [healthy(), failed()];
+        let person = Look { width: Some(80), colour: false };
+        let text = table_text(&run(&probes), &person, &person, false);
+        assert!(text.stderr.is_empty());
+        assert!(
+            text.stdout.starts_with("PROBE ") && text.stdout.ends_with("\n\n2 probes: 1 healthy, 1 failed in 12 ms\n")
+        );
+        let text = table_text(&run(&probes), &Look::PLAIN, &Look::PLAIN, false);
+        assert_eq!(text.stdout.lines().count(), 2);
+        assert!(text.stderr.starts_with("failed smoke on weather (check)\n"), "{}", text.stderr);
+        assert!(table_text(&run(&probes), &Look::PLAIN, &Look::PLAIN, true).stderr.is_empty());
+    }
+
+    #[test]
+    fn reports_go_where_they_were_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        write_whole(&path, b"{}").unwrap();
+        write_whole(&path, b"{1}").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"{1}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write_whole(&folder.path().join("no/such/folder"), b"").is_err());
+
+        let json_file = Report { format: ReportFormat::Json, file: Some(path.clone()) };
+        let check = CheckArgs { report: vec![json_file.clone()], ..CheckArgs::default() };
+        let request = prepare(&check).unwrap();
+        assert_eq!((request.stdout, request.files), (ReportFormat::Table, vec![(ReportFormat::Json, path)]));
+        let both = CheckArgs {
+            report: vec![
+                Report { format: ReportFormat::Table, file: None },
+                Report { format: ReportFormat::Json, file: None },
+            ],
+            ..CheckArgs::default()
+        };
+        assert_eq!(prepare(&both).unwrap_err().code, Code::Usage);
+    }
+
+    #[test]
+    fn a_report_format_never_changes_the_code() {
+        let mut check = CheckArgs::default();
+        assert_eq!(code(&check, &[healthy(), failed()], false), 1);
+        assert_eq!(code(&check, &[healthy()], false), 0);
+        assert_eq!(code(&check, &[healthy()], true), 7);
+        assert_eq!(code(&check, &[], false), 6);
+        check.exit_style = Some(ExitStyle::Nagios);
+        assert_eq!(code(&check, &[healthy(), failed()], false), 2);
+        assert_eq!(code(&check, &[], false), 3);
+    }
+
+    #[test]
+    fn json_is_one_document_without_secrets() {
+        let masker = Masker::default();
+        masker.add("weather-mcp");
+        let probes = [failed()];
+        let text = json_text(&run(&probes), &masker, &Look::PLAIN).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        assert!(!text.contains("weather-mcp") && text.contains("\"name\":\"***\""));
+    }
+}

@@ -1,0 +1,157 @@
+//! Carries `check` out: reads the files, runs what is selected, tells.
+
+use std::time::Instant;
+
+use super::{Request, prepare, tell};
+use crate::base::ids::RunId;
+use crate::base::secret::Masker;
+use crate::cli::args::CheckArgs;
+use crate::cli::complaint::Complaint;
+use crate::cli::consent::Consents;
+use crate::cli::exit::Code;
+use crate::cli::words::Named;
+use crate::cli::{listeners, live, targets};
+use crate::event::{Phases, ProbeOutcome, Publisher, Status};
+use crate::files::{Machine, default_paths, load};
+use crate::plan::{NotSelected, Plan, Selection};
+use crate::report::json::Run;
+use crate::run::{self, Context};
+
+/// Probes that run at the same time, unless `--jobs` says otherwise.
+const JOBS: u16 = 8;
+
+/// Runs the command; gives the exit code as the shell sees it.
+///
+/// # Errors
+/// When something cannot be meant, is not there, or cannot be told.
+pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
+    let request = prepare(check)?;
+    let (mut plan, masker) = plan(check, &request)?;
+    let withheld = withhold(check, &mut plan);
+    let consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
+    let wire = !consumers.is_empty();
+    let publisher = Publisher::new(RunId::random(), consumers, wire);
+    live::run(|signals| async move {
+        let started_at = jiff::Timestamp::now();
+        let begun = Instant::now();
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
+        let text = format!("{} probes", plan.pairs().count());
+        let mut progress = listeners::progress(&text, &check.output);
+        let mut outcomes = run::check::check(&cx, &plan, usize::from(check.jobs.unwrap_or(JOBS))).await;
+        progress.clear();
+        outcomes.extend(withheld);
+        let errors = publisher.finish();
+        for error in &errors {
+            let _ = crate::cli::output::say(&format!("error: {error}\n"), true);
+        }
+        let run = Run { started_at, duration: begun.elapsed(), probes: &outcomes };
+        tell(check, &request, &run, &masker, !errors.is_empty())
+    })
+}
+
+/// The probes of the files that were named, the built-in probe of the targets that were, or the project's files.
+fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complaint> {
+    let color = check.output.color;
+    let (paths, others): (Vec<_>, Vec<_>) =
+        request.named.iter().cloned().partition(|named| matches!(named, Named::Path(_)));
+    let mut plan = Plan::default();
+    let masker = Masker::default();
+    if !others.is_empty() {
+        let resolved = targets::resolve(&others, &request.connection, &check.selection, color)?;
+        masker.absorb(&resolved.masker);
+        plan = Plan::built_in(resolved.targets);
+        if !check.probe.is_empty() {
+            plan.probes.retain(|probe| check.probe.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
+        }
+    }
+    let mut files: Vec<_> = paths.into_iter().filter_map(|named| if let Named::Path(path) = named { Some(path) } else { None }).collect();
+    files.extend(check.selection.file.iter().filter(|_| others.is_empty()).cloned());
+    let found = files.is_empty() && others.is_empty();
+    if found {
+        files = default_paths(std::path::Path::new("."));
+        if files.is_empty() {
+            return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+                .hint("name a probe file, a URL, or a command after `--`"));
+        }
+    }
+    if !files.is_empty() {
+        let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
+        if !check.output.quiet {
+            targets::warn(&loaded.warnings, color);
+        }
+        let selection = Selection {
+            probes: check.probe.clone(),
+            targets: check.selection.target.clone(),
+            labels: targets::labels(&check.selection)?,
+        };
+        let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
+            NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
+            NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
+        })?;
+        masker.absorb(&selected.masker);
+        lay_over(&mut selected.plan, request)?;
+        plan.targets.append(&mut selected.plan.targets);
+        plan.probes.append(&mut selected.plan.probes);
+    }
+    if plan.pairs().next().is_none() {
+        return Err(Complaint::new(Code::Nothing, "no probe is selected"));
+    }
+    for target in &plan.targets {
+        targets::hide(target, &masker);
+    }
+    Ok((plan, masker))
+}
+
+/// What the command line says of reaching targets and of time wins over the files.
+fn lay_over(plan: &mut Plan, request: &Request) -> Result<(), Complaint> {
+    let connection = &request.connection;
+    for probe in &mut plan.probes {
+        if let Some(timeout) = connection.timeout {
+            probe.timeout = timeout;
+        }
+        for target in &mut probe.targets {
+            let mut changed = (**target).clone();
+            let startup = changed.startup_timeout;
+            targets::lay_over(&mut changed, connection)?;
+            if connection.startup_timeout.is_none() {
+                changed.startup_timeout = startup;
+            }
+            *target = changed.into();
+        }
+    }
+    Ok(())
+}
+
+/// Takes out what nobody agreed to; gives its outcomes, which are unknown.
+fn withhold(check: &CheckArgs, plan: &mut Plan) -> Vec<ProbeOutcome> {
+    let mut consents = Consents::open(check.selection.yes);
+    let refused: Vec<String> =
+        plan.targets.iter().filter(|target| !consents.agrees(target)).map(|target| target.name.clone()).collect();
+    let mut outcomes = Vec::new();
+    for probe in &mut plan.probes {
+        let name = probe.name.clone();
+        probe.targets.retain(|target| {
+            let withheld = refused.contains(&target.name);
+            if withheld {
+                outcomes.push(ProbeOutcome {
+                    name: name.clone(),
+                    target: target.name.clone(),
+                    labels: target.labels.clone(),
+                    started_at: jiff::Timestamp::now(),
+                    status: Status::Unknown,
+                    cause: Some(targets::no_consent(target)),
+                    connected: false,
+                    server: None,
+                    protocol: None,
+                    duration: std::time::Duration::ZERO,
+                    phases: Phases::default(),
+                    attempts: Vec::new(),
+                    steps: Vec::new(),
+                    findings: Vec::new(),
+                });
+            }
+            !withheld
+        });
+    }
+    outcomes
+}

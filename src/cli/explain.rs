@@ -1,0 +1,212 @@
+//! `mcp-probe explain WORD`: every word that the outputs use, in full. The topics are tables; whoever owns words
+//! (reasons, exit codes, findings, check kinds) adds rows, not code.
+
+pub mod findings;
+pub mod outcomes;
+pub mod words;
+
+use super::args::ExplainArgs;
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::output;
+use super::terminal::Terminal;
+use super::words::nearest;
+use crate::event::Reason;
+use crate::report::{Ink, Look, indented, wrap};
+
+/// One word and what there is to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// The word, as it stands in the outputs.
+    pub word: String,
+    /// What kind of word it is; topics of one kind stand together.
+    pub kind: &'static str,
+    /// One line.
+    pub summary: String,
+    /// Paragraphs: what it means, why it matters, what to do.
+    pub body: Vec<String>,
+}
+
+/// Every topic there is, in the order of the list.
+#[must_use]
+pub fn topics() -> Vec<Topic> {
+    let mut topics = Vec::new();
+    topics.extend(outcomes::STATUSES.iter().map(|(word, summary, body)| topic(word, "status", summary, &[body])));
+    topics.extend(Reason::ALL.iter().map(|reason| {
+        let remedy = outcomes::remedy(*reason);
+        let mut topic = topic(reason.code(), "reason", reason.meaning(), &[remedy]);
+        topic.body.push(exit_of(*reason));
+        topic
+    }));
+    topics.extend(Code::ALL.iter().map(|code| {
+        let number = code.number().to_string();
+        topic(&number, "exit code", code.meaning(), &[outcomes::code_note(*code)])
+    }));
+    topics.extend(findings::FINDINGS.iter().map(|finding| {
+        topic(finding.id, "finding", finding.what, &[finding.why, &format!("To mend it: {}", finding.mend)])
+    }));
+    topics.extend(words::WORDS.iter().map(|(word, kind, summary, body)| topic(word, kind, summary, &[body])));
+    topics
+}
+
+fn topic(word: &str, kind: &'static str, summary: &str, body: &[&str]) -> Topic {
+    Topic {
+        word: word.to_owned(),
+        kind,
+        summary: summary.to_owned(),
+        body: body.iter().filter(|paragraph| !paragraph.is_empty()).map(|paragraph| (*paragraph).to_owned()).collect(),
+    }
+}
+
+fn exit_of(reason: Reason) -> String {
+    let (before, after) = (super::exit::of_reason(reason, false), super::exit::of_reason(reason, true));
+    if before == after {
+        format!("Exit code {}.", after.number())
+    } else {
+        format!("Exit code {} before the handshake is complete, else {}.", before.number(), after.number())
+    }
+}
+
+/// Explains a word, or lists all.
+///
+/// # Errors
+/// When the word is unknown, or stdout cannot be written.
+pub fn run(explain: &ExplainArgs) -> Result<Code, Complaint> {
+    let look = Terminal::stdout(explain.color).look;
+    let topics = topics();
+    let text = match &explain.word {
+        None => list(&topics, &look),
+        Some(word) if topics.iter().any(|topic| is_kind(topic, word)) => {
+            let topics: Vec<Topic> = topics.into_iter().filter(|topic| is_kind(topic, word)).collect();
+            list(&topics, &look)
+        }
+        Some(word) => {
+            let found: Vec<&Topic> = topics.iter().filter(|topic| topic.word.eq_ignore_ascii_case(word)).collect();
+            if found.is_empty() {
+                return Err(unknown(word, &topics));
+            }
+            found.iter().map(|topic| full(topic, &look)).collect::<Vec<_>>().join("\n")
+        }
+    };
+    output::say(&text, false)?;
+    Ok(Code::Healthy)
+}
+
+/// `reason`, `reasons`, `exit code`, `exit-codes`.
+fn is_kind(topic: &Topic, word: &str) -> bool {
+    let plain = word.to_lowercase().replace(['-', '_'], " ");
+    plain == topic.kind || plain.strip_suffix('s') == Some(topic.kind) || plain.strip_suffix("es") == Some(topic.kind)
+}
+
+fn unknown(word: &str, topics: &[Topic]) -> Complaint {
+    let complaint = Complaint::usage(format!("there is nothing to explain under `{word}`"));
+    let within: Vec<&str> = topics
+        .iter()
+        .filter(|topic| word.len() > 2 && topic.word.contains(&word.to_lowercase()))
+        .map(|topic| topic.word.as_str())
+        .take(6)
+        .collect();
+    if !within.is_empty() {
+        return complaint.hint(format!("did you mean `{}`?", within.join("`, `")));
+    }
+    match nearest(word, topics.iter().map(|topic| topic.word.as_str())) {
+        Some(near) => complaint.hint(format!("did you mean `{near}`?")),
+        None => complaint.hint("`mcp-probe explain` lists every word"),
+    }
+}
+
+fn full(topic: &Topic, look: &Look) -> String {
+    let prose = |text: &str| match look.prose_width() {
+        Some(width) => wrap(text, width - 2).join("\n"),
+        None => text.to_owned(),
+    };
+    let mut text =
+        format!("{} {}\n", look.paint(Ink::Strong, &topic.word), look.paint(Ink::Dim, &format!("({})", topic.kind)));
+    text.push_str(&indented(&prose(&topic.summary), "  "));
+    text.push('\n');
+    for paragraph in &topic.body {
+        text.push('\n');
+        text.push_str(&indented(&prose(paragraph), "  "));
+        text.push('\n');
+    }
+    text
+}
+
+fn list(topics: &[Topic], look: &Look) -> String {
+    let Some(width) = look.width.map(usize::from) else {
+        return topics.iter().map(|topic| format!("{}\t{}\t{}\n", topic.kind, topic.word, topic.summary)).collect();
+    };
+    let longest = topics.iter().map(|topic| topic.word.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut kind = "";
+    for topic in topics {
+        if topic.kind != kind {
+            kind = topic.kind;
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text.push_str(&format!("{gap}{}\n", look.paint(Ink::Dim, kind)));
+        }
+        let lines = wrap(&topic.summary, width.saturating_sub(longest + 4).max(20));
+        let summary = lines.join(&format!("\n{}", " ".repeat(longest + 4)));
+        text.push_str(&format!("  {}  {summary}\n", look.paint(Ink::Strong, &format!("{:<longest$}", topic.word))));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_says_something_and_no_word_stands_twice_in_a_kind() {
+        let topics = topics();
+        for (at, topic) in topics.iter().enumerate() {
+            assert!(!topic.summary.is_empty() && !topic.body.is_empty(), "{topic:?}");
+            assert!(
+                topic.body.iter().all(|paragraph| paragraph.ends_with('.') || paragraph.ends_with('`')),
+                "{topic:?}"
+            );
+            let twice = topics[..at].iter().any(|other| other.word == topic.word && other.kind == topic.kind);
+            assert!(!twice, "{}", topic.word);
+        }
+        for reason in Reason::ALL {
+            assert!(topics.iter().any(|topic| topic.word == reason.code()));
+        }
+    }
+
+    #[test]
+    fn a_word_is_explained_in_all_its_meanings() {
+        let topics = topics();
+        let timeout = topics.iter().find(|topic| topic.word == "timeout").unwrap();
+        let text = full(timeout, &Look { width: Some(60), colour: false });
+        assert!(text.starts_with("timeout (reason)\n  No answer within the time allowed.\n"), "{text}");
+        assert!(text.contains("Exit code 4 before the handshake is complete, else 1."), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    }
+
+    #[test]
+    fn a_kind_stands_for_all_its_words() {
+        let topics = topics();
+        for word in ["reason", "Reasons", "statuses", "exit-codes", "phase"] {
+            assert!(topics.iter().any(|topic| is_kind(topic, word)), "{word}");
+        }
+        assert!(!topics.iter().any(|topic| is_kind(topic, "timeout")));
+    }
+
+    #[test]
+    fn an_unknown_word_gets_suggestions() {
+        let topics = topics();
+        let hint = |word: &str| unknown(word, &topics).hint.unwrap();
+        assert_eq!(hint("timout"), "did you mean `timeout`?");
+        assert!(hint("stdout").contains("`stdio.stdout_clean`"));
+        assert_eq!(hint("qqqqq"), "`mcp-probe explain` lists every word");
+        assert_eq!(unknown("x", &topics).code, Code::Usage);
+    }
+
+    #[test]
+    fn the_list_is_a_table_for_a_person_and_rows_for_a_pipe() {
+        let topics = topics();
+        assert_eq!(list(&topics, &Look::PLAIN).lines().count(), topics.len());
+        let person = list(&topics, &Look { width: Some(80), colour: false });
+        assert!(person.lines().all(|line| line.chars().count() <= 80), "{person}");
+    }
+}

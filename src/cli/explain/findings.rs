@@ -1,0 +1,186 @@
+//! What is noticed beside the checks: what each finding is, why it matters, how a server's author mends it.
+
+/// One finding id.
+pub struct FindingTopic {
+    /// The stable id.
+    pub id: &'static str,
+    /// What was noticed.
+    pub what: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What the server's author (or operator) does about it.
+    pub mend: &'static str,
+}
+
+const fn row(id: &'static str, what: &'static str, why: &'static str, mend: &'static str) -> FindingTopic {
+    FindingTopic { id, what, why, mend }
+}
+
+/// Every id, by its family.
+pub static FINDINGS: &[FindingTopic] = &[
+    row(
+        "stdio.stdout_clean",
+        "Lines that are no JSON-RPC messages came on stdout.",
+        "Over stdio, stdout belongs to the protocol. Some clients skip such lines, others disconnect.",
+        "write logs to stderr; look for a print or console.log, and for package managers that greet (`npx --quiet`, `npm run -s`).",
+    ),
+    row(
+        "stdio.exit_on_eof",
+        "The server did not end when its stdin was closed; it needed a signal.",
+        "Closing stdin is how clients end a server. One that stays is left behind as an orphan.",
+        "end the process when reading stdin gives end-of-file.",
+    ),
+    row(
+        "stdio.survivors",
+        "Processes that the server had started were still alive after it had ended.",
+        "They gather with every start, and hold ports, files and memory.",
+        "end children before exiting; wrappers (`npx`, `sh -c`) should `exec` the server.",
+    ),
+    row(
+        "stdio.stderr_volume",
+        "The server wrote a great deal to stderr.",
+        "Clients that do not read stderr block the server once the pipe is full.",
+        "lower the log level, or log to a file.",
+    ),
+    row(
+        "stdio.framing",
+        "Messages were not one line each: a message over several lines, an empty line, or a missing line feed.",
+        "A message ends at its line feed and may contain none; a strict reader loses step.",
+        "write each message as compact JSON, with one line feed after it, in one write.",
+    ),
+    row(
+        "rpc.unsolicited",
+        "The server sent a request that it may not send: for a capability that was not declared.",
+        "A client that declared nothing has no answer; some hang, some disconnect.",
+        "look at the client's capabilities before asking for roots, sampling or elicitation.",
+    ),
+    row(
+        "rpc.unknown_id",
+        "A reply carried an id that was never used, or was answered already.",
+        "It cannot be matched to a call: either two replies were sent, or ids were mixed up between sessions.",
+        "answer each request once, with exactly the id it came with (a number stays a number).",
+    ),
+    row(
+        "rpc.batch",
+        "The server sent a JSON-RPC batch in a revision that has none.",
+        "Only 2025-03-26 knows batches; other clients reject the array.",
+        "send each message by itself.",
+    ),
+    row(
+        "rpc.late_reply",
+        "A reply came after the call had been given up and cancelled.",
+        "The answer exists but comes too late; the server works for nobody.",
+        "stop work when notifications/cancelled arrives (or, from 2026-07-28 on over HTTP, when the stream is closed); or raise `timeout`.",
+    ),
+    row(
+        "era.discover",
+        "The answer to server/discover was unusual, and the era had to be judged from it.",
+        "Clients that try the modern era first may judge it otherwise, and fail to connect.",
+        "answer an unknown method with -32601, and an unsupported version with -32022 and the list of those supported.",
+    ),
+    row(
+        "version.negotiate",
+        "The server agreed to another protocol version than the one that was asked for, or answered in an unusual way.",
+        "A client that does not speak the offered version has to disconnect.",
+        "answer with the version asked for when it is supported, else with the newest that is.",
+    ),
+    row(
+        "http.redirect",
+        "The endpoint answered with a redirect.",
+        "Clients differ in what they follow, many turn the POST into a GET, and credentials are dropped on the way to another origin.",
+        "configure clients with the final URL; often only a slash at its end is missing or too much.",
+    ),
+    row(
+        "http.notification_202",
+        "A notification was not acknowledged with 202 Accepted and an empty body.",
+        "The specification asks for 202; some clients treat anything else as an error.",
+        "answer messages that are no requests with 202 and no body.",
+    ),
+    row(
+        "http.gzip_unasked",
+        "The reply was compressed although that had not been asked for.",
+        "A client that did not send Accept-Encoding may not be able to read it.",
+        "compress only when the request says `Accept-Encoding: gzip`; look at the proxy, too.",
+    ),
+    row(
+        "http.header_overridden",
+        "A header given by the user has the name of one that the protocol sets itself; the protocol's was sent.",
+        "Content-Type, Accept, Mcp-Session-Id and the like decide whether a server understands the message.",
+        "leave it out of the headers of this target.",
+    ),
+    row(
+        "session.delete",
+        "Ending the session with DELETE was answered in an unusual way.",
+        "Sessions that cannot be ended live in the server's memory until they expire.",
+        "answer DELETE with 2xx, or with 405 where sessions cannot be ended by clients.",
+    ),
+    row(
+        "session.expired",
+        "The server no longer knew the session, and a new one was opened.",
+        "Frequent expiry costs every client a new handshake, and state is lost: often several instances without sticky routing.",
+        "keep sessions for longer than clients pause, and share them between instances or route by Mcp-Session-Id.",
+    ),
+    row(
+        "tls.insecure",
+        "The server's certificate was not checked, because --insecure (or `insecure = true`) was given.",
+        "Whoever sits between can read and change everything, the credentials included.",
+        "trust the right authority instead: --cacert FILE, or `tls = { ca = \"…\" }`.",
+    ),
+    row(
+        "tls.expiry",
+        "The server's certificate, or one of its chain, expires soon.",
+        "On that day every client fails at once.",
+        "renew it, and let the server load the new one.",
+    ),
+    row(
+        "list.pagination",
+        "Paging through a list went wrong: a cursor came twice, pages never ended, or an item was listed twice.",
+        "Clients loop for ever, or miss items.",
+        "give each page a cursor that leads strictly on, and none on the last.",
+    ),
+    row(
+        "modern.result_fields",
+        "A result lacks a member that 2026-07-28 requires, such as resultType, ttlMs or cacheScope.",
+        "Strict clients reject the result; others cannot cache it.",
+        "add the members; an SDK of that revision does so by itself.",
+    ),
+    row(
+        "modern.server_info",
+        "The reply does not say which server gave it.",
+        "In the stateless era each result should carry the server's name and version, since there is no handshake that does.",
+        "put `io.modelcontextprotocol/serverInfo` into `_meta` of the result.",
+    ),
+    row(
+        "result.next_cursor_null",
+        "nextCursor was sent as null instead of being left out.",
+        "The schema wants a string or nothing: validators reject it, and some clients send `cursor: null` back.",
+        "leave the member out on the last page.",
+    ),
+    row(
+        "answers.unasked",
+        "The probe has answers ready (`answers`), but the server never asked.",
+        "Either the server changed, or the step no longer tests what it was written for.",
+        "look at what the step means to test; drop `answers` if it is not needed.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_a_family_and_sentences_end() {
+        for finding in FINDINGS {
+            assert!(
+                finding.id.contains('.')
+                    && finding
+                        .id
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_') || c.is_ascii_digit()),
+                "{}",
+                finding.id
+            );
+            assert!([finding.what, finding.why, finding.mend].iter().all(|text| text.ends_with('.')), "{}", finding.id);
+        }
+    }
+}

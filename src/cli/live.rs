@@ -1,0 +1,42 @@
+//! What a command that reaches servers needs around it: one runtime, the two steps of ending, and the certainty that
+//! nothing is left behind.
+
+use std::future::Future;
+
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::signals::Signals;
+use crate::transport::child::{census, guard};
+
+/// Runs `work` to its end, or until a second signal. Gives what it came to, or the code of the signal.
+///
+/// # Errors
+/// What `work` complains of, or a system that refuses a runtime.
+pub fn run<F>(work: impl FnOnce(Signals) -> F) -> Result<u8, Complaint>
+where
+    F: Future<Output = Result<u8, Complaint>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Complaint::new(Code::Bug, format!("the system gives no event loop: {error}")))?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::listen()
+            .map_err(|error| Complaint::new(Code::Bug, format!("signals cannot be heard: {error}")))?;
+        let work = work(signals.clone());
+        tokio::select! {
+            ended = work => match (ended, signals.caught()) {
+                (Ok(_), Some(caught)) => Ok(caught.code().number()),
+                (ended, _) => ended,
+            },
+            () = signals.abort.cancelled() => {
+                census::kill_all();
+                Ok(signals.caught().map_or(Code::Interrupted, super::signals::Caught::code).number())
+            }
+        }
+    });
+    guard::dismiss_guard();
+    // A slow name look-up runs on a thread that cannot be stopped; nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}

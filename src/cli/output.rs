@@ -1,0 +1,62 @@
+//! Writing: stdout for the answer, stderr for everything else. A reader that went away is no failure, and it is
+//! not worth a word: `mcp-probe … | head` ends quietly.
+
+use std::io::{ErrorKind, Write};
+
+use super::complaint::Complaint;
+use super::exit::Code;
+
+/// Writes text to stdout, or to stderr, and flushes it.
+///
+/// # Errors
+/// When stdout cannot be written for another reason than a closed pipe (a full disk, say).
+pub fn say(text: &str, to_stderr: bool) -> Result<(), Complaint> {
+    say_bytes(text.as_bytes(), to_stderr)
+}
+
+/// The same for bytes as they came.
+///
+/// # Errors
+/// As [`say`].
+pub fn say_bytes(bytes: &[u8], to_stderr: bool) -> Result<(), Complaint> {
+    let written = if to_stderr {
+        write(&mut std::io::stderr().lock(), bytes)
+    } else {
+        write(&mut std::io::stdout().lock(), bytes)
+    };
+    match written {
+        Err(error) if !to_stderr => {
+            Err(Complaint::new(Code::Undelivered, format!("the output could not be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write(stream: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Refusing(ErrorKind);
+
+    impl Write for Refusing {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_success_and_a_full_disk_is_not() {
+        assert!(write(&mut Refusing(ErrorKind::BrokenPipe), b"x").is_ok());
+        assert!(write(&mut Refusing(ErrorKind::StorageFull), b"x").is_err());
+    }
+}

@@ -1,0 +1,272 @@
+//! One ad hoc call as it is told: what `run` found, without the types of the half that probes. The text and the
+//! JSON outputs are both written from it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::base::secret::Masker;
+use crate::event::{Cause, Finding, Phases, ProtocolUsed, ServerIdentity, Status};
+
+/// What is known of a target whatever was asked of it.
+#[derive(Clone, Debug)]
+pub struct Heading {
+    /// The target's name, URL or command.
+    pub target: String,
+    /// The target's labels.
+    pub labels: BTreeMap<String, String>,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub cause: Option<Cause>,
+    /// Whether detection or the handshake was complete; decides the exit code of a time-out.
+    pub connected: bool,
+    /// What the server calls itself.
+    pub server: Option<ServerIdentity>,
+    /// What was spoken.
+    pub protocol: Option<ProtocolUsed>,
+    /// How long each phase took.
+    pub phases: Phases,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+    /// The server's certificate.
+    pub certificate: Option<CertificateTold>,
+    /// Whether the certificate went unchecked, as was asked.
+    pub insecure: bool,
+}
+
+/// A certificate as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateTold {
+    /// The end of its validity.
+    pub not_after: jiff::Timestamp,
+    /// Its subject, raw.
+    pub subject: String,
+}
+
+/// A JSON-RPC error as it is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorTold {
+    /// The code.
+    pub code: i64,
+    /// The message, raw.
+    pub message: String,
+    /// The data, where there is some.
+    pub data: Option<Value>,
+}
+
+/// What became of one request: of a list, of all its pages.
+#[derive(Clone, Debug)]
+pub struct AnswerTold {
+    /// The method.
+    pub method: String,
+    /// The result, the error, or `None` when no answer could be had.
+    pub body: Option<Result<Value, ErrorTold>>,
+    /// Each page as received.
+    pub raw: Vec<Bytes>,
+    /// Request written to last byte of the first page.
+    pub latency: Option<Duration>,
+    /// Request written to first byte of the first page.
+    pub first_byte: Option<Duration>,
+    /// All pages and rounds.
+    pub total: Duration,
+    /// How many pages.
+    pub pages: u32,
+    /// Bytes of the request.
+    pub request_bytes: u64,
+    /// Bytes of the reply, all pages.
+    pub response_bytes: u64,
+}
+
+impl AnswerTold {
+    /// The result, where there is one.
+    #[must_use]
+    pub fn result(&self) -> Option<&Value> {
+        self.body.as_ref()?.as_ref().ok()
+    }
+}
+
+/// The latencies of a call that was repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatencySummary {
+    /// How many calls were answered.
+    pub count: u64,
+    /// How many were sent and failed.
+    pub failed: u64,
+    /// The smallest.
+    pub min: Duration,
+    /// The arithmetic mean.
+    pub mean: Duration,
+    /// Half of the calls were at most this.
+    pub p50: Duration,
+    /// Nine in ten.
+    pub p90: Duration,
+    /// Nineteen in twenty.
+    pub p95: Duration,
+    /// Ninety-nine in a hundred.
+    pub p99: Duration,
+    /// The largest.
+    pub max: Duration,
+    /// The histogram: upper bound and how many fell between it and the bound before.
+    pub buckets: Vec<(Duration, u64)>,
+}
+
+/// One target of an ad hoc call.
+#[derive(Clone, Debug)]
+pub struct CallTold {
+    /// What is known of the target.
+    pub heading: Heading,
+    /// The method that was asked for.
+    pub method: String,
+    /// The (last) answer; `None` when the request was never sent.
+    pub answer: Option<AnswerTold>,
+    /// With `-n`: the latencies.
+    pub latency: Option<LatencySummary>,
+}
+
+/// One target of a call without a method: opened, all lists read.
+#[derive(Clone, Debug)]
+pub struct OverviewTold {
+    /// What is known of the target.
+    pub heading: Heading,
+    /// `capabilities`, raw.
+    pub capabilities: Value,
+    /// `instructions`, raw.
+    pub instructions: Option<String>,
+    /// The lists that the capabilities announce, in order.
+    pub lists: Vec<AnswerTold>,
+}
+
+impl Heading {
+    fn mask(&mut self, masker: &Masker) {
+        mask_text(&mut self.target, masker);
+        if let Some(cause) = &mut self.cause {
+            mask_text(&mut cause.message, masker);
+        }
+        if let Some(server) = &mut self.server {
+            mask_text(&mut server.name, masker);
+            mask_text(&mut server.version, masker);
+        }
+        for finding in &mut self.findings {
+            mask_text(&mut finding.expected, masker);
+            mask_text(&mut finding.actual, masker);
+        }
+    }
+}
+
+impl AnswerTold {
+    fn mask(&mut self, masker: &Masker) {
+        match &mut self.body {
+            Some(Ok(result)) => masker.mask_json(result),
+            Some(Err(error)) => {
+                mask_text(&mut error.message, masker);
+                if let Some(data) = &mut error.data {
+                    masker.mask_json(data);
+                }
+            }
+            None => {}
+        }
+        if !masker.is_empty() {
+            for page in &mut self.raw {
+                let masked = match std::str::from_utf8(page) {
+                    Ok(text) => masker.mask(text).into_owned(),
+                    Err(_) => continue,
+                };
+                *page = Bytes::from(masked);
+            }
+        }
+    }
+}
+
+impl CallTold {
+    /// Takes the secrets of the run out, before anything is wrapped or coloured.
+    pub fn mask(&mut self, masker: &Masker) {
+        self.heading.mask(masker);
+        if let Some(answer) = &mut self.answer {
+            answer.mask(masker);
+        }
+    }
+}
+
+impl OverviewTold {
+    /// Takes the secrets of the run out, before anything is wrapped or coloured.
+    pub fn mask(&mut self, masker: &Masker) {
+        self.heading.mask(masker);
+        masker.mask_json(&mut self.capabilities);
+        if let Some(instructions) = &mut self.instructions {
+            mask_text(instructions, masker);
+        }
+        self.lists.iter_mut().for_each(|list| list.mask(masker));
+    }
+}
+
+fn mask_text(text: &mut String, masker: &Masker) {
+    if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
+        *text = masked;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Calls that the tests of the outputs share.
+
+    use super::*;
+    use crate::event::{Era, Phase, TransportKind};
+
+    pub(crate) fn heading() -> Heading {
+        let mut phases = Phases::default();
+        phases.add(Phase::Spawn, Duration::from_micros(400));
+        phases.add(Phase::Detect, Duration::from_micros(1_200));
+        phases.add(Phase::Call, Duration::from_micros(4_300));
+        Heading {
+            target: "weather".into(),
+            labels: BTreeMap::new(),
+            status: Status::Healthy,
+            cause: None,
+            connected: true,
+            server: Some(ServerIdentity { name: "weather-mcp".into(), version: "1.2.0".into() }),
+            protocol: Some(ProtocolUsed {
+                version: "2025-11-25".into(),
+                era: Era::Legacy,
+                transport: TransportKind::Stdio,
+            }),
+            phases,
+            findings: Vec::new(),
+            certificate: None,
+            insecure: false,
+        }
+    }
+
+    pub(crate) fn answer(method: &str, result: Value) -> AnswerTold {
+        AnswerTold {
+            method: method.into(),
+            body: Some(Ok(result)),
+            raw: vec![Bytes::from_static(b"{}")],
+            latency: Some(Duration::from_micros(4_200)),
+            first_byte: Some(Duration::from_micros(3_900)),
+            total: Duration::from_micros(8_400),
+            pages: 2,
+            request_bytes: 80,
+            response_bytes: 2_048,
+        }
+    }
+
+    pub(crate) fn call(method: &str, result: Value) -> CallTold {
+        CallTold { heading: heading(), method: method.into(), answer: Some(answer(method, result)), latency: None }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_everything() {
+        let masker = Masker::default();
+        masker.add("hunter2!");
+        let mut told = call("tools/call", serde_json::json!({"content": [{"type": "text", "text": "pw hunter2!"}]}));
+        told.heading.cause = Some(Cause::new(crate::event::Reason::Http, "got hunter2! back"));
+        if let Some(answer) = &mut told.answer {
+            answer.raw = vec![Bytes::from_static(b"{\"a\":\"hunter2!\"}")];
+        }
+        told.mask(&masker);
+        assert!(!format!("{told:?}").contains("hunter2!"), "{told:?}");
+    }
+}

@@ -1,0 +1,388 @@
+//! The document of `check --json`, schema id `mcp-probe/report/1`. Its types are its own: the vocabulary may change,
+//! the document does so only under a new number. What is not known is absent, never zero.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::base::duration::millis;
+use crate::event::{Cause, Finding, Phases, ProbeOutcome, ProtocolUsed, ServerIdentity, Status, StepOutcome};
+
+/// The schema id.
+pub const SCHEMA: &str = "mcp-probe/report/1";
+
+/// A run of many probes, as it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Wall time at its start.
+    pub started_at: jiff::Timestamp,
+    /// From start to end.
+    pub duration: Duration,
+    /// Every probe of every target, in the order of the plan.
+    pub probes: &'a [ProbeOutcome],
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    started_at: String,
+    duration_ms: f64,
+    summary: Summary,
+    probes: Vec<Probe<'a>>,
+}
+
+#[derive(Default, Serialize)]
+struct Summary {
+    probes: usize,
+    healthy: usize,
+    degraded: usize,
+    failed: usize,
+    unknown: usize,
+}
+
+#[derive(Serialize)]
+struct Probe<'a> {
+    name: &'a str,
+    target: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    started_at: String,
+    status: &'static str,
+    #[serde(flatten)]
+    why: Why<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<Server<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<Protocol<'a>>,
+    duration_ms: f64,
+    phases_ms: Map<String, Value>,
+    attempts: Vec<Attempt>,
+    steps: Vec<Step<'a>>,
+    findings: Vec<FindingDocument<'a>>,
+}
+
+/// `reason` and `message`, where something is not healthy.
+#[derive(Serialize)]
+pub(super) struct Why<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Server<'a> {
+    name: &'a str,
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Protocol<'a> {
+    version: &'a str,
+    era: &'static str,
+    transport: &'static str,
+}
+
+#[derive(Serialize)]
+struct Attempt {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    duration_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    name: &'a str,
+    method: &'a str,
+    status: &'static str,
+    #[serde(flatten)]
+    why: Why<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_bytes: Option<u64>,
+    checks: Vec<Check<'a>>,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    kind: &'static str,
+    status: &'static str,
+    expected: &'a str,
+    actual: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct FindingDocument<'a> {
+    id: &'static str,
+    severity: &'static str,
+    expected: &'a str,
+    actual: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+}
+
+/// The document of a run.
+///
+/// # Errors
+/// None in practice: every member is plain data.
+pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
+    let mut summary = Summary { probes: run.probes.len(), ..Summary::default() };
+    for probe in run.probes {
+        match probe.status {
+            Status::Healthy | Status::Skipped => summary.healthy += 1,
+            Status::Degraded => summary.degraded += 1,
+            Status::Unknown => summary.unknown += 1,
+            Status::Failed => summary.failed += 1,
+        }
+    }
+    serde_json::to_value(Document {
+        schema: SCHEMA,
+        started_at: timestamp(run.started_at),
+        duration_ms: millis(run.duration),
+        summary,
+        probes: run.probes.iter().map(probe).collect(),
+    })
+}
+
+/// RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub fn timestamp(at: jiff::Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
+    Probe {
+        name: &outcome.name,
+        target: &outcome.target,
+        labels: &outcome.labels,
+        started_at: timestamp(outcome.started_at),
+        status: outcome.status.name(),
+        why: why(outcome.status, outcome.cause.as_ref()),
+        server: outcome.server.as_ref().map(server),
+        protocol: outcome.protocol.as_ref().map(protocol),
+        duration_ms: millis(outcome.duration),
+        phases_ms: phases(&outcome.phases),
+        attempts: outcome
+            .attempts
+            .iter()
+            .map(|attempt| Attempt {
+                status: attempt.status.name(),
+                reason: attempt.reason.map(crate::event::Reason::code),
+                duration_ms: millis(attempt.duration),
+            })
+            .collect(),
+        steps: outcome.steps.iter().map(step).collect(),
+        findings: outcome.findings.iter().map(finding).collect(),
+    }
+}
+
+fn step(outcome: &StepOutcome) -> Step<'_> {
+    // A step that was never sent has no sizes; zero would read as an empty message.
+    let sent = |bytes: u64| (bytes > 0).then_some(bytes);
+    Step {
+        name: &outcome.name,
+        method: &outcome.method,
+        status: outcome.status.name(),
+        why: why(outcome.status, outcome.cause.as_ref()),
+        latency_ms: outcome.latency.map(millis),
+        first_byte_ms: outcome.first_byte.map(millis),
+        request_bytes: sent(outcome.request_bytes),
+        response_bytes: sent(outcome.response_bytes),
+        checks: outcome
+            .checks
+            .iter()
+            .map(|check| Check {
+                kind: check.kind,
+                status: check.status.name(),
+                expected: &check.expected,
+                actual: &check.actual,
+                path: check.path.as_deref(),
+                place: check.place.as_deref(),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn why(status: Status, cause: Option<&Cause>) -> Why<'_> {
+    let cause = cause.filter(|_| status != Status::Healthy);
+    Why { reason: cause.map(|cause| cause.reason.code()), message: cause.map(|cause| cause.message.as_str()) }
+}
+
+pub(super) fn server(identity: &ServerIdentity) -> Server<'_> {
+    Server { name: &identity.name, version: &identity.version }
+}
+
+pub(super) fn protocol(used: &ProtocolUsed) -> Protocol<'_> {
+    Protocol { version: &used.version, era: used.era.name(), transport: used.transport.name() }
+}
+
+pub(super) fn phases(phases: &Phases) -> Map<String, Value> {
+    phases.iter().map(|(phase, took)| (phase.name().to_owned(), Value::from(millis(took)))).collect()
+}
+
+pub(super) fn finding(finding: &Finding) -> FindingDocument<'_> {
+    FindingDocument {
+        id: finding.id,
+        severity: finding.severity.name(),
+        expected: &finding.expected,
+        actual: &finding.actual,
+        path: finding.path.as_deref(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Outcomes that the tests of the reports share.
+
+    use super::*;
+    use crate::event::{AttemptOutcome, CheckOutcome, CheckStatus, Era, Phase, Reason, Severity, TransportKind};
+
+    pub(crate) fn healthy() -> ProbeOutcome {
+        let mut phases = Phases::default();
+        phases.add(Phase::Spawn, Duration::from_micros(400));
+        phases.add(Phase::Handshake, Duration::from_millis(2));
+        ProbeOutcome {
+            name: "alive".into(),
+            target: "files".into(),
+            labels: BTreeMap::new(),
+            started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(),
+            status: Status::Healthy,
+            cause: None,
+            connected: true,
+            server: None,
+            protocol: Some(ProtocolUsed {
+                version: "2026-07-28".into(),
+                era: Era::Modern,
+                transport: TransportKind::Stdio,
+            }),
+            duration: Duration::from_micros(3_100),
+            phases,
+            attempts: vec![AttemptOutcome {
+                status: Status::Healthy,
+                reason: None,
+                duration: Duration::from_micros(3_100),
+            }],
+            steps: vec![StepOutcome {
+                name: "tools/list".into(),
+                method: "tools/list".into(),
+                status: Status::Healthy,
+                cause: None,
+                latency: Some(Duration::from_micros(1_100)),
+                first_byte: Some(Duration::from_micros(1_000)),
+                request_bytes: 80,
+                response_bytes: 500,
+                checks: vec![],
+            }],
+            findings: vec![],
+        }
+    }
+
+    pub(crate) fn failed() -> ProbeOutcome {
+        let cause = Cause::new(Reason::Check, "tools: expected to include \"forecast\", got 1 tool: \"echo\"");
+        let mut phases = Phases::default();
+        phases.add(Phase::Resolve, Duration::from_micros(100));
+        phases.add(Phase::Connect, Duration::from_micros(300));
+        phases.add(Phase::Handshake, Duration::from_millis(2));
+        ProbeOutcome {
+            name: "smoke".into(),
+            target: "weather".into(),
+            labels: [("env".to_owned(), "prod".to_owned())].into(),
+            status: Status::Failed,
+            cause: Some(cause.clone()),
+            server: Some(ServerIdentity { name: "weather-mcp".into(), version: "1.2.0".into() }),
+            protocol: Some(ProtocolUsed {
+                version: "2025-11-25".into(),
+                era: Era::Legacy,
+                transport: TransportKind::StreamableHttp,
+            }),
+            duration: Duration::from_micros(10_100),
+            phases,
+            attempts: vec![AttemptOutcome {
+                status: Status::Failed,
+                reason: Some(Reason::Check),
+                duration: Duration::from_micros(10_100),
+            }],
+            steps: vec![StepOutcome {
+                status: Status::Failed,
+                cause: Some(cause),
+                latency: Some(Duration::from_micros(4_200)),
+                first_byte: Some(Duration::from_micros(3_900)),
+                response_bytes: 2_048,
+                checks: vec![CheckOutcome {
+                    kind: "tools",
+                    status: CheckStatus::Failed,
+                    expected: "to include \"forecast\"".into(),
+                    actual: "1 tool: \"echo\"".into(),
+                    path: Some("$.tools".into()),
+                    place: Some("mcp-probe.toml:12:1".into()),
+                }],
+                ..healthy().steps.remove(0)
+            }],
+            findings: vec![Finding::new("stdio.stdout_clean", Severity::Warning, "only messages", "2 lines of log")],
+            ..healthy()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_document_is_that_of_the_contract() {
+        let probes = [samples::healthy(), samples::failed()];
+        let started_at = "2026-01-15T09:32:45.12Z".parse().unwrap();
+        let document = document(&Run { started_at, duration: Duration::from_micros(12_300), probes: &probes }).unwrap();
+        assert_eq!(document["schema"], "mcp-probe/report/1");
+        assert_eq!(document["started_at"], "2026-01-15T09:32:45.120Z");
+        assert_eq!(document["duration_ms"], 12.3);
+        assert_eq!(document["summary"], json!({"probes": 2, "healthy": 1, "degraded": 0, "failed": 1, "unknown": 0}));
+        assert_eq!(
+            document["probes"][1],
+            json!({"name": "smoke", "target": "weather", "labels": {"env": "prod"},
+                "started_at": "2026-01-15T09:32:45.120Z", "status": "failed", "reason": "check",
+                "message": "tools: expected to include \"forecast\", got 1 tool: \"echo\"",
+                "server": {"name": "weather-mcp", "version": "1.2.0"},
+                "protocol": {"version": "2025-11-25", "era": "legacy", "transport": "streamable-http"},
+                "duration_ms": 10.1,
+                "phases_ms": {"resolve": 0.1, "connect": 0.3, "handshake": 2.0},
+                "attempts": [{"status": "failed", "reason": "check", "duration_ms": 10.1}],
+                "steps": [{"name": "tools/list", "method": "tools/list", "status": "failed", "reason": "check",
+                    "message": "tools: expected to include \"forecast\", got 1 tool: \"echo\"",
+                    "latency_ms": 4.2, "first_byte_ms": 3.9, "request_bytes": 80, "response_bytes": 2048,
+                    "checks": [{"kind": "tools", "status": "failed", "expected": "to include \"forecast\"",
+                        "actual": "1 tool: \"echo\"", "path": "$.tools", "place": "mcp-probe.toml:12:1"}]}],
+                "findings": [{"id": "stdio.stdout_clean", "severity": "warning", "expected": "only messages",
+                    "actual": "2 lines of log"}]})
+        );
+        let keys: Vec<&String> = document["probes"][0].as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            [
+                "name",
+                "target",
+                "labels",
+                "started_at",
+                "status",
+                "protocol",
+                "duration_ms",
+                "phases_ms",
+                "attempts",
+                "steps",
+                "findings"
+            ]
+        );
+    }
+}
