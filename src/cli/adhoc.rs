@@ -80,9 +80,9 @@ pub fn prepare(ad_hoc: &AdHoc) -> Result<Request, Complaint> {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// Of a call.
-    Call(CallTold),
+    Call(Box<CallTold>),
     /// Of an overview.
-    Overview(OverviewTold),
+    Overview(Box<OverviewTold>),
 }
 
 impl Outcome {
@@ -277,7 +277,8 @@ impl<'a> Teller<'a> {
         let mut text = String::new();
         if let Some(cause) = heading.cause.as_ref().filter(|_| heading.status != Status::Healthy) {
             text.push_str(&error::failure(target, heading.status, cause, look));
-            if let Outcome::Call(CallTold { answer: Some(answer), .. }) = outcome
+            if let Outcome::Call(call) = outcome
+                && let Some(answer) = &call.answer
                 && let Some(Err(error)) = &answer.body
                 && let Some(data) = &error.data
             {
@@ -300,7 +301,7 @@ impl<'a> Teller<'a> {
 /// Rows of several targets say whose they are.
 fn named_rows(target: &str, text: &str) -> String {
     let target = sanitize::one_line(target, usize::MAX);
-    text.lines().map(|line| format!("{target}\t{line}\n")).collect()
+    text.lines().flat_map(|line| [target.as_str(), "\t", line, "\n"]).collect()
 }
 
 fn bug(error: &serde_json::Error) -> Complaint {
@@ -333,7 +334,7 @@ mod tests {
     }
 
     fn list() -> Outcome {
-        Outcome::Call(samples::call("prompts/list", json!({"prompts": [{"name": "a"}, {"name": "b"}]})))
+        Outcome::Call(Box::new(samples::call("prompts/list", json!({"prompts": [{"name": "a"}, {"name": "b"}]}))))
     }
 
     fn refused() -> Outcome {
@@ -342,7 +343,7 @@ mod tests {
         call.heading.cause = Some(Cause::new(Reason::RpcError, "the server answered -32601: no such method"));
         call.answer.as_mut().unwrap().body =
             Some(Err(ErrorTold { code: -32601, message: "no such method".into(), data: Some(json!({"see": "docs"})) }));
-        Outcome::Call(call)
+        Outcome::Call(Box::new(call))
     }
 
     #[test]
@@ -400,7 +401,7 @@ mod tests {
             let request = request(change);
             let mut call = samples::call("x/y", json!({}));
             call.heading.insecure = true;
-            let (stdout, stderr) = streams(&teller(&request, true, Look::PLAIN), &Outcome::Call(call));
+            let (stdout, stderr) = streams(&teller(&request, true, Look::PLAIN), &Outcome::Call(Box::new(call)));
             assert!(stderr.contains("INSECURE"), "{stderr}");
             assert!(!request.output.json || stdout.contains("\"insecure\":true"), "{stdout}");
         }

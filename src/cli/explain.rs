@@ -134,7 +134,7 @@ fn full(topic: &Topic, look: &Look) -> String {
 
 fn list(topics: &[Topic], look: &Look) -> String {
     let Some(width) = look.width.map(usize::from) else {
-        return topics.iter().map(|topic| format!("{}\t{}\t{}\n", topic.kind, topic.word, topic.summary)).collect();
+        return topics.iter().flat_map(|topic| [topic.kind, "\t", &topic.word, "\t", &topic.summary, "\n"]).collect();
     };
     let longest = topics.iter().map(|topic| topic.word.chars().count()).max().unwrap_or(0);
     let mut text = String::new();

@@ -177,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    fn build(method: &str, options: CallOptions) -> Result<Option<Value>, Complaint> {
-        params_with(&options, method, &mut |path: &str| match path {
+    fn build(method: &str, options: &CallOptions) -> Result<Option<Value>, Complaint> {
+        params_with(options, method, &mut |path: &str| match path {
             "-" => Ok(r#"{"from": "stdin"}"#.into()),
             "a.json" => Ok(r#"{"name": "filed", "arguments": {"x": 1, "y": 2}}"#.into()),
             _ => Err(Complaint::usage("no such file")),
@@ -200,10 +200,10 @@ mod tests {
             ..options()
         };
         assert_eq!(
-            build("x/y", call).unwrap(),
+            build("x/y", &call).unwrap(),
             Some(json!({"uri": "file:///a=b", "n": 3, "deep": {"a": [1]}, "empty": "", "at": "@home"}))
         );
-        assert_eq!(build("x/y", options()).unwrap(), None);
+        assert_eq!(build("x/y", &options()).unwrap(), None);
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
             ..options()
         };
         assert_eq!(
-            build("tools/call", call).unwrap(),
+            build("tools/call", &call).unwrap(),
             Some(json!({"name": "echo", "arguments": {"x": 1, "y": "two", "from": "stdin", "z": null}}))
         );
     }
@@ -225,7 +225,7 @@ mod tests {
     fn params_may_be_wrong_on_purpose() {
         for text in ["[]", "7", "null", "{}"] {
             let call = CallOptions { params: Some(text.into()), ..options() };
-            assert_eq!(build("tools/call", call).unwrap(), Some(serde_json::from_str(text).unwrap()));
+            assert_eq!(build("tools/call", &call).unwrap(), Some(serde_json::from_str(text).unwrap()));
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
             (CallOptions { arg: all(&["a=b"]), ..options() }, "prompts/get", "--prompt NAME"),
             (options(), "resources/read", "--uri URI"),
         ] {
-            let complaint = build(method, call).unwrap_err();
+            let complaint = build(method, &call).unwrap_err();
             let text = format!("{} {}", complaint.message, complaint.hint.clone().unwrap_or_default());
             assert_eq!(complaint.code.number(), 2);
             assert!(text.contains(wanted), "{text}");

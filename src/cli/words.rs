@@ -144,7 +144,8 @@ fn is_method(word: &str, is_file: &dyn Fn(&Path) -> bool) -> bool {
     if is_url(word) || is_file(Path::new(word)) {
         return false;
     }
-    let like_a_path = ["/", "./", "../", "~"].iter().any(|start| word.starts_with(start)) || word.ends_with(".toml");
+    let like_a_path = ["/", "./", "../", "~"].iter().any(|start| word.starts_with(start))
+        || Path::new(word).extension().is_some_and(|extension| extension == "toml");
     matches!(word, "initialize" | "ping" | "tools" | "resources" | "prompts") || (word.contains('/') && !like_a_path)
 }
 

@@ -170,11 +170,9 @@ impl AnswerTold {
         }
         if !masker.is_empty() {
             for page in &mut self.raw {
-                let masked = match std::str::from_utf8(page) {
-                    Ok(text) => masker.mask(text).into_owned(),
-                    Err(_) => continue,
-                };
-                *page = Bytes::from(masked);
+                if let std::borrow::Cow::Owned(without) = masker.mask(&String::from_utf8_lossy(page)) {
+                    *page = Bytes::from(without);
+                }
             }
         }
     }

@@ -6,8 +6,16 @@ use comfy_table::{
     presets,
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{Ink, Look};
 use crate::base::sanitize;
+
+/// Columns between columns.
+const GAP: u16 = 2;
+
+/// A share of a narrow terminal is at least this.
+const SHARE_WIDTH_MIN: u16 = 8;
 
 /// One cell.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +45,7 @@ pub enum Fit {
     Whole,
     /// As [`Fit::Whole`], set against the right edge.
     Number,
-    /// Wrapped, and never wider than this share (percent) of the terminal.
+    /// As wide as its text, but never wider than this share (percent) of the terminal; then it is wrapped.
     Share(u16),
     /// Takes what the others leave.
     Rest,
@@ -92,6 +100,13 @@ impl Grid {
         }
     }
 
+    /// The widest line of a column, its heading included.
+    fn widest(&self, at: usize) -> u16 {
+        let cells = self.rows.iter().filter_map(|row| row.get(at)).flat_map(|cell| cell.text.lines());
+        let widest = cells.chain([self.columns[at].head]).map(UnicodeWidthStr::width).max().unwrap_or(0);
+        u16::try_from(widest).unwrap_or(u16::MAX)
+    }
+
     fn tabbed(&self, look: &Look) -> String {
         let mut text = String::new();
         for row in &self.rows {
@@ -138,7 +153,7 @@ impl Grid {
         for (position, at) in shown.iter().enumerate() {
             let last = position + 1 == shown.len();
             let Some(column) = table.column_mut(position) else { continue };
-            column.set_padding((0, if last { 0 } else { 2 }));
+            column.set_padding((0, if last { 0 } else { GAP }));
             match self.columns[*at].fit {
                 Fit::Whole => drop(column.set_constraint(ColumnConstraint::ContentWidth)),
                 Fit::Number => {
@@ -146,7 +161,10 @@ impl Grid {
                     column.set_constraint(ColumnConstraint::ContentWidth);
                 }
                 Fit::Share(percent) => {
-                    column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(percent)));
+                    let share = (u32::from(width) * u32::from(percent) / 100).max(u32::from(SHARE_WIDTH_MIN));
+                    let gap = u16::from(!last) * GAP;
+                    let taken = u16::try_from(share).unwrap_or(width).min(self.widest(*at)).saturating_add(gap);
+                    column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(taken)));
                 }
                 Fit::Rest => {}
             }

@@ -39,8 +39,8 @@ pub fn list(method: &str, result: &Value, look: &Look) -> Option<Grid> {
     }
     Some(match key {
         "tools" => tools::grid(items, look),
-        "resources" => resources::grid(items),
-        "resourceTemplates" => resources::template_grid(items),
+        "resources" => resources::grid(items, look),
+        "resourceTemplates" => resources::template_grid(items, look),
         _ => prompts::grid(items),
     })
 }

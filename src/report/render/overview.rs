@@ -15,13 +15,12 @@ pub fn opening(result: &Value, look: &Look) -> Option<String> {
         .or_else(|| result.get("_meta")?.get("io.modelcontextprotocol/serverInfo"))
         .unwrap_or(&Value::Null);
     let capabilities = result.get("capabilities").filter(|value| value.is_object())?;
-    let versions = match result.get("protocolVersion").and_then(Value::as_str) {
-        Some(version) => sanitize::one_line(version, 40),
-        None => {
-            let listed = result.get("supportedVersions")?.as_array()?;
-            let listed: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
-            sanitize::one_line(&listed.join(", "), 400)
-        }
+    let versions = if let Some(version) = result.get("protocolVersion").and_then(Value::as_str) {
+        sanitize::one_line(version, 40)
+    } else {
+        let listed = result.get("supportedVersions")?.as_array()?;
+        let listed: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
+        sanitize::one_line(&listed.join(", "), 400)
     };
     let name = [text(identity, "name"), text(identity, "version")].join(" ");
     let mut rows = vec![

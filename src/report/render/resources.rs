@@ -11,7 +11,7 @@ use crate::report::{Ink, Look};
 const LINES_MAX: usize = 4;
 
 const COLUMNS: &[Column] = &[
-    Column { head: "URI", fit: Fit::Share(40) },
+    Column { head: "URI", fit: Fit::Share(45) },
     Column { head: "NAME", fit: Fit::Share(25) },
     Column { head: "TYPE", fit: Fit::Share(20) },
     Column { head: "SIZE", fit: Fit::Number },
@@ -20,20 +20,22 @@ const COLUMNS: &[Column] = &[
 
 /// One row per resource.
 #[must_use]
-pub fn grid(resources: &[Value]) -> Grid {
-    rows(resources, "uri")
+pub fn grid(resources: &[Value], look: &Look) -> Grid {
+    rows(resources, "uri", look)
 }
 
 /// One row per template.
 #[must_use]
-pub fn template_grid(templates: &[Value]) -> Grid {
-    rows(templates, "uriTemplate")
+pub fn template_grid(templates: &[Value], look: &Look) -> Grid {
+    rows(templates, "uriTemplate", look)
 }
 
-fn rows(items: &[Value], uri: &str) -> Grid {
+fn rows(items: &[Value], uri: &str, look: &Look) -> Grid {
     let mut grid = Grid::new(COLUMNS, LINES_MAX);
     for item in items {
         let name = Some(text(item, "title")).filter(|title| !title.is_empty()).unwrap_or(text(item, "name"));
+        // A name that the URI ends with says nothing new to a person.
+        let name = if look.is_terminal() && text(item, uri).ends_with(name) { "" } else { name };
         let size = item.get("size").and_then(Value::as_u64).map(human_bytes).unwrap_or_default();
         grid.row(vec![
             Cell::inked(text(item, uri), Ink::Strong),
@@ -75,10 +77,10 @@ mod tests {
     fn resources_are_rows() {
         let list = [json!({"uri": "file:///a", "name": "a", "title": "A file", "mimeType": "text/plain", "size": 2048,
             "description": "x\ty"})];
-        assert_eq!(grid(&list).render(&Look::PLAIN), "file:///a\tA file\ttext/plain\t2.0 KiB\tx y\n");
+        assert_eq!(grid(&list, &Look::PLAIN).render(&Look::PLAIN), "file:///a\tA file\ttext/plain\t2.0 KiB\tx y\n");
         let templates = [json!({"uriTemplate": "file:///{path}", "name": "files"})];
         let look = Look { width: Some(80), colour: false };
-        assert_eq!(template_grid(&templates).render(&look), "URI             NAME\nfile:///{path}  files\n");
+        assert_eq!(template_grid(&templates, &look).render(&look), "URI             NAME\nfile:///{path}  files\n");
     }
 
     #[test]

@@ -15,9 +15,12 @@ const PARAMETERS_MAX: usize = 12;
 /// On a terminal a long description ends after so many lines.
 const LINES_MAX: usize = 6;
 
+/// On a narrower terminal the hints stand under the name, to leave room for the description.
+const HINTS_APART_WIDTH: u16 = 120;
+
 const COLUMNS: &[Column] = &[
     Column { head: "TOOL", fit: Fit::Share(30) },
-    Column { head: "PARAMETERS", fit: Fit::Share(34) },
+    Column { head: "PARAMETERS", fit: Fit::Share(33) },
     Column { head: "HINTS", fit: Fit::Whole },
     Column { head: "TOKENS", fit: Fit::Number },
     Column { head: "DESCRIPTION", fit: Fit::Rest },
@@ -28,6 +31,7 @@ const COLUMNS: &[Column] = &[
 pub fn grid(tools: &[Value], look: &Look) -> Grid {
     let mut grid = Grid::new(COLUMNS, LINES_MAX);
     let parameters_max = if look.is_terminal() { PARAMETERS_MAX } else { usize::MAX };
+    let hints_apart = look.width.is_none_or(|width| width >= HINTS_APART_WIDTH);
     for tool in tools {
         let title = title(tool);
         let description = text(tool, "description").trim();
@@ -36,10 +40,14 @@ pub fn grid(tools: &[Value], look: &Look) -> Grid {
             (title, "") => title.to_owned(),
             (title, description) => format!("{title}: {description}"),
         };
+        let (name, hints) = match (text(tool, "name"), hints(tool)) {
+            (name, hints) if hints_apart || hints.is_empty() => (name.to_owned(), hints),
+            (name, hints) => (format!("{name}\n{}", hints.replace("] [", "]\n[")), String::new()),
+        };
         grid.row(vec![
-            Cell::inked(text(tool, "name"), Ink::Strong),
+            Cell::inked(&name, Ink::Strong),
             Cell::inked(&parameters(tool, parameters_max), Ink::Key),
-            Cell::inked(&hints(tool, if look.is_terminal() { "\n" } else { " " }), Ink::Warn),
+            Cell::inked(&hints, Ink::Warn),
             Cell::inked(&format!("~{}", tokens(tool)), Ink::Dim),
             Cell::new(&about),
         ]);
@@ -59,12 +67,12 @@ pub fn tokens(tool: &Value) -> u64 {
 fn title(tool: &Value) -> &str {
     let annotated = tool.get("annotations").map_or("", |annotations| text(annotations, "title"));
     let title = Some(text(tool, "title")).filter(|title| !title.is_empty()).unwrap_or(annotated).trim();
-    let plain = |text: &str| text.to_lowercase().replace([' ', '-', '_', '.'], "");
+    let plain = |text: &str| text.to_lowercase().replace([' ', '-', '_', '.'], "").replace("tool", "");
     let repeats = |other: &str| !title.is_empty() && plain(other).starts_with(&plain(title));
     if repeats(text(tool, "name")) || repeats(text(tool, "description")) { "" } else { title }
 }
 
-fn hints(tool: &Value, between: &str) -> String {
+fn hints(tool: &Value) -> String {
     let hint = |name: &str| tool.get("annotations").and_then(|all| all.get(name)).and_then(Value::as_bool);
     let read_only = hint("readOnlyHint") == Some(true);
     let shown = [
@@ -72,7 +80,7 @@ fn hints(tool: &Value, between: &str) -> String {
         (!read_only && hint("destructiveHint") == Some(true), "[destructive]"),
         (!read_only && hint("idempotentHint") == Some(true), "[idempotent]"),
     ];
-    shown.iter().filter(|(yes, _)| *yes).map(|(_, word)| *word).collect::<Vec<_>>().join(between)
+    shown.iter().filter(|(yes, _)| *yes).map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
 /// `city: string, days?: integer`.
@@ -86,8 +94,7 @@ fn parameters(tool: &Value, most: usize) -> String {
         .take(most)
         .map(|(name, property)| {
             let optional = if required.contains(&name.as_str()) { "" } else { "?" };
-            // A no-break space keeps a parameter and its type on one line where both fit.
-            format!("{}{optional}:\u{a0}{}", sanitize::one_line(name, 64), type_of(property, 0))
+            format!("{}{optional}: {}", sanitize::one_line(name, 64), type_of(property, 0))
         })
         .collect();
     if properties.len() > most {
@@ -108,7 +115,7 @@ fn type_of(schema: &Value, depth: usize) -> String {
         if items.len() > ALTERNATIVES_MAX {
             shown.push("…".into());
         }
-        shown.join("|")
+        shown.join(" | ")
     };
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return alternatives(values, &|value| sanitize::one_line(&compact(value), 24));
@@ -123,7 +130,12 @@ fn type_of(schema: &Value, depth: usize) -> String {
     }
     match schema.get("type") {
         Some(Value::String(name)) if name == "array" => {
-            schema.get("items").map_or_else(|| "array".into(), |items| format!("{}[]", type_of(items, depth + 1)))
+            let of = schema.get("items").map(|items| type_of(items, depth + 1));
+            match of {
+                None => "array".into(),
+                Some(of) if of.contains(' ') => format!("({of})[]"),
+                Some(of) => format!("{of}[]"),
+            }
         }
         Some(Value::String(name)) => sanitize::one_line(name, 24),
         Some(Value::Array(names)) => alternatives(names, &|name| sanitize::one_line(name.as_str().unwrap_or("?"), 24)),
@@ -138,19 +150,19 @@ mod tests {
     use super::*;
 
     const EXPECTED_80: &str = "\
-TOOL           PARAMETERS            HINTS          TOKENS  DESCRIPTION
-forecast       city:\u{a0}string,         [read-only]       ~74  The weather of the
-               days?:\u{a0}integer,                              coming days.
-               unit?:\u{a0}\"C\"|\"F\",                              In metric units.
-               at?:\u{a0}string|null[],
-               area?:\u{a0}string|null
-wi\\u{1b}[2Jpe                        [destructive]      ~7
+TOOL           PARAMETERS                  TOKENS  DESCRIPTION
+forecast       city: string, days?:           ~74  The weather of the coming
+[read-only]    integer, unit?: \"C\" | \"F\",          days.
+               at?: (string | null)[],             In metric units.
+               area?: string | null
+wi\\u{1b}[2Jpe                                  ~7
+[destructive]
 ";
 
     const EXPECTED_160: &str = "\
 TOOL           PARAMETERS                                            HINTS          TOKENS  DESCRIPTION
-forecast       city:\u{a0}string, days?:\u{a0}integer, unit?:\u{a0}\"C\"|\"F\",         [read-only]       ~74  The weather of the coming days.
-               at?:\u{a0}string|null[], area?:\u{a0}string|null                                       In metric units.
+forecast       city: string, days?: integer, unit?: \"C\" | \"F\", at?:  [read-only]       ~74  The weather of the coming days.
+               (string | null)[], area?: string | null                                      In metric units.
 wi\\u{1b}[2Jpe                                                        [destructive]      ~7
 ";
 
@@ -171,7 +183,7 @@ wi\\u{1b}[2Jpe                                                        [destructi
         let rows = grid(&forecast(), &Look::PLAIN).render(&Look::PLAIN);
         assert_eq!(
             rows,
-            "forecast\tcity: string, days?: integer, unit?: \"C\"|\"F\", at?: string|null[], area?: string|null\
+            "forecast\tcity: string, days?: integer, unit?: \"C\" | \"F\", at?: (string | null)[], area?: string | null\
              \t[read-only]\t~74\tThe weather of the coming days. In metric units.\n\
              wi\\u{1b}[2Jpe\t\t[destructive]\t~7\t\n"
         );
@@ -196,7 +208,7 @@ wi\\u{1b}[2Jpe                                                        [destructi
         let properties: serde_json::Map<String, Value> =
             (0..40).map(|n| (format!("p{n}"), json!({"type": "string"}))).collect();
         let tool = json!({"name": "x", "inputSchema": {"properties": properties}});
-        assert!(parameters(&tool, 12).ends_with("p11?:\u{a0}string, … 28 more"));
+        assert!(parameters(&tool, 12).ends_with("p11?: string, … 28 more"));
         assert_eq!(tokens(&json!({"name": "abcd"})), 1);
     }
 }
