@@ -28,6 +28,9 @@ mod stdio;
 mod tools;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use boot::Boot;
 use dialogue::{Change, Ending, Server};
 use faults::{Act, Fault};

@@ -30,7 +30,7 @@ A call is any request but initialize and server/discover.";
 #[command(after_help = EXAMPLES, group = ArgGroup::new("responses").multiple(false))]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct DemoArgs {
-    /// Serve HTTP at this address instead of stdio: HOST:PORT (port 0 for any), or unix:/PATH
+    /// Serve HTTP at this address instead of stdio: HOST:PORT (port 0 for any), or `unix:/PATH`
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
     /// Eras to answer in

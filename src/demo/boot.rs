@@ -18,6 +18,7 @@ pub enum Fork {
 
 /// What happens around the conversation.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fault, and they combine freely")]
 pub struct Boot {
     /// `--fault-delay`, for faults that need a time.
     pub fault_delay: Duration,

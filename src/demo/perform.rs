@@ -55,7 +55,7 @@ pub async fn perform(server: &Server, steps: Vec<Step>, outlet: &mut impl Outlet
 
 async fn end(server: &Server, ending: Ending) {
     let _ = server.endings.send(ending);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn next_change(changes: &mut broadcast::Receiver<Change>, listen: &Listen) -> Option<Value> {

@@ -11,16 +11,16 @@ pub(super) static FAULTS: &[Fault] = &[
         content(steps, &[("isError", json!(true)), ("content", text("the backend is down"))]);
     }),
     call("call-rpc-error", "every tool call is answered with a JSON-RPC error", |call, steps| {
-        refuse(call, steps, -32603, "the backend is down")
+        refuse(call, steps, -32603, "the backend is down");
     }),
     call("call-unknown-tool", "every tool is unknown when it is called, although it is listed", |call, steps| {
-        refuse(call, steps, -32602, "unknown tool")
+        refuse(call, steps, -32602, "unknown tool");
     }),
     call("call-32020", "every tool call is a header mismatch (modern)", |call, steps| {
-        refuse(call, steps, -32020, "header mismatch")
+        refuse(call, steps, -32020, "header mismatch");
     }),
     call("call-code-0", "every tool call is answered with the error code 0", |call, steps| {
-        refuse(call, steps, 0, "something went wrong")
+        refuse(call, steps, 0, "something went wrong");
     }),
     call("call-text-error", "every tool reports its failure as ordinary text, with isError false", |_, steps| {
         content(steps, &[("isError", json!(false)), ("content", text("Error: connection refused (backend:5432)"))]);

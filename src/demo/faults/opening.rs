@@ -55,7 +55,7 @@ pub(super) static FAULTS: &[Fault] = &[
     }),
     discover("discover-32601", "answers method not found", |call, steps| error(call, steps, -32601)),
     discover("discover-32602", "answers invalid params, as Python servers do", |call, steps| {
-        error(call, steps, -32602)
+        error(call, steps, -32602);
     }),
     discover("discover-32600", "answers invalid request", |call, steps| error(call, steps, -32600)),
     discover("discover-32000", "answers with the code -32000", |call, steps| error(call, steps, -32000)),
@@ -64,7 +64,7 @@ pub(super) static FAULTS: &[Fault] = &[
         steps.insert(0, Step::Pause(call.delay));
     }),
     initialize("initialize-error", "answers initialize with an internal error", |call, steps| {
-        error(call, steps, -32603)
+        error(call, steps, -32603);
     }),
     initialize("initialize-32602", "refuses the version with an error that lists others", |call, steps| {
         let data = json!({"supported": ["2024-11-05"], "requested": call.params["protocolVersion"]});

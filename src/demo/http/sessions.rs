@@ -120,9 +120,15 @@ impl Outlet for IntoStream {
     async fn close(&mut self) {}
 }
 
-/// All sessions, oldest first.
+/// All sessions.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<(HashMap<String, Arc<Session>>, VecDeque<String>)>);
+pub struct Sessions(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_id: HashMap<String, Arc<Session>>,
+    oldest_first: VecDeque<String>,
+}
 
 impl Sessions {
     /// Keeps a session under a new id.
@@ -130,25 +136,25 @@ impl Sessions {
         let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let session = Arc::new(session);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.1.len() >= SESSIONS_MAX
-            && let Some(oldest) = all.1.pop_front()
+        if all.oldest_first.len() >= SESSIONS_MAX
+            && let Some(oldest) = all.oldest_first.pop_front()
         {
-            all.0.remove(&oldest);
+            all.by_id.remove(&oldest);
         }
-        all.0.insert(id.clone(), Arc::clone(&session));
-        all.1.push_back(id.clone());
+        all.by_id.insert(id.clone(), Arc::clone(&session));
+        all.oldest_first.push_back(id.clone());
         (id, session)
     }
 
     /// The session with this id.
     pub fn get(&self, id: &str) -> Option<Arc<Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(id).cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
     }
 
     /// Forgets a session; whether there was one.
     pub fn close(&self, id: &str) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.1.retain(|known| known != id);
-        all.0.remove(id).is_some()
+        all.oldest_first.retain(|known| known != id);
+        all.by_id.remove(id).is_some()
     }
 }
