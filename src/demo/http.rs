@@ -18,6 +18,8 @@ mod request;
 mod rules;
 mod sessions;
 mod tls;
+#[cfg(test)]
+mod tests;
 
 pub use tls::acceptor;
 

@@ -1,0 +1,389 @@
+//! Every fault of the demo server against the real binary: a raw client that knows nothing of the product
+//! holds the same conversation with the healthy server and with the faulty one, and must see a difference.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mcp_probe::demo::faults::{self, Act, Fault, On};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// Silence for so long means that nothing more will come.
+const QUIET: Duration = Duration::from_millis(400);
+/// What never ends is watched for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server may take to exit before the next rung.
+const RUNG: Duration = Duration::from_millis(700);
+/// `--fault-delay`: longer than both.
+const DELAY: &str = "1500ms";
+/// More output than this is summed up as "a flood".
+const KEPT_BYTES: usize = 1 << 20;
+
+/// Faults whose only sign is the time they take, with the least time the conversation must last.
+const SLOW: &[(&str, u64)] =
+    &[("split-writes", 40), ("out-of-order", 150), ("slow-drip", 900), ("slow-headers", 900), ("sse-split", 8)];
+
+/// A child that is killed when the test is done with it.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(arguments: &[&str], mark: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mcp-probe"))
+        .arg("demo")
+        .args(arguments)
+        .args(["--fault-delay", DELAY])
+        .env("DEMO_FAULTS_MARK", mark)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary under test starts")
+}
+
+fn modern(method: &str, params: Value) -> Value {
+    let mut params = params;
+    params["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {}});
+    json!({"jsonrpc": "2.0", "id": format!("{method} 7"), "method": method, "params": params})
+}
+
+fn legacy(method: &str, params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
+}
+
+/// Requests that touch everything a fault can strike at, the opening first.
+fn conversation(era: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let request = if era == "modern" {
+        all.push(modern("server/discover", json!({})));
+        modern
+    } else {
+        let opening =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}});
+        all.push(legacy("initialize", opening));
+        all.push(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        legacy
+    };
+    all.push(request("tools/list", json!({})));
+    all.push(request("tools/list", json!({"cursor": ""})));
+    all.push(request("tools/call", json!({"name": "add", "arguments": {"a": 2, "b": 3}})));
+    all.push(request("resources/read", json!({"uri": "demo://text/readme"})));
+    all.push(request("resources/list", json!({})));
+    all.push(request("prompts/get", json!({"name": "greeting", "arguments": {"name": "Ada"}})));
+    all
+}
+
+/// Everything that comes out of a stream, in pieces.
+fn pump(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if sender.send(buffer[..count].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reads until `enough`, silence, or the end; whether the end was seen.
+fn collect(from: &Receiver<Vec<u8>>, into: &mut Vec<u8>, quiet: Duration, enough: impl Fn(&[u8]) -> bool) -> bool {
+    let start = Instant::now();
+    while into.len() < KEPT_BYTES && start.elapsed() < PATIENCE && !enough(into) {
+        match from.recv_timeout(quiet) {
+            Ok(bytes) => into.extend(bytes),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => return true,
+        }
+    }
+    false
+}
+
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(status) = child.try_wait().expect("the child can be waited for") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    None
+}
+
+/// What a stranger sees of a server: lines of text that can be compared, and how long it took.
+struct Sight {
+    facts: String,
+    took: Duration,
+}
+
+fn stdio(fault: Option<&str>, era: &str) -> Sight {
+    let mark = format!("{}-{}-{era}", std::process::id(), fault.unwrap_or("healthy"));
+    let named: Vec<&str> = fault.iter().flat_map(|name| ["--fault", name]).collect();
+    let mut child = spawn(&named, &mark);
+    let start = Instant::now();
+    let (output, errors) = (pump(child.stdout.take().unwrap()), pump(child.stderr.take().unwrap()));
+    let mut input = child.stdin.take().unwrap();
+    let (mut heard, mut ended) = (Vec::new(), false);
+    let mut facts = String::new();
+    let requests = conversation(era);
+    let replies = requests.iter().filter(|request| request.get("id").is_some()).count();
+    for request in &requests {
+        // A server that has gone is one of the things to be seen.
+        if writeln!(input, "{request}").is_err() {
+            break;
+        }
+    }
+    let complete = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() >= replies;
+    ended |= collect(&output, &mut heard, QUIET, complete);
+    let took = start.elapsed();
+    drop(input);
+    // Lines beyond the expected ones come at once, if they come.
+    ended |= collect(&output, &mut heard, Duration::from_millis(60), |_| false);
+    let group = child.id();
+    let mut rung = "end of input";
+    let mut status = wait(&mut child, RUNG);
+    for (name, signal) in [("SIGTERM", Signal::SIGTERM), ("SIGKILL", Signal::SIGKILL)] {
+        if status.is_none() {
+            rung = name;
+            kill(Pid::from_raw(i32::try_from(group).unwrap()), signal).unwrap();
+            status = wait(&mut child, RUNG);
+        }
+    }
+    let status = status.expect("nothing survives SIGKILL");
+    facts += &format!("{rung}: code {:?} signal {:?}\n", status.code(), status.signal());
+    ended |= collect(&output, &mut heard, Duration::from_millis(60), |_| false);
+    facts += &format!("stdout ended: {ended}\n");
+    for pid in marked(&mark) {
+        let of_group = nix::unistd::getpgid(Some(pid)).is_ok_and(|found| found.as_raw().unsigned_abs() == group);
+        facts += &format!("left behind, in its group: {of_group}\n");
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    let mut said = Vec::new();
+    collect(&errors, &mut said, Duration::from_millis(60), |bytes| bytes.len() > 1 << 17);
+    facts += &if said.len() > 1 << 17 { "stderr floods".to_owned() } else { format!("stderr {:?}", text(&said)) };
+    facts += "\n";
+    facts += &text(&heard);
+    Sight { facts, took }
+}
+
+/// Processes that carry the mark of one run in their environment.
+fn marked(mark: &str) -> Vec<Pid> {
+    let wanted = format!("DEMO_FAULTS_MARK={mark}");
+    let numbers =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|pid| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        })
+        .map(Pid::from_raw)
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    if bytes.len() >= KEPT_BYTES { "a flood".to_owned() } else { String::from_utf8_lossy(bytes).into_owned() }
+}
+
+/// One HTTP exchange on a connection; what came back, and whether the server closed it.
+fn exchange(stream: &mut TcpStream, bytes: &[u8], quiet: Duration) -> String {
+    let mut heard = Vec::new();
+    let mut end = "closed";
+    let start = Instant::now();
+    if stream.write_all(bytes).is_ok() {
+        stream.set_read_timeout(Some(quiet)).unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            if heard.len() >= KEPT_BYTES || start.elapsed() > PATIENCE {
+                end = "endless";
+                break;
+            }
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    end = "open";
+                    break;
+                }
+                Err(error) => {
+                    end = if error.kind() == ErrorKind::ConnectionReset { "reset" } else { "failed" };
+                    break;
+                }
+            }
+        }
+    }
+    format!("{}\n{end}\n", steady(&text(&heard)))
+}
+
+/// Takes out what differs between two healthy runs: the time, when it is right.
+fn steady(answer: &str) -> String {
+    let mut lines = Vec::new();
+    for line in answer.split_inclusive('\n') {
+        let date = line
+            .strip_prefix("date: ")
+            .and_then(|date| jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", date.trim()).ok());
+        let now = jiff::Timestamp::now();
+        let right = date
+            .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
+            .is_some_and(|date| now.duration_since(date.timestamp()).abs() < jiff::SignedDuration::from_secs(60));
+        lines.push(if right { "date: now\r\n" } else { line });
+    }
+    lines.concat()
+}
+
+fn http(fault: Option<&str>, era: &str) -> Sight {
+    let mark = format!("{}-http-{}-{era}", std::process::id(), fault.unwrap_or("healthy"));
+    let mut arguments = vec!["--http", "127.0.0.1:0"];
+    arguments.extend(fault.iter().flat_map(|name| ["--fault", name]));
+    let mut child = spawn(&arguments, &mark);
+    let output = pump(child.stdout.take().unwrap());
+    let mut server = Server(child);
+    let mut first = Vec::new();
+    collect(&output, &mut first, PATIENCE, |bytes| bytes.ends_with(b"\n"));
+    let first = String::from_utf8(first).unwrap();
+    let host = first
+        .trim()
+        .strip_prefix("listening on http://")
+        .and_then(|rest| rest.strip_suffix("/mcp"))
+        .expect("an address")
+        .to_owned();
+    let start = Instant::now();
+    let mut facts = String::new();
+    let mut session = String::new();
+    let connect = || TcpStream::connect(&host).ok();
+    for message in conversation(era) {
+        let opens = matches!(message["method"].as_str(), Some("initialize" | "server/discover"));
+        let head = head(&message, &session, era, "close");
+        let body = message.to_string();
+        let Some(mut stream) = connect() else {
+            facts += "refused\n";
+            continue;
+        };
+        let answer = exchange(
+            &mut stream,
+            format!("{}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", head, body.len()).as_bytes(),
+            QUIET,
+        );
+        if opens {
+            session = answer
+                .lines()
+                .find_map(|line| line.strip_prefix("mcp-session-id: "))
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+        }
+        facts += &answer;
+    }
+    // Twice on one connection.
+    if let Some(mut stream) = connect() {
+        let message = conversation(era).pop().unwrap();
+        let body = message.to_string();
+        let bytes = format!(
+            "{}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}",
+            head(&message, &session, era, "keep-alive"),
+            body.len()
+        );
+        for _ in 0..2 {
+            facts += &exchange(&mut stream, bytes.as_bytes(), Duration::from_millis(150));
+        }
+    }
+    let took = start.elapsed();
+    for (verb, path) in [("GET", "/mcp"), ("GET", "/sse"), ("DELETE", "/mcp")] {
+        let Some(mut stream) = connect() else { continue };
+        let bytes = format!(
+            "{verb} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\nConnection: close\r\n\r\n"
+        );
+        facts += &exchange(&mut stream, bytes.as_bytes(), Duration::from_millis(200));
+    }
+    facts += &format!(
+        "process: {:?}\n",
+        wait(&mut server.0, Duration::from_millis(5)).map(|status| (status.code(), status.signal()))
+    );
+    if !session.is_empty() {
+        facts = facts.replace(&session, "SESSION");
+    }
+    // The id of HTTP+SSE differs in every run.
+    if let Some(at) = facts.find("/messages?session=").filter(|_| !facts.contains("session=gone")) {
+        facts.replace_range(at..at + 18 + 32, "ENDPOINT");
+    }
+    Sight { facts: facts.replace(&host, "HOST").replace(host.rsplit(':').next().unwrap(), "PORT"), took }
+}
+
+fn head(message: &Value, session: &str, era: &str, connection: &str) -> String {
+    let mut head = format!(
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: {connection}\r\n"
+    );
+    if era == "modern" {
+        let params = &message["params"];
+        head += &format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {}\r\n", message["method"].as_str().unwrap());
+        if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
+            head += &format!("Mcp-Name: {name}\r\n");
+        }
+    } else if !session.is_empty() {
+        head += &format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n");
+    }
+    head
+}
+
+type Look = fn(Option<&str>, &str) -> Sight;
+
+/// Compares every fault with the healthy server; the faults that could not be told from it.
+fn unseen(look: Look, chosen: Vec<&'static Fault>) -> Vec<String> {
+    let eras = ["modern", "legacy"];
+    let healthy: BTreeMap<&str, String> = eras.iter().map(|era| (*era, look(None, era).facts)).collect();
+    for era in eras {
+        assert_eq!(look(None, era).facts, healthy[era], "two healthy runs look the same");
+    }
+    let queue = Arc::new(Mutex::new(chosen));
+    let healthy = Arc::new(healthy);
+    let workers: Vec<_> = (0..6)
+        .map(|_| {
+            let (queue, healthy) = (Arc::clone(&queue), Arc::clone(&healthy));
+            thread::spawn(move || {
+                let mut unseen = Vec::new();
+                loop {
+                    let Some(fault) = queue.lock().unwrap().pop() else { return unseen };
+                    let least =
+                        SLOW.iter().find(|(name, _)| *name == fault.name).map(|(_, ms)| Duration::from_millis(*ms));
+                    let seen = eras.iter().any(|era| {
+                        let sight = look(Some(fault.name), era);
+                        least.map_or_else(|| sight.facts != healthy[era], |least| sight.took >= least)
+                    });
+                    if !seen {
+                        unseen.push(fault.name.to_owned());
+                    }
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+}
+
+#[test]
+fn every_fault_over_stdio_is_seen() {
+    let chosen = faults::all().filter(|fault| fault.on != On::Http).collect();
+    assert_eq!(unseen(stdio, chosen), Vec::<String>::new());
+}
+
+#[test]
+fn every_fault_over_http_is_seen() {
+    let chosen: Vec<_> =
+        faults::all().filter(|fault| fault.on != On::Stdio && !matches!(fault.act, Act::Boot(_))).collect();
+    assert!(chosen.len() >= 100);
+    assert_eq!(unseen(http, chosen), Vec::<String>::new());
+}
