@@ -1,6 +1,6 @@
 //! `mcp-probe demo`: the demo server from the command line.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -196,12 +196,23 @@ fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("expected a share such as 5% or 0.05, got {text:?}"))
 }
 
+/// On a terminal a table that fits it, elsewhere the same rows separated by tabs.
 fn list_table() -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let width = faults::all().map(|fault| fault.name.len()).max().unwrap_or_default();
-    for fault in faults::all() {
-        writeln!(out, "{:width$}  {:5}  {}", fault.name, fault.on.text(), fault.about)?;
+    if !out.is_terminal() {
+        for fault in faults::all() {
+            writeln!(out, "{}\t{}\t{}\t{}", fault.name, fault.on.text(), fault.scope.text(), fault.about)?;
+        }
+        return out.flush();
     }
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_header(["FAULT", "OVER", "WHAT IS WRONG"]);
+    for fault in faults::all() {
+        table.add_row([fault.name, fault.on.text(), fault.about]);
+    }
+    writeln!(out, "{table}")?;
     out.flush()
 }
 
