@@ -124,6 +124,7 @@ pub struct Teller<'a> {
     /// Whether exactly one target was named: decides the JSON document and whether names are shown.
     single: bool,
     endings: Vec<Ending>,
+    withheld: bool,
     kept: Vec<Outcome>,
     told: usize,
 }
@@ -134,7 +135,17 @@ impl<'a> Teller<'a> {
     pub fn new(request: &'a Request, single: bool, masker: Masker) -> Self {
         let stdout = Terminal::stdout(request.output.color).look;
         let stderr = Terminal::stderr(request.output.color).look;
-        Self { request, masker, stdout, stderr, single, endings: Vec::new(), kept: Vec::new(), told: 0 }
+        Self {
+            request,
+            masker,
+            stdout,
+            stderr,
+            single,
+            endings: Vec::new(),
+            withheld: false,
+            kept: Vec::new(),
+            told: 0,
+        }
     }
 
     /// Tells one target's outcome now; JSON of several targets waits for [`Teller::finish`].
@@ -145,6 +156,7 @@ impl<'a> Teller<'a> {
         outcome.mask(&self.masker);
         let heading = outcome.heading();
         self.endings.push(Ending::new(heading.status, heading.cause.as_ref(), heading.connected));
+        self.withheld |= heading.withheld;
         let (text, complaint) = self.text(&outcome);
         output::say_bytes(&text.stdout, false)?;
         output::say(&text.stderr, true)?;
@@ -176,7 +188,7 @@ impl<'a> Teller<'a> {
             let document = call_json::several(self.kept.iter().map(Outcome::told)).map_err(|error| bug(&error))?;
             output::say(&value::document(&document, &self.stdout), false)?;
         }
-        if self.usage {
+        if self.withheld {
             return Ok(Code::Usage.number());
         }
         Ok(exit::fold(self.endings, false, false).number())
@@ -415,7 +427,7 @@ mod tests {
             let heading = outcome.heading();
             teller.endings.push(Ending::new(heading.status, heading.cause.as_ref(), heading.connected));
         }
-        assert_eq!(teller.finish().unwrap(), Code::ServerError);
+        assert_eq!(teller.finish().unwrap(), Code::ServerError.number());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `mcp-probe demo`: the demo server from the command line.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
+use super::complaint::Complaint;
+use super::exit::Code;
 use crate::base::duration;
 use crate::base::secret::Secret;
 use crate::demo::faults::{self, Fault};
@@ -114,11 +116,21 @@ pub struct DemoArgs {
     tls_client_ca: Option<PathBuf>,
 }
 
-/// Runs the command.
+/// Runs the command on a runtime of its own; gives the exit code as the shell sees it.
 ///
 /// # Errors
-/// When the server cannot start or its streams fail.
-pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+/// When the settings do not fit together, or the server cannot start.
+pub fn main(args: DemoArgs) -> Result<u8, Complaint> {
+    let usage = |error: &anyhow::Error| Complaint::usage(format!("{error:#}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Complaint::new(Code::Bug, format!("the system gives no event loop: {error}")))?;
+    runtime.block_on(run(args)).map_err(|error| usage(&error))?;
+    Ok(Code::Healthy.number())
+}
+
+async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if args.faults {
         let listed = if args.json { list_json() } else { list_table() };
         return match listed {
@@ -196,12 +208,23 @@ fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("expected a share such as 5% or 0.05, got {text:?}"))
 }
 
+/// On a terminal a table that fits it, elsewhere the same rows separated by tabs.
 fn list_table() -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let width = faults::all().map(|fault| fault.name.len()).max().unwrap_or_default();
-    for fault in faults::all() {
-        writeln!(out, "{:width$}  {:5}  {}", fault.name, fault.on.text(), fault.about)?;
+    if !out.is_terminal() {
+        for fault in faults::all() {
+            writeln!(out, "{}\t{}\t{}\t{}", fault.name, fault.on.text(), fault.scope.text(), fault.about)?;
+        }
+        return out.flush();
     }
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_header(["FAULT", "OVER", "WHAT IS WRONG"]);
+    for fault in faults::all() {
+        table.add_row([fault.name, fault.on.text(), fault.about]);
+    }
+    writeln!(out, "{table}")?;
     out.flush()
 }
 

@@ -15,7 +15,7 @@ use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::Reason;
 use crate::files::{Discovery, Machine, discover, load};
-use crate::plan::{self, Endpoint, ProtocolChoice, Selection, Target, glob};
+use crate::plan::{self, Endpoint, ProtocolChoice, Target, glob};
 
 /// Targets, and what must not be shown of them.
 #[derive(Default)]
@@ -79,8 +79,7 @@ pub fn resolve(
             }
             Named::Name(name) => {
                 let discovery = look_around(selection, color)?;
-                let (mut target, masker) =
-                    discovery.target(name, &Machine).map_err(|diags| mistakes(&diags, color))?;
+                let (mut target, masker) = discovery.target(name, &Machine).map_err(|diags| mistakes(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
                 resolved.masker.absorb(&masker);
@@ -95,7 +94,8 @@ pub fn resolve(
     let wanted = labels(selection)?;
     let before = resolved.targets.len();
     resolved.targets.retain(|target| {
-        let by_name = selection.target.is_empty() || selection.target.iter().any(|glob| glob::matches(glob, &target.name));
+        let by_name =
+            selection.target.is_empty() || selection.target.iter().any(|glob| glob::matches(glob, &target.name));
         by_name && wanted.iter().all(|(key, value)| target.labels.get(key) == Some(value))
     });
     if resolved.targets.is_empty() {
@@ -128,7 +128,11 @@ fn look_around(options: &SelectionOptions, color: Option<super::terminal::Colour
     found.map_err(|diags| mistakes(&diags, color))
 }
 
-fn take_all(discovery: &Discovery, resolved: &mut Resolved, color: Option<super::terminal::Colour>) -> Result<(), Complaint> {
+fn take_all(
+    discovery: &Discovery,
+    resolved: &mut Resolved,
+    color: Option<super::terminal::Colour>,
+) -> Result<(), Complaint> {
     let mut diags = Vec::new();
     for (_, loaded) in &discovery.found {
         for draft in &loaded.draft.targets {
@@ -168,7 +172,10 @@ fn of_url(url: &str, masker: &Masker) -> Target {
 fn of_command(words: &[OsString]) -> Result<Target, Complaint> {
     let text = |word: &OsString| {
         word.clone().into_string().map_err(|word| {
-            Complaint::usage(format!("{} is not UTF-8, so it can be no argument", sanitize::one_line(&word.to_string_lossy(), 60)))
+            Complaint::usage(format!(
+                "{} is not UTF-8, so it can be no argument",
+                sanitize::one_line(&word.to_string_lossy(), 60)
+            ))
         })
     };
     let argv: Vec<String> = words.iter().map(text).collect::<Result<_, _>>()?;

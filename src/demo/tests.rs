@@ -17,8 +17,9 @@ fn server(settings: Settings) -> Server {
 fn ask(server: &Server, peer: &mut Peer, method: &str, params: &Value) -> Value {
     let message = json!({"jsonrpc": "2.0", "id": "t-1", "method": method, "params": params});
     let Heard::Request(steps) = server.hear(peer, &message) else { panic!("{method} is a request") };
-    let said = steps.into_iter().filter_map(|step| if let Step::Say(message) = step { Some(message) } else { None });
-    said.last().unwrap_or(Value::Null)
+    let mut said =
+        steps.into_iter().filter_map(|step| if let Step::Say(message) = step { Some(message) } else { None });
+    said.next_back().unwrap_or(Value::Null)
 }
 
 fn modern(extra: &Value) -> Value {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::base::secret::Masker;
+pub use crate::event::LatencySummary;
 use crate::event::{Cause, Finding, Phases, ProtocolUsed, ServerIdentity, Status};
 
 /// What is known of a target whatever was asked of it.
@@ -35,6 +36,8 @@ pub struct Heading {
     pub certificate: Option<CertificateTold>,
     /// Whether the certificate went unchecked, as was asked.
     pub insecure: bool,
+    /// Whether the call was withheld, because it needs a consent that the command line did not give.
+    pub withheld: bool,
 }
 
 /// A certificate as it is told.
@@ -86,31 +89,6 @@ impl AnswerTold {
     pub fn result(&self) -> Option<&Value> {
         self.body.as_ref()?.as_ref().ok()
     }
-}
-
-/// The latencies of a call that was repeated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LatencySummary {
-    /// How many calls were answered.
-    pub count: u64,
-    /// How many were sent and failed.
-    pub failed: u64,
-    /// The smallest.
-    pub min: Duration,
-    /// The arithmetic mean.
-    pub mean: Duration,
-    /// Half of the calls were at most this.
-    pub p50: Duration,
-    /// Nine in ten.
-    pub p90: Duration,
-    /// Nineteen in twenty.
-    pub p95: Duration,
-    /// Ninety-nine in a hundred.
-    pub p99: Duration,
-    /// The largest.
-    pub max: Duration,
-    /// The histogram: upper bound and how many fell between it and the bound before.
-    pub buckets: Vec<(Duration, u64)>,
 }
 
 /// One target of an ad hoc call.
@@ -234,6 +212,7 @@ pub(crate) mod samples {
             findings: Vec::new(),
             certificate: None,
             insecure: false,
+            withheld: false,
         }
     }
 

@@ -42,14 +42,15 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let consumers = listeners::consumers(&request.output, agreed.len() > 1)?;
     let wire = !consumers.is_empty();
     let publisher = Publisher::new(RunId::random(), consumers, wire);
-    let mut teller = Teller::new(&request, single, resolved.masker.clone());
+    let request = &request;
+    let mut teller = Teller::new(request, single, resolved.masker.clone());
     let guarded = !single || request.repeat > 1;
     live::run(|signals| async move {
         let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
         for target in &refused {
-            teller.tell(unasked(&request, target))?;
+            teller.tell(unasked(request, target))?;
         }
-        let told = ask_all(&cx, &request, agreed, &mut teller).await;
+        let told = ask_all(&cx, request, agreed, &mut teller).await;
         let errors = publisher.finish();
         told?;
         if let Some(error) = errors.first() {
@@ -82,7 +83,12 @@ fn refuse(request: &Request) -> Result<(), Complaint> {
 }
 
 /// Answers are told as they come; sessions are closed while others still answer.
-async fn ask_all(cx: &Context, request: &Request, agreed: Vec<Target>, teller: &mut Teller<'_>) -> Result<(), Complaint> {
+async fn ask_all(
+    cx: &Context,
+    request: &Request,
+    agreed: Vec<Target>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Complaint> {
     let stage = Stage::default();
     let text = match agreed.as_slice() {
         [one] => format!("{} {}", request.method.as_deref().unwrap_or("asking"), one.name),
@@ -120,6 +126,7 @@ async fn ask_all(cx: &Context, request: &Request, agreed: Vec<Target>, teller: &
             }
         }
     }
+    drop(asking);
     stage.strike(cx.grace).await;
     told
 }
@@ -146,11 +153,11 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
                 allow_side_effects: request.allow_side_effects,
             };
             let (outcome, closing) = adhoc::call(cx, &reach, &plan).await;
-            (Outcome::Call(call_told(method, &target, outcome)), closing)
+            (Outcome::Call(Box::new(call_told(method, &target, outcome))), closing)
         }
         None => {
             let (overview, closing) = adhoc::overview(cx, &reach, timeout).await;
-            (Outcome::Overview(overview_told(&target, overview)), closing)
+            (Outcome::Overview(Box::new(overview_told(&target, overview))), closing)
         }
     }
 }
@@ -173,16 +180,18 @@ fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
         findings: Vec::new(),
         certificate: None,
         insecure: false,
-        usage: false,
+        withheld: false,
     };
     match &request.method {
-        Some(method) => Outcome::Call(CallTold { heading, method: method.clone(), answer: None, latency: None }),
-        None => Outcome::Overview(OverviewTold {
+        Some(method) => {
+            Outcome::Call(Box::new(CallTold { heading, method: method.clone(), answer: None, latency: None }))
+        }
+        None => Outcome::Overview(Box::new(OverviewTold {
             heading,
             capabilities: Value::Null,
             instructions: None,
             lists: Vec::new(),
-        }),
+        })),
     }
 }
 
@@ -195,7 +204,8 @@ fn heading(target: &Target, found: Found) -> Heading {
         && !found.connected
         && found.status == Status::Failed
     {
-        let (first, rest) = cause.message.split_once('\n').map_or((cause.message.as_str(), None), |(a, b)| (a, Some(b)));
+        let (first, rest) =
+            cause.message.split_once('\n').map_or((cause.message.as_str(), None), |(a, b)| (a, Some(b)));
         let limit = duration::written(target.startup_timeout);
         let mut message = format!("{first}; --startup-timeout ({limit} here) allows more");
         if let Some(rest) = rest {
@@ -218,7 +228,7 @@ fn heading(target: &Target, found: Found) -> Heading {
             .certificate
             .map(|certificate| CertificateTold { not_after: certificate.not_after, subject: certificate.subject }),
         insecure: target.tls.insecure && https,
-        usage: found.withheld,
+        withheld: found.withheld,
     }
 }
 
@@ -226,7 +236,8 @@ fn answer_told(exchange: Exchange) -> AnswerTold {
     let (latency, first_byte) = (exchange.marks.latency(), exchange.marks.first_byte());
     let (body, raw) = match exchange.reply {
         Ok(reply) => {
-            let body = reply.body.map_err(|error| ErrorTold { code: error.code, message: error.message, data: error.data });
+            let body =
+                reply.body.map_err(|error| ErrorTold { code: error.code, message: error.message, data: error.data });
             (Some(body), reply.raw)
         }
         Err(_) => (None, Vec::new()),

@@ -64,7 +64,8 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
             plan.probes.retain(|probe| check.probe.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
         }
     }
-    let mut files: Vec<_> = paths.into_iter().filter_map(|named| if let Named::Path(path) = named { Some(path) } else { None }).collect();
+    let mut files: Vec<_> =
+        paths.into_iter().filter_map(|named| if let Named::Path(path) = named { Some(path) } else { None }).collect();
     files.extend(check.selection.file.iter().filter(|_| others.is_empty()).cloned());
     let found = files.is_empty() && others.is_empty();
     if found {

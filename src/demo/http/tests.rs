@@ -69,7 +69,8 @@ async fn modern_headers_are_held_against_the_body() {
     let name = ("mcp-name", "weather");
     let city = ("mcp-param-city", "=?base64?w4VsZXN1bmQ=?=");
     let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    let cases: &[(&[(&str, &str)], &Value, u16, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a Value, u16, &'a str);
+    let cases: &[Case<'_>] = &[
         (&[version, ("mcp-method", "tools/list")], &list, 200, "\"tools\""),
         (&[("mcp-method", "tools/list")], &list, 400, "-32020"),
         (&[version], &list, 400, "-32020"),
