@@ -54,11 +54,8 @@ impl Stage {
 
     /// Ends every program that was started.
     pub async fn strike(self, grace: Duration) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for served in self.served.into_inner().into_values() {
-            findings.extend(served.end(grace).await);
-        }
-        findings
+        let ends = self.served.into_inner().into_values().map(|served| served.end(grace));
+        futures_util::future::join_all(ends).await.into_iter().flatten().collect()
     }
 }
 

@@ -93,7 +93,7 @@ impl Served {
 
     /// Ends it and whatever it started.
     pub async fn end(mut self, grace: Duration) -> Vec<Finding> {
-        let descent = ladder::descend(&mut self.process, self.stdin.take(), grace).await;
+        let descent = ladder::dismiss(&mut self.process, self.stdin.take(), grace).await;
         for drain in &self.drains {
             drain.abort();
         }

@@ -41,6 +41,15 @@ pub async fn descend(process: &mut Process, stdin: Option<ChildStdin>, grace: Du
     Descent { rung, survivors, names }
 }
 
+/// The same for a program that serves on a socket and does not read its stdin: SIGTERM comes first.
+pub async fn dismiss(process: &mut Process, stdin: Option<ChildStdin>, grace: Duration) -> Descent {
+    if process.look().is_none() {
+        process.sample();
+        process.signal_group(Signal::SIGTERM);
+    }
+    descend(process, stdin, grace).await
+}
+
 async fn leader(process: &mut Process, stdin: Option<ChildStdin>, grace: Duration) -> Rung {
     if process.look().is_some() {
         return Rung::Already;
