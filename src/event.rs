@@ -426,6 +426,17 @@ pub struct ProbeOutcome {
     pub steps: Vec<StepOutcome>,
     /// What was noticed beside the checks.
     pub findings: Vec<Finding>,
+    /// Children: what the process tree used, start and end included.
+    pub usage: Option<Usage>,
+}
+
+/// What a server's whole process tree used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// User and system time, since its start.
+    pub cpu: Duration,
+    /// Largest resident memory that was seen, in bytes.
+    pub resident_bytes: u64,
 }
 
 /// The latencies of a call that was repeated.

@@ -111,6 +111,12 @@ impl Session {
         self.line.link().facts().certificate
     }
 
+    /// The process of the server, on stdio.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.line.link().facts().pid
+    }
+
     /// The tools, read once per session and outside all timings.
     ///
     /// # Errors

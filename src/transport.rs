@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::event::Usage;
 use crate::event::{Cause, Finding, Phases, Reason, TransportKind};
 use crate::protocol::refusal::Answer;
 use crate::wire::Frame;
@@ -189,15 +190,6 @@ pub enum Rung {
     Term,
     /// It needed SIGKILL.
     Kill,
-}
-
-/// What a child's whole process tree used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// User and system time.
-    pub cpu: Duration,
-    /// Largest resident memory that was seen, in bytes.
-    pub resident_bytes: u64,
 }
 
 /// How a link ended.

@@ -40,6 +40,8 @@ pub struct Request {
     pub interval: Option<Duration>,
     /// Repeat a tool that is not read-only.
     pub allow_side_effects: bool,
+    /// Look at the server's processes.
+    pub usage: bool,
     /// Which targets.
     pub selection: SelectionOptions,
     /// How it is told.
@@ -69,6 +71,7 @@ pub fn prepare(ad_hoc: &AdHoc) -> Result<Request, Complaint> {
         repeat: ad_hoc.call.count.unwrap_or(1),
         interval: ad_hoc.call.interval,
         allow_side_effects: ad_hoc.call.allow_side_effects,
+        usage: ad_hoc.call.usage,
         selection: ad_hoc.selection.clone(),
         output: ad_hoc.output.clone(),
         jq: ad_hoc.jq.as_deref().map(Jq::compile).transpose()?,

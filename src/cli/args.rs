@@ -153,6 +153,9 @@ pub struct CallOptions {
     /// With -n: time from the start of one call to the start of the next
     #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "count")]
     pub interval: Option<Duration>,
+    /// Tell the processor time and memory of the server's processes, and the processor time of the calls (stdio)
+    #[arg(long)]
+    pub usage: bool,
     /// With -n: repeat a tool although the server does not list it as read-only
     #[arg(long)]
     pub allow_side_effects: bool,

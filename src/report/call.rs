@@ -81,6 +81,8 @@ pub struct AnswerTold {
     pub request_bytes: u64,
     /// Bytes of the reply, all pages.
     pub response_bytes: u64,
+    /// Notifications that came meanwhile, in order.
+    pub notices: Vec<NoticeTold>,
 }
 
 impl AnswerTold {
@@ -102,6 +104,30 @@ pub struct CallTold {
     pub answer: Option<AnswerTold>,
     /// With `-n`: the latencies.
     pub latency: Option<LatencySummary>,
+    /// With `--usage`: what the server's processes used.
+    pub child: Option<ChildTold>,
+}
+
+/// What the processes of a stdio server used, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildTold {
+    /// Processor time since their start.
+    pub cpu: Duration,
+    /// Largest resident memory.
+    pub resident_bytes: u64,
+    /// Processor time during the calls; absent below the kernel's resolution.
+    pub calls_cpu: Option<Duration>,
+}
+
+/// A notification that came while the call was open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoticeTold {
+    /// Since the request was written.
+    pub after: Duration,
+    /// Its method.
+    pub method: String,
+    /// Its parameters, raw.
+    pub params: Value,
 }
 
 /// One target of a call without a method: opened, all lists read.
@@ -145,6 +171,10 @@ impl AnswerTold {
                 }
             }
             None => {}
+        }
+        for notice in &mut self.notices {
+            mask_text(&mut notice.method, masker);
+            masker.mask_json(&mut notice.params);
         }
         if !masker.is_empty() {
             for page in &mut self.raw {
@@ -227,11 +257,18 @@ pub(crate) mod samples {
             pages: 2,
             request_bytes: 80,
             response_bytes: 2_048,
+            notices: Vec::new(),
         }
     }
 
     pub(crate) fn call(method: &str, result: Value) -> CallTold {
-        CallTold { heading: heading(), method: method.into(), answer: Some(answer(method, result)), latency: None }
+        CallTold {
+            heading: heading(),
+            method: method.into(),
+            answer: Some(answer(method, result)),
+            latency: None,
+            child: None,
+        }
     }
 
     #[test]

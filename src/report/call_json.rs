@@ -37,6 +37,10 @@ struct Document<'a> {
     measures: Option<Measures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency: Option<Latency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<Child>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notifications: Vec<Notification<'a>>,
     findings: Vec<json::FindingDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
@@ -60,6 +64,22 @@ struct Measures {
     pages: u32,
     request_bytes: u64,
     response_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Child {
+    cpu_ms: f64,
+    resident_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls_cpu_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Notification<'a> {
+    after_ms: f64,
+    method: &'a str,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    params: &'a Value,
 }
 
 #[derive(Serialize)]
@@ -137,6 +157,12 @@ fn body(told: Told<'_>) -> Result<Value, serde_json::Error> {
             document.method = Some(&call.method);
             document.measures = answer.map(measures);
             document.latency = call.latency.as_ref().map(latency);
+            document.child = call.child.map(|child| Child {
+                cpu_ms: millis(child.cpu),
+                resident_bytes: child.resident_bytes,
+                calls_cpu_ms: child.calls_cpu.map(millis),
+            });
+            document.notifications = answer.map_or_else(Vec::new, notifications);
             document.result = answer.and_then(AnswerTold::result);
             if let Some(Err(error)) = answer.and_then(|answer| answer.body.as_ref()) {
                 document.error =
@@ -190,6 +216,8 @@ fn heading(heading: &Heading) -> Document<'_> {
         phases_ms: json::phases(&heading.phases),
         measures: None,
         latency: None,
+        child: None,
+        notifications: Vec::new(),
         findings: heading.findings.iter().map(json::finding).collect(),
         result: None,
         error: None,
@@ -219,6 +247,14 @@ fn latency(summary: &LatencySummary) -> Latency {
         p99: millis(summary.p99),
         max: millis(summary.max),
     }
+}
+
+fn notifications(answer: &AnswerTold) -> Vec<Notification<'_>> {
+    answer
+        .notices
+        .iter()
+        .map(|notice| Notification { after_ms: millis(notice.after), method: &notice.method, params: &notice.params })
+        .collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,13 @@ pub struct Run<'a> {
     pub probes: &'a [ProbeOutcome],
 }
 
+/// What the process tree of a stdio server used, from its start to its end.
+#[derive(Serialize)]
+struct Child {
+    cpu_ms: f64,
+    resident_bytes: u64,
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,
@@ -60,6 +67,8 @@ struct Probe<'a> {
     attempts: Vec<Attempt>,
     steps: Vec<Step<'a>>,
     findings: Vec<FindingDocument<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<Child>,
 }
 
 /// `reason` and `message`, where something is not healthy.
@@ -184,6 +193,7 @@ fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
             .collect(),
         steps: outcome.steps.iter().map(step).collect(),
         findings: outcome.findings.iter().map(finding).collect(),
+        child: outcome.usage.map(|usage| Child { cpu_ms: millis(usage.cpu), resident_bytes: usage.resident_bytes }),
     }
 }
 
@@ -285,6 +295,7 @@ pub(crate) mod samples {
                 checks: vec![],
             }],
             findings: vec![],
+            usage: None,
         }
     }
 

@@ -8,10 +8,13 @@ use serde_json::Value;
 use super::latency::Latencies;
 use super::reach::Reach;
 use super::{Context, verdict};
-use crate::event::{Cause, Finding, LatencySummary, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status};
+use crate::event::{
+    Cause, Finding, LatencySummary, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status, Usage,
+};
 use crate::protocol::{Answers, Pin};
 use crate::session::{Call, Closing, Exchange, Known, Opening, Refused, ServerFacts, Session};
 use crate::transport::Certificate;
+use crate::transport::child::usage_so_far;
 
 /// What to call, and how often.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct CallPlan {
     pub interval: Option<Duration>,
     /// Whether a tool that is not declared read-only may be called more than once.
     pub allow_side_effects: bool,
+    /// Whether the server's processes are looked at before and after each call.
+    pub measure_child: bool,
 }
 
 /// What is known of a target whatever was asked of it.
@@ -62,6 +67,17 @@ pub struct CallOutcome {
     pub exchange: Option<Exchange>,
     /// With more than one call: the latencies.
     pub latency: Option<LatencySummary>,
+    /// Where it was asked for: what the server's processes used.
+    pub child: Option<ChildUsage>,
+}
+
+/// What the processes of a stdio server used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChildUsage {
+    /// Since their start.
+    pub so_far: Usage,
+    /// Processor time during the calls, sampled outside their time marks; absent below the kernel's resolution.
+    pub calls_cpu: Option<Duration>,
 }
 
 /// A target looked over: opened, all lists read that its capabilities announce.
@@ -96,16 +112,20 @@ pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome,
     if opens(&plan.call.method) {
         let exchange = session.opening().clone();
         found.judge(&exchange);
-        return (CallOutcome { found, exchange: Some(exchange), latency: None }, Some(session.into_closing()));
+        return (
+            CallOutcome { found, exchange: Some(exchange), latency: None, child: None },
+            Some(session.into_closing()),
+        );
     }
     if let Some(cause) = withheld(&mut session, plan).await {
         found.fail(cause);
         found.withheld = true;
-        return (CallOutcome { found, exchange: None, latency: None }, Some(session.into_closing()));
+        return (CallOutcome { found, exchange: None, latency: None, child: None }, Some(session.into_closing()));
     }
-    let (exchange, latency) = repeat(cx, &mut session, plan, &mut found).await;
+    let mut child = None;
+    let (exchange, latency) = repeat(cx, &mut session, plan, &mut found, &mut child).await;
     found.refresh(&session);
-    (CallOutcome { found, exchange, latency }, Some(session.into_closing()))
+    (CallOutcome { found, exchange, latency, child }, Some(session.into_closing()))
 }
 
 async fn repeat(
@@ -113,6 +133,7 @@ async fn repeat(
     session: &mut Session,
     plan: &CallPlan,
     found: &mut Found,
+    child: &mut Option<ChildUsage>,
 ) -> (Option<Exchange>, Option<LatencySummary>) {
     let mut latencies = (plan.repeat > 1).then(Latencies::new).flatten();
     let begun = Instant::now();
@@ -130,7 +151,17 @@ async fn repeat(
             found.fail(Cause::new(Reason::Cancelled, format!("interrupted after {round} of {} calls", plan.repeat)));
             break;
         }
+        let pid = session.pid().filter(|_| plan.measure_child);
+        let before = pid.and_then(usage_so_far);
         let exchange = session.call(&plan.call, Instant::now() + plan.timeout).await;
+        if let (Some(before), Some(after)) = (before, pid.and_then(usage_so_far)) {
+            let spent = after.cpu.saturating_sub(before.cpu);
+            let usage = child.get_or_insert_default();
+            usage.so_far = after;
+            if !spent.is_zero() {
+                *usage.calls_cpu.get_or_insert_default() += spent;
+            }
+        }
         found.phases.add(Phase::Call, exchange.total);
         found.note(&exchange.findings);
         let cause = verdict::unexpected(&exchange);
@@ -275,7 +306,7 @@ fn refused_call(reach: &Reach, refused: Refused) -> (CallOutcome, Option<Closing
         withheld: false,
     };
     let exchange = refused.exchange.map(|exchange| *exchange);
-    (CallOutcome { found, exchange, latency: None }, refused.closing)
+    (CallOutcome { found, exchange, latency: None, child: None }, refused.closing)
 }
 
 /// Adds findings; one that was there before, with other figures, is brought up to date.

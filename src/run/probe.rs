@@ -10,7 +10,7 @@ use super::{Context, verdict};
 use crate::config::template::Saved;
 use crate::event::{
     AttemptOutcome, Cause, Finding, Phase, Phases, ProbeOutcome, ProtocolUsed, Reason, ServerIdentity, Status,
-    StepOutcome,
+    StepOutcome, Usage,
 };
 use crate::plan::{Effect, Probe, Step, Steps, Target};
 use crate::protocol::Answers;
@@ -28,6 +28,7 @@ struct Attempt {
     findings: Vec<Finding>,
     had_effects: bool,
     duration: Duration,
+    usage: Option<Usage>,
 }
 
 /// Runs a probe against one of its targets.
@@ -65,6 +66,7 @@ pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Targ
         attempts,
         steps: last.steps,
         findings: last.findings,
+        usage: last.usage,
     };
     flaky(&mut outcome);
     heed(&mut outcome, probe);
@@ -139,6 +141,7 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
         attempt.phases.add(Phase::Call, call);
     }
     note(&mut attempt.findings, &ending.findings);
+    attempt.usage = ending.farewell.usage;
     attempt
 }
 
@@ -185,6 +188,7 @@ impl Attempt {
             findings: Vec::new(),
             had_effects: false,
             duration: Duration::ZERO,
+            usage: None,
         }
     }
 
@@ -200,6 +204,7 @@ impl Attempt {
             findings: session.findings(),
             had_effects: false,
             duration: Duration::ZERO,
+            usage: None,
         }
     }
 

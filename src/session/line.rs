@@ -140,6 +140,13 @@ impl Line {
     pub(super) async fn drive(&mut self, open: &mut [&mut Pending], until: Instant) -> Drive {
         let cancel = self.cancel.clone();
         loop {
+            // A server that never stops talking must not keep the clock from being looked at.
+            if cancel.is_cancelled() {
+                return Drive::Cancelled;
+            }
+            if Instant::now() >= until {
+                return Drive::TimeUp;
+            }
             if open.iter().any(|pending| pending.done.is_some()) {
                 return Drive::Done;
             }

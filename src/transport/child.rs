@@ -285,6 +285,15 @@ impl Drop for Process {
     }
 }
 
+/// What the tree below and with a living process has used so far; absent where the system does not tell.
+#[must_use]
+pub fn usage_so_far(pid: i32) -> Option<Usage> {
+    let tree: Vec<i32> = std::iter::once(pid).chain(table::descendants(pid)).collect();
+    let cpu = tree.iter().filter_map(|&pid| cpu_time(pid)).reduce(|sum, cpu| sum + cpu)?;
+    let resident_bytes = tree.iter().filter_map(|&pid| table::resident_peak(pid)).sum();
+    Some(Usage { cpu, resident_bytes })
+}
+
 /// Sends a signal to one process; a negative id means its group.
 fn signal_entry(entry: &table::Entry, signal: Signal) {
     let _ = kill(Pid::from_raw(entry.pid), signal);

@@ -17,7 +17,9 @@ use crate::cli::words::Named;
 use crate::cli::{listeners, live, targets};
 use crate::event::{Cause, Finding, Phases, Publisher, Reason, Status};
 use crate::plan::{Endpoint, TIMEOUT, Target};
-use crate::report::call::{AnswerTold, CallTold, CertificateTold, ErrorTold, Heading, OverviewTold};
+use crate::report::call::{
+    AnswerTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
+};
 use crate::run::Context;
 use crate::run::adhoc::{self, CallOutcome, CallPlan, Found, Overview, opens};
 use crate::run::reach::Stage;
@@ -151,6 +153,7 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
                 repeat: u32::try_from(request.repeat).unwrap_or(u32::MAX),
                 interval: request.interval,
                 allow_side_effects: request.allow_side_effects,
+                measure_child: request.usage,
             };
             let (outcome, closing) = adhoc::call(cx, &reach, &plan).await;
             (Outcome::Call(Box::new(call_told(method, &target, outcome))), closing)
@@ -183,9 +186,13 @@ fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
         withheld: false,
     };
     match &request.method {
-        Some(method) => {
-            Outcome::Call(Box::new(CallTold { heading, method: method.clone(), answer: None, latency: None }))
-        }
+        Some(method) => Outcome::Call(Box::new(CallTold {
+            heading,
+            method: method.clone(),
+            answer: None,
+            latency: None,
+            child: None,
+        })),
         None => Outcome::Overview(Box::new(OverviewTold {
             heading,
             capabilities: Value::Null,
@@ -252,6 +259,11 @@ fn answer_told(exchange: Exchange) -> AnswerTold {
         pages: exchange.pages,
         request_bytes: exchange.request_bytes,
         response_bytes: exchange.response_bytes,
+        notices: exchange
+            .notices
+            .into_iter()
+            .map(|notice| NoticeTold { after: notice.after, method: notice.method, params: notice.params })
+            .collect(),
     }
 }
 
@@ -261,6 +273,11 @@ fn call_told(method: &str, target: &Target, outcome: CallOutcome) -> CallTold {
         method: method.to_owned(),
         answer: outcome.exchange.filter(|exchange| exchange.method == method).map(answer_told),
         latency: outcome.latency,
+        child: outcome.child.map(|child| ChildTold {
+            cpu: child.so_far.cpu,
+            resident_bytes: child.so_far.resident_bytes,
+            calls_cpu: child.calls_cpu,
+        }),
     }
 }
 

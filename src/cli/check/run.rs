@@ -149,6 +149,7 @@ fn withhold(check: &CheckArgs, plan: &mut Plan) -> Vec<ProbeOutcome> {
                     attempts: Vec::new(),
                     steps: Vec::new(),
                     findings: Vec::new(),
+                    usage: None,
                 });
             }
             !withheld
