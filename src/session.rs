@@ -129,9 +129,17 @@ impl Session {
         Ok(self.tools.as_deref().unwrap_or_default())
     }
 
+    /// Waits, and answers what the server asks meanwhile.
+    pub async fn idle(&mut self, until: Instant) {
+        self.line.idle(until).await;
+    }
+
     /// Makes one call: all pages of a list, all rounds of input, one new session where the old one is gone.
     pub async fn call(&mut self, call: &Call, deadline: Instant) -> Exchange {
-        self.line.conversation.set_answers(call.answers.clone());
+        // The legacy era declared its capabilities once, for the whole session.
+        if self.facts.revision.era == Era::Modern {
+            self.line.conversation.set_answers(call.answers.clone());
+        }
         let list = self.facts.revision.method(&call.method).and_then(|method| method.list);
         let mut exchange = match list {
             Some(member) => self.list(call, member, deadline).await,

@@ -142,10 +142,7 @@ async fn repeat(
     for round in 0..plan.repeat.max(1) {
         if let Some(interval) = plan.interval.filter(|_| round > 0) {
             let due = begun + interval * round;
-            tokio::select! {
-                () = tokio::time::sleep_until(due.into()) => {}
-                () = cx.cancel.cancelled() => {}
-            }
+            session.idle(due).await;
         }
         if cx.cancel.is_cancelled() {
             found.fail(Cause::new(Reason::Cancelled, format!("interrupted after {round} of {} calls", plan.repeat)));

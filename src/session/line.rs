@@ -166,6 +166,29 @@ impl Line {
         }
     }
 
+    /// Hears, with nothing open, until the time has come: pings are answered, the rest is noted.
+    pub(super) async fn idle(&mut self, until: Instant) {
+        let cancel = self.cancel.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep_until(until.into()) => return,
+                heard = self.link.recv() => {
+                    if heard.key.is_none() && matches!(heard.what, What::Fault(_)) {
+                        // The link is gone, which the next call will tell.
+                        tokio::select! {
+                            () = cancel.cancelled() => {}
+                            () = tokio::time::sleep_until(until.into()) => {}
+                        }
+                        return;
+                    }
+                    self.take(heard, &mut []).await;
+                }
+            }
+        }
+    }
+
     /// Turns the end of waiting into a fault and cancels what is still running on the server.
     pub(super) async fn give_up(&mut self, pending: &mut Pending, drive: Drive) {
         if pending.done.is_some() {
