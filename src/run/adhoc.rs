@@ -190,7 +190,8 @@ async fn repeat(
     {
         cause.message = format!("{failed} of {} calls failed, the first with: {}", plan.repeat, cause.message);
     }
-    (shown, latencies.map(|latencies| latencies.summary()))
+    // Without an answer there is nothing to sum up, and no zero to tell.
+    (shown, latencies.map(|latencies| latencies.summary()).filter(|summary| summary.count > 0))
 }
 
 /// After these nothing more can be had from the session.
