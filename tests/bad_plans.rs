@@ -2,6 +2,8 @@
 //! files read together) has its `NAME.stderr`. With `UPDATE_EXPECTED=1` the texts are written anew, and the test
 //! still fails, so that nobody takes that for a pass.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,14 @@
 //! Every fault of the demo server against the real binary: a raw client that knows nothing of the product
 //! holds the same conversation with the healthy server and with the faulty one, and must see a difference.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,15 +57,14 @@ fn spawn(arguments: &[&str], mark: &str) -> Child {
         .expect("the binary under test starts")
 }
 
-fn modern(method: &str, params: Value) -> Value {
-    let mut params = params;
+fn modern(method: &str, mut params: Value) -> Value {
     params["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {}});
     json!({"jsonrpc": "2.0", "id": format!("{method} 7"), "method": method, "params": params})
 }
 
-fn legacy(method: &str, params: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
+fn legacy(method: &str, mut params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params.take()})
 }
 
 /// Requests that touch everything a fault can strike at, the opening first.
@@ -90,7 +91,7 @@ fn conversation(era: &str) -> Vec<Value> {
 
 /// Everything that comes out of a stream, in pieces.
 fn pump(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(1024);
     thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -149,7 +150,7 @@ fn stdio(fault: Option<&str>, era: &str) -> Sight {
             break;
         }
     }
-    let complete = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() >= replies;
+    let complete = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').count() > replies;
     ended |= collect(&output, &mut heard, QUIET, complete);
     let took = start.elapsed();
     drop(input);
@@ -246,13 +247,14 @@ fn steady(answer: &str) -> String {
     lines.concat()
 }
 
-fn http(fault: Option<&str>, era: &str) -> Sight {
+/// Starts a server on a free port; where it listens.
+fn listening(fault: Option<&str>, era: &str) -> (Server, String) {
     let mark = format!("{}-http-{}-{era}", std::process::id(), fault.unwrap_or("healthy"));
     let mut arguments = vec!["--http", "127.0.0.1:0"];
     arguments.extend(fault.iter().flat_map(|name| ["--fault", name]));
     let mut child = spawn(&arguments, &mark);
     let output = pump(child.stdout.take().unwrap());
-    let mut server = Server(child);
+    let server = Server(child);
     let mut first = Vec::new();
     collect(&output, &mut first, PATIENCE, |bytes| bytes.ends_with(b"\n"));
     let first = String::from_utf8(first).unwrap();
@@ -262,6 +264,11 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
         .and_then(|rest| rest.strip_suffix("/mcp"))
         .expect("an address")
         .to_owned();
+    (server, host)
+}
+
+fn http(fault: Option<&str>, era: &str) -> Sight {
+    let (mut server, host) = listening(fault, era);
     let start = Instant::now();
     let mut facts = String::new();
     let mut session = String::new();
@@ -280,12 +287,8 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
             QUIET,
         );
         if opens {
-            session = answer
-                .lines()
-                .find_map(|line| line.strip_prefix("mcp-session-id: "))
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
+            let id = answer.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
+            id.unwrap_or_default().trim().clone_into(&mut session);
         }
         facts += &answer;
     }

@@ -1,6 +1,13 @@
 //! Children end with us, however we end. This program plays every part itself, so it has no test harness: the
 //! prober that is killed, the guard that outlives it, and the test that watches both.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and the parts of this one talk over their pipes"
+)]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};

@@ -77,7 +77,7 @@ fn fingerprint(target: &Target) -> (String, String) {
     hash.update(std::fs::read(&path).unwrap_or_default());
     hash.update([0]);
     hash.update(target.written.as_bytes());
-    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     (format!("{}#{}", path.display(), target.name), hash)
 }
 

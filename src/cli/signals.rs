@@ -42,6 +42,10 @@ impl Signals {
     ///
     /// # Errors
     /// When the system refuses the handlers.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a signal may come until the runtime ends, and the task holds nothing"
+    )]
     pub fn listen() -> std::io::Result<Self> {
         let signals = Self::default();
         let mut stream = Stream::new()?;

@@ -76,7 +76,8 @@ pub fn resolve(
             Named::Url(url) => resolved.targets.push(of_url(url, &resolved.masker)),
             Named::Command(words) => resolved.targets.push(of_command(words)?),
             Named::Path(path) => {
-                let loaded = load(&[path.clone()], false, &Machine).map_err(|diags| mistakes(&diags, color))?;
+                let loaded =
+                    load(std::slice::from_ref(path), false, &Machine).map_err(|diags| mistakes(&diags, color))?;
                 let discovery = Discovery { found: vec![("file", loaded)] };
                 take_all(&discovery, &mut resolved, color)?;
             }

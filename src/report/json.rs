@@ -289,7 +289,7 @@ pub(crate) mod samples {
                 status: Status::Healthy,
                 cause: None,
                 latency: Some(Duration::from_micros(1_100)),
-                first_byte: Some(Duration::from_micros(1_000)),
+                first_byte: Some(Duration::from_millis(1)),
                 request_bytes: 80,
                 response_bytes: 500,
                 checks: vec![],

@@ -155,11 +155,11 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
                 allow_side_effects: request.allow_side_effects,
                 measure_child: request.usage,
             };
-            let (outcome, closing) = adhoc::call(cx, &reach, &plan).await;
+            let (outcome, closing) = Box::pin(adhoc::call(cx, &reach, &plan)).await;
             (Outcome::Call(Box::new(call_told(method, &target, outcome))), closing)
         }
         None => {
-            let (overview, closing) = adhoc::overview(cx, &reach, timeout).await;
+            let (overview, closing) = Box::pin(adhoc::overview(cx, &reach, timeout)).await;
             (Outcome::Overview(Box::new(overview_told(&target, overview))), closing)
         }
     }

@@ -61,6 +61,7 @@ async fn open(web: &Arc<Web>, version: &str, capabilities: Value) -> String {
 
 #[tokio::test(flavor = "current_thread")]
 async fn modern_headers_are_held_against_the_body() {
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a Value, u16, &'a str);
     let web = web(Settings::default());
     let version = ("mcp-protocol-version", "2026-07-28");
     let list = modern("tools/list", &json!({}));
@@ -69,7 +70,6 @@ async fn modern_headers_are_held_against_the_body() {
     let name = ("mcp-name", "weather");
     let city = ("mcp-param-city", "=?base64?w4VsZXN1bmQ=?=");
     let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    type Case<'a> = (&'a [(&'a str, &'a str)], &'a Value, u16, &'a str);
     let cases: &[Case<'_>] = &[
         (&[version, ("mcp-method", "tools/list")], &list, 200, "\"tools\""),
         (&[("mcp-method", "tools/list")], &list, 400, "-32020"),

@@ -88,6 +88,7 @@ impl Server {
         Self::start("127.0.0.1:0", None, handler).await
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the handle ends the task when it is dropped")]
     pub(in crate::transport) async fn start<F, R>(address: &str, tls: Option<Arc<ServerConfig>>, handler: F) -> Self
     where
         F: Fn(usize, Conn) -> R + Send + Sync + 'static,

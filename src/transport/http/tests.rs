@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::fixture::{
     Authority, REPLY, Server, always, answer, exchange, next, once, one_fault, open, open_with, request, settings,
@@ -144,6 +145,7 @@ async fn a_name_with_two_addresses_reaches_the_one_that_listens() {
 
 #[cfg(unix)]
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test waits for the task")]
 async fn a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mcp.sock");
@@ -351,16 +353,18 @@ async fn https_to_a_plain_port_and_http_to_a_tls_port_are_named() {
 }
 
 /// An HTTP/2 server over TLS: `/mcp` answers, `/slow` (by the method of the body) streams without end.
-async fn h2_server(config: Arc<rustls::ServerConfig>) -> (u16, tokio::task::JoinHandle<()>) {
+#[expect(clippy::disallowed_methods, reason = "the handle ends the task when it is dropped")]
+async fn h2_server(config: Arc<rustls::ServerConfig>) -> (u16, AbortOnDropHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let task = tokio::spawn(async move {
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut running = tokio::task::JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let Ok(stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else {
                 continue;
             };
-            tokio::spawn(async move {
+            running.spawn(async move {
                 let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
                     let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
                     let method = request.method().to_string();
@@ -377,7 +381,7 @@ async fn h2_server(config: Arc<rustls::ServerConfig>) -> (u16, tokio::task::Join
                     .await;
             });
         }
-    });
+    }));
     (port, task)
 }
 
@@ -403,7 +407,7 @@ async fn http2_shares_one_connection() {
     assert_eq!(words(&exchange(&mut link, request(9)).await), ["200", "frame", "end"]);
     let farewell = link.close(Duration::from_secs(5)).await;
     assert!(farewell.took < Duration::from_secs(1), "{farewell:?}");
-    serving.abort();
+    drop(serving);
 }
 
 /// A proxy that answers one CONNECT with `status` and then carries bytes.
@@ -563,5 +567,5 @@ async fn http2_survives_a_connection_that_was_closed() {
         assert_eq!(words(&exchange(&mut link, request(key)).await), ["200", "frame", "end"]);
         assert!(started.elapsed() < Duration::from_secs(10));
     }
-    serving.abort();
+    drop(serving);
 }

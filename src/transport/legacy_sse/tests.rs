@@ -12,7 +12,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 /// GET opens the stream with `opening`; a POST is answered with `receipt` and, on the stream, with a message. A
 /// body that holds `bye` ends the stream.
 async fn server(opening: &'static str, receipt: String) -> Server {
-    let (say, said) = tokio::sync::mpsc::channel::<String>(8);
+    let (say, said) = mpsc::channel::<String>(8);
     let said = Arc::new(Mutex::new(said));
     Server::plain(move |_, mut conn| {
         let (say, said, receipt) = (say.clone(), Arc::clone(&said), receipt.clone());

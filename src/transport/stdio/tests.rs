@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::transport::Intent;
-use crate::transport::child::table;
+use crate::transport::child::{census, table};
 use crate::wire::Frame;
 use crate::wire::message::Message;
 
@@ -83,7 +83,7 @@ fn is_alive(pid: i32) -> bool {
 /// Whether it ended, and was reaped, before long.
 async fn vanishes(pid: i32) -> bool {
     for _ in 0..1000 {
-        crate::transport::child::census::sweep();
+        census::sweep();
         if table::entry(pid).is_none() {
             return true;
         }
