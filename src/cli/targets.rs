@@ -17,6 +17,9 @@ use crate::event::Reason;
 use crate::files::{Discovery, Machine, discover, load};
 use crate::plan::{self, Endpoint, ProtocolChoice, Target, glob};
 
+/// A value of a URL's query that is as long as this is taken for a key, whatever its name.
+const KEY_BYTES_MIN: usize = 20;
+
 /// Targets, and what must not be shown of them.
 #[derive(Default)]
 pub struct Resolved {
@@ -158,8 +161,10 @@ fn of_url(url: &str, masker: &Masker) -> Target {
         if let Some(password) = parsed.password() {
             masker.add(password);
         }
-        for (_, value) in parsed.query_pairs() {
-            masker.add(&value);
+        for (name, value) in parsed.query_pairs() {
+            if is_secret_name(&name) || value.len() >= KEY_BYTES_MIN {
+                masker.add(&value);
+            }
         }
         let _ = parsed.set_username("");
         let _ = parsed.set_password(None);
@@ -243,9 +248,7 @@ pub fn hide(target: &Target, masker: &Masker) {
         masker.add(bearer.reveal());
     }
     for (name, value) in &target.headers {
-        let name = name.to_ascii_lowercase();
-        let is_secret = ["authorization", "cookie", "key", "token", "secret"].iter().any(|word| name.contains(word));
-        if is_secret {
+        if is_secret_name(name) {
             masker.add(value.reveal());
             // `Bearer x` and `Basic x` are masked as a whole and by their second word.
             if let Some((_, token)) = value.reveal().split_once(' ') {
@@ -253,6 +256,14 @@ pub fn hide(target: &Target, masker: &Masker) {
             }
         }
     }
+}
+
+/// Whether what has this name is usually a credential.
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "cookie", "key", "token", "secret", "pass", "sig", "cred", "session"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// The sentence for a target that nobody agreed to start.
