@@ -99,8 +99,8 @@ pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome,
         return (CallOutcome { found, exchange: Some(exchange), latency: None }, Some(session.into_closing()));
     }
     if let Some(cause) = withheld(&mut session, plan).await {
+        found.withheld = cause.reason == Reason::Cancelled && !cx.cancel.is_cancelled();
         found.fail(cause);
-        found.withheld = true;
         return (CallOutcome { found, exchange: None, latency: None }, Some(session.into_closing()));
     }
     let (exchange, latency) = repeat(cx, &mut session, plan, &mut found).await;
