@@ -8,6 +8,7 @@ pub mod complaint;
 pub mod completions;
 pub mod connection;
 pub mod consent;
+pub mod credentials;
 pub mod demo;
 pub mod exit;
 pub mod explain;
@@ -25,35 +26,62 @@ pub mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use args::{Command, Parsed};
 use complaint::Complaint;
+use exit::Code;
 use terminal::Terminal;
 
 /// Runs the command that `argv` names, and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    run(std::env::args_os().collect())
+    ExitCode::from(shielded(|| run(std::env::args_os().collect())))
 }
 
 /// The same for any arguments; the first is the program's name.
 #[must_use]
-pub fn run(argv: Vec<OsString>) -> ExitCode {
-    let command = match args::parse(argv) {
+pub fn run(argv: Vec<OsString>) -> u8 {
+    let styled = |code: Code| exit::styled(code.number(), &argv);
+    let command = match args::parse(argv.clone()) {
         Ok(Parsed::Command(command)) => command,
         Ok(Parsed::Said { text, to_stderr, code }) => {
             return match output::say(&text, to_stderr) {
-                Ok(()) => code.into(),
-                Err(complaint) => complaint.show(&Terminal::stderr(None)).into(),
+                Ok(()) if to_stderr => styled(code),
+                Ok(()) => code.number(),
+                Err(complaint) => styled(complaint.show(&Terminal::stderr(None))),
             };
         }
-        Err(complaint) => return complaint.show(&Terminal::stderr(None)).into(),
+        Err(complaint) => return styled(complaint.show(&Terminal::stderr(None))),
     };
     let colour = command.colour();
     match dispatch(*command) {
-        Ok(code) => code.into(),
-        Err(complaint) => complaint.show(&Terminal::stderr(colour)).into(),
+        // Below are the codes of what was found, which the command has styled itself.
+        Ok(code) if code < Code::Bug.number() => code,
+        Ok(code) => exit::styled(code, &argv),
+        Err(complaint) => styled(complaint.show(&Terminal::stderr(colour))),
     }
+}
+
+/// A panic is a bug of ours, wherever it happens: it is said in one line, no child is left, and the exit code tells it
+/// apart from everything that a server can do.
+fn shielded(work: impl FnOnce() -> u8) -> u8 {
+    static PANICKED: AtomicBool = AtomicBool::new(false);
+    std::panic::set_hook(Box::new(|panic| {
+        PANICKED.store(true, Ordering::SeqCst);
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        // Only fixed words are shown: a text made at run time may hold what a server said, or a secret.
+        let what = panic.payload().downcast_ref::<&str>().map_or_else(String::new, |what| format!(": {what}"));
+        let _ = Complaint::new(Code::Bug, format!("this is a bug in mcp-probe{place}{what}"))
+            .hint("please report it with the command that you ran")
+            .show(&Terminal::stderr(None));
+    }));
+    let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    if PANICKED.load(Ordering::SeqCst) {
+        crate::transport::child::census::kill_all();
+        return Code::Bug.number();
+    }
+    code.unwrap_or(Code::Bug.number())
 }
 
 /// Carries a command out; gives the exit code as the shell sees it.
@@ -67,4 +95,15 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Demo(demo) => return demo::main(*demo),
     };
     Ok(code.number())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_a_code_of_its_own() {
+        assert_eq!(shielded(|| panic!("on purpose")), 70);
+        let _ = std::panic::take_hook();
+    }
 }

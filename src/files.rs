@@ -7,4 +7,4 @@ pub mod sources;
 
 pub use machine::Machine;
 pub use probe_files::{Loaded, default_paths, load};
-pub use sources::{Discovery, SOURCES, discover};
+pub use sources::{Discovery, SOURCES, Unplaced, discover, several_places};

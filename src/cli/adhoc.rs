@@ -182,19 +182,23 @@ impl<'a> Teller<'a> {
         output::say(&self.masker.mask(&error::findings(findings, target, &self.stderr)), true)
     }
 
-    /// Prints what was kept, and gives the exit code.
+    /// Prints what was kept, and gives the exit code. `undelivered` is what could not be told; it is said, and what
+    /// failed outranks it.
     ///
     /// # Errors
-    /// When stdout cannot be written.
-    pub fn finish(self) -> Result<u8, Complaint> {
-        if self.json_document() && !self.single {
+    /// When the document could not be made.
+    pub fn finish(self, mut undelivered: Option<Complaint>) -> Result<u8, Complaint> {
+        if self.json_document() && !self.single && undelivered.is_none() {
             let document = call_json::several(self.kept.iter().map(Outcome::told)).map_err(|error| bug(&error))?;
-            output::say(&value::document(&document, &self.stdout), false)?;
+            undelivered = output::say(&value::document(&document, &self.stdout), false).err();
+        }
+        if let Some(complaint) = &undelivered {
+            let _ = complaint.show(&Terminal::stderr(self.request.output.color));
         }
         if self.withheld {
             return Ok(Code::Usage.number());
         }
-        Ok(exit::fold(self.endings, false, false).number())
+        Ok(exit::fold(self.endings, false, undelivered.is_some()).number())
     }
 
     fn json_document(&self) -> bool {

@@ -177,7 +177,8 @@ pub struct ConnectionOptions {
     /// A bearer token: as it is, from a file, or from a variable (one named target only)
     #[arg(long, value_name = "TOKEN|@FILE|env:VAR")]
     pub bearer: Option<String>,
-    /// Time for one call [default: 10s]
+    /// Time for one call [default: 10s]; of a URL, a command or a name it also bounds the start, unless
+    /// --startup-timeout is given. With `check`: time for one attempt of each probe
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
     /// Time for starting or connecting, detection and handshake [default: 60s]
@@ -219,7 +220,7 @@ pub struct SelectionOptions {
     /// Only targets with this label; may be repeated
     #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
     pub label: Vec<String>,
-    /// Agree to start what was found in client files
+    /// Agree to start what was found and not named, and to send what it wants of this machine
     #[arg(long)]
     pub yes: bool,
 }

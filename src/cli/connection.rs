@@ -61,8 +61,9 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
         return Err(Complaint::usage(format!("`{option}` needs exactly one named target, and {have}"))
             .hint("a secret for one server must not reach another: name one target, or write it into the probe file"));
     }
-    if let [Named::Url(url)] = named {
-        refuse(!options.env.is_empty() || options.cwd.is_some(), "`--env` and `--cwd` are for a command", url)?;
+    if let [url @ Named::Url(_)] = named {
+        let for_child = !options.env.is_empty() || options.cwd.is_some();
+        refuse(for_child, "`--env` and `--cwd` are for a command", &url.label())?;
     }
     if let [command @ Named::Command(_)] = named {
         let web = !options.header.is_empty() || options.bearer.is_some() || options.transport.is_some();

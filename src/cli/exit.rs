@@ -136,6 +136,20 @@ pub fn fold(endings: impl IntoIterator<Item = Ending>, fail_on_degraded: bool, u
     if undelivered { Code::Undelivered } else { Code::Healthy }
 }
 
+/// The code of a run that came to nothing, in the style that argv asks for. It is looked for in the raw words, because
+/// the run may have ended over the words themselves.
+#[must_use]
+pub fn styled(code: u8, argv: &[std::ffi::OsString]) -> u8 {
+    let ours = || argv.iter().take_while(|word| *word != "--");
+    let style = |word: &std::ffi::OsString| word.to_str().is_some_and(|word| word == "--exit-style=nagios");
+    let apart = ours().zip(ours().skip(1)).any(|(option, value)| option == "--exit-style" && value == "nagios");
+    let known = Code::ALL.iter().copied().find(|known| known.number() == code);
+    match known {
+        Some(known) if apart || ours().any(style) => nagios([], known),
+        _ => code,
+    }
+}
+
 /// What Nagios and its kin understand: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 #[must_use]
 pub fn nagios(endings: impl IntoIterator<Item = Ending>, code: Code) -> u8 {

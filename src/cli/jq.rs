@@ -45,7 +45,7 @@ impl Jq {
     /// When the filter fails on this input; exit code 1, and what was printed before it stays.
     pub fn run(&self, input: &Value, look: &Look) -> Result<String, (String, Complaint)> {
         let mut text = String::new();
-        let failed = |why: String| Complaint::new(Code::Failed, format!("--jq: {}", sanitize::one_line(&why, 400)));
+        let failed = |why: String| Complaint::new(Code::Usage, format!("--jq: {}", sanitize::one_line(&why, 400)));
         let input = match jaq_json::read::parse_single(input.to_string().as_bytes()) {
             Ok(input) => input,
             Err(error) => return Err((text, failed(format!("{error}")))),
@@ -164,7 +164,7 @@ mod tests {
     fn failing_on_the_input_keeps_what_was_printed() {
         let (printed, complaint) = Jq::compile(".[] | . + 1").unwrap().run(&json!([1, "x"]), &Look::PLAIN).unwrap_err();
         assert_eq!(printed, "2\n");
-        assert_eq!(complaint.code, Code::Failed);
+        assert_eq!(complaint.code, Code::Usage);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! From what was named on the command line to targets that can be opened: URLs, commands, files, names found in the
 //! project, with what the command line says laid over what the files say.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
 use super::args::{SelectionOptions, TransportChoice};
 use super::complaint::Complaint;
 use super::connection::Connection;
+use super::credentials::{hide, shown_url};
 use super::exit::Code;
 use super::terminal::Terminal;
 use super::words::Named;
@@ -14,11 +16,9 @@ use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::Reason;
-use crate::files::{Discovery, Machine, discover, load};
+use crate::files::{Discovery, Machine, Unplaced, discover, load, several_places};
 use crate::plan::{self, Endpoint, ProtocolChoice, Target, glob};
-
-/// A value of a URL's query that is as long as this is taken for a key, whatever its name.
-const KEY_BYTES_MIN: usize = 20;
+use crate::transport::http::parse_endpoint;
 
 /// Targets, and what must not be shown of them.
 #[derive(Default)]
@@ -71,19 +71,22 @@ pub fn resolve(
     color: Option<super::terminal::Colour>,
 ) -> Result<Resolved, Complaint> {
     let mut resolved = Resolved::default();
+    let chosen = Chosen { globs: &selection.target, labels: labels(selection)? };
+    let mut before = 0;
     for one in named {
         match one {
-            Named::Url(url) => resolved.targets.push(of_url(url, &resolved.masker)),
+            Named::Url(url) => resolved.targets.push(of_url(url)?),
             Named::Command(words) => resolved.targets.push(of_command(words)?),
             Named::Path(path) => {
                 let loaded =
                     load(std::slice::from_ref(path), false, &Machine).map_err(|diags| mistakes(&diags, color))?;
                 let discovery = Discovery { found: vec![("file", loaded)] };
-                take_all(&discovery, &mut resolved, color)?;
+                before += take_all(&discovery, &chosen, &mut resolved, color)?;
             }
             Named::Name(name) => {
-                let discovery = look_around(selection, color)?;
-                let (mut target, masker) = discovery.target(name, &Machine).map_err(|diags| mistakes(&diags, color))?;
+                let (discovery, _, name) = find(name, named, selection, color)?;
+                let (mut target, masker) =
+                    discovery.target(&name, &Machine).map_err(|diags| mistakes(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
                 resolved.masker.absorb(&masker);
@@ -93,22 +96,19 @@ pub fn resolve(
     }
     if named.is_empty() {
         let discovery = look_around(selection, color)?;
-        take_all(&discovery, &mut resolved, color)?;
+        before += take_all(&discovery, &chosen, &mut resolved, color)?;
     }
-    let wanted = labels(selection)?;
-    let before = resolved.targets.len();
-    resolved.targets.retain(|target| {
-        let by_name =
-            selection.target.is_empty() || selection.target.iter().any(|glob| glob::matches(glob, &target.name));
-        by_name && wanted.iter().all(|(key, value)| target.labels.get(key) == Some(value))
-    });
+    before = before.max(resolved.targets.len());
+    resolved.targets.retain(|target| chosen.takes(&target.name, &target.labels));
     if resolved.targets.is_empty() {
         return Err(nothing(before));
     }
     for target in &mut resolved.targets {
         lay_over(target, connection)?;
     }
-    resolved.hide();
+    for target in &resolved.targets {
+        hide(target, &resolved.masker);
+    }
     Ok(resolved)
 }
 
@@ -132,47 +132,86 @@ fn look_around(options: &SelectionOptions, color: Option<super::terminal::Colour
     found.map_err(|diags| mistakes(&diags, color))
 }
 
-fn take_all(
-    discovery: &Discovery,
-    resolved: &mut Resolved,
+/// Where the target of a name stands: first the files of `-f`, then the project's own. Gives what was read, the index
+/// of the place, and the name as it is written there with its place.
+///
+/// # Errors
+/// Mistakes in files, a name that nobody has, a name that several places have: all exit code 2.
+pub fn find(
+    name: &str,
+    named: &[Named],
+    selection: &SelectionOptions,
     color: Option<super::terminal::Colour>,
-) -> Result<(), Complaint> {
-    let mut diags = Vec::new();
-    for (_, loaded) in &discovery.found {
-        for draft in &loaded.draft.targets {
-            match loaded.draft.target(&draft.name, &Machine) {
-                Some(Ok((target, masker))) => {
-                    resolved.masker.absorb(&masker);
-                    resolved.targets.push(target);
-                }
-                Some(Err(mistakes)) => diags.extend(mistakes),
-                None => {}
-            }
+) -> Result<(Discovery, usize, String), Complaint> {
+    let mut discovery = look_around(selection, color)?;
+    let mut place = discovery.place_of(name);
+    if place == Err(Unplaced::Unknown)
+        && !selection.file.is_empty()
+        && let Ok(project) = discover(Path::new("."), None, &Machine)
+        && project.place_of(name) != Err(Unplaced::Unknown)
+    {
+        place = project.place_of(name);
+        discovery = project;
+    }
+    match place {
+        Ok((index, target)) => {
+            let written = format!("{}:{target}", discovery.found[index].0);
+            Ok((discovery, index, written))
+        }
+        Err(Unplaced::Several(places)) => Err(mistakes(&[several_places(name, &places)], color)),
+        Err(Unplaced::Unknown) => {
+            let words: Vec<String> = named.iter().map(Named::label).collect();
+            let known: Vec<String> = discovery.names().map(|(_, name)| name.to_owned()).collect();
+            Err(super::words::unknown(name, &words, &known))
         }
     }
-    if diags.is_empty() { Ok(()) } else { Err(mistakes(&diags, color)) }
+}
+
+/// What `--target` and `-l` choose.
+struct Chosen<'a> {
+    globs: &'a [String],
+    labels: Vec<(String, String)>,
+}
+
+impl Chosen<'_> {
+    fn takes(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        let by_name = self.globs.is_empty() || self.globs.iter().any(|pattern| glob::matches(pattern, name));
+        by_name && self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}
+
+/// Resolves what is chosen: what is not chosen may miss its variables. Gives how many targets there are.
+fn take_all(
+    discovery: &Discovery,
+    chosen: &Chosen<'_>,
+    resolved: &mut Resolved,
+    color: Option<super::terminal::Colour>,
+) -> Result<usize, Complaint> {
+    let mut diags = Vec::new();
+    let drafts =
+        || discovery.found.iter().flat_map(|(_, loaded)| loaded.draft.targets.iter().map(move |t| (loaded, t)));
+    for (loaded, draft) in drafts().filter(|(_, draft)| chosen.takes(&draft.name, &draft.labels)) {
+        match loaded.draft.target(&draft.name, &Machine) {
+            Some(Ok((target, masker))) => {
+                resolved.masker.absorb(&masker);
+                resolved.targets.push(target);
+            }
+            Some(Err(mistakes)) => diags.extend(mistakes),
+            None => {}
+        }
+    }
+    if diags.is_empty() { Ok(drafts().count()) } else { Err(mistakes(&diags, color)) }
 }
 
 /// A URL without the parts that may hold a secret names the target.
-fn of_url(url: &str, masker: &Masker) -> Target {
-    let mut target = Target::ad_hoc(url, Endpoint::Url(url.to_owned()));
-    if let Ok(mut parsed) = url::Url::parse(url)
-        && (parsed.password().is_some() || parsed.query().is_some() || !parsed.username().is_empty())
-    {
-        if let Some(password) = parsed.password() {
-            masker.add(password);
-        }
-        for (name, value) in parsed.query_pairs() {
-            if is_secret_name(&name) || value.len() >= KEY_BYTES_MIN {
-                masker.add(&value);
-            }
-        }
-        let _ = parsed.set_username("");
-        let _ = parsed.set_password(None);
-        parsed.set_query(None);
-        target.name = parsed.to_string();
+fn of_url(url: &str) -> Result<Target, Complaint> {
+    let shown = shown_url(url);
+    if let Err(why) = parse_endpoint(url) {
+        // The reason quotes the URL, which may hold a secret where it cannot be read.
+        let why = if shown.ends_with('…') { "expected a URL such as https://host/mcp".to_owned() } else { why };
+        return Err(Complaint::usage(format!("`{}` is no URL of a server: {why}", sanitize::one_line(&shown, 80))));
     }
-    target
+    Ok(Target::ad_hoc(shown, Endpoint::Url(url.to_owned())))
 }
 
 fn of_command(words: &[OsString]) -> Result<Target, Complaint> {
@@ -232,39 +271,6 @@ pub fn lay_over(target: &mut Target, connection: &Connection) -> Result<(), Comp
         target.startup_timeout = timeout;
     }
     Ok(())
-}
-
-impl Resolved {
-    /// Credentials of the command line are masked as those of files are.
-    fn hide(&self) {
-        for target in &self.targets {
-            hide(target, &self.masker);
-        }
-    }
-}
-
-/// Masks what a target sends as credentials.
-pub fn hide(target: &Target, masker: &Masker) {
-    if let Some(bearer) = &target.bearer {
-        masker.add(bearer.reveal());
-    }
-    for (name, value) in &target.headers {
-        if is_secret_name(name) {
-            masker.add(value.reveal());
-            // `Bearer x` and `Basic x` are masked as a whole and by their second word.
-            if let Some((_, token)) = value.reveal().split_once(' ') {
-                masker.add(token);
-            }
-        }
-    }
-}
-
-/// Whether what has this name is usually a credential.
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["auth", "cookie", "key", "token", "secret", "pass", "sig", "cred", "session"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 /// The sentence for a target that nobody agreed to start.

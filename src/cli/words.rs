@@ -25,7 +25,8 @@ impl Named {
     #[must_use]
     pub fn label(&self) -> String {
         match self {
-            Self::Url(text) | Self::Name(text) => text.clone(),
+            Self::Url(text) => super::credentials::shown_url(text),
+            Self::Name(text) => text.clone(),
             Self::Path(path) => path.display().to_string(),
             Self::Command(words) => {
                 words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
@@ -122,7 +123,8 @@ fn named(words: &[String], is_file: &dyn Fn(&Path) -> bool) -> Result<Vec<Named>
                 return Ok(Named::Path(PathBuf::from(word)));
             }
             refuse_url_without_scheme(word, false)?;
-            if word.contains('/') || word.contains('\\') {
+            let is_toml = Path::new(word).extension().is_some_and(|extension| extension == "toml");
+            if word.contains('/') || word.contains('\\') || is_toml {
                 let complaint = Complaint::usage(format!("there is no file `{word}`"));
                 return Err(if is_method(word, &|_: &Path| false) {
                     complaint.hint(format!("if `{word}` is a method, it comes first: mcp-probe {word} TARGET"))

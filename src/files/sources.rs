@@ -70,34 +70,65 @@ impl Discovery {
             .flat_map(|(place, loaded)| loaded.draft.targets.iter().map(move |target| (*place, target.name.as_str())))
     }
 
-    /// The target of a name, `weather` or `probes:weather`.
+    /// Where the target of a name, `weather` or `probes:weather`, stands: the index of its place, and its name there.
+    ///
+    /// # Errors
+    /// When there is none, or when it is found in two places.
+    pub fn place_of(&self, name: &str) -> Result<(usize, String), Unplaced> {
+        let mut matches = Vec::new();
+        for (index, (place, loaded)) in self.found.iter().enumerate() {
+            for target in &loaded.draft.targets {
+                if name == target.name || name.strip_prefix(place) == Some(&format!(":{}", target.name)) {
+                    matches.push((index, target.name.clone()));
+                }
+            }
+        }
+        match matches.as_slice() {
+            [] => Err(Unplaced::Unknown),
+            [_] => Ok(matches.remove(0)),
+            several => {
+                let written = |(index, target): &(usize, String)| format!("{}:{target}", self.found[*index].0);
+                Err(Unplaced::Several(several.iter().map(written).collect()))
+            }
+        }
+    }
+
+    /// The target of a name, `weather` or `probes:weather`, with its variables resolved.
     ///
     /// # Errors
     /// When there is none, when it is found in two places, or when it misses a variable or a file.
     pub fn target(&self, name: &str, environment: &dyn Environment) -> Result<(Target, Masker), Vec<Diag>> {
-        let qualified =
-            |place: &str, target: &str| name == target || name.strip_prefix(place) == Some(&format!(":{target}"));
-        let matches: Vec<(&str, &str)> = self.names().filter(|(place, target)| qualified(place, target)).collect();
-        match matches.as_slice() {
-            [] => {
+        match self.place_of(name) {
+            Ok((index, target)) => {
+                self.found[index].1.draft.target(&target, environment).unwrap_or_else(|| Err(Vec::new()))
+            }
+            Err(Unplaced::Unknown) => {
                 let names: Vec<&str> = self.names().map(|(_, target)| target).collect();
                 let help = suggest::sentence(name, names).unwrap_or_else(|| {
                     "no probe file defines a target here; give a URL, or a command after `--`".to_owned()
                 });
                 Err(vec![Diag::general(format!("there is no target `{name}`")).help(help)])
             }
-            [(place, target)] => {
-                let mut drafts = self.found.iter().filter(|(have, _)| have == place).map(|(_, loaded)| &loaded.draft);
-                drafts.find_map(|draft| draft.target(target, environment)).unwrap_or_else(|| Err(Vec::new()))
-            }
-            several => {
-                let places: Vec<String> = several.iter().map(|(place, target)| format!("{place}:{target}")).collect();
-                let places: Vec<&str> = places.iter().map(String::as_str).collect();
-                let help = format!("write one of {}", suggest::list(&places).unwrap_or_default());
-                Err(vec![Diag::general(format!("the target `{name}` is found in several places")).help(help)])
-            }
+            Err(Unplaced::Several(places)) => Err(vec![several_places(name, &places)]),
         }
     }
+}
+
+/// Why a name is not the name of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unplaced {
+    /// No place has it.
+    Unknown,
+    /// These have it, as they would be written.
+    Several(Vec<String>),
+}
+
+/// The mistake of a name that several places have.
+#[must_use]
+pub fn several_places(name: &str, places: &[String]) -> Diag {
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let help = format!("write one of {}", suggest::list(&places).unwrap_or_default());
+    Diag::general(format!("the target `{name}` is found in several places")).help(help)
 }
 
 #[cfg(test)]

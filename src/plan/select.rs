@@ -14,6 +14,8 @@ use crate::config::{Diag, Environment};
 /// What to select; everything empty selects all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Exact names of targets; a target has to be one of them.
+    pub named: Vec<String>,
     /// Patterns of probe names, any of which may match.
     pub probes: Vec<String>,
     /// Patterns of target names, any of which may match.
@@ -46,8 +48,10 @@ impl Selection {
     }
 
     fn takes_target(&self, target: &TargetDraft) -> bool {
-        let named = self.targets.is_empty() || self.targets.iter().any(|pattern| glob::matches(pattern, &target.name));
-        named && self.labels.iter().all(|(name, value)| target.labels.get(name) == Some(value))
+        let named = self.named.is_empty() || self.named.contains(&target.name);
+        let matches =
+            self.targets.is_empty() || self.targets.iter().any(|pattern| glob::matches(pattern, &target.name));
+        named && matches && self.labels.iter().all(|(name, value)| target.labels.get(name) == Some(value))
     }
 }
 

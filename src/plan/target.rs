@@ -192,7 +192,10 @@ impl Target {
     /// (other than our own demo server) or sends something of this machine.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        let harmless = |argv: &[String]| matches!(argv, [program, command, ..] if program == SELF && command == "demo");
+        // A variable such as LD_PRELOAD makes any program do anything.
+        let harmless = |argv: &[String]| {
+            self.env.is_empty() && matches!(argv, [program, command, ..] if program == SELF && command == "demo")
+        };
         let starts = match &self.endpoint {
             Endpoint::Command(argv) => !harmless(argv),
             Endpoint::Url(_) => self.start.as_deref().is_some_and(|argv| !harmless(argv)),

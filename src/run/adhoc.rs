@@ -118,8 +118,8 @@ pub async fn call(cx: &Context, reach: &Reach, plan: &CallPlan) -> (CallOutcome,
         );
     }
     if let Some(cause) = withheld(&mut session, plan).await {
+        found.withheld = cause.reason == Reason::Cancelled && !cx.cancel.is_cancelled();
         found.fail(cause);
-        found.withheld = true;
         return (CallOutcome { found, exchange: None, latency: None, child: None }, Some(session.into_closing()));
     }
     let mut child = None;

@@ -16,6 +16,10 @@ use crate::plan::{Effect, Probe, Step, Steps, Target};
 use crate::protocol::Answers;
 use crate::session::Session;
 
+/// How long a step with `always = true` has at least, once an earlier one failed; less where the probe's own `timeout`
+/// is less.
+const CLEAN_UP_MAX: Duration = Duration::from_secs(5);
+
 /// One attempt.
 struct Attempt {
     status: Status,
@@ -126,11 +130,18 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
     match &probe.steps {
         Steps::Lists => {
             for method in announced(session.facts()) {
+                // After a time-out or a lost session the next list would only fail for the same reason.
+                if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
+                    break;
+                }
                 let taken = step::take_list(&mut session, method, deadline).await;
                 attempt.add(taken);
             }
         }
-        Steps::Given(steps) => run_steps(cx, &mut session, steps, deadline, &mut attempt).await,
+        Steps::Given(steps) => {
+            let clean_up = probe.timeout.min(CLEAN_UP_MAX);
+            run_steps(cx, &mut session, steps, deadline, clean_up, &mut attempt).await;
+        }
     }
     attempt.duration = begun.elapsed();
     attempt.server = session.facts().identity.clone();
@@ -145,7 +156,19 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
     attempt
 }
 
-async fn run_steps(cx: &Context, session: &mut Session, steps: &[Step], deadline: Instant, attempt: &mut Attempt) {
+fn ends_lists(reason: Reason) -> bool {
+    use Reason::{Auth, Cancelled, Closed, Connect, Exited, Timeout};
+    matches!(reason, Auth | Cancelled | Closed | Connect | Exited | Timeout)
+}
+
+async fn run_steps(
+    cx: &Context,
+    session: &mut Session,
+    steps: &[Step],
+    mut deadline: Instant,
+    clean_up: Duration,
+    attempt: &mut Attempt,
+) {
     let mut saved = Saved::new();
     let mut stopped = false;
     for step in steps {
@@ -156,8 +179,11 @@ async fn run_steps(cx: &Context, session: &mut Session, steps: &[Step], deadline
         } else if stopped && !step.always {
             Taken::skipped(step, "an earlier step failed")
         } else {
-            step::take(session, step, &mut saved, deadline).await
+            // What went wrong may have used up the time, and cleaning up needs some.
+            let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
+            step::take(session, step, &mut saved, until).await
         };
+        deadline += taken.aside;
         stopped |= matches!(taken.outcome.status, Status::Failed | Status::Unknown);
         attempt.add(taken);
     }
@@ -211,7 +237,7 @@ impl Attempt {
     /// Adds a step; the probe's cause is that of its first failed step, or of its first degraded one.
     fn add(&mut self, taken: Taken) {
         let outcome = taken.outcome;
-        if outcome.latency.is_some() {
+        if outcome.request_bytes > 0 {
             self.phases.add(Phase::Call, taken.spent);
         }
         note(&mut self.findings, &taken.findings);

@@ -1,6 +1,6 @@
 //! One step of a probe: may it be sent, what came, what is expected of it, what is kept of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,7 +21,9 @@ pub(super) struct Taken {
     /// Whether something was sent that must not be sent twice.
     pub(super) had_effects: bool,
     pub(super) findings: Vec<Finding>,
-    pub(super) spent: std::time::Duration,
+    pub(super) spent: Duration,
+    /// What reading the tools took, to learn whether the step may be sent: it counts for nothing.
+    pub(super) aside: Duration,
 }
 
 /// Runs a step of the file.
@@ -30,12 +32,15 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         Ok(params) => params,
         Err(name) => return Taken::skipped(step, &format!("it needs ${{save.{name}}}, which no step saved")),
     };
-    let effects = match permission(session, step, deadline).await {
+    let asked = Instant::now();
+    let permission = permission(session, step, deadline).await;
+    let aside = asked.elapsed();
+    let effects = match permission {
         Ok(effects) => effects,
-        Err(cause) => return Taken::refused(step, cause),
+        Err(cause) => return Taken { aside, ..Taken::refused(step, cause) },
     };
     let call = Call { method: step.method.clone(), params, answers: answers(step.answers.as_ref()) };
-    let exchange = session.call(&call, deadline).await;
+    let exchange = session.call(&call, deadline + aside).await;
     let evidence = Evidence { facts: session.facts(), exchange: &exchange };
     let mut checks: Vec<CheckOutcome> = step.checks.iter().map(|check| check.judge(&evidence)).collect();
     let (mut status, mut cause) = judge(step, &exchange, &checks);
@@ -60,6 +65,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         had_effects: effects && !step.idempotent,
         findings: exchange.findings.clone(),
         spent: exchange.total,
+        aside,
         outcome: outcome(&step.name, &exchange, status, cause, checks),
     }
 }
@@ -75,6 +81,7 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         had_effects: false,
         findings: exchange.findings.clone(),
         spent: exchange.total,
+        aside: Duration::ZERO,
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }
@@ -225,6 +232,6 @@ impl Taken {
             response_bytes: 0,
             checks: Vec::new(),
         };
-        Self { outcome, had_effects: false, findings: Vec::new(), spent: std::time::Duration::ZERO }
+        Self { outcome, had_effects: false, findings: Vec::new(), spent: Duration::ZERO, aside: Duration::ZERO }
     }
 }

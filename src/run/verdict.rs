@@ -76,6 +76,7 @@ pub fn rpc_error(method: &str, error: &RpcError) -> String {
     };
     let said = one_line(&error.message, QUOTE_MAX);
     let hint = match (error.code, method) {
+        (-32601, "ping") => "; ping belongs to the legacy era: --protocol legacy sends it there",
         (-32601, _) => "; the server does not offer it",
         (-32602, "tools/call") => "; compare the arguments with the tool's schema in tools/list",
         _ => "",

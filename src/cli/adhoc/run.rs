@@ -53,12 +53,12 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
             teller.tell(unasked(request, target))?;
         }
         let told = ask_all(&cx, request, agreed, &mut teller).await;
-        let errors = publisher.finish();
-        told?;
-        if let Some(error) = errors.first() {
-            return Err(Complaint::new(Code::Undelivered, error.to_string()));
+        let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
+        match told {
+            // What could not be told is said, and weighs less than what the servers said.
+            Err(complaint) if complaint.code != Code::Undelivered => Err(complaint),
+            told => teller.finish(told.err().or(unwritten)),
         }
-        teller.finish()
     })
 }
 

@@ -8,11 +8,12 @@ use crate::base::secret::Masker;
 use crate::cli::args::CheckArgs;
 use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
+use crate::cli::credentials::hide;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
 use crate::cli::{listeners, live, targets};
 use crate::event::{Phases, ProbeOutcome, Publisher, Status};
-use crate::files::{Machine, default_paths, load};
+use crate::files::{Loaded, Machine, default_paths, load};
 use crate::plan::{NotSelected, Plan, Selection};
 use crate::report::json::Run;
 use crate::run::{self, Context};
@@ -27,6 +28,8 @@ const JOBS: u16 = 8;
 pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let request = prepare(check)?;
     let (mut plan, masker) = plan(check, &request)?;
+    let order: Vec<(String, String)> =
+        plan.pairs().map(|(probe, target)| (probe.name.clone(), target.name.clone())).collect();
     let withheld = withhold(check, &mut plan);
     let consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
     let wire = !consumers.is_empty();
@@ -40,7 +43,11 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let mut outcomes = run::check::check(&cx, &plan, usize::from(check.jobs.unwrap_or(JOBS))).await;
         progress.clear();
         outcomes.extend(withheld);
-        let errors = publisher.finish();
+        outcomes.sort_by_key(|outcome| {
+            order.iter().position(|(probe, target)| *probe == outcome.name && *target == outcome.target)
+        });
+        let mut errors = publisher.finish();
+        errors.dedup_by_key(|error| error.to_string());
         for error in &errors {
             let _ = crate::cli::output::say(&format!("error: {error}\n"), true);
         }
@@ -49,25 +56,34 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     })
 }
 
-/// The probes of the files that were named, the built-in probe of the targets that were, or the project's files.
+/// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
+/// has the built-in one.
 fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complaint> {
     let color = check.output.color;
-    let (paths, others): (Vec<_>, Vec<_>) =
-        request.named.iter().cloned().partition(|named| matches!(named, Named::Path(_)));
-    let mut plan = Plan::default();
-    let masker = Masker::default();
-    if !others.is_empty() {
-        let resolved = targets::resolve(&others, &request.connection, &check.selection, color)?;
+    let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
+    for named in &request.named {
+        match named {
+            Named::Path(path) => files.push(path.clone()),
+            Named::Name(name) => names.push(name.as_str()),
+            Named::Url(_) | Named::Command(_) => direct.push(named.clone()),
+        }
+    }
+    let (mut plan, masker) = (Plan::default(), Masker::default());
+    if !direct.is_empty() {
+        let resolved = targets::resolve(&direct, &request.connection, &check.selection, color)?;
         masker.absorb(&resolved.masker);
         plan = Plan::built_in(resolved.targets);
         if !check.probe.is_empty() {
             plan.probes.retain(|probe| check.probe.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
         }
+        for probe in &mut plan.probes {
+            probe.timeout = request.connection.timeout.unwrap_or(probe.timeout);
+        }
     }
-    let mut files: Vec<_> =
-        paths.into_iter().filter_map(|named| if let Named::Path(path) = named { Some(path) } else { None }).collect();
-    files.extend(check.selection.file.iter().filter(|_| others.is_empty()).cloned());
-    let found = files.is_empty() && others.is_empty();
+    if names.is_empty() && direct.is_empty() {
+        files.extend(check.selection.file.iter().cloned());
+    }
+    let found = request.named.is_empty() && files.is_empty();
     if found {
         files = default_paths(std::path::Path::new("."));
         if files.is_empty() {
@@ -77,30 +93,66 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
     }
     if !files.is_empty() {
         let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
-        if !check.output.quiet {
-            targets::warn(&loaded.warnings, color);
-        }
-        let selection = Selection {
-            probes: check.probe.clone(),
-            targets: check.selection.target.clone(),
-            labels: targets::labels(&check.selection)?,
-        };
-        let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
-            NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
-            NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
-        })?;
-        masker.absorb(&selected.masker);
-        lay_over(&mut selected.plan, request)?;
-        plan.targets.append(&mut selected.plan.targets);
-        plan.probes.append(&mut selected.plan.probes);
+        add(check, request, &loaded, Vec::new(), &mut plan, &masker)?;
+    }
+    for (mut loaded, names) in places(check, request, &names)? {
+        // Each name stands in one place only, else there was a complaint: naming it is the consent.
+        loaded.draft.found = false;
+        add(check, request, &loaded, names, &mut plan, &masker)?;
     }
     if plan.pairs().next().is_none() {
         return Err(Complaint::new(Code::Nothing, "no probe is selected"));
     }
-    for target in &plan.targets {
-        targets::hide(target, &masker);
+    for (_, target) in plan.pairs() {
+        hide(target, &masker);
     }
     Ok((plan, masker))
+}
+
+/// What was read of each place that has a target which was named, with the names there.
+fn places(check: &CheckArgs, request: &Request, names: &[&str]) -> Result<Vec<(Loaded, Vec<String>)>, Complaint> {
+    let mut places: Vec<(Loaded, Vec<String>)> = Vec::new();
+    for name in names {
+        let (mut discovery, index, written) =
+            targets::find(name, &request.named, &check.selection, check.output.color)?;
+        let (place, loaded) = discovery.found.swap_remove(index);
+        let name = written.strip_prefix(place).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&written).to_owned();
+        match places.iter_mut().find(|(have, _)| have.files == loaded.files) {
+            Some((_, names)) => names.push(name),
+            None => places.push((loaded, vec![name])),
+        }
+    }
+    Ok(places)
+}
+
+/// Adds what is selected of what was read; `named` are exact names of targets.
+fn add(
+    check: &CheckArgs,
+    request: &Request,
+    loaded: &Loaded,
+    named: Vec<String>,
+    plan: &mut Plan,
+    masker: &Masker,
+) -> Result<(), Complaint> {
+    let color = check.output.color;
+    if !check.output.quiet {
+        targets::warn(&loaded.warnings, color);
+    }
+    let selection = Selection {
+        named,
+        probes: check.probe.clone(),
+        targets: check.selection.target.clone(),
+        labels: targets::labels(&check.selection)?,
+    };
+    let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
+        NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
+        NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
+    })?;
+    masker.absorb(&selected.masker);
+    lay_over(&mut selected.plan, request)?;
+    plan.targets.append(&mut selected.plan.targets);
+    plan.probes.append(&mut selected.plan.probes);
+    Ok(())
 }
 
 /// What the command line says of reaching targets and of time wins over the files.
