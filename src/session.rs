@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::event::{Era, Finding, Phase, Phases, Severity, TransportKind};
+use crate::base::duration;
+use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind};
 use crate::protocol::paging::Pages;
 use crate::protocol::{Answers, detect, modern};
 use crate::transport::{Certificate, Dial, Farewell, Fault};
@@ -165,6 +166,16 @@ impl Session {
         loop {
             let mut page = self.exchange(&call.method, &params, None, deadline).await;
             self.must_be_complete(&mut page);
+            if let Err(fault) = &mut page.reply
+                && fault.reason == Reason::Timeout
+                && pages.count() > 0
+            {
+                let (read, within) = (pages.count(), duration::human(begun.elapsed()));
+                fault.message = format!(
+                    "{} did not end within {within}: {read} pages were read, the next did not come",
+                    call.method
+                );
+            }
             let result = page.result().cloned();
             let exchange = match &mut first {
                 None => first.insert(page),
@@ -199,7 +210,7 @@ impl Session {
         }
         let Some(result) = exchange.result() else { return };
         if let modern::Next::Stuck(why) = modern::next(result, None, &Value::Null, &Answers::default()) {
-            exchange.reply = Err(Fault::new(crate::event::Reason::Protocol, why));
+            exchange.reply = Err(Fault::new(Reason::Protocol, why));
         }
     }
 
@@ -238,7 +249,7 @@ impl Session {
                         "a complete result for a client that declares no capability",
                         why.clone(),
                     ));
-                    exchange.reply = Err(Fault::new(crate::event::Reason::Protocol, why));
+                    exchange.reply = Err(Fault::new(Reason::Protocol, why));
                     return exchange;
                 }
                 modern::Next::Again(params) => {
@@ -255,7 +266,7 @@ impl Session {
             }
         }
         exchange.reply = Err(Fault::new(
-            crate::event::Reason::Protocol,
+            Reason::Protocol,
             format!("{} still asks for input after {ROUNDS_MAX} rounds", call.method),
         ));
         exchange
@@ -337,14 +348,13 @@ fn append(exchange: &mut Exchange, page: Exchange) {
 }
 
 fn tools_of(exchange: Exchange) -> Result<Vec<Value>, Fault> {
-    let reason = crate::event::Reason::RpcError;
     match exchange.reply?.body {
         Ok(mut result) => match result["tools"].take() {
             Value::Array(tools) => Ok(tools),
-            _ => Err(Fault::new(crate::event::Reason::Protocol, "the result of tools/list has no array \"tools\"")),
+            _ => Err(Fault::new(Reason::Protocol, "the result of tools/list has no array \"tools\"")),
         },
         Err(error) => Err(Fault::new(
-            reason,
+            Reason::RpcError,
             format!(
                 "tools/list was answered with error {}: {}",
                 error.code,

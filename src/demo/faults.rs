@@ -7,7 +7,7 @@ use super::wire::{Plain, Seen, Wire};
 
 mod content;
 mod framing;
-mod lists;
+pub mod lists;
 mod messages;
 mod network;
 mod opening;

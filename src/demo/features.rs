@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::catalog::{PIXEL_PNG, README};
 use super::dialogue::{Context, Fail, Server};
+use super::faults::lists;
 use super::revision::Revision;
 use super::script::{Listen, Step, notification, success};
 
@@ -72,6 +73,7 @@ pub fn page(context: &Context<'_>, size: usize, key: &str, mut items: Vec<Value>
     let size = if size == 0 { usize::MAX } else { size };
     let start = match &context.params["cursor"] {
         Value::Null => 0,
+        _ if lists::cursors_are_ignored(&context.server.settings.faults) => 0,
         cursor => cursor
             .as_str()
             .and_then(|text| text.strip_prefix("after-"))

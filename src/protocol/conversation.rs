@@ -58,6 +58,32 @@ pub struct Conversation {
     forgotten: VecDeque<Id>,
 }
 
+/// What a frame came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// A stream that all calls share.
+    Shared,
+    /// The HTTP answer to the open request at this place, and nothing else was in it.
+    Body(usize),
+    /// An event stream that answers the open request at this place, and where more may come.
+    Stream(usize),
+}
+
+impl Within {
+    /// The place of the request that was answered.
+    fn owner(self) -> Option<usize> {
+        match self {
+            Self::Shared => None,
+            Self::Body(place) | Self::Stream(place) => Some(place),
+        }
+    }
+
+    /// The same, where no better answer can follow.
+    fn body(self) -> Option<usize> {
+        self.owner().filter(|_| matches!(self, Self::Body(_)))
+    }
+}
+
 impl Conversation {
     /// A new conversation, about which nothing is settled.
     #[must_use]
@@ -131,12 +157,11 @@ impl Conversation {
         self.headers(None, None)
     }
 
-    /// Sorts a frame. `waiting` are the ids of the open requests, oldest first; `owner` is the place of the one whose
-    /// HTTP answer the frame came in.
-    pub fn sort(&mut self, frame: &Frame, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+    /// Sorts a frame. `waiting` are the ids of the open requests, oldest first; `within` is what it came in.
+    pub fn sort(&mut self, frame: &Frame, waiting: &[&Id], within: Within) -> Sorted {
         let message = match &frame.parsed {
             Ok(message) => message,
-            Err(broken) => return sort_broken(broken, frame, waiting, owner),
+            Err(broken) => return sort_broken(broken, frame, waiting, within),
         };
         match message {
             Message::Notification { method, params } => {
@@ -149,7 +174,7 @@ impl Conversation {
                     if id.as_ref().is_some_and(|id| self.forgotten.contains(id)) {
                         return Sorted::Late;
                     }
-                    return sort_foreign(id.as_ref(), body.as_ref().err(), waiting, owner);
+                    return sort_foreign(id.as_ref(), body.as_ref().err(), waiting, within);
                 };
                 let body = match body {
                     Err(error) => Err(error.clone()),
@@ -171,14 +196,14 @@ impl Conversation {
             Some(Finding::new(
                 "rpc.unsolicited",
                 Severity::Error,
-                "no requests from the server (2026-07-28)",
+                format!("no {shown} from the server, as it sends no requests in 2026-07-28"),
                 format!("the server asked {shown}"),
             ))
         } else if reply.is_err() {
             Some(Finding::new(
                 "answers.unasked",
                 Severity::Error,
-                "no request for a capability that the client did not declare",
+                format!("no {shown}, for which the client declared no capability"),
                 format!("the server asked {shown}"),
             ))
         } else {
@@ -198,13 +223,13 @@ impl Conversation {
     }
 }
 
-/// A message that breaks the rules and names an open call, came as the body of its HTTP answer, or is visibly meant
+/// A message that breaks the rules and names an open call, came as the whole body of its HTTP answer, or is visibly meant
 /// as JSON-RPC, is the answer that was meant: waiting for a better one would turn a clear failure into a time-out.
 /// Anything else (a log line in JSON, say) is noise to be noted and survived.
-fn sort_broken(broken: &Malformed, frame: &Frame, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+fn sort_broken(broken: &Malformed, frame: &Frame, waiting: &[&Id], within: Within) -> Sorted {
     let named = broken.id().and_then(|id| waiting.iter().position(|open| *open == id));
     let looks_meant = broken.id().is_none() && memchr::memmem::find(&frame.raw, b"\"jsonrpc\"").is_some();
-    let place = named.or(owner).or_else(|| (looks_meant && !waiting.is_empty()).then_some(0));
+    let place = named.or(within.body()).or_else(|| (looks_meant && !waiting.is_empty()).then_some(0));
     match place {
         Some(place) => Sorted::Broken(place, broken.to_string()),
         None => {
@@ -217,7 +242,8 @@ fn sort_broken(broken: &Malformed, frame: &Frame, waiting: &[&Id], owner: Option
 /// A reply whose id is not ours. An error without an id (or with `null`, or, inside the answer to our own POST, with any
 /// id) answers the oldest open request: servers write such ids when they could not read the request. The right digits in
 /// the wrong JSON type are a broken reply.
-fn sort_foreign(id: Option<&Id>, error: Option<&RpcError>, waiting: &[&Id], owner: Option<usize>) -> Sorted {
+fn sort_foreign(id: Option<&Id>, error: Option<&RpcError>, waiting: &[&Id], within: Within) -> Sorted {
+    let owner = within.owner();
     if let Some(error) = error
         && !waiting.is_empty()
         && (owner.is_some() || matches!(id, None | Some(Id::Null)))
@@ -231,7 +257,7 @@ fn sort_foreign(id: Option<&Id>, error: Option<&RpcError>, waiting: &[&Id], owne
     let shown = id.map_or_else(|| "no id".to_owned(), |id| format!("id {}", one_line(&id.to_string(), 60)));
     let same_digits =
         id.and_then(digits).and_then(|text| waiting.iter().position(|open| digits(open) == Some(text.clone())));
-    if let Some(place) = same_digits.or(owner) {
+    if let Some(place) = same_digits.or(within.body()) {
         return Sorted::Broken(place, format!("the request had id {}, the reply has {shown}", waiting[place]));
     }
     let expected = match waiting.first() {
@@ -269,7 +295,7 @@ mod tests {
 
     fn sort(conversation: &mut Conversation, text: &str, waiting: &Id) -> Sorted {
         let frame = message::read(&Bytes::copy_from_slice(text.as_bytes())).remove(0);
-        conversation.sort(&frame, &[waiting], None)
+        conversation.sort(&frame, &[waiting], Within::Shared)
     }
 
     #[test]

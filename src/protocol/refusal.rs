@@ -36,12 +36,16 @@ pub fn read(answer: &Answer<'_>, method: &str) -> (Reason, String) {
         ),
         403 => (
             Reason::Auth,
-            format!("HTTP 403: access to the MCP endpoint is forbidden{shown}; check the credentials and their scopes"),
+            format!(
+                "HTTP 403: access to the MCP endpoint is forbidden{shown}{}; check the credentials and their scopes",
+                answer
+                    .challenge
+                    .map_or_else(String::new, |said| format!(" (WWW-Authenticate: {})", one_line(said, 160)))
+            ),
         ),
         407 => (Reason::Auth, "HTTP 407: the proxy wants credentials; put them into the proxy's URL".to_owned()),
         429 => {
-            let wait =
-                answer.retry_after.map_or_else(String::new, |wait| format!(", Retry-After: {}", one_line(wait, 40)));
+            let wait = wait_shown(answer);
             (Reason::RateLimited, format!("HTTP 429: the server asks to slow down{wait}{shown}; probe less often"))
         }
         300..=399 => (Reason::Http, redirected(answer)),
@@ -65,7 +69,10 @@ pub fn read(answer: &Answer<'_>, method: &str) -> (Reason, String) {
                  this one to its allowed hosts"
             ),
         ),
-        500..=599 => (Reason::Http, format!("HTTP {status}: the server, or a proxy in front of it, failed{shown}")),
+        500..=599 => (
+            Reason::Http,
+            format!("HTTP {status}: the server, or a proxy in front of it, failed{shown}{}", wait_shown(answer)),
+        ),
         _ if is_html(answer) => (
             Reason::Http,
             format!(
@@ -83,6 +90,10 @@ pub fn read(answer: &Answer<'_>, method: &str) -> (Reason, String) {
             format!("expected a JSON-RPC reply to {method}, got HTTP {status}{}{shown}", type_shown(answer)),
         ),
     }
+}
+
+fn wait_shown(answer: &Answer<'_>) -> String {
+    answer.retry_after.map_or_else(String::new, |wait| format!(", Retry-After: {}", one_line(wait, 40)))
 }
 
 fn unauthorized(answer: &Answer<'_>) -> String {

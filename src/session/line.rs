@@ -13,7 +13,7 @@ use super::pending::Pending;
 use super::tap::{Passing, Tap};
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
-use crate::protocol::conversation::{Composed, Sorted};
+use crate::protocol::conversation::{Composed, Sorted, Within};
 use crate::protocol::{Answers, Conversation};
 use crate::transport::{Fault, Heard, Intent, Key, Link, Outgoing, What};
 use crate::wire::{Frame, Id, Message};
@@ -331,7 +331,12 @@ impl Line {
     ) {
         let waiting: Vec<&Id> = open.iter().filter_map(|pending| pending.id.as_ref()).collect();
         let owner = owner.filter(|_| waiting.len() == open.len());
-        let sorted = self.conversation.sort(frame, &waiting, owner);
+        let within = match owner {
+            None => Within::Shared,
+            Some(place) if open[place].is_streaming() => Within::Stream(place),
+            Some(place) => Within::Body(place),
+        };
+        let sorted = self.conversation.sort(frame, &waiting, within);
         self.tap_frame(frame, &sorted, at, open, owner);
         if frame.batched && self.conversation.revision.is_some_and(|revision| !revision.batches) {
             self.note(Finding::new("rpc.batch", Severity::Error, "one message at a time in this revision", "an array"));

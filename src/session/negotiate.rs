@@ -21,7 +21,7 @@ use crate::protocol::detect::{self, Verdict};
 use crate::protocol::legacy::{self, Welcome};
 use crate::protocol::{Answers, Pin, Revision, modern};
 use crate::transport::{Certificate, Dial, Fault};
-use words::{fault_of, not_this_one, refused_by, unwelcome};
+use words::{fault_of, initialize_refused, not_this_one, refused_by, unwelcome};
 
 /// How long a stdio server may be silent on `server/discover` before `initialize` is sent as well.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -134,7 +134,13 @@ impl Negotiation<'_> {
             () = cancel.cancelled() => Err(Fault::new(Reason::Cancelled, "interrupted while connecting")),
             () = tokio::time::sleep_until(self.deadline.into()) => Err(Fault::new(
                 Reason::Timeout,
-                format!("no connection within {}", duration::human(self.begun.elapsed())),
+                match transport {
+                    TransportKind::Sse => format!(
+                        "no event \"endpoint\", with which HTTP+SSE begins, within {}",
+                        duration::human(self.begun.elapsed())
+                    ),
+                    _ => format!("no connection within {}", duration::human(self.begun.elapsed())),
+                },
             )),
         };
         match link {
@@ -456,7 +462,14 @@ impl Negotiation<'_> {
                 session.phases = self.phases;
                 Ok(session)
             }
-            refused => refused,
+            Err(mut refused) => {
+                self.phases.add(Phase::Handshake, begun.elapsed());
+                refused.phases = self.phases;
+                if let Some(closing) = &mut refused.closing {
+                    closing.phases = self.phases;
+                }
+                Err(refused)
+            }
         }
     }
 
@@ -465,15 +478,7 @@ impl Negotiation<'_> {
         let welcome = match &exchange.reply {
             Ok(reply) => match &reply.body {
                 Ok(result) => legacy::read_initialize(result, asked, strict).map_err(unwelcome),
-                Err(error) if error.code == detect::UNSUPPORTED_VERSION => Err(Fault::new(
-                    Reason::Incompatible,
-                    format!(
-                        "the server refuses initialize at {}: {}; it speaks another era, try --protocol modern",
-                        asked.version,
-                        sanitize::one_line(&error.message, 160)
-                    ),
-                )),
-                Err(error) => Err(refused_by(&error.message, error.code, "initialize")),
+                Err(error) => Err(initialize_refused(error, asked)),
             },
             Err(fault) => Err(fault.clone()),
         };

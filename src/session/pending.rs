@@ -109,6 +109,11 @@ impl Pending {
         self.head = Some(head);
     }
 
+    /// Whether the answer is an event stream, in which more than one message may come.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.head.as_ref().is_some_and(is_stream)
+    }
+
     /// Whether the HTTP status says that nobody took the request for a message.
     pub(super) fn is_refused(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.status >= 300)
@@ -148,6 +153,10 @@ impl Pending {
             return;
         }
         let fault = match &self.head {
+            Some(head) if is_stream(head) && self.misanswered => Fault::new(
+                Reason::Protocol,
+                format!("the event stream ended without a proper reply to {}{}", self.method, self.heard()),
+            ),
             Some(head) if is_stream(head) => Fault::new(
                 Reason::Closed,
                 format!(

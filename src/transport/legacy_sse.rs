@@ -18,6 +18,7 @@ use super::streamable_http::{NOISE_BYTES_MAX, ask};
 use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
 use crate::base::sanitize;
 use crate::event::{Reason, TransportKind};
+use crate::protocol::refusal;
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::message;
 
@@ -155,7 +156,7 @@ async fn receipt(waiting: Waiting, key: Key, telling: mpsc::Sender<Heard>) {
             if (200..300).contains(&head.status) {
                 return;
             }
-            Fault::new(reason(head.status), format!("the server refused the message: {}", seen(&head, &text)))
+            refused(&head, &text, format!("the server refused the message: {}", seen(&head, &text)))
         }
         Err(fault) => fault,
     };
@@ -170,11 +171,14 @@ async fn read_some(body: &mut Body) -> Bytes {
     }
 }
 
-fn reason(status: u16) -> Reason {
-    match status {
-        401 | 403 => Reason::Auth,
-        429 => Reason::RateLimited,
-        _ => Reason::Http,
+/// A refusal about access or load says what helps, whatever was asked; any other is `told` as it was met.
+fn refused(head: &Head, text: &Bytes, told: String) -> Fault {
+    match head.status {
+        401 | 403 | 407 | 429 => {
+            let (reason, message) = refusal::read(&head.answer(text), "GET");
+            Fault::new(reason, message)
+        }
+        _ => Fault::new(Reason::Http, told),
     }
 }
 
@@ -194,7 +198,7 @@ async fn not_a_stream(url: &Url, head: &Head, body: &mut Body) -> Fault {
         Kind::Json | Kind::Other => read_some(body).await,
     };
     let message = format!("expected an event stream (HTTP+SSE) from GET {}, got {}", bare(url), seen(head, &text));
-    Fault::new(reason(head.status), message)
+    refused(head, &text, message)
 }
 
 /// The server's one stream.

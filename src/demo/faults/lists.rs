@@ -105,6 +105,12 @@ pub(super) static FAULTS: &[Fault] = &[
     }),
 ];
 
+/// Whether the server takes any cursor for the first page, as those do whose cursors never end.
+pub fn cursors_are_ignored(active: &[&Fault]) -> bool {
+    const SUCH: [&str; 4] = ["tools-endless-pages", "tools-repeated-cursor", "tools-empty-cursor", "page-two-error"];
+    active.iter().any(|fault| SUCH.contains(&fault.name))
+}
+
 const fn tools(name: &'static str, about: &'static str, act: fn(&Call<'_>, &mut Vec<Step>)) -> Fault {
     fault(name, On::Both, Scope::Methods(&["tools/list"]), about, Act::Script(act))
 }

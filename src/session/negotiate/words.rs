@@ -1,12 +1,15 @@
 //! The sentences for openings that failed: whose word it was, and what to try.
 
+use serde_json::Value;
+
 use crate::base::sanitize;
 use crate::event::Reason;
-use crate::protocol::detect::Verdict;
+use crate::protocol::detect::{self, Verdict};
 use crate::protocol::legacy::Unwelcome;
 use crate::protocol::{Revision, refusal};
 use crate::session::exchange::Exchange;
 use crate::transport::Fault;
+use crate::wire::RpcError;
 
 /// The fault of an exchange that opened nothing: its own, or that of the HTTP status under its JSON-RPC error.
 pub(super) fn fault_of(exchange: &Exchange) -> Fault {
@@ -35,6 +38,36 @@ pub(super) fn refused_by(message: &str, code: i64, method: &str) -> Fault {
         Reason::RpcError,
         format!("{method} was answered with error {code}: {}", sanitize::one_line(message, 200)),
     )
+}
+
+/// An error in place of the result of `initialize`: a version that is not spoken, or the error as it stands.
+pub(super) fn initialize_refused(error: &RpcError, asked: &Revision) -> Fault {
+    let said = sanitize::one_line(&error.message, 160);
+    if error.code == detect::UNSUPPORTED_VERSION {
+        let message = format!(
+            "the server refuses initialize at {}: {said}; it speaks another era, try --protocol modern",
+            asked.version
+        );
+        return Fault::new(Reason::Incompatible, message);
+    }
+    // -32602 with a list is how the legacy lifecycle refuses a version.
+    let supported: Vec<String> = error
+        .data
+        .as_ref()
+        .and_then(|data| data.get("supported")?.as_array())
+        .map(|versions| versions.iter().filter_map(Value::as_str).take(8).map(|text| sanitize::one_line(text, 40)))
+        .map(Iterator::collect)
+        .unwrap_or_default();
+    if error.code != -32602 || supported.is_empty() {
+        return refused_by(&error.message, error.code, "initialize");
+    }
+    let advice = match supported.iter().find(|version| Revision::of(version).is_some()) {
+        Some(version) => format!("try --protocol {version}"),
+        None => "mcp-probe speaks none of these".to_owned(),
+    };
+    let listed = supported.join(", ");
+    let message = format!("the server refuses initialize at {}: {said}; it names {listed}: {advice}", asked.version);
+    Fault::new(Reason::Incompatible, message)
 }
 
 pub(super) fn unwelcome(why: Unwelcome) -> Fault {

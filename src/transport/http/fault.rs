@@ -102,8 +102,10 @@ pub(super) fn of_exchange(error: &hyper::Error, opening: &[u8], host: &str) -> F
 /// The body broke off after `received` bytes; `sample` is their beginning.
 pub(super) fn of_body(error: &hyper::Error, received: u64, announced: Option<u64>, sample: &[u8]) -> Fault {
     let of = announced.map_or_else(String::new, |announced| format!(" of {announced}"));
+    let mut reason = Reason::Closed;
     let what = match io_error(error).map(io::Error::kind) {
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            reason = Reason::Protocol;
             format!("the framing of the answer is broken ({})", chain(error))
         }
         Some(io::ErrorKind::ConnectionReset) => "the connection was reset in the middle of the answer".to_owned(),
@@ -115,5 +117,5 @@ pub(super) fn of_body(error: &hyper::Error, received: u64, announced: Option<u64
     } else {
         format!(": \"{}\"", sanitize::one_line(&String::from_utf8_lossy(sample), OPENING_CHARS_SHOWN))
     };
-    Fault::new(Reason::Closed, format!("{what}, after {received}{of} bytes{got}"))
+    Fault::new(reason, format!("{what}, after {received}{of} bytes{got}"))
 }

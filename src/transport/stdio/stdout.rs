@@ -158,6 +158,8 @@ pub struct Reader {
     budget_bytes: usize,
     line_bytes_max: usize,
     offset: u64,
+    /// The line that is being read is over the limit, and that was told.
+    told_too_long: bool,
 }
 
 impl Reader {
@@ -169,7 +171,7 @@ impl Reader {
         let budget_bytes = line_bytes_max.saturating_mul(2).clamp(1 << 20, u32::MAX as usize >> 1);
         let budget = Arc::new(Semaphore::new(budget_bytes));
         let inbox = Inbox { parcels: receiver, budget: budget.clone() };
-        (Self { stdout, parcels: sender, budget, budget_bytes, line_bytes_max, offset: 0 }, inbox)
+        (Self { stdout, parcels: sender, budget, budget_bytes, line_bytes_max, offset: 0, told_too_long: false }, inbox)
     }
 
     /// Reads until the end. A line's first byte is stamped with the read that brought it, its last likewise.
@@ -183,7 +185,13 @@ impl Reader {
             while let Some(line) = decoder.next_line() {
                 self.line(line, began.take().unwrap_or(at), at).await;
             }
-            self.stdout.noticed().midway_bytes = decoder.midway_bytes();
+            let midway = decoder.midway_bytes();
+            self.stdout.noticed().midway_bytes = midway;
+            if midway > self.line_bytes_max as u64 && !self.told_too_long {
+                // Its end may never come.
+                self.told_too_long = true;
+                self.hand_on(What::Fault(self.too_long()), 0, began.unwrap_or(at), at).await;
+            }
             began = if decoder.is_midway() { began.or(Some(at)) } else { None };
         }
         if let Some(line) = decoder.finish() {
@@ -197,7 +205,9 @@ impl Reader {
         match line {
             Line::TooLong { bytes } => {
                 self.offset += bytes + 1;
-                self.hand_on(What::Fault(self.too_long(bytes)), 0, first_byte, at).await;
+                if !std::mem::take(&mut self.told_too_long) {
+                    self.hand_on(What::Fault(self.too_long()), 0, first_byte, at).await;
+                }
             }
             Line::Whole { bytes, crlf } => {
                 self.offset += bytes.len() as u64 + if crlf { 2 } else { 1 };
@@ -221,11 +231,11 @@ impl Reader {
         }
     }
 
-    fn too_long(&self, bytes: u64) -> Fault {
+    fn too_long(&self) -> Fault {
         let limit = self.line_bytes_max;
         Fault::new(
             Reason::TooLarge,
-            format!("the server wrote a line of {bytes} bytes, over the limit of {limit} bytes; it was dropped"),
+            format!("the server wrote a line of more than {limit} bytes, which is the limit; it was dropped"),
         )
     }
 
