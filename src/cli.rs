@@ -33,9 +33,15 @@ use complaint::Complaint;
 use exit::Code;
 use terminal::Terminal;
 
+use crate::transport::child::guard;
+
 /// Runs the command that `argv` names, and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The guard is this executable again: it must start in no time and know nothing of the command line.
+    if std::env::args_os().nth(1).is_some_and(|word| word == guard::ARGUMENT) {
+        return ExitCode::from(u8::try_from(guard::guard_main()).unwrap_or(1));
+    }
     ExitCode::from(shielded(|| run(std::env::args_os().collect())))
 }
 

@@ -283,7 +283,10 @@ impl Line {
         let may_resume = self.conversation.transport == TransportKind::StreamableHttp
             && self.conversation.revision.is_none_or(|revision| revision.era == Era::Legacy);
         match (what, owner) {
-            (What::Frame(frame), owner) => self.take_frame(&frame, first_byte, at, open, owner).await,
+            (What::Frame(frame), owner) => {
+                let elsewhere = key.is_some() && owner.is_none();
+                self.take_frame(&frame, (first_byte, at), open, owner, elsewhere).await;
+            }
             (What::Fault(fault), None) => open.iter_mut().for_each(|pending| pending.fail(fault.clone())),
             (What::Fault(fault), Some(owner)) => open[owner].broke(fault, may_resume),
             (What::Head(head), Some(owner)) => {
@@ -321,15 +324,21 @@ impl Line {
         }
     }
 
+    /// `owner` is the place of the message whose HTTP answer the frame came in; `elsewhere` tells that it came in the
+    /// answer to a message that nobody waits for (a notification, say), so that only its id can make it a reply.
     async fn take_frame(
         &mut self,
         frame: &Frame,
-        first_byte: Instant,
-        at: Instant,
+        at: (Instant, Instant),
         open: &mut [&mut Pending],
         owner: Option<usize>,
+        elsewhere: bool,
     ) {
-        let waiting: Vec<&Id> = open.iter().filter_map(|pending| pending.id.as_ref()).collect();
+        let (first_byte, at) = at;
+        let mut waiting: Vec<&Id> = open.iter().filter_map(|pending| pending.id.as_ref()).collect();
+        if elsewhere && !named(frame).is_some_and(|id| waiting.contains(&id)) {
+            waiting.clear();
+        }
         let owner = owner.filter(|_| waiting.len() == open.len());
         let within = match owner {
             None => Within::Shared,
@@ -361,7 +370,7 @@ impl Line {
                 self.send_aside(reply, &method).await;
             }
             Sorted::Late => {}
-            Sorted::Stray(finding) => match open.get_mut(owner.unwrap_or(0)) {
+            Sorted::Stray(finding) => match open.get_mut(owner.unwrap_or(0)).filter(|_| !elsewhere) {
                 Some(pending) => {
                     pending.mishear(finding.actual.clone(), true);
                     // What is wrong on stdout is counted by the transport, as pollution.
@@ -487,6 +496,15 @@ impl Line {
         }
         let farewell = self.link.close(grace).await;
         Ending::of(farewell, self.findings, phases, facts.certificate)
+    }
+}
+
+/// The id that a reply, or what was meant as one, carries.
+fn named(frame: &Frame) -> Option<&Id> {
+    match &frame.parsed {
+        Ok(Message::Reply { id, .. }) => id.as_ref(),
+        Ok(_) => None,
+        Err(broken) => broken.id(),
     }
 }
 

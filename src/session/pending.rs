@@ -144,9 +144,14 @@ impl Pending {
         self.retry = retry.or(self.retry);
     }
 
-    /// The HTTP answer is over. Without a reply it is either taken up again or judged as it stands.
+    /// The HTTP answer is over. Without a reply it is either taken up again or judged as it stands; a notification
+    /// has been taken.
     pub(super) fn end(&mut self, may_resume: bool) {
         if self.done.is_some() {
+            return;
+        }
+        if self.id.is_none() {
+            self.done = Some(Ok(Reply { body: Ok(Value::Null), raw: Vec::new() }));
             return;
         }
         if may_resume && self.take_up_again() {

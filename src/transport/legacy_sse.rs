@@ -65,8 +65,8 @@ impl LegacySse {
         if let Some(fault) = &self.ended {
             return Err(fault.clone());
         }
-        let key = outgoing.key;
-        match outgoing.intent {
+        let (key, intent) = (outgoing.key, outgoing.intent);
+        match intent {
             Intent::Request | Intent::OneWay => {}
             // The stream is the session: there is nothing to delete and nothing else to listen to.
             Intent::End => {
@@ -87,7 +87,7 @@ impl LegacySse {
         let post = Ask { url: self.endpoint.clone(), ..ask(&self.client, outgoing)? };
         let post = accepting_anything(post);
         let (sent, waiting) = self.client.start(post).await?;
-        let task = self.client.tasks.spawn(receipt(waiting, key, self.telling.clone()));
+        let task = self.client.tasks.spawn(receipt(waiting, key, intent, self.telling.clone()));
         self.posts.insert(key, task);
         Ok(sent)
     }
@@ -148,20 +148,24 @@ impl Drop for LegacySse {
     }
 }
 
-/// Waits for the status of a POST; only a refusal is told.
-async fn receipt(waiting: Waiting, key: Key, telling: mpsc::Sender<Heard>) {
-    let fault = match waiting.answer().await {
+/// Waits for the status of a POST. A refusal is told; that it was taken, only where no reply will follow.
+async fn receipt(waiting: Waiting, key: Key, intent: Intent, telling: mpsc::Sender<Heard>) {
+    let what = match waiting.answer().await {
         Ok(Answer { head, mut body, .. }) => {
             let text = read_some(&mut body).await;
-            if (200..300).contains(&head.status) {
-                return;
+            match (head.status, intent) {
+                (200..300, Intent::OneWay) => What::End,
+                (200..300, _) => return,
+                _ => {
+                    let message = format!("the server refused the message: {}", seen(&head, &text));
+                    What::Fault(refused(&head, &text, message))
+                }
             }
-            refused(&head, &text, format!("the server refused the message: {}", seen(&head, &text)))
         }
-        Err(fault) => fault,
+        Err(fault) => What::Fault(fault),
     };
     let now = Instant::now();
-    let _ = telling.send(Heard { key: Some(key), first_byte: now, at: now, what: What::Fault(fault) }).await;
+    let _ = telling.send(Heard { key: Some(key), first_byte: now, at: now, what }).await;
 }
 
 async fn read_some(body: &mut Body) -> Bytes {

@@ -1,3 +1,5 @@
+//! What is typed, and what it means or which complaint it earns.
+
 use super::*;
 
 fn argv(line: &str) -> Vec<OsString> {

@@ -79,6 +79,20 @@ async fn messages_come_on_the_stream() {
 }
 
 #[tokio::test]
+async fn a_taken_notification_ends() {
+    let server = server("event: endpoint\ndata: messages\n\n", answer("202 Accepted", "", "")).await;
+    let mut link = open_with(&settings(&server.url()), SSE).await.unwrap();
+    link.send(Outgoing { intent: Intent::OneWay, ..request(7) }).await.unwrap();
+    let heard = loop {
+        let heard = next(&mut link).await;
+        if heard.key.is_some() {
+            break heard;
+        }
+    };
+    assert!(heard.key == Some(7) && matches!(heard.what, What::End), "{heard:?}");
+}
+
+#[tokio::test]
 async fn a_refused_message_is_a_fault_of_its_key() {
     let server = server("event: endpoint\ndata: messages\n\n", answer("400 Bad Request", "", "no session")).await;
     let mut link = open_with(&settings(&server.url()), SSE).await.unwrap();
