@@ -9,7 +9,7 @@ use super::complaint::Complaint;
 use super::connection::Connection;
 use super::exit::Code;
 use super::terminal::Terminal;
-use super::words::Named;
+use super::words::{self, Named};
 use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
@@ -30,7 +30,7 @@ pub struct Resolved {
 #[must_use]
 pub fn mistakes(diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
     let look = Terminal::stderr(color).look;
-    let text = render(diags, look.colour, look.width.map_or(120, usize::from));
+    let text = render(diags, look.colour, look.width.map(usize::from));
     let _ = super::output::say(&text, true);
     let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error).count();
     let noun = if errors == 1 { "mistake" } else { "mistakes" };
@@ -41,7 +41,7 @@ pub fn mistakes(diags: &[Diag], color: Option<super::terminal::Colour>) -> Compl
 pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
     if !diags.is_empty() {
         let look = Terminal::stderr(color).look;
-        let _ = super::output::say(&render(diags, look.colour, look.width.map_or(120, usize::from)), true);
+        let _ = super::output::say(&render(diags, look.colour, look.width.map(usize::from)), true);
     }
 }
 
@@ -79,6 +79,11 @@ pub fn resolve(
             }
             Named::Name(name) => {
                 let discovery = look_around(selection, color)?;
+                if !discovery.knows(name) {
+                    let words: Vec<String> = named.iter().map(Named::label).collect();
+                    let known: Vec<String> = discovery.names().map(|(_, target)| target.to_owned()).collect();
+                    return Err(words::unknown(name, &words, &known));
+                }
                 let (mut target, masker) = discovery.target(name, &Machine).map_err(|diags| mistakes(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
@@ -112,10 +117,7 @@ fn nothing(before: usize) -> Complaint {
     if before > 0 {
         return Complaint::new(Code::Nothing, format!("none of the {before} targets here matches --target and -l"));
     }
-    Complaint::new(Code::Nothing, "no target was named, and no probe file here has one").hint(
-        "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), or \
-         write ./mcp-probe.toml",
-    )
+    words::nothing_found()
 }
 
 /// `-f FILE`, or the project's own files.

@@ -62,6 +62,11 @@ pub fn discover(folder: &Path, given: Option<&Path>, environment: &dyn Environme
     if diags.is_empty() { Ok(discovery) } else { Err(diags) }
 }
 
+/// Whether `name` means this target, with its place before it or without.
+fn qualified(name: &str, place: &str, target: &str) -> bool {
+    name == target || name.strip_prefix(place).and_then(|rest| rest.strip_prefix(':')) == Some(target)
+}
+
 impl Discovery {
     /// The names of all targets, in order; a name found in two places is there twice.
     pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
@@ -70,14 +75,19 @@ impl Discovery {
             .flat_map(|(place, loaded)| loaded.draft.targets.iter().map(move |target| (*place, target.name.as_str())))
     }
 
+    /// Whether there is a target of that name, `weather` or `probes:weather`.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.names().any(|(place, target)| qualified(name, place, target))
+    }
+
     /// The target of a name, `weather` or `probes:weather`.
     ///
     /// # Errors
     /// When there is none, when it is found in two places, or when it misses a variable or a file.
     pub fn target(&self, name: &str, environment: &dyn Environment) -> Result<(Target, Masker), Vec<Diag>> {
-        let qualified =
-            |place: &str, target: &str| name == target || name.strip_prefix(place) == Some(&format!(":{target}"));
-        let matches: Vec<(&str, &str)> = self.names().filter(|(place, target)| qualified(place, target)).collect();
+        let matches: Vec<(&str, &str)> =
+            self.names().filter(|(place, target)| qualified(name, place, target)).collect();
         match matches.as_slice() {
             [] => {
                 let names: Vec<&str> = self.names().map(|(_, target)| target).collect();
