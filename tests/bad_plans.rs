@@ -27,13 +27,13 @@ impl Environment for Nothing {
 /// What is shown for these files: the mistakes, or, without any, the warnings and what selecting everything says.
 fn shown(path: &Path) -> String {
     match files::load(&[path.to_path_buf()], false, &Nothing) {
-        Err(diags) => config::render(&diags, false, 120),
+        Err(diags) => config::render(&diags, false, None),
         Ok(loaded) => {
-            let mut text = config::render(&loaded.warnings, false, 120);
+            let mut text = config::render(&loaded.warnings, false, None);
             match loaded.draft.select(&Selection::default(), &Nothing) {
                 Ok(_) => {}
                 Err(NotSelected::Nothing(sentence)) => writeln!(text, "{sentence}").unwrap(),
-                Err(NotSelected::Mistakes(diags)) => text.push_str(&config::render(&diags, false, 120)),
+                Err(NotSelected::Mistakes(diags)) => text.push_str(&config::render(&diags, false, None)),
             }
             text
         }
@@ -69,8 +69,8 @@ fn every_mistake_is_shown_as_expected() {
 #[test]
 fn shipped_probe_files_have_no_mistakes_and_no_warnings() {
     let loaded = files::load(&[PathBuf::from("probes")], true, &Nothing);
-    let loaded = loaded.unwrap_or_else(|diags| panic!("{}", config::render(&diags, false, 120)));
-    assert!(loaded.warnings.is_empty(), "{}", config::render(&loaded.warnings, false, 120));
+    let loaded = loaded.unwrap_or_else(|diags| panic!("{}", config::render(&diags, false, None)));
+    assert!(loaded.warnings.is_empty(), "{}", config::render(&loaded.warnings, false, None));
     let Ok(selected) = loaded.draft.select(&Selection::default(), &Nothing) else { panic!() };
     assert_eq!(selected.plan.targets.len(), 4);
     assert!(selected.plan.targets.iter().all(|target| !target.needs_consent()));

@@ -390,3 +390,19 @@ fn every_fault_over_http_is_seen() {
     assert!(chosen.len() >= 100);
     assert_eq!(unseen(http, chosen), Vec::<String>::new());
 }
+
+#[test]
+fn a_server_that_ends_early_ends_with_the_code_of_its_fault() {
+    for (arguments, code) in [
+        (&["--fault", "exit-at-start"][..], 1),
+        (&["--fault", "exit-at-start-silent"], 3),
+        (&["--fault", "exit-at-start-zero"], 0),
+        (&["--fault", "exit-code"], 7),
+        (&["--faults"], 0),
+    ] {
+        let mut server = Server(spawn(arguments, "exit-codes"));
+        drop(server.0.stdin.take());
+        drop(server.0.stdout.take());
+        assert_eq!(server.0.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+}

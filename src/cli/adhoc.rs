@@ -311,7 +311,9 @@ impl<'a> Teller<'a> {
             text.push_str(&format!("{warning} INSECURE: the certificate of {name} was not checked (--insecure)\n"));
         }
         if !self.request.output.quiet && !self.machine() {
-            text.push_str(&error::findings(&heading.findings, target, look));
+            // That the certificate was not checked has been said just above.
+            let noticed = heading.findings.iter().filter(|finding| !(heading.insecure && finding.id == "tls.insecure"));
+            text.push_str(&error::findings(noticed, target, look));
         }
         text
     }
@@ -371,8 +373,8 @@ mod tests {
         let (stdout, stderr) = streams(&teller(&plain, true, PERSON), &list());
         assert_eq!(
             stdout,
-            "PROMPT\na\nb\n2 prompts · 2 pages in 8.4 ms · 4.2 ms (first byte 3.9 ms) · spawn 400 µs · detect 1.2 ms · \
-             legacy 2025-11-25 over stdio\n"
+            "PROMPT\na\nb\n2 prompts · 2 pages in 8.4 ms · the first in 4.2 ms (first byte 3.9 ms)\n  \
+             spawn 400 µs · detect 1.2 ms · legacy 2025-11-25 over stdio\n"
         );
         assert_eq!(stderr, "");
         let quiet = request(|ad_hoc| ad_hoc.output.quiet = true);

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::credentials::{hide, shown_url};
 use super::exit::Code;
 use super::terminal::Terminal;
-use super::words::Named;
+use super::words::{self, Named};
 use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
@@ -33,7 +33,7 @@ pub struct Resolved {
 #[must_use]
 pub fn mistakes(diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
     let look = Terminal::stderr(color).look;
-    let text = render(diags, look.colour, look.width.map_or(120, usize::from));
+    let text = render(diags, look.colour, look.width.map(usize::from));
     let _ = super::output::say(&text, true);
     let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error).count();
     let noun = if errors == 1 { "mistake" } else { "mistakes" };
@@ -44,7 +44,7 @@ pub fn mistakes(diags: &[Diag], color: Option<super::terminal::Colour>) -> Compl
 pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
     if !diags.is_empty() {
         let look = Terminal::stderr(color).look;
-        let _ = super::output::say(&render(diags, look.colour, look.width.map_or(120, usize::from)), true);
+        let _ = super::output::say(&render(diags, look.colour, look.width.map(usize::from)), true);
     }
 }
 
@@ -116,10 +116,7 @@ fn nothing(before: usize) -> Complaint {
     if before > 0 {
         return Complaint::new(Code::Nothing, format!("none of the {before} targets here matches --target and -l"));
     }
-    Complaint::new(Code::Nothing, "no target was named, and no probe file here has one").hint(
-        "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), or \
-         write ./mcp-probe.toml",
-    )
+    words::nothing_found()
 }
 
 /// `-f FILE`, or the project's own files.
@@ -162,7 +159,7 @@ pub fn find(
         Err(Unplaced::Unknown) => {
             let words: Vec<String> = named.iter().map(Named::label).collect();
             let known: Vec<String> = discovery.names().map(|(_, name)| name.to_owned()).collect();
-            Err(super::words::unknown(name, &words, &known))
+            Err(words::unknown(name, &words, &known))
         }
     }
 }

@@ -211,8 +211,9 @@ pub fn unknown(word: &str, all: &[String], known: &[String]) -> Complaint {
 /// What to say when nothing was named and nothing can be found.
 #[must_use]
 pub fn nothing_found() -> Complaint {
-    Complaint::new(super::exit::Code::Nothing, "no target was named, and none can be found from here").hint(
-        "name a URL (mcp-probe https://host/mcp) or a command (mcp-probe -- npx -y some-server); `mcp-probe --help` has examples",
+    Complaint::new(super::exit::Code::Nothing, "no target was named, and no probe file here has one").hint(
+        "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), or \
+         write ./mcp-probe.toml",
     )
 }
 

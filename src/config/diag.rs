@@ -110,27 +110,31 @@ pub fn has_errors(diags: &[Diag]) -> bool {
 }
 
 /// The diagnostics as text for a person, one after the other with an empty line between, ending in a line feed.
+/// `columns` is the width of the terminal; a file or a pipe has none, and gets sentences that are not broken.
 #[must_use]
-pub fn render(diags: &[Diag], coloured: bool, columns: usize) -> String {
+pub fn render(diags: &[Diag], coloured: bool, columns: Option<usize>) -> String {
+    /// Of lines of the file that are shown where there is no terminal.
+    const COLUMNS: usize = 120;
+    let columns = columns.map(|columns| columns.max(40));
     let renderer = if coloured { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
-    let renderer = renderer.term_width(columns.max(40));
+    let renderer = renderer.term_width(columns.unwrap_or(COLUMNS));
     let mut text = String::new();
     for diag in diags {
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&render_one(diag, &renderer));
+        text.push_str(&render_one(diag, &renderer, columns));
         text.push('\n');
     }
     text
 }
 
-fn render_one(diag: &Diag, renderer: &Renderer) -> String {
+fn render_one(diag: &Diag, renderer: &Renderer, columns: Option<usize>) -> String {
     let level = match diag.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(safe(&diag.message)));
+    let mut group = Group::with_title(level.primary_title(broken(&safe(&diag.message), columns, "warning: ".len())));
     if let Some(place) = &diag.place {
         let here: Vec<_> = diag.others.iter().filter(|(other, _)| same_file(other, place)).collect();
         group = group.element(snippet(place, &diag.label, AnnotationKind::Primary, &here));
@@ -139,9 +143,29 @@ fn render_one(diag: &Diag, renderer: &Renderer) -> String {
         }
     }
     if let Some(help) = &diag.help {
-        group = group.element(Level::HELP.message(safe(help)));
+        group = group.element(Level::HELP.message(broken(&safe(help), columns, "12345 = help: ".len())));
     }
     renderer.render(&[group])
+}
+
+/// Broken between words, where there is a width; the renderer sets the further lines in by `taken` at most.
+fn broken(text: &str, columns: Option<usize>, taken: usize) -> String {
+    let Some(room) = columns.map(|columns| columns - taken) else { return text.to_owned() };
+    let mut shown = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let chars = word.chars().count();
+        if column > 0 && column + 1 + chars > room {
+            shown.push('\n');
+            column = 0;
+        } else if column > 0 {
+            shown.push(' ');
+            column += 1;
+        }
+        shown.push_str(word);
+        column += chars;
+    }
+    shown
 }
 
 fn same_file(left: &Place, right: &Place) -> bool {
@@ -209,17 +233,26 @@ mod tests {
         let diag = Diag::error(&Place::new(&source, 17..18), "`url` must be a string")
             .label("an integer")
             .help("write `url = \"https://…\"`");
-        let text = render(&[diag], false, 100);
+        let text = render(&[diag], false, Some(100));
         assert!(text.starts_with("error: `url` must be a string\n --> a.toml:2:7\n"), "{text}");
         assert!(text.contains("2 | url = 7\n  |       ^ an integer\n"), "{text}");
         assert!(text.contains("= help: write"), "{text}");
     }
 
     #[test]
+    fn long_help_is_broken_for_a_terminal_only() {
+        let help = "a word and another word, ".repeat(8);
+        let diag = Diag::general("wrong ".repeat(20)).help(help);
+        let text = render(std::slice::from_ref(&diag), false, Some(60));
+        assert!(text.lines().count() > 4 && text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        assert_eq!(render(&[diag], false, None).trim_end().lines().count(), 3);
+    }
+
+    #[test]
     fn two_places_are_both_shown() {
         let (one, two) = (Source::new("1.toml", "a = 1\n", "."), Source::new("2.toml", "\nb = 2\n", "."));
         let diag = Diag::error(&Place::new(&two, 1..2), "twice").also(&Place::new(&one, 0..1), "first here");
-        let text = render(&[diag], false, 100);
+        let text = render(&[diag], false, Some(100));
         assert!(text.contains("2.toml:2:1") && text.contains("1.toml:1:1") && text.contains("first here"), "{text}");
     }
 
@@ -227,7 +260,7 @@ mod tests {
     fn nothing_from_a_file_moves_the_cursor() {
         let source = Source::new("e\u{1b}[2J.toml", "a\u{202e}b = \"\u{9b}x\"\u{7}\n", ".");
         let diag = Diag::error(&Place::new(&source, 4..5), "m\u{1b}[0m").label("l\u{8}").help("h\u{1b}");
-        let text = render(&[diag], false, 100);
+        let text = render(&[diag], false, Some(100));
         assert!(!text.chars().any(|c| sanitize::is_unsafe(c) && c != '\n'), "{text:?}");
     }
 }

@@ -326,7 +326,7 @@ required = false
         diags.extend(reading.into_diags());
         diags.extend(draft.check_names());
         diags.retain(|diag| diag.severity == Severity::Error);
-        assert!(diags.is_empty(), "{}", render(&diags, false, 100));
+        assert!(diags.is_empty(), "{}", render(&diags, false, None));
         draft
     }
 
@@ -439,6 +439,6 @@ required = false
     fn a_url_that_is_wrong_only_with_its_variables_is_not_quoted() {
         let draft = draft("[target.a]\nurl = '${TEAM}/mcp'\n", &given());
         let Err(NotSelected::Mistakes(diags)) = draft.select(&Selection::default(), &given()) else { panic!() };
-        assert!(!render(&diags, false, 100).contains("t-42"));
+        assert!(!render(&diags, false, None).contains("t-42"));
     }
 }

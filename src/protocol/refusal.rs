@@ -111,8 +111,7 @@ fn redirected(answer: &Answer<'_>) -> String {
     let status = answer.status;
     match answer.location {
         Some(location) => format!(
-            "HTTP {status}: the server redirects to {}; that is followed only on the same origin and where it keeps \
-             the method (307, 308): probe that URL if it is the right one",
+            "HTTP {status}: the server redirects to {}, which was not followed: probe that URL if it is the right one",
             one_line(location, 200)
         ),
         None => format!("HTTP {status}: a redirect without Location"),

@@ -8,7 +8,9 @@ use super::render::error;
 use super::{Ink, Look, count, indented, wrap};
 use crate::base::duration::human;
 use crate::base::sanitize;
-use crate::event::{CheckOutcome, CheckStatus, ProbeOutcome, ProtocolUsed, Status, StepOutcome, TransportKind};
+use crate::event::{
+    CheckOutcome, CheckStatus, Finding, ProbeOutcome, ProtocolUsed, Status, StepOutcome, TransportKind,
+};
 
 const COLUMNS: &[Column] = &[
     Column { head: "PROBE", fit: Fit::Share(25) },
@@ -54,8 +56,15 @@ pub fn details(run: &Run<'_>, look: &Look) -> String {
             text.push_str(&story(probe, look));
         }
     }
-    let findings: String =
-        run.probes.iter().map(|probe| error::findings(&probe.findings, Some(&probe.target), look)).collect();
+    let mut findings = String::new();
+    let mut told: Vec<(&str, &Finding)> = Vec::new();
+    for probe in run.probes {
+        // What every probe of a target sees is told once.
+        let fresh: Vec<&Finding> =
+            probe.findings.iter().filter(|finding| !told.contains(&(probe.target.as_str(), finding))).collect();
+        findings.push_str(&error::findings(fresh.iter().copied(), Some(&probe.target), look));
+        told.extend(fresh.into_iter().map(|finding| (probe.target.as_str(), finding)));
+    }
     if !findings.is_empty() && !text.is_empty() {
         text.push('\n');
     }
@@ -137,7 +146,9 @@ fn story(probe: &ProbeOutcome, look: &Look) -> String {
 fn step_story(step: &StepOutcome, look: &Look) -> String {
     let name = sanitize::one_line(&step.name, 80);
     let method = sanitize::one_line(&step.method, 80);
-    let mut head = if name == method { format!("  step {name}") } else { format!("  step {name} ({method})") };
+    // A step without a name of its own is called after its method already.
+    let mut head =
+        if name.starts_with(&method) { format!("  step {name}") } else { format!("  step {name} ({method})") };
     if let Some(latency) = step.latency {
         head.push_str(&format!(", answered in {}", human(latency)));
     }
@@ -244,7 +255,7 @@ mod tests {
             "failed smoke on weather (check)\n  step tools/list, answered in 4.2 ms\n    \
              tools: failed at $.tools  [mcp-probe.toml:12:1]\n      expected to include \"forecast\"\n      \
              actual   1 tool: \"echo\"\n\n\
-             warning: weather: stdio.stdout_clean: expected only messages, got 2 lines of log\n"
+             warning: weather: expected only messages, got 2 lines of log (mcp-probe explain\n  stdio.stdout_clean)\n"
         );
         assert_eq!(summary(&run(&probes), &look), "2 probes: 1 healthy, 1 failed in 312 ms\n");
         assert_eq!(details(&run(&[healthy()]), &look), "");

@@ -215,9 +215,9 @@ async fn withheld(session: &mut Session, plan: &CallPlan) -> Option<Cause> {
         Cause::new(
             Reason::Cancelled,
             format!(
-                "{name} is not declared read-only, and {} calls may change {} times what it changes; nothing was \
-                 called: add --allow-side-effects if that is what you want",
-                plan.repeat, plan.repeat
+                "{name} is not declared read-only, so it was not called {} times: add --allow-side-effects if that \
+                 is what you want",
+                plan.repeat
             ),
         )
     })

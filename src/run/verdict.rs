@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use crate::base::sanitize::one_line;
+use crate::config::suggest;
 use crate::event::{Cause, Reason, Status};
-use crate::protocol::revision;
+use crate::protocol::revision::{self, REVISIONS};
 use crate::session::Exchange;
 use crate::wire::RpcError;
 
@@ -76,10 +77,36 @@ pub fn rpc_error(method: &str, error: &RpcError) -> String {
     };
     let said = one_line(&error.message, QUOTE_MAX);
     let hint = match (error.code, method) {
-        (-32601, "ping") => "; ping belongs to the legacy era: --protocol legacy sends it there",
-        (-32601, _) => "; the server does not offer it",
-        (-32602, "tools/call") => "; compare the arguments with the tool's schema in tools/list",
-        _ => "",
+        (-32601, "ping") => "; ping belongs to the legacy era: --protocol legacy sends it there".to_owned(),
+        (-32601, _) => match meant(method) {
+            Some(meant) => format!("; did you mean {meant}?"),
+            None => "; the server does not offer it".to_owned(),
+        },
+        (-32602, "tools/call") => "; tools/list has the names and the schemas of the tools".to_owned(),
+        (-32602, "prompts/get") => "; prompts/list has the names and the arguments of the prompts".to_owned(),
+        (-32602, "resources/read") => "; resources/list has the URIs of the resources".to_owned(),
+        (-32021, _) => "; mcp-probe offers it only where a step of a probe file has `answers`".to_owned(),
+        _ => String::new(),
     };
     format!("{method} was answered with error {}{name}: {said}{hint}", error.code)
+}
+
+/// The method of the protocol that an unknown one was probably meant to be.
+fn meant(method: &str) -> Option<&'static str> {
+    let known = REVISIONS.iter().flat_map(|revision| revision.methods).map(|known| known.name);
+    suggest::nearest(method, known).filter(|near| *near != method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_try() {
+        let sentence = |method: &str, code| rpc_error(method, &RpcError { code, message: "no".into(), data: None });
+        assert!(sentence("tools/lst", -32601).ends_with("did you mean tools/list?"));
+        assert!(sentence("prompts/list", -32601).ends_with("the server does not offer it"));
+        assert!(sentence("tools/call", -32602).contains("tools/list"));
+        assert!(sentence("x/y", -32603).ends_with("(internal error): no"));
+    }
 }

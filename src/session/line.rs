@@ -355,7 +355,11 @@ impl Line {
             // Under a status that refuses, the body is the word of that layer, whatever it looks like.
             Sorted::Broken(place, _) if open[place].is_refused() => open[place].noise(&frame.raw),
             Sorted::Broken(place, why) => {
-                let message = format!("the reply to {} breaks JSON-RPC 2.0: {why}", open[place].method);
+                let method = &open[place].method;
+                let message = match why.strip_prefix("not ") {
+                    Some(kind) => format!("the reply to {method} is not {kind}"),
+                    None => format!("the reply to {method} breaks JSON-RPC 2.0: {why}"),
+                };
                 open[place].fail(Fault::new(Reason::Protocol, message));
             }
             Sorted::Notice(method, params) => {

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::super::complaint::Complaint;
 use super::super::exit::Code;
+use super::super::terminal::Terminal;
 use super::Parsed;
 
 /// Options of other tools, with what to write here.
@@ -58,13 +60,10 @@ pub(super) fn said(error: &clap::Error, argv: &[OsString]) -> Parsed {
             Parsed::Said { text: super::ansi(&error.render(), false), to_stderr: false, code: Code::Healthy }
         }
         _ => {
-            let rendered = super::ansi(&error.render(), true);
-            let mut text = complaint_of(&rendered);
-            if let Some(hint) = hint(error, argv) {
-                text.push_str(&format!("hint: {hint}\n"));
-            } else {
-                text.push_str("hint: `mcp-probe --help` shows the grammar with examples\n");
-            }
+            let said = complaint_of(&strip_ansi(&super::ansi(&error.render(), true)));
+            let hint =
+                hint(error, argv).unwrap_or_else(|| "`mcp-probe --help` shows the grammar with examples".to_owned());
+            let text = Complaint::usage(said).hint(hint).text(&Terminal::stderr(None).look);
             Parsed::Said { text, to_stderr: true, code: Code::Usage }
         }
     }
@@ -73,9 +72,8 @@ pub(super) fn said(error: &clap::Error, argv: &[OsString]) -> Parsed {
 /// The complaint without clap's usage block, which shows one line of a grammar that has three.
 fn complaint_of(rendered: &str) -> String {
     let mut kept = String::new();
-    for paragraph in rendered.split("\n\n") {
-        let plain: String = strip_ansi(paragraph);
-        let plain = plain.trim_start();
+    for paragraph in rendered.trim_start().trim_start_matches("error: ").split("\n\n") {
+        let plain = paragraph.trim_start();
         if plain.starts_with("Usage:") || plain.starts_with("For more information") {
             break;
         }

@@ -83,6 +83,10 @@ pub async fn read(
         if let Some(at) = memchr::memmem::find(buffer, b"\r\n\r\n") {
             break at;
         }
+        // No request begins with a control character: a TLS client would wait for its handshake for ever.
+        if buffer.first().is_some_and(|first| first.is_ascii_control() && !matches!(first, b'\r' | b'\n')) {
+            return Ok(Read::Bad(400));
+        }
         if buffer.len() > HEAD_BYTES_MAX {
             return Ok(Read::Bad(431));
         }
@@ -176,6 +180,10 @@ mod tests {
     async fn nonsense_is_refused() {
         assert!(matches!(parsed(b"").await, Read::Gone));
         assert!(matches!(parsed(b"\x16\x03\x01 hello\r\n\r\n").await, Read::Bad(400)));
+        let (mut client, mut server) = tokio::io::duplex(64);
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"\x16\x03\x01").await.unwrap();
+        let read = read(&mut server, &mut Vec::new(), async || Ok(())).await.unwrap();
+        assert!(matches!(read, Read::Bad(400)), "a TLS client waits for its handshake, so nothing else will come");
         let huge = b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n";
         assert!(matches!(parsed(huge).await, Read::Bad(413)));
     }

@@ -51,7 +51,7 @@ pub fn failure(target: Option<&str>, status: Status, cause: &Cause, look: &Look)
     let head = format!("{word}: ");
     let body = format!("{target}{sentence} [{}]", cause.reason);
     let body = match look.prose_width() {
-        Some(width) => wrap(&format!("{head}{body}"), width).join("\n  "),
+        Some(width) => hanging(&format!("{head}{body}"), width),
         None => format!("{head}{body}"),
     };
     let rest = body.strip_prefix(head.trim_end()).unwrap_or(&body).to_owned();
@@ -63,28 +63,43 @@ pub fn failure(target: Option<&str>, status: Status, cause: &Cause, look: &Look)
     shown
 }
 
-/// Findings of a target, one line each.
+/// Findings of a target: what was expected, what came, and where to read how to mend it. They are no failures of
+/// the call, so even a grave one is a warning.
 #[must_use]
-pub fn findings(findings: &[Finding], target: Option<&str>, look: &Look) -> String {
+pub fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>, target: Option<&str>, look: &Look) -> String {
     let mut shown = String::new();
     for finding in findings {
-        let ink = match finding.severity {
-            Severity::Info => Ink::Dim,
-            Severity::Warning => Ink::Warn,
-            Severity::Error => Ink::Bad,
+        let (word, ink) = match finding.severity {
+            Severity::Info => ("info:", Ink::Dim),
+            Severity::Warning | Severity::Error => ("warning:", Ink::Warn),
         };
         let target = target.map(|target| format!("{}: ", sanitize::one_line(target, 60))).unwrap_or_default();
         let path = finding.path.as_deref().map(|path| format!(" at {}", sanitize::one_line(path, 120)));
-        shown.push_str(&format!(
-            "{} {target}{}: expected {}, got {}{}\n",
-            look.paint(ink, &format!("{}:", finding.severity.name())),
-            finding.id,
+        let body = format!(
+            "{word} {target}expected {}, got {}{} (mcp-probe explain {})",
             sanitize::one_line(&finding.expected, 300),
             sanitize::one_line(&finding.actual, 300),
-            path.unwrap_or_default()
-        ));
+            path.unwrap_or_default(),
+            finding.id,
+        );
+        let body = match look.prose_width() {
+            Some(width) => hanging(&body, width),
+            None => body,
+        };
+        shown.push_str(&look.paint(ink, word));
+        shown.push_str(body.strip_prefix(word).unwrap_or(&body));
+        shown.push('\n');
     }
     shown
+}
+
+/// Wrapped, with every line but the first set in.
+fn hanging(text: &str, width: usize) -> String {
+    let lines = wrap(text, width);
+    let Some(first) = lines.first().filter(|_| lines.len() > 1) else { return text.to_owned() };
+    // The first line is as long as the terminal allows; the rest has less room.
+    let rest = text.get(first.len()..).unwrap_or_default().trim_start();
+    format!("{first}\n{}", indented(&wrap(rest, width.saturating_sub(2)).join("\n"), "  "))
 }
 
 #[cfg(test)]
@@ -126,7 +141,10 @@ mod tests {
         let list = [Finding::new("stdio.stdout_clean", Severity::Warning, "only messages", "2 lines\nof log")];
         assert_eq!(
             findings(&list, Some("w"), &Look::PLAIN),
-            "warning: w: stdio.stdout_clean: expected only messages, got 2 lines of log\n"
+            "warning: w: expected only messages, got 2 lines of log (mcp-probe explain stdio.stdout_clean)\n"
         );
+        let narrow = findings(&list, None, &Look { width: Some(40), colour: false });
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(narrow.contains("\n  lines of log"), "{narrow}");
     }
 }

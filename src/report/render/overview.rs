@@ -34,7 +34,8 @@ pub fn opening(result: &Value, look: &Look) -> Option<String> {
     }
     let mut shown = String::new();
     for (name, value) in rows {
-        if look.is_terminal() {
+        if let Some(width) = look.prose_width() {
+            let value = wrap(&value, width - 13).join(&format!("\n{}", " ".repeat(13)));
             shown.push_str(&format!("{} {value}\n", look.paint(Ink::Dim, &format!("{name:<12}"))));
         } else {
             shown.push_str(&format!("{name}\t{value}\n"));

@@ -1,18 +1,19 @@
 //! The one line under an answer: how much, how long, over what.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::base::duration::{human, human_bytes};
 use crate::base::sanitize;
 use crate::event::Phase;
 use crate::report::call::{AnswerTold, CallTold, ChildTold, Heading, OverviewTold};
 use crate::report::{Ink, Look, count};
 
-/// `12 tools · 2 pages · 4.2 ms (first byte 3.9 ms) · spawn 0.4 ms · legacy 2025-11-25 over stdio`.
+/// `12 tools in 4.2 ms (first byte 3.9 ms) · spawn 0.4 ms · legacy 2025-11-25 over stdio`.
 #[must_use]
 pub fn call(told: &CallTold, look: &Look) -> String {
     let mut parts = Vec::new();
     if let Some(answer) = &told.answer {
-        parts.extend(amount(answer));
-        parts.extend(times(answer));
+        parts.extend(amount_and_times(answer));
     }
     parts.extend(told.child.as_ref().map(child));
     parts.extend(heading(&told.heading));
@@ -25,28 +26,35 @@ fn child(child: &ChildTold) -> String {
     format!("server {}, {} CPU{calls}", human_bytes(child.resident_bytes), human(child.cpu))
 }
 
-/// The same for a target that was looked over.
+/// The same for a target that was looked over; its lists have their numbers above them.
 #[must_use]
 pub fn overview(told: &OverviewTold, look: &Look) -> String {
-    let mut parts: Vec<String> = told.lists.iter().flat_map(amount).collect();
+    let mut parts: Vec<String> =
+        if look.is_terminal() { Vec::new() } else { told.lists.iter().filter_map(amount).collect() };
     let slowest = told.lists.iter().filter_map(|answer| answer.latency).max();
-    parts.extend(slowest.map(|latency| format!("lists in {} at most", human(latency))));
+    parts.extend(slowest.map(|latency| format!("lists in at most {}", human(latency))));
     parts.extend(heading(&told.heading));
     line(&parts, &told.heading, look)
 }
 
-fn amount(answer: &AnswerTold) -> Vec<String> {
-    let mut parts = Vec::new();
+fn amount(answer: &AnswerTold) -> Option<String> {
     let items = answer.result().and_then(|result| super::items(&answer.method, result));
     match items {
-        Some((_, noun, items)) => parts.push(count(items.len(), noun)),
-        None if answer.response_bytes > 0 => parts.push(human_bytes(answer.response_bytes)),
-        None => {}
+        Some((_, noun, items)) => Some(count(items.len(), noun)),
+        None => (answer.response_bytes > 0).then(|| human_bytes(answer.response_bytes)),
     }
+}
+
+fn amount_and_times(answer: &AnswerTold) -> Vec<String> {
+    let (amount, times) = (amount(answer), times(answer));
     if answer.pages > 1 {
-        parts.push(format!("{} pages in {}", answer.pages, human(answer.total)));
+        let all = format!("{} pages in {}", answer.pages, human(answer.total));
+        return amount.into_iter().chain([all]).chain(times.map(|times| format!("the first in {times}"))).collect();
     }
-    parts
+    match (amount, times) {
+        (Some(amount), Some(times)) => vec![format!("{amount} in {times}")],
+        (amount, times) => amount.into_iter().chain(times).collect(),
+    }
 }
 
 fn times(answer: &AnswerTold) -> Option<String> {
@@ -72,10 +80,24 @@ fn heading(heading: &Heading) -> Vec<String> {
     parts
 }
 
+/// The parts with dots between them. A terminal that is too narrow gets a second line, broken between parts.
 fn line(parts: &[String], heading: &Heading, look: &Look) -> String {
-    let mut text = look.paint(Ink::Dim, &parts.join(" · "));
-    if heading.insecure {
-        text.push_str(&format!(" · {}", look.paint(Ink::Bad, "INSECURE: certificate not checked")));
+    const DOT: &str = " · ";
+    let insecure = heading.insecure.then(|| ("INSECURE: certificate not checked", Ink::Bad));
+    let parts = parts.iter().map(|part| (part.as_str(), Ink::Dim)).chain(insecure);
+    let width = look.width.map_or(usize::MAX, usize::from);
+    let mut text = String::new();
+    let mut column = 0;
+    for (part, ink) in parts {
+        if column > 0 && column + DOT.width() + part.width() > width {
+            text.push_str("\n  ");
+            column = 2;
+        } else if column > 0 {
+            text.push_str(&look.paint(Ink::Dim, DOT));
+            column += DOT.width();
+        }
+        text.push_str(&look.paint(ink, part));
+        column += part.width();
     }
     text.push('\n');
     text
@@ -95,9 +117,10 @@ mod tests {
         let told = samples::call("tools/list", json!({"tools": [{}, {}]}));
         assert_eq!(
             call(&told, &PERSON),
-            "2 tools · 2 pages in 8.4 ms · 4.2 ms (first byte 3.9 ms) · spawn 400 µs · detect 1.2 ms · \
-             legacy 2025-11-25 over stdio\n"
+            "2 tools · 2 pages in 8.4 ms · the first in 4.2 ms (first byte 3.9 ms)\n  \
+             spawn 400 µs · detect 1.2 ms · legacy 2025-11-25 over stdio\n"
         );
+        assert_eq!(call(&told, &Look::PLAIN).lines().count(), 1);
     }
 
     #[test]
@@ -106,7 +129,7 @@ mod tests {
         told.heading.insecure = true;
         told.answer.as_mut().unwrap().pages = 1;
         let text = call(&told, &PERSON);
-        assert!(text.starts_with("2.0 KiB · 4.2 ms"), "{text}");
+        assert!(text.starts_with("2.0 KiB in 4.2 ms (first"), "{text}");
         assert!(text.ends_with("INSECURE: certificate not checked\n"), "{text}");
     }
 }

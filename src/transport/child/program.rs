@@ -48,6 +48,9 @@ pub fn resolve_program(start: &Start<'_>) -> Result<PathBuf, Fault> {
     search(start, word, &folder)
 }
 
+/// A PATH of up to so many characters is shown, of a longer one only how many folders it has.
+const PATH_CHARS_SHOWN: usize = 100;
+
 fn search(start: &Start<'_>, word: &str, folder: &Path) -> Result<PathBuf, Fault> {
     let searched = search_path(start);
     let mut found_but = None;
@@ -63,12 +66,17 @@ fn search(start: &Start<'_>, word: &str, folder: &Path) -> Result<PathBuf, Fault
     if let Some(path) = found_but {
         return Err(not_executable(word, &path));
     }
+    // A short PATH is an unusual one, and then worth seeing.
+    let folders = std::env::split_paths(&searched).count();
+    let shown = match searched.to_string_lossy() {
+        text if text.len() <= PATH_CHARS_SHOWN => sanitize::one_line(&text, PATH_CHARS_SHOWN),
+        _ => format!("{folders} folders"),
+    };
     Err(refuse(
         word,
         &format!(
-            "not found in PATH (searched: {}); is it installed? A program that only your shell's profile puts into \
-             PATH (nvm, mise, pyenv) needs its whole path here{}",
-            sanitize::one_line(&searched.to_string_lossy(), 400),
+            "not found in PATH ({shown}); is it installed? A program that only your shell's profile puts into PATH \
+             (nvm, mise, pyenv) needs its whole path here{}",
             words_hint(start.argv)
         ),
     ))

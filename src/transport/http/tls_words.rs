@@ -139,12 +139,12 @@ impl Refused<'_> {
                 )
             }
             CertificateError::UnknownIssuer | CertificateError::Other(_) if self.self_signed() => format!(
-                "the certificate of {name} ({subject}) is self-signed and not trusted: give it as the CA certificate \
-                 to trust it"
+                "the certificate of {name} ({subject}) is self-signed and not trusted: to trust it, give its file with \
+                 --cacert FILE, or `tls = {{ ca = \"FILE\" }}` of the target"
             ),
             CertificateError::UnknownIssuer => format!(
                 "the certificate of {name} ({subject}) was issued by {issuer}, which does not lead to {}: \
-                 the server may not send its intermediate certificates, or its CA must be given",
+                 the server may not send its intermediate certificates, or its CA must be given with --cacert FILE",
                 self.trusted
             ),
             CertificateError::BadSignature => format!(
