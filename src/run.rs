@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::secret::Masker;
@@ -45,6 +45,19 @@ pub struct Context {
     opening: Arc<Semaphore>,
     calls: Arc<AtomicU64>,
     known: Arc<Mutex<HashMap<String, Known>>>,
+    gates: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+}
+
+/// The turn to open a target whose era is not known yet. When it ends, nobody waits for that target any more.
+struct Turn {
+    gate: Arc<Semaphore>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.gate.close();
+    }
 }
 
 impl Context {
@@ -60,6 +73,7 @@ impl Context {
             opening: Arc::new(Semaphore::new(OPENINGS_MAX)),
             calls: Arc::default(),
             known: Arc::default(),
+            gates: Arc::default(),
         }
     }
 
@@ -69,6 +83,17 @@ impl Context {
 
     fn known(&self, target: &str) -> Option<Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(target).copied()
+    }
+
+    /// The first to open a target finds out its era; those who come meanwhile wait for what it learns.
+    async fn turn(&self, target: &str) -> Turn {
+        let gate = {
+            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            gates.entry(target.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+        };
+        // A gate that is closed lets everybody in.
+        let permit = gate.clone().acquire_owned().await.ok();
+        Turn { gate, _permit: permit }
     }
 
     fn learn(&self, target: &str, known: Known) {

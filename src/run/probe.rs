@@ -13,7 +13,7 @@ use crate::event::{
     StepOutcome, Usage,
 };
 use crate::plan::{Effect, Probe, Step, Steps, Target};
-use crate::protocol::Answers;
+use crate::protocol::{Answers, Pin};
 use crate::session::Session;
 
 /// How long a step with `always = true` has at least, once an earlier one failed; less where the probe's own `timeout`
@@ -105,10 +105,11 @@ fn heed(outcome: &mut ProbeOutcome, probe: &Probe) {
 }
 
 async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
+    let turn = if reach.pin == Pin::Auto { Some(cx.turn(&reach.name).await) } else { None };
     let permit = cx.opening.acquire().await;
     let begun = Instant::now();
     let opened = open(cx, reach, reach.pin, &declared(probe), &probe.name).await;
-    drop(permit);
+    drop((permit, turn));
     let mut session = match opened {
         Ok(session) => session,
         Err(refused) => {

@@ -77,11 +77,12 @@ impl Line {
         self.dispatch(composed, Intent::Request, ask.method, ask.params.clone(), ask.deadline).await
     }
 
-    /// Sends a notification and waits until HTTP has acknowledged it.
+    /// Sends a notification and waits until Streamable HTTP has acknowledged it.
     pub(super) async fn notify(&mut self, method: &str, deadline: Instant) -> Exchange {
         let composed = self.conversation.notification(method, None);
         let mut pending = self.dispatch(composed, Intent::OneWay, method, Value::Null, deadline).await;
-        if self.conversation.transport == TransportKind::Stdio {
+        // A pipe acknowledges nothing, and HTTP+SSE tells only what it refuses.
+        if self.conversation.transport != TransportKind::StreamableHttp {
             pending.done.get_or_insert(Ok(super::Reply { body: Ok(Value::Null), raw: Vec::new() }));
         }
         let drive = self.drive(&mut [&mut pending], deadline).await;

@@ -362,6 +362,12 @@ impl Negotiation<'_> {
             exchange = self.discover(&mut line, revision).await;
         }
         match Self::verdict(&exchange, asked) {
+            // A server that answered with a result is well, and goes on in the same process.
+            Some(Verdict::Legacy { why, violation }) if exchange.error().is_none() => {
+                self.phases.add(Phase::Detect, begun.elapsed());
+                note_violation(&mut line, why, violation);
+                self.initialize(line, Revision::newest(Era::Legacy), false).await
+            }
             Some(Verdict::Legacy { why, violation }) => {
                 let note = violation.then_some(why);
                 self.fresh(line, begun, note).await
@@ -390,15 +396,21 @@ impl Negotiation<'_> {
         let mut hello = line.begin(&ask).await;
         let mut drive = line.drive(&mut [&mut discover, &mut hello], self.deadline).await;
         if discover.done.is_some() && hello.done.is_none() {
-            if let Some(Ok(reply)) = &discover.done
-                && let verdict @ (Verdict::Modern(_) | Verdict::ModernRefused) =
-                    detect::classify(reply.body.as_ref(), newest)
-            {
+            if let Some(verdict) = modern_after_all(&discover, newest) {
                 line.forget(&mut hello);
                 self.phases.add(Phase::Detect, begun.elapsed());
                 return self.settle_modern(line, verdict, newest, discover.into_exchange());
             }
             drive = line.drive(&mut [&mut hello], self.deadline).await;
+        }
+        if let (None, Some(certain)) = (&discover.done, hello.is_error(detect::UNSUPPORTED_VERSION)) {
+            // A slow modern server may refuse `initialize` before it answers what came first.
+            let pause = if certain { self.deadline } else { (Instant::now() + SILENCE).min(self.deadline) };
+            line.drive(&mut [&mut discover], pause).await;
+            if let Some(verdict) = modern_after_all(&discover, newest) {
+                self.phases.add(Phase::Detect, begun.elapsed());
+                return self.settle_modern(line, verdict, newest, discover.into_exchange());
+            }
         }
         line.forget(&mut discover);
         line.give_up(&mut hello, drive).await;
@@ -539,6 +551,13 @@ impl Negotiation<'_> {
             }
         }
     }
+}
+
+/// The verdict of a late reply to `server/discover`, where it is that of a modern server.
+fn modern_after_all(discover: &Pending, asked: &'static Revision) -> Option<Verdict> {
+    let Some(Ok(reply)) = &discover.done else { return None };
+    let verdict = detect::classify(reply.body.as_ref(), asked);
+    matches!(verdict, Verdict::Modern(_) | Verdict::ModernRefused).then_some(verdict)
 }
 
 fn ends_process(fault: &Fault) -> bool {

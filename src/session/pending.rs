@@ -216,6 +216,12 @@ impl Pending {
         self.misanswered
     }
 
+    /// Whether the JSON-RPC error that came has this code; nothing where no error came.
+    pub(super) fn is_error(&self, code: i64) -> Option<bool> {
+        let Some(Ok(Reply { body: Err(error), .. })) = &self.done else { return None };
+        Some(error.code == code)
+    }
+
     pub(super) fn into_exchange(self) -> Exchange {
         let reply = self.done.unwrap_or_else(|| {
             Err(Fault::new(Reason::Internal, format!("{} was given up without a reason", self.method)))

@@ -300,10 +300,19 @@ fn post_modern(web: &Web, request: &Request, message: &Value) -> Answer {
     {
         return Answer::json(400, &failure(&message["id"], fail.code, &fail.message, &fail.data));
     }
-    let heard = server.hear(&mut Peer::default(), message);
+    let heard = hear(server, &mut Peer::default(), message);
     let mut answer = heard_over_http(heard, server.settings.responses);
     answer.modern = true;
     answer
+}
+
+/// Hears a message, and counts a request that the client gives up by it.
+fn hear(server: &Server, peer: &mut Peer, message: &Value) -> Heard {
+    let heard = server.hear(peer, message);
+    if matches!(heard, Heard::Notification(Some(_))) {
+        server.stats.cancelled.add();
+    }
+    heard
 }
 
 fn heard_over_http(heard: Heard, responses: Responses) -> Answer {
@@ -333,7 +342,7 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
         if let Some(answer) = batch(server, &mut peer, message) {
             return answer;
         }
-        return heard_over_http(server.hear(&mut peer, message), settings.responses);
+        return heard_over_http(hear(server, &mut peer, message), settings.responses);
     }
     let Some(id) = request.header(SESSION) else {
         return Answer::refused((400, "the Mcp-Session-Id header is required"));
@@ -345,7 +354,7 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
     if let Some(answer) = batch(server, &mut peer, message) {
         return answer;
     }
-    let heard = server.hear(&mut peer, message);
+    let heard = hear(server, &mut peer, message);
     let agreed = peer.revision();
     drop(peer);
     match heard {
@@ -369,7 +378,7 @@ fn batch(server: &Server, peer: &mut Peer, message: &Value) -> Option<Answer> {
 fn initialize(web: &Web, message: &Value) -> Answer {
     let server = &web.server;
     let mut peer = Peer::default();
-    let heard = server.hear(&mut peer, message);
+    let heard = hear(server, &mut peer, message);
     let agreed = peer.revision().is_some();
     let mut answer = heard_over_http(heard, server.settings.responses);
     if !agreed {
@@ -489,7 +498,7 @@ async fn post_message(web: &Arc<Web>, request: &Request, message: &Message) -> A
     let Some(value) = &message.0 else {
         return Answer::bytes(400, "text/plain", b"the body is not JSON\n".to_vec());
     };
-    let heard = web.server.hear(&mut *session.peer.lock().await, value);
+    let heard = hear(&web.server, &mut *session.peer.lock().await, value);
     let steps = match heard {
         Heard::Request(steps) => steps,
         Heard::Malformed(reply) => vec![Step::Say(reply)],
