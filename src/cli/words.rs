@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::AdHoc;
 use super::complaint::Complaint;
+use crate::config::suggest::nearest;
 
 /// A target as it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,17 +213,6 @@ pub fn nothing_found() -> Complaint {
     Complaint::new(super::exit::Code::Nothing, "no target was named, and none can be found from here").hint(
         "name a URL (mcp-probe https://host/mcp) or a command (mcp-probe -- npx -y some-server); `mcp-probe --help` has examples",
     )
-}
-
-/// The nearest of some words, when it is near enough to be what was meant.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
