@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 pub use draft::Draft;
 pub use probe::ProbeDraft;
 pub use select::{NotSelected, Selected, Selection};
 pub use step::Step;
-pub use target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TlsFiles, TransportChoice};
+pub use target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 pub use target_draft::TargetDraft;
+
+pub use crate::protocol::Pin;
 
 /// How long one attempt may take, unless a file says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -164,15 +164,4 @@ impl FindingsPolicy {
     pub fn effect(&self, id: &str) -> Effect {
         self.by_id.get(id).copied().unwrap_or(self.all)
     }
-}
-
-/// What is answered when the server asks.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answers {
-    /// The roots, for `roots/list`: an array of objects with `uri` and `name`.
-    pub roots: Option<Value>,
-    /// The result of every `sampling/createMessage`.
-    pub sampling: Option<Value>,
-    /// The result of every `elicitation/create`.
-    pub elicitation: Option<Value>,
 }

@@ -35,20 +35,20 @@ pub enum Pin {
 }
 
 impl Pin {
-    /// Reads `auto`, `modern`, `legacy` or a date.
-    ///
-    /// # Errors
-    /// A sentence that lists what could be written.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "modern" => Ok(Self::Modern),
-            "legacy" => Ok(Self::Legacy),
-            version => Revision::of(version).map(Self::Version).ok_or_else(|| {
-                let known: Vec<_> = REVISIONS.iter().map(|revision| revision.version).collect();
-                format!("expected auto, modern, legacy or one of {}, got {version:?}", known.join(", "))
-            }),
+    /// Reads `auto`, `modern`, `legacy` or the date of a revision.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "modern" => Some(Self::Modern),
+            "legacy" => Some(Self::Legacy),
+            date => Revision::of(date).map(Self::Version),
         }
+    }
+
+    /// Every word that can be read.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        ["auto", "modern", "legacy"].into_iter().chain(REVISIONS.iter().map(|revision| revision.version))
     }
 
     /// The era, where it is pinned.

@@ -15,6 +15,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
+use crate::plan::Pin;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -167,7 +168,7 @@ pub struct CallOptions {
 pub struct ConnectionOptions {
     /// Protocol to speak: auto, modern, legacy, or a dated version such as 2025-06-18
     #[arg(long, value_name = "PROTOCOL", value_parser = protocol)]
-    pub protocol: Option<String>,
+    pub protocol: Option<Pin>,
     /// Transport to use for a URL
     #[arg(long, value_enum, value_name = "TRANSPORT")]
     pub transport: Option<TransportChoice>,
@@ -364,13 +365,10 @@ fn report(text: &str) -> Result<Report, String> {
     Ok(Report { format, file })
 }
 
-fn protocol(text: &str) -> Result<String, String> {
-    let known = matches!(text, "auto" | "modern" | "legacy") || crate::protocol::Revision::of(text).is_some();
-    if known {
-        return Ok(text.to_owned());
-    }
-    let versions: Vec<&str> = crate::protocol::REVISIONS.iter().map(|revision| revision.version).collect();
-    Err(format!("expected auto, modern, legacy or one of {}", versions.join(", ")))
+fn protocol(text: &str) -> Result<Pin, String> {
+    Pin::parse(text).ok_or_else(|| {
+        format!("expected {}", Pin::words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+    })
 }
 
 /// What argv came to.

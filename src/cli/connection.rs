@@ -9,12 +9,13 @@ use super::complaint::Complaint;
 use super::words::Named;
 use crate::base::sanitize;
 use crate::base::secret::Secret;
+use crate::plan::Pin;
 
 /// What the command line says about reaching targets. Whatever is `None` or empty is left to the target's file.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// `auto`, `modern`, `legacy` or a dated version.
-    pub protocol: Option<String>,
+    /// The protocol to speak.
+    pub protocol: Option<Pin>,
     /// `streamable-http` or `sse`; `None` is auto.
     pub transport: Option<TransportChoice>,
     /// Headers, in order. Values may be credentials.
@@ -75,7 +76,7 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
         )?;
     }
     Ok(Connection {
-        protocol: options.protocol.clone(),
+        protocol: options.protocol,
         transport: options.transport.filter(|transport| *transport != TransportChoice::Auto),
         headers: options.header.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
         bearer: options.bearer.as_deref().map(bearer).transpose()?,

@@ -10,7 +10,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::output;
 use super::terminal::Terminal;
-use super::words::nearest;
+use crate::config::suggest::nearest;
 use crate::event::Reason;
 use crate::report::{Ink, Look, indented, wrap};
 

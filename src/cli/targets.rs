@@ -17,7 +17,7 @@ use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::Reason;
 use crate::files::{Discovery, Machine, Unplaced, discover, load, several_places};
-use crate::plan::{self, Endpoint, ProtocolChoice, Target, glob};
+use crate::plan::{self, Endpoint, Target, glob};
 use crate::transport::http::parse_endpoint;
 
 /// Targets, and what must not be shown of them.
@@ -104,7 +104,7 @@ pub fn resolve(
         return Err(nothing(before));
     }
     for target in &mut resolved.targets {
-        lay_over(target, connection)?;
+        lay_over(target, connection);
     }
     for target in &resolved.targets {
         hide(target, &resolved.masker);
@@ -226,12 +226,9 @@ fn of_command(words: &[OsString]) -> Result<Target, Complaint> {
 }
 
 /// What the command line says wins over what the file says.
-///
-/// # Errors
-/// The protocol is none; clap has already refused that.
-pub fn lay_over(target: &mut Target, connection: &Connection) -> Result<(), Complaint> {
-    if let Some(word) = &connection.protocol {
-        target.protocol = ProtocolChoice::parse(word).map_err(|(why, _)| Complaint::usage(why))?;
+pub fn lay_over(target: &mut Target, connection: &Connection) {
+    if let Some(pin) = connection.protocol {
+        target.protocol = pin;
     }
     match connection.transport {
         Some(TransportChoice::StreamableHttp) => target.transport = plan::TransportChoice::StreamableHttp,
@@ -267,7 +264,6 @@ pub fn lay_over(target: &mut Target, connection: &Connection) -> Result<(), Comp
     if let Some(timeout) = connection.startup_timeout.or(connection.timeout) {
         target.startup_timeout = timeout;
     }
-    Ok(())
 }
 
 /// The sentence for a target that nobody agreed to start.

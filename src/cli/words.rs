@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::AdHoc;
 use super::complaint::Complaint;
+use crate::config::suggest::nearest;
 
 /// A target as it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,17 +216,6 @@ pub fn nothing_found() -> Complaint {
         "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), or \
          write ./mcp-probe.toml",
     )
-}
-
-/// The nearest of some words, when it is near enough to be what was meant.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

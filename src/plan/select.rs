@@ -363,7 +363,7 @@ required = false
         let saved = Saved::from([("id".to_owned(), json!(7))]);
         assert_eq!(steps[2].params.fill(&saved).unwrap()["arguments"]["id"], json!(7));
         assert!(steps[2].always && steps[2].idempotent && steps[2].unlisted && !steps[2].expects_error);
-        assert_eq!(steps[2].answers.as_ref().unwrap().roots, Some(json!([{"uri": "file:///tmp"}])));
+        assert_eq!(steps[2].answers.roots, Some(vec![json!({"uri": "file:///tmp"})]));
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Answers;
 use crate::check::path::Path;
 use crate::check::{self, Expectation};
 use crate::config::{Diag, Environment, Field, Section, Template, suggest, text};
-use crate::protocol::REVISIONS;
 use crate::protocol::revision::method_anywhere;
+use crate::protocol::{Answers, REVISIONS};
 
 /// Keys of a step that inside `arguments` or `params` are a slip: the table ended up one level too deep.
 const STEP_KEYS: &[&str] =
@@ -50,7 +49,7 @@ pub struct Step {
     /// What its failure does to the probe.
     pub on_fail: OnFail,
     /// What is answered when the server asks; without it no client capability is declared.
-    pub answers: Option<Answers>,
+    pub answers: Answers,
     /// `file:line:column`.
     pub place: String,
 }
@@ -256,13 +255,14 @@ fn save(section: &Section<'_>) -> Vec<(String, Path)> {
     saves
 }
 
-fn answers(section: &Section<'_>) -> Option<Answers> {
-    let answers = section.section("answers")?;
+fn answers(section: &Section<'_>) -> Answers {
+    let Some(answers) = section.section("answers") else { return Answers::default() };
+    let roots = answers.field("roots").and_then(|field| field.items("an array of roots, each with a `uri`"));
     let read = Answers {
-        roots: answers.json("roots"),
+        roots: roots.map(|roots| roots.iter().filter_map(Field::json).collect()),
         sampling: answers.json("sampling"),
         elicitation: answers.json("elicitation"),
     };
     answers.finish();
-    Some(read)
+    read
 }

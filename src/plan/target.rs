@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::STARTUP_TIMEOUT;
 use crate::base::secret::Secret;
-use crate::config::{Text, suggest};
-use crate::event::Era;
-use crate::protocol::{REVISIONS, Revision};
+use crate::config::Text;
+use crate::protocol::Pin;
 
 /// The command word that means this very executable.
 pub const SELF: &str = "mcp-probe";
@@ -20,50 +19,6 @@ pub enum Endpoint {
     Url(String),
     /// A program and its arguments; the word `mcp-probe` means this executable.
     Command(Vec<String>),
-}
-
-/// Which protocol to speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ProtocolChoice {
-    /// Whatever the server speaks.
-    #[default]
-    Auto,
-    /// The newest modern revision.
-    Modern,
-    /// A legacy revision, negotiated by `initialize`.
-    Legacy,
-    /// This one.
-    Version(&'static Revision),
-}
-
-impl ProtocolChoice {
-    /// Reads `auto`, `modern`, `legacy` or the date of a revision.
-    ///
-    /// # Errors
-    /// A sentence and, maybe, what to write instead.
-    pub fn parse(word: &str) -> Result<Self, (String, Option<String>)> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "modern" => Ok(Self::Modern),
-            "legacy" => Ok(Self::Legacy),
-            date => Revision::of(date).map(Self::Version).ok_or_else(|| {
-                let dates = REVISIONS.iter().map(|revision| revision.version);
-                let help = suggest::sentence(word, ["auto", "modern", "legacy"].into_iter().chain(dates));
-                (format!("`{word}` is no protocol version"), help)
-            }),
-        }
-    }
-
-    /// The era, where it is settled.
-    #[must_use]
-    pub fn era(self) -> Option<Era> {
-        match self {
-            Self::Auto => None,
-            Self::Modern => Some(Era::Modern),
-            Self::Legacy => Some(Era::Legacy),
-            Self::Version(revision) => Some(revision.era),
-        }
-    }
 }
 
 /// Which HTTP transport to use.
@@ -128,7 +83,7 @@ pub struct Target {
     /// is 0, that URL is probed in its place.
     pub start: Option<Vec<String>>,
     /// Which protocol to speak.
-    pub protocol: ProtocolChoice,
+    pub protocol: Pin,
     /// Which HTTP transport to use.
     pub transport: TransportChoice,
     /// Headers of every HTTP request.
@@ -169,7 +124,7 @@ impl Target {
             name: name.into(),
             endpoint,
             start: None,
-            protocol: ProtocolChoice::Auto,
+            protocol: Pin::Auto,
             transport: TransportChoice::Auto,
             headers: Vec::new(),
             bearer: None,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::STARTUP_TIMEOUT;
-use super::target::{Endpoint, Inherit, Origin, ProtocolChoice, Target, TlsFiles, TransportChoice};
+use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 use crate::base::secret::Secret;
-use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text};
+use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, suggest};
+use crate::protocol::Pin;
 
 /// What the URL of a target looks like.
 const URL_EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
@@ -29,7 +30,7 @@ pub struct TargetDraft {
     pub labels: BTreeMap<String, String>,
     endpoint: Option<DraftEndpoint>,
     start: Option<Vec<Text>>,
-    protocol: ProtocolChoice,
+    protocol: Pin,
     transport: TransportChoice,
     headers: Vec<(Key, Text)>,
     bearer: Option<Text>,
@@ -323,13 +324,13 @@ fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
     }
 }
 
-fn protocol(section: &Section<'_>) -> ProtocolChoice {
+fn protocol(section: &Section<'_>) -> Pin {
     let Some((field, word)) = section.field("protocol").and_then(|field| Some((field, field.string()?))) else {
-        return ProtocolChoice::Auto;
+        return Pin::Auto;
     };
-    ProtocolChoice::parse(&word).unwrap_or_else(|(why, help)| {
-        field.wrong(why).maybe_help(help);
-        ProtocolChoice::Auto
+    Pin::parse(&word).unwrap_or_else(|| {
+        field.wrong(format!("`{word}` is no protocol version")).maybe_help(suggest::sentence(&word, Pin::words()));
+        Pin::Auto
     })
 }
 

@@ -194,10 +194,10 @@ async fn run_steps(
 fn declared(probe: &Probe) -> Answers {
     let Steps::Given(steps) = &probe.steps else { return Answers::default() };
     let mut all = Answers::default();
-    for answers in steps.iter().map(|step| step::answers(step.answers.as_ref())) {
-        all.roots = all.roots.or(answers.roots);
-        all.sampling = all.sampling.or(answers.sampling);
-        all.elicitation = all.elicitation.or(answers.elicitation);
+    for Answers { roots, sampling, elicitation } in steps.iter().map(|step| step.answers.clone()) {
+        all.roots = all.roots.or(roots);
+        all.sampling = all.sampling.or(sampling);
+        all.elicitation = all.elicitation.or(elicitation);
     }
     all
 }

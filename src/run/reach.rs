@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::Context;
 use super::serve::Served;
 use crate::event::{Cause, Finding, Reason, TransportKind};
-use crate::plan::{Endpoint, Inherit, ProtocolChoice, Target, TransportChoice};
+use crate::plan::{Endpoint, Inherit, Target, TransportChoice};
 use crate::protocol::Pin;
 use crate::transport::Dial;
 use crate::transport::child;
@@ -68,13 +68,7 @@ pub fn reach(cx: &Context, target: &Target, url: Option<&str>) -> Result<Reach, 
         Endpoint::Command(argv) => Arc::new(StdioDial::new(stdio(cx, target, argv))),
         Endpoint::Url(written) => Arc::new(http(target, written, url)?),
     };
-    let pin = match target.protocol {
-        ProtocolChoice::Auto => Pin::Auto,
-        ProtocolChoice::Modern => Pin::Modern,
-        ProtocolChoice::Legacy => Pin::Legacy,
-        ProtocolChoice::Version(revision) => Pin::Version(revision),
-    };
-    Ok(Reach { name: target.name.clone(), dial, pin, startup_timeout: target.startup_timeout })
+    Ok(Reach { name: target.name.clone(), dial, pin: target.protocol, startup_timeout: target.startup_timeout })
 }
 
 fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {

@@ -12,7 +12,6 @@ use crate::config::template::Saved;
 use crate::event::{Cause, CheckOutcome, CheckStatus, Finding, Reason, Status, StepOutcome};
 use crate::plan::Step;
 use crate::plan::step::OnFail;
-use crate::protocol::Answers;
 use crate::session::{Call, Exchange, Session};
 
 /// A step that was run.
@@ -39,7 +38,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         Ok(effects) => effects,
         Err(cause) => return Taken { aside, ..Taken::refused(step, cause) },
     };
-    let call = Call { method: step.method.clone(), params, answers: answers(step.answers.as_ref()) };
+    let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
     let exchange = session.call(&call, deadline + aside).await;
     let evidence = Evidence { facts: session.facts(), exchange: &exchange };
     let mut checks: Vec<CheckOutcome> = step.checks.iter().map(|check| check.judge(&evidence)).collect();
@@ -84,15 +83,6 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         aside: Duration::ZERO,
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
-}
-
-/// What a step answers, in the words of the protocol.
-pub(super) fn answers(given: Option<&crate::plan::Answers>) -> Answers {
-    given.map_or_else(Answers::default, |given| Answers {
-        roots: given.roots.as_ref().map(|roots| roots.as_array().cloned().unwrap_or_default()),
-        sampling: given.sampling.clone(),
-        elicitation: given.elicitation.clone(),
-    })
 }
 
 /// Whether a tool may be called: it is listed and declared read-only, or the step consents. Gives whether the call may

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ending;
 use super::exchange::Exchange;
 use super::pending::Pending;
-use super::tap::{Passing, Tap};
+use super::tap::{CallIds, Passing, Tap};
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted, Within};
@@ -99,17 +99,8 @@ impl Line {
         deadline: Instant,
     ) -> Pending {
         self.last_key += 1;
-        let ids = self.tap.call();
+        let ids = self.tap_sent(&composed, method);
         let bytes = composed.body.len() as u64;
-        self.tap.pass(&Passing {
-            direction: Direction::Sent,
-            ids: &ids,
-            rpc_id: composed.id.as_ref(),
-            method: Some(method),
-            status: None,
-            duration: None,
-            raw: &composed.body,
-        });
         let mut pending = Pending::new(self.last_key, composed.id, method, params, ids, bytes);
         let outgoing = Outgoing {
             key: pending.key,
@@ -236,16 +227,7 @@ impl Line {
     /// hold us up.
     async fn send_aside(&mut self, composed: Composed, method: &str) {
         self.last_key += 1;
-        let ids = self.tap.call();
-        self.tap.pass(&Passing {
-            direction: Direction::Sent,
-            ids: &ids,
-            rpc_id: composed.id.as_ref(),
-            method: Some(method),
-            status: None,
-            duration: None,
-            raw: &composed.body,
-        });
+        self.tap_sent(&composed, method);
         let outgoing = Outgoing {
             key: self.last_key,
             intent: Intent::OneWay,
@@ -387,6 +369,20 @@ impl Line {
                 None => self.note(finding),
             },
         }
+    }
+
+    fn tap_sent(&mut self, composed: &Composed, method: &str) -> CallIds {
+        let ids = self.tap.call();
+        self.tap.pass(&Passing {
+            direction: Direction::Sent,
+            ids: &ids,
+            rpc_id: composed.id.as_ref(),
+            method: Some(method),
+            status: None,
+            duration: None,
+            raw: &composed.body,
+        });
+        ids
     }
 
     fn tap_frame(&self, frame: &Frame, sorted: &Sorted, at: Instant, open: &[&mut Pending], owner: Option<usize>) {

@@ -15,8 +15,8 @@ use crate::cli::consent::Consents;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
 use crate::cli::{listeners, live, targets};
-use crate::event::{Cause, Finding, Phases, Publisher, Reason, Status};
-use crate::plan::{Endpoint, TIMEOUT, Target};
+use crate::event::{Cause, Era, Finding, Phases, Publisher, Reason, Status};
+use crate::plan::{Endpoint, Pin, TIMEOUT, Target};
 use crate::report::call::{
     AnswerTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
 };
@@ -72,12 +72,8 @@ fn refuse(request: &Request) -> Result<(), Complaint> {
     if request.repeat > 1 {
         return Err(Complaint::usage(format!("{method} is sent once in a session, so -n makes no sense with it")));
     }
-    let wrong = match (method, request.connection.protocol.as_deref()) {
-        (_, None | Some("auto")) => false,
-        ("initialize", Some(protocol)) => protocol == "modern" || protocol >= "2026" && protocol != "legacy",
-        (_, Some(protocol)) => protocol == "legacy" || protocol < "2026",
-    };
-    if wrong {
+    let own = if method == "initialize" { Era::Legacy } else { Era::Modern };
+    if request.connection.protocol.and_then(Pin::era).is_some_and(|era| era != own) {
         return Err(Complaint::usage(format!("{method} does not exist in the protocol that --protocol asks for"))
             .hint("initialize belongs to the legacy era (up to 2025-11-25), server/discover to the modern one"));
     }

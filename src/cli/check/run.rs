@@ -149,14 +149,14 @@ fn add(
         NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
     })?;
     masker.absorb(&selected.masker);
-    lay_over(&mut selected.plan, request)?;
+    lay_over(&mut selected.plan, request);
     plan.targets.append(&mut selected.plan.targets);
     plan.probes.append(&mut selected.plan.probes);
     Ok(())
 }
 
 /// What the command line says of reaching targets and of time wins over the files.
-fn lay_over(plan: &mut Plan, request: &Request) -> Result<(), Complaint> {
+fn lay_over(plan: &mut Plan, request: &Request) {
     let connection = &request.connection;
     for probe in &mut plan.probes {
         if let Some(timeout) = connection.timeout {
@@ -165,14 +165,13 @@ fn lay_over(plan: &mut Plan, request: &Request) -> Result<(), Complaint> {
         for target in &mut probe.targets {
             let mut changed = (**target).clone();
             let startup = changed.startup_timeout;
-            targets::lay_over(&mut changed, connection)?;
+            targets::lay_over(&mut changed, connection);
             if connection.startup_timeout.is_none() {
                 changed.startup_timeout = startup;
             }
             *target = changed.into();
         }
     }
-    Ok(())
 }
 
 /// Takes out what nobody agreed to; gives its outcomes, which are unknown.
