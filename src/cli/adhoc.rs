@@ -431,7 +431,7 @@ mod tests {
             let heading = outcome.heading();
             teller.endings.push(Ending::new(heading.status, heading.cause.as_ref(), heading.connected));
         }
-        assert_eq!(teller.finish().unwrap(), Code::ServerError.number());
+        assert_eq!(teller.finish(None).unwrap(), Code::ServerError.number());
     }
 
     #[test]
