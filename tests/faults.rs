@@ -319,7 +319,7 @@ const STATUSES: &[Row] = &[
     healthy("redirect-same-origin", HTTP, LIST).noting("http.redirect"),
     healthy("redirect-relative", HTTP, LIST).noting("http.redirect"),
     fails("redirect-302", HTTP, LIST, "http", 1, &["HTTP 302", "redirects to /mcp/"]).noting("http.redirect"),
-    fails("redirect-other-origin", HTTP, LIST, "http", 1, &["HTTP 307", "/elsewhere", "same origin"])
+    fails("redirect-other-origin", HTTP, LIST, "http", 1, &["HTTP 307", "/elsewhere", "not followed"])
         .noting("http.redirect"),
     fails("redirect-loop", HTTP, LIST, "http", 1, &["HTTP 307", "redirects"]).noting("http.redirect"),
     fails("redirect-downgrade", HTTP, LIST, "http", 1, &["HTTP 307", "redirects"]).noting("http.redirect"),

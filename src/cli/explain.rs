@@ -10,6 +10,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::output;
 use super::terminal::Terminal;
+use crate::check;
 use crate::config::suggest::nearest;
 use crate::event::Reason;
 use crate::report::{Ink, Look, indented, wrap};
@@ -25,6 +26,8 @@ pub struct Topic {
     pub summary: String,
     /// Paragraphs: what it means, why it matters, what to do.
     pub body: Vec<String>,
+    /// Lines of a probe file, to be copied.
+    pub example: Option<&'static str>,
 }
 
 /// Every topic there is, in the order of the list.
@@ -32,6 +35,14 @@ pub struct Topic {
 pub fn topics() -> Vec<Topic> {
     let mut topics = Vec::new();
     topics.extend(outcomes::STATUSES.iter().map(|(word, summary, body)| topic(word, "status", summary, &[body])));
+    topics.extend(check::KINDS.iter().map(|kind| {
+        let mut topic = topic(kind.name, "check", kind.what, &[kind.why]);
+        topic.example = Some(kind.example);
+        if !kind.methods.is_empty() {
+            topic.body.push(format!("Judges the replies to `{}`.", kind.methods.join("`, `")));
+        }
+        topic
+    }));
     topics.extend(Reason::ALL.iter().map(|reason| {
         let remedy = outcomes::remedy(*reason);
         let mut topic = topic(reason.code(), "reason", reason.meaning(), &[remedy]);
@@ -55,6 +66,7 @@ fn topic(word: &str, kind: &'static str, summary: &str, body: &[&str]) -> Topic 
         kind,
         summary: summary.to_owned(),
         body: body.iter().filter(|paragraph| !paragraph.is_empty()).map(|paragraph| (*paragraph).to_owned()).collect(),
+        example: None,
     }
 }
 
@@ -76,16 +88,18 @@ pub fn run(explain: &ExplainArgs) -> Result<Code, Complaint> {
     let topics = topics();
     let text = match &explain.word {
         None => list(&topics, &look),
-        Some(word) if topics.iter().any(|topic| is_kind(topic, word)) => {
-            let topics: Vec<Topic> = topics.into_iter().filter(|topic| is_kind(topic, word)).collect();
-            list(&topics, &look)
-        }
         Some(word) => {
-            let found: Vec<&Topic> = topics.iter().filter(|topic| topic.word.eq_ignore_ascii_case(word)).collect();
-            if found.is_empty() {
+            // A word may be a topic and a kind of topics, as `check` is: then it is both.
+            let (of_kind, others): (Vec<&Topic>, Vec<&Topic>) = topics.iter().partition(|topic| is_kind(topic, word));
+            let found: Vec<&Topic> = others.into_iter().filter(|topic| topic.word.eq_ignore_ascii_case(word)).collect();
+            if found.is_empty() && of_kind.is_empty() {
                 return Err(unknown(word, &topics));
             }
-            found.iter().map(|topic| full(topic, &look)).collect::<Vec<_>>().join("\n")
+            let mut texts: Vec<String> = found.iter().map(|topic| full(topic, &look)).collect();
+            if !of_kind.is_empty() {
+                texts.push(list(of_kind, &look));
+            }
+            texts.join("\n")
         }
     };
     output::say(&text, false)?;
@@ -129,10 +143,14 @@ fn full(topic: &Topic, look: &Look) -> String {
         text.push_str(&indented(&prose(paragraph), "  "));
         text.push('\n');
     }
+    if let Some(example) = topic.example {
+        text.push_str(&format!("\n{}\n", look.paint(Ink::Key, &indented(example, "    "))));
+    }
     text
 }
 
-fn list(topics: &[Topic], look: &Look) -> String {
+fn list<'a>(topics: impl IntoIterator<Item = &'a Topic>, look: &Look) -> String {
+    let topics: Vec<&Topic> = topics.into_iter().collect();
     let Some(width) = look.width.map(usize::from) else {
         return topics.iter().flat_map(|topic| [topic.kind, "\t", &topic.word, "\t", &topic.summary, "\n"]).collect();
     };
@@ -168,6 +186,11 @@ mod tests {
             let twice = topics[..at].iter().any(|other| other.word == topic.word && other.kind == topic.kind);
             assert!(!twice, "{}", topic.word);
         }
+        for kind in check::KINDS {
+            let topic = topics.iter().find(|topic| topic.kind == "check" && topic.word == kind.name).unwrap();
+            let text = full(topic, &Look { width: Some(80), colour: false });
+            assert!(kind.example.lines().all(|line| text.contains(line)), "{text}");
+        }
         for reason in Reason::ALL {
             assert!(topics.iter().any(|topic| topic.word == reason.code()));
         }
@@ -186,7 +209,7 @@ mod tests {
     #[test]
     fn a_kind_stands_for_all_its_words() {
         let topics = topics();
-        for word in ["reason", "Reasons", "statuses", "exit-codes", "phase"] {
+        for word in ["reason", "Reasons", "statuses", "exit-codes", "phase", "checks", "check status"] {
             assert!(topics.iter().any(|topic| is_kind(topic, word)), "{word}");
         }
         assert!(!topics.iter().any(|topic| is_kind(topic, "timeout")));

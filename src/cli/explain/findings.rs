@@ -50,9 +50,15 @@ pub static FINDINGS: &[FindingTopic] = &[
     ),
     row(
         "rpc.unsolicited",
-        "The server sent a request that it may not send: for a capability that was not declared.",
-        "A client that declared nothing has no answer; some hang, some disconnect.",
-        "look at the client's capabilities before asking for roots, sampling or elicitation.",
+        "The server sent a request although 2026-07-28 has no requests from servers.",
+        "In the stateless era nobody listens for them: a server that waits for the answer hangs.",
+        "ask by a result of the type `input_required` instead.",
+    ),
+    row(
+        "rpc.malformed",
+        "A message broke the rules of JSON-RPC 2.0 or was not JSON, and could not be matched to a call.",
+        "Clients drop it, or the whole connection with it; whoever waited for it waits until the time is over.",
+        "send objects with `jsonrpc`, and either `method`, or `id` with one of `result` and `error`; `--trace FILE.jsonl` keeps what came.",
     ),
     row(
         "rpc.unknown_id",
@@ -67,22 +73,16 @@ pub static FINDINGS: &[FindingTopic] = &[
         "send each message by itself.",
     ),
     row(
-        "rpc.late_reply",
-        "A reply came after the call had been given up and cancelled.",
-        "The answer exists but comes too late; the server works for nobody.",
-        "stop work when notifications/cancelled arrives (or, from 2026-07-28 on over HTTP, when the stream is closed); or raise `timeout`.",
-    ),
-    row(
         "era.discover",
         "The answer to server/discover was unusual, and the era had to be judged from it.",
         "Clients that try the modern era first may judge it otherwise, and fail to connect.",
         "answer an unknown method with -32601, and an unsupported version with -32022 and the list of those supported.",
     ),
     row(
-        "version.negotiate",
-        "The server agreed to another protocol version than the one that was asked for, or answered in an unusual way.",
-        "A client that does not speak the offered version has to disconnect.",
-        "answer with the version asked for when it is supported, else with the newest that is.",
+        "initialize.result",
+        "The result of initialize lacks a member that every revision requires, or has it in the wrong shape.",
+        "Strict clients refuse such a server; others cannot tell its name or what it offers.",
+        "give protocolVersion, capabilities and serverInfo with name and version; an SDK does so by itself.",
     ),
     row(
         "http.redirect",
@@ -101,6 +101,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "The reply was compressed although that had not been asked for.",
         "A client that did not send Accept-Encoding may not be able to read it.",
         "compress only when the request says `Accept-Encoding: gzip`; look at the proxy, too.",
+    ),
+    row(
+        "http.stale_connection",
+        "The server closed a connection that was kept open, just as it was used again.",
+        "The request was sent once more on a new connection, so the latency of that call holds both. A client that does not repeat it fails now and then.",
+        "let idle connections live for longer than clients pause, and say `Connection: close` with the last answer; look at the idle time-out of the proxy, too.",
     ),
     row(
         "http.header_overridden",
@@ -134,7 +140,7 @@ pub static FINDINGS: &[FindingTopic] = &[
     ),
     row(
         "list.pagination",
-        "Paging through a list went wrong: a cursor came twice, pages never ended, or an item was listed twice.",
+        "Paging through a list went wrong: a cursor came twice or was no string, or the pages did not end.",
         "Clients loop for ever, or miss items.",
         "give each page a cursor that leads strictly on, and none on the last.",
     ),
@@ -151,16 +157,10 @@ pub static FINDINGS: &[FindingTopic] = &[
         "put `io.modelcontextprotocol/serverInfo` into `_meta` of the result.",
     ),
     row(
-        "result.next_cursor_null",
-        "nextCursor was sent as null instead of being left out.",
-        "The schema wants a string or nothing: validators reject it, and some clients send `cursor: null` back.",
-        "leave the member out on the last page.",
-    ),
-    row(
         "answers.unasked",
-        "The probe has answers ready (`answers`), but the server never asked.",
-        "Either the server changed, or the step no longer tests what it was written for.",
-        "look at what the step means to test; drop `answers` if it is not needed.",
+        "The server asked the client for something (sampling, elicitation, roots) that the client did not declare.",
+        "A client without the capability has no answer: some hang, some disconnect, and the tool never ends.",
+        "look at the client's capabilities before asking, and do without. If the step is meant to be asked, give it `answers`.",
     ),
 ];
 

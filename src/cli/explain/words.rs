@@ -1,4 +1,4 @@
-//! Phases, eras and the measures of the JSON documents.
+//! Phases, eras, the measures of the JSON documents, and what several checks of a probe file have in common.
 
 /// Word, kind, summary, more.
 pub const WORDS: &[(&str, &str, &str, &str)] = &[
@@ -89,5 +89,36 @@ pub const WORDS: &[(&str, &str, &str, &str)] = &[
         "measure",
         "What a tool costs a model to know: about a quarter of the characters of its name, description and inputSchema.",
         "An approximation, shown with `~`.",
+    ),
+    ("passed", "check status", "The reply is as the check expects.", "The step is healthy when all its checks passed."),
+    (
+        "warned",
+        "check status",
+        "A warning bound was passed, the bound that fails was not.",
+        "The step and its probe are degraded.",
+    ),
+    (
+        "blocked",
+        "check status",
+        "The check could not be judged, because there is no reply or not the part of it that is needed.",
+        "The step is failed: what cannot be judged is never green.",
+    ),
+    (
+        "operators",
+        "probe file",
+        "What a table means where a check compares values: `{ ge = 1, le = 14 }`.",
+        "equals, not, gt, ge, lt, le, contains, matches, starts_with, ends_with, type, len, exists, all, any; several are joined by and. A value that is no table is compared as it is. `not`, `all`, `any` and `len` take operators or a plain value. `matches` is a regular expression that may match anywhere; `type` is one of null, boolean, integer, number, string, array, object.",
+    ),
+    (
+        "path",
+        "probe file",
+        "A JSONPath (RFC 9535) from the reply's `result`: `$.content[0].text`.",
+        "A singular path gives the value it names, any other (`$.tools[*].name`) the array of what it matched. No match fails, unless the check says `exists = false` or `len = 0`.",
+    ),
+    (
+        "variables",
+        "probe file",
+        "`${VAR}`, `${VAR:-default}`, `${file:path}` and, in steps, `${save.name}`.",
+        "Filled in where a command needs the key; an unset one is a mistake that names the key. `$${` is a literal `${`. A string that is nothing but one `${save.x}` keeps the type of what was saved.",
     ),
 ];

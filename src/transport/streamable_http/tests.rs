@@ -192,7 +192,7 @@ async fn broken_answers_are_faults_with_a_reason() {
             format!("{}5\r\n{{\"jso\r\n", chunked(json)),
             "closed: the server closed the connection in the middle of the answer, after 5 bytes: \"{\"jso\"",
         ),
-        (format!("{}zz\r\n{{", chunked(json)), "closed: the framing of the answer is broken"),
+        (format!("{}zz\r\n{{", chunked(json)), "protocol: the framing of the answer is broken"),
         (format!("{}8\r\ndata: {{}}\r\n", chunked(EVENTS)), "closed: the server closed the connection in the middle"),
         ("SSH-2.0-OpenSSH_9\r\n".into(), "protocol: not HTTP: expected the head of an answer, got \"SSH-2.0-OpenSSH_9"),
         (
