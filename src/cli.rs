@@ -42,14 +42,14 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == guard::ARGUMENT) {
         return ExitCode::from(u8::try_from(guard::guard_main()).unwrap_or(1));
     }
-    ExitCode::from(shielded(|| run(std::env::args_os().collect())))
+    ExitCode::from(shielded(|| run(&std::env::args_os().collect::<Vec<_>>())))
 }
 
 /// The same for any arguments; the first is the program's name.
 #[must_use]
-pub fn run(argv: Vec<OsString>) -> u8 {
-    let styled = |code: Code| exit::styled(code.number(), &argv);
-    let command = match args::parse(argv.clone()) {
+pub fn run(argv: &[OsString]) -> u8 {
+    let styled = |code: Code| exit::styled(code.number(), argv);
+    let command = match args::parse(argv.to_vec()) {
         Ok(Parsed::Command(command)) => command,
         Ok(Parsed::Said { text, to_stderr, code }) => {
             return match output::say(&text, to_stderr) {
@@ -64,7 +64,7 @@ pub fn run(argv: Vec<OsString>) -> u8 {
     match dispatch(*command) {
         // Below are the codes of what was found, which the command has styled itself.
         Ok(code) if code < Code::Bug.number() => code,
-        Ok(code) => exit::styled(code, &argv),
+        Ok(code) => exit::styled(code, argv),
         Err(complaint) => styled(complaint.show(&Terminal::stderr(colour))),
     }
 }

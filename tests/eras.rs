@@ -1,6 +1,13 @@
 //! Finding out the era, and what each era asks of a client, with the real binary: verdicts, phases, processes started,
 //! requests sent, sessions ended.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
+)]
+
 #[path = "stage/prober.rs"]
 mod prober;
 

@@ -1,6 +1,13 @@
 //! One fault at a time: the real binary against `mcp-probe demo --fault NAME`. Each row says what a person and a
 //! script must be told: status, reason, exit code, the words of the message, and how soon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
+)]
+
 #[path = "stage/prober.rs"]
 mod prober;
 

@@ -75,7 +75,9 @@ fn different_failures_are_code_1_and_failed_outranks_unknown_outranks_7() {
     let place = Place::new().with("many.toml", MANY);
     let check = |targets: &[&str]| {
         let mut arguments = vec!["check", "many.toml", "--timeout", "300ms"];
-        targets.iter().for_each(|target| arguments.extend(["--target", target]));
+        for target in targets {
+            arguments.extend(["--target", target]);
+        }
         place.run(&arguments).code
     };
     assert_eq!([check(&["ok"]), check(&["gone"]), check(&["error"]), check(&["silent"])], [0, 4, 5, 1]);

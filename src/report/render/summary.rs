@@ -83,7 +83,7 @@ fn heading(heading: &Heading) -> Vec<String> {
 /// The parts with dots between them. A terminal that is too narrow gets a second line, broken between parts.
 fn line(parts: &[String], heading: &Heading, look: &Look) -> String {
     const DOT: &str = " · ";
-    let insecure = heading.insecure.then(|| ("INSECURE: certificate not checked", Ink::Bad));
+    let insecure = heading.insecure.then_some(("INSECURE: certificate not checked", Ink::Bad));
     let parts = parts.iter().map(|part| (part.as_str(), Ink::Dim)).chain(insecure);
     let width = look.width.map_or(usize::MAX, usize::from);
     let mut text = String::new();
