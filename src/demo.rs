@@ -6,7 +6,6 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,11 +117,11 @@ pub struct Settings {
     pub list_changed: Option<Duration>,
 }
 
-/// Runs the server until its input ends, it is told to stop, or a fault ends it.
+/// Runs the server until its input ends, it is told to stop, or a fault ends it; gives the exit code.
 ///
 /// # Errors
 /// When it cannot listen, a TLS file is no good, or its streams fail.
-pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(settings: Settings) -> anyhow::Result<u8> {
     let mut boot = Boot { fault_delay: settings.fault_delay, ..Boot::default() };
     for fault in &settings.faults {
         if let Act::Boot(change) = fault.act {
@@ -139,19 +138,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         Listen::Unix(path) => run_unix(server, &path).await?,
     };
     Ok(match ending {
-        Some(Ending::Exit(code)) => ExitCode::from(code),
+        Some(Ending::Exit(code)) => code,
         Some(Ending::Kill) => kill_self(),
-        None => ExitCode::from(boot.code),
+        None => boot.code,
     })
 }
 
 /// Ends the process by SIGKILL, as the kernel would when memory runs out.
-fn kill_self() -> ExitCode {
+fn kill_self() -> u8 {
     #[cfg(unix)]
     if nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL).is_err() {
-        return ExitCode::from(137);
+        return 137;
     }
-    ExitCode::from(137)
+    137
 }
 
 /// `--list-changed`: says again and again that the tools have changed. Dropping the guard ends it.
