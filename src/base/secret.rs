@@ -80,7 +80,10 @@ impl Masker {
         for secret in known.iter().filter(|secret| text.contains(secret.as_str())) {
             masked = Cow::Owned(masked.replace(secret.as_str(), MASK));
         }
-        masked
+        match without_heads(&masked, &known) {
+            Some(text) => Cow::Owned(text),
+            None => masked,
+        }
     }
 
     /// Whether there is nothing to mask.
@@ -116,6 +119,22 @@ impl Masker {
     }
 }
 
+/// A quotation that was cut may end in the first part of a secret: what stands before an ellipsis goes as well.
+fn without_heads(text: &str, known: &[String]) -> Option<String> {
+    let mut cleaned: Option<String> = None;
+    for (at, _) in text.match_indices('…').collect::<Vec<_>>().into_iter().rev() {
+        let before = &text[..at];
+        let head = |secret: &String| {
+            let ends = secret.char_indices().map(|(end, _)| end).rev();
+            ends.take_while(|end| *end >= CHARS_MIN).find(|end| before.ends_with(&secret[..*end]))
+        };
+        if let Some(length) = known.iter().filter_map(head).max() {
+            cleaned.get_or_insert_with(|| text.to_owned()).replace_range(at - length..at, MASK);
+        }
+    }
+    cleaned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +147,14 @@ mod tests {
         masker.add("x");
         assert_eq!(masker.mask("a hunter2-long b hunter2 x"), "a *** b *** x");
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "***");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_leaves_no_head() {
+        let masker = Masker::default();
+        masker.add("hunter2-long-value");
+        assert_eq!(masker.mask("it says hunter2-lo…, and hunt… or hun…"), "it says ***…, and ***… or hun…");
+        assert_eq!(masker.mask("another one…"), "another one…");
     }
 
     #[test]
