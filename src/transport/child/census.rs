@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::table::{self, Entry};
+use super::guard::AFRESH;
 use super::{MARK, guard, reaping};
 use crate::base::ids::RunId;
 
@@ -82,11 +83,17 @@ pub fn drop_out(group: Pid) {
     }
 }
 
-/// Tells a new guard what it has to know, one line for each child. The guard is always told under the lock, so
-/// that its picture is ours.
+/// What a guard is born with, one line for each child: we may be killed before we can tell it anything.
+pub(super) fn briefing() -> String {
+    members().iter().map(announcement).collect()
+}
+
+/// Tells a new guard what became of its briefing meanwhile. The guard is always told under the lock, so that its
+/// picture is ours.
 pub(super) fn brief_guard() {
     let members = members();
-    guard::tell(&members.iter().map(announcement).collect::<String>());
+    let lines: String = members.iter().map(announcement).collect();
+    guard::tell(&format!("{AFRESH}\n{lines}"));
 }
 
 /// The processes that belong to a child and outlived it, with all below them: those of its group, those that carry

@@ -17,6 +17,9 @@ use super::{MARK, census, program, table};
 /// The hidden first argument that makes this executable a guard.
 pub const ARGUMENT: &str = "__guard";
 
+/// The line after which the groups are told anew.
+pub(super) const AFRESH: &str = "=";
+
 /// How long children have between SIGTERM and SIGKILL once nobody is left to wait for them.
 const TERM_MAX: Duration = Duration::from_millis(500);
 /// How long the end of a guard is waited for.
@@ -41,12 +44,13 @@ fn current() -> MutexGuard<'static, Option<Guard>> {
 /// no latency. Without a guard everything works but the clean-up after a SIGKILL, so failing is silent.
 pub fn start_guard() {
     {
+        let briefing = census::briefing();
         let mut guard = current();
         if guard.is_some() {
             return;
         }
         let Ok(executable) = program::own_executable() else { return };
-        *guard = start(Command::new(executable).arg0(program::OWN_NAME).arg(ARGUMENT));
+        *guard = start(Command::new(executable).arg0(program::OWN_NAME).arg(ARGUMENT).arg(briefing));
     }
     census::brief_guard();
 }
@@ -91,7 +95,8 @@ pub fn guard_main() -> i32 {
         deaf.add(signal);
     }
     let _ = deaf.thread_block();
-    if let Some(wards) = stand(std::io::stdin().lock()) {
+    let briefing = std::env::args().nth(2).unwrap_or_default();
+    if let Some(wards) = stand(briefing.as_bytes().chain(std::io::stdin().lock())) {
         wards.end();
     }
     0
@@ -129,6 +134,8 @@ impl Wards {
             self.runs.insert(run.to_owned());
         } else if let Some(group) = line.strip_prefix('-').and_then(group_id) {
             self.groups.remove(&group);
+        } else if line == AFRESH {
+            self.groups.clear();
         }
     }
 
@@ -188,6 +195,8 @@ mod tests {
         assert_eq!(wards.runs, BTreeSet::from(["00ff".to_owned()]));
         assert_eq!(stand(&b"+12 00ff.1\nbye\n"[..]), None);
         assert_eq!(stand(&b""[..]), Some(Wards::default()));
+        let again = stand(&b"+12 00ff.1\n+13 00ff.2\n=\n+13 00ff.2\n"[..]).unwrap();
+        assert_eq!(again.groups, BTreeMap::from([(13, "00ff.2".to_owned())]));
         let endless = vec![b'x'; 1 << 16];
         assert_eq!(stand(&endless[..]), Some(Wards::default()));
     }
