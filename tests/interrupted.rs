@@ -1,6 +1,13 @@
 //! However the real binary ends, it leaves nothing: killed, interrupted, terminated, told twice, or with its output
 //! cut off. Every process of a run carries a mark in its environment, and none may be left; sessions are deleted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
+)]
+
 #[path = "stage/prober.rs"]
 mod prober;
 
@@ -21,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Run {
     child: Child,
     mark: String,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Drop for Run {
@@ -73,7 +80,7 @@ impl Run {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary under test starts");
-        Self { child, mark, _folder: None }
+        Self { child, mark, folder: None }
     }
 
     /// A call to the demo server over stdio.
@@ -93,7 +100,7 @@ impl Run {
         );
         std::fs::write(&path, file).unwrap();
         let mut run = Self::start(binary().arg("check").arg(&path).args(["--json", "-v"]));
-        run._folder = Some(folder);
+        run.folder = Some(folder);
         run
     }
 

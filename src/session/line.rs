@@ -81,8 +81,8 @@ impl Line {
     pub(super) async fn notify(&mut self, method: &str, deadline: Instant) -> Exchange {
         let composed = self.conversation.notification(method, None);
         let mut pending = self.dispatch(composed, Intent::OneWay, method, Value::Null, deadline).await;
-        // A pipe acknowledges nothing, and HTTP+SSE tells only what it refuses.
-        if self.conversation.transport != TransportKind::StreamableHttp {
+        // A pipe acknowledges nothing.
+        if self.conversation.transport == TransportKind::Stdio {
             pending.done.get_or_insert(Ok(super::Reply { body: Ok(Value::Null), raw: Vec::new() }));
         }
         let drive = self.drive(&mut [&mut pending], deadline).await;
