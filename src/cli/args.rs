@@ -4,6 +4,7 @@
 mod foreign;
 mod help;
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -392,7 +393,8 @@ pub enum Parsed {
 /// # Errors
 /// When what was typed cannot be meant.
 pub fn parse(mut argv: Vec<OsString>) -> Result<Parsed, Complaint> {
-    let cli = Cli::command();
+    // To build the whole grammar costs more than to read argv with a part of it: only where it is asked.
+    let cli = OnceCell::new();
     let mut first = first_word(&argv, &cli);
     if let Some(at) = first
         && argv[at] == "help"
@@ -402,17 +404,16 @@ pub fn parse(mut argv: Vec<OsString>) -> Result<Parsed, Complaint> {
         argv.push("--help".into());
         first = first_word(&argv, &cli);
     }
-    let is_command =
-        |at: &usize| argv.get(*at).and_then(|word| word.to_str()).is_some_and(|word| names_command(&cli, word));
+    let is_command = |at: usize| argv[at].to_str().is_some_and(Command::has_subcommand);
     let parsed = match first {
-        Some(at) if !is_command(&at) => CliAdHoc::try_parse_from(&argv).map(|cli| Command::AdHoc(Box::new(cli.ad_hoc))),
+        Some(at) if !is_command(at) => CliAdHoc::try_parse_from(&argv).map(|cli| Command::AdHoc(Box::new(cli.ad_hoc))),
         Some(at) => {
             // `mcp-probe --json check` means `mcp-probe check --json`: the options belong to the command.
             let word = argv.remove(at);
             argv.insert(1, word);
-            full(cli, &argv)
+            full(cli.into_inner(), &argv)
         }
-        None => full(cli, &argv),
+        None => full(cli.into_inner(), &argv),
     };
     match parsed {
         Ok(command) => {
@@ -423,18 +424,14 @@ pub fn parse(mut argv: Vec<OsString>) -> Result<Parsed, Complaint> {
     }
 }
 
-fn full(cli: clap::Command, argv: &[OsString]) -> Result<Command, clap::Error> {
-    let matches = cli.try_get_matches_from(argv)?;
+fn full(cli: Option<clap::Command>, argv: &[OsString]) -> Result<Command, clap::Error> {
+    let matches = cli.unwrap_or_else(Cli::command).try_get_matches_from(argv)?;
     let cli = Cli::from_arg_matches(&matches)?;
     Ok(cli.command.unwrap_or_else(|| Command::AdHoc(Box::new(cli.ad_hoc))))
 }
 
-fn names_command(cli: &clap::Command, word: &str) -> bool {
-    cli.get_subcommands().any(|command| command.get_name() == word)
-}
-
 /// Where the first word stands that is neither an option nor the value of one.
-fn first_word(argv: &[OsString], cli: &clap::Command) -> Option<usize> {
+fn first_word(argv: &[OsString], cli: &OnceCell<clap::Command>) -> Option<usize> {
     let mut at = 1;
     while let Some(token) = argv.get(at) {
         if token == "--" {
@@ -444,7 +441,7 @@ fn first_word(argv: &[OsString], cli: &clap::Command) -> Option<usize> {
         if !text.starts_with('-') || text == "-" {
             return Some(at);
         }
-        at += if takes_next(&text, cli) { 2 } else { 1 };
+        at += if takes_next(&text, cli.get_or_init(Cli::command)) { 2 } else { 1 };
     }
     None
 }
