@@ -27,7 +27,8 @@ pub fn consumers(output: &OutputOptions, several: bool) -> Result<Vec<Box<dyn Co
 /// A spinner, where one would be seen and would not be in the way of anything.
 #[must_use]
 pub fn progress(text: &str, output: &OutputOptions) -> Progress {
-    let shown = Terminal::stderr(output.color).interactive && !output.quiet && !output.verbose;
+    let able = std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
+    let shown = able && Terminal::stderr(output.color).interactive && !output.quiet && !output.verbose;
     Progress::start(text, shown)
 }
 

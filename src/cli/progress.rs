@@ -1,12 +1,12 @@
 //! A sign of life on stderr while an answer is awaited. Only in a terminal, and only after a moment: a call that
 //! is answered at once leaves no trace of it.
 
+use std::io::Write as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::terminal::Terminal;
 use crate::base::sanitize;
 
 /// Faster answers show nothing.
@@ -28,7 +28,7 @@ impl Progress {
             return Self { running: None };
         }
         let (sender, receiver) = sync_channel(16);
-        let text = sanitize::one_line(text, 100);
+        let text = fitting(text);
         // A thread of its own: it must move while the runtime is busy, and it is joined before anything is printed.
         let spawned = std::thread::Builder::new().name("progress".into()).spawn(move || spin(text, &receiver));
         Self { running: spawned.ok().map(|thread| (sender, thread)) }
@@ -37,7 +37,7 @@ impl Progress {
     /// Changes the text. When the spinner is behind, the change is skipped.
     pub fn say(&self, text: &str) {
         if let Some((sender, _)) = &self.running {
-            let _ = sender.try_send(sanitize::one_line(text, 100));
+            let _ = sender.try_send(fitting(text));
         }
     }
 
@@ -56,8 +56,17 @@ impl Drop for Progress {
     }
 }
 
+/// So short that spinner, text and time leave room at the end of the line: the terminal writes `^C` there, and on a
+/// full line that would push the cursor to the next one, out of reach of the clearing.
+fn fitting(text: &str) -> String {
+    const REST: usize = 14;
+    let width = Terminal::stderr(None).look.width.map_or(80, usize::from);
+    sanitize::one_line(text, width.saturating_sub(REST).clamp(10, 100))
+}
+
 fn spin(mut text: String, messages: &Receiver<String>) {
-    let begun = std::time::Instant::now();
+    const FRAMES: [char; 8] = ['⠁', '⠂', '⠄', '⡀', '⢀', '⠠', '⠐', '⠈'];
+    let begun = Instant::now();
     loop {
         match messages.recv_timeout(DELAY.saturating_sub(begun.elapsed())) {
             Ok(newer) => text = newer,
@@ -65,20 +74,24 @@ fn spin(mut text: String, messages: &Receiver<String>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_message(text);
-    loop {
-        bar.tick();
+    for frame in FRAMES.iter().cycle() {
+        let seconds = begun.elapsed().as_secs();
+        let time = if seconds > 0 { format!(" {seconds}s") } else { String::new() };
+        draw(&format!("{frame} {text}{time}"));
         match messages.recv_timeout(TICK) {
-            Ok(newer) => bar.set_message(newer),
+            Ok(newer) => text = newer,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    bar.finish_and_clear();
+    draw("");
+}
+
+/// Puts a line in the place of the one that stands there; the cursor stays at its end.
+fn draw(line: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // A terminal that is gone needs no sign of life.
+    let _ = write!(stderr, "\r\u{1b}[2K{line}").and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]
