@@ -60,7 +60,7 @@ pub fn human(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 0.000_999_5 {
         format!("{:.0} µs", seconds * 1e6)
-    } else if seconds < 0.009_995 {
+    } else if seconds < 0.009_95 {
         format!("{:.1} ms", seconds * 1e3)
     } else if seconds < 0.999_5 {
         format!("{:.0} ms", seconds * 1e3)
@@ -137,6 +137,8 @@ mod tests {
         assert_eq!(human(Duration::from_micros(4_180)), "4.2 ms");
         assert_eq!(human(Duration::from_millis(312)), "312 ms");
         assert_eq!(human(Duration::from_millis(2_310)), "2.31 s");
+        assert_eq!(human(Duration::from_micros(9_940)), "9.9 ms");
+        assert_eq!(human(Duration::from_micros(9_960)), "10 ms");
         assert_eq!(human(Duration::from_secs(150)), "2m30s");
     }
 }

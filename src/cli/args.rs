@@ -270,7 +270,7 @@ pub struct CheckArgs {
     /// Exit codes of this convention
     #[arg(long, value_enum, value_name = "STYLE", help_heading = "Run")]
     pub exit_style: Option<ExitStyle>,
-    /// A report, on stdout or in a file; may be repeated
+    /// A report, `table` or `json`, on stdout or in a file; may be repeated
     #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output", value_parser = report)]
     pub report: Vec<Report>,
     /// How it is told.
