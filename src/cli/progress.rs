@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn it_ends_at_once_and_only_once() {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let mut progress = Progress::start("waiting", true);
         for n in 0..100 {
             progress.say(&format!("step {n}"));
