@@ -306,9 +306,7 @@ impl<'a> Teller<'a> {
             }
         }
         if heading.insecure {
-            let warning = look.paint(Ink::Bad, "warning:");
-            let name = sanitize::one_line(&heading.target, 100);
-            text.push_str(&format!("{warning} INSECURE: the certificate of {name} was not checked (--insecure)\n"));
+            text.push_str(&error::insecure(&heading.target, look));
         }
         if !self.request.output.quiet && !self.machine() {
             // That the certificate was not checked has been said just above.

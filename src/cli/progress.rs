@@ -1,10 +1,12 @@
 //! A sign of life on stderr while an answer is awaited. Only in a terminal, and only after a moment: a call that
 //! is answered at once leaves no trace of it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::terminal::Terminal;
 use crate::base::sanitize;
@@ -65,7 +67,6 @@ fn fitting(text: &str) -> String {
 }
 
 fn spin(mut text: String, messages: &Receiver<String>) {
-    const FRAMES: [char; 8] = ['⠁', '⠂', '⠄', '⡀', '⢀', '⠠', '⠐', '⠈'];
     let begun = Instant::now();
     loop {
         match messages.recv_timeout(DELAY.saturating_sub(begun.elapsed())) {
@@ -74,24 +75,69 @@ fn spin(mut text: String, messages: &Receiver<String>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
-    for frame in FRAMES.iter().cycle() {
-        let seconds = begun.elapsed().as_secs();
-        let time = if seconds > 0 { format!(" {seconds}s") } else { String::new() };
-        draw(&format!("{frame} {text}{time}"));
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Narrow)));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(text);
+    loop {
+        bar.tick();
         match messages.recv_timeout(TICK) {
-            Ok(newer) => text = newer,
+            Ok(newer) => bar.set_message(newer),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    draw("");
+    bar.finish_and_clear();
 }
 
-/// Puts a line in the place of the one that stands there; the cursor stays at its end.
-fn draw(line: &str) {
-    let mut stderr = std::io::stderr().lock();
-    // A terminal that is gone needs no sign of life.
-    let _ = write!(stderr, "\r\u{1b}[2K{line}").and_then(|()| stderr.flush());
+/// Stderr as a terminal that is a little narrower than it is: lines are padded to the edge, and the `^C` that the terminal
+/// itself writes at the end of a full line would push the cursor to the next one, out of reach of the clearing.
+#[derive(Debug)]
+struct Narrow;
+
+impl Narrow {
+    fn put(text: &str) -> io::Result<()> {
+        io::stderr().write_all(text.as_bytes())
+    }
+}
+
+impl TermLike for Narrow {
+    fn width(&self) -> u16 {
+        Terminal::stderr(None).look.width.unwrap_or(80).saturating_sub(4)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { Self::put(&format!("\u{1b}[{n}A")) }
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { Self::put(&format!("\u{1b}[{n}B")) }
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { Self::put(&format!("\u{1b}[{n}C")) }
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { Self::put(&format!("\u{1b}[{n}D")) }
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        Self::put(&format!("{line}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Self::put(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Self::put("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 #[cfg(test)]

@@ -93,6 +93,19 @@ pub fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>, target: Opt
     shown
 }
 
+/// That the certificate of a target is taken as it is.
+#[must_use]
+pub fn insecure(target: &str, look: &Look) -> String {
+    let word = "warning:";
+    let name = sanitize::one_line(target, 100);
+    let body = format!("{word} INSECURE: the certificate of {name} is not checked (--insecure)");
+    let body = match look.prose_width() {
+        Some(width) => hanging(&body, width),
+        None => body,
+    };
+    look.paint(Ink::Bad, word) + body.strip_prefix(word).unwrap_or(&body) + "\n"
+}
+
 /// Wrapped, with every line but the first set in.
 fn hanging(text: &str, width: usize) -> String {
     let lines = wrap(text, width);

@@ -57,7 +57,11 @@ pub fn summary(summary: &LatencySummary, look: &Look) -> String {
 /// One bar a bucket; the longest takes what the terminal leaves, forty columns at most.
 fn histogram(buckets: &[(Duration, u64)], width: usize, look: &Look) -> String {
     let Some(most) = buckets.iter().map(|(_, n)| *n).max().filter(|most| *most > 0) else { return String::new() };
-    let bounds: Vec<String> = buckets.iter().map(|(bound, _)| human(*bound)).collect();
+    let mut bounds: Vec<String> = buckets.iter().map(|(bound, _)| human(*bound)).collect();
+    // Latencies close together need more digits to be told apart.
+    if bounds.windows(2).any(|pair| pair[0] == pair[1]) {
+        bounds = buckets.iter().map(|(bound, _)| format!("{:.2} ms", millis(*bound))).collect();
+    }
     let bound_width = bounds.iter().map(|bound| bound.chars().count()).max().unwrap_or(0);
     let count_width = most.to_string().len();
     let room = width.saturating_sub(bound_width + count_width + 8).clamp(8, 40);
@@ -113,6 +117,14 @@ mod tests {
         );
         assert_eq!(text, expected);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn bounds_close_together_are_told_apart() {
+        let us = Duration::from_micros;
+        let close = LatencySummary { buckets: vec![(us(34_100), 3), (us(34_400), 1)], ..sample() };
+        let text = summary(&close, &Look { width: Some(80), colour: false });
+        assert!(text.contains("≤ 34.10 ms") && text.contains("≤ 34.40 ms"), "{text}");
     }
 
     #[test]
