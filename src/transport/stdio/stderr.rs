@@ -28,9 +28,10 @@ impl Stderr {
 
     /// Reads until the end.
     pub async fn drain(self: Arc<Self>, mut from: impl AsyncRead + Unpin) {
-        let mut chunk = vec![0; TAIL_BYTES_MAX];
-        while let Ok(read @ 1..) = from.read(&mut chunk).await {
-            self.kept().push(&chunk[..read]);
+        let mut chunk = Vec::with_capacity(TAIL_BYTES_MAX);
+        while let Ok(1..) = from.read_buf(&mut chunk).await {
+            self.kept().push(&chunk);
+            chunk.clear();
         }
     }
 

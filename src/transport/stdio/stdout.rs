@@ -177,11 +177,13 @@ impl Reader {
     /// Reads until the end. A line's first byte is stamped with the read that brought it, its last likewise.
     pub async fn run(mut self, mut from: impl AsyncRead + Unpin) {
         let mut decoder = LineDecoder::new(self.line_bytes_max);
-        let mut chunk = vec![0; CHUNK_BYTES];
+        // Not zeroed: of its pages only those are touched that are read into.
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         let mut began: Option<Instant> = None;
-        while let Ok(read @ 1..) = from.read(&mut chunk).await {
+        while let Ok(1..) = from.read_buf(&mut chunk).await {
             let at = Instant::now();
-            decoder.push(&chunk[..read]);
+            decoder.push(&chunk);
+            chunk.clear();
             while let Some(line) = decoder.next_line() {
                 self.line(line, began.take().unwrap_or(at), at).await;
             }
