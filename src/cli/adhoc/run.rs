@@ -98,11 +98,12 @@ async fn ask_all(
     };
     let mut progress = listeners::progress(&text, &request.output);
     let mut waiting = agreed.into_iter();
+    // Boxed: these futures are large, and the set moves what it takes several times.
     let mut asking = FuturesUnordered::new();
     let mut closing = FuturesUnordered::new();
     let mut told = Ok(());
     for target in waiting.by_ref().take(TOGETHER_MAX) {
-        asking.push(ask(cx, &stage, request, target));
+        asking.push(Box::pin(ask(cx, &stage, request, target)));
     }
     while !(asking.is_empty() && closing.is_empty()) {
         tokio::select! {
@@ -115,10 +116,10 @@ async fn ask_all(
                     told = teller.tell(outcome);
                 }
                 if let Some(rest) = rest {
-                    closing.push(close(cx.grace, name, known, rest));
+                    closing.push(Box::pin(close(cx.grace, name, known, rest)));
                 }
                 if let Some(target) = waiting.next() {
-                    asking.push(ask(cx, &stage, request, target));
+                    asking.push(Box::pin(ask(cx, &stage, request, target)));
                 }
             }
             Some((name, late)) = closing.next() => {
