@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::answers::Answers;
-use super::revision::Revision;
+use super::revision::{Revision, method_anywhere};
 use super::{headers, modern};
 use crate::base::sanitize::one_line;
 use crate::event::{Era, Finding, Severity, TransportKind};
@@ -168,7 +168,15 @@ impl Conversation {
                 let params = params.as_ref().and_then(|params| serde_json::from_str(params.get()).ok());
                 Sorted::Notice(method.clone(), params.unwrap_or(Value::Null))
             }
-            Message::Request { id, method, .. } => self.question(id, method),
+            Message::Request { id, method, .. } => match waiting.iter().position(|open| *open == id) {
+                // Servers' ids may be the same as ours, but no server sends what only clients ask.
+                Some(place) if method != "ping" && method_anywhere(method).is_some() => Sorted::Broken(
+                    place,
+                    "it is the request itself, sent back; the command echoes what it is sent and is no MCP server"
+                        .to_owned(),
+                ),
+                _ => self.question(id, method),
+            },
             Message::Reply { id, body } => {
                 let Some(place) = id.as_ref().and_then(|id| waiting.iter().position(|open| *open == id)) else {
                     if id.as_ref().is_some_and(|id| self.forgotten.contains(id)) {
@@ -359,6 +367,17 @@ mod tests {
         };
         assert!(reply.body.windows(6).any(|window| window == b"-32601"));
         assert_eq!(finding.id, "answers.unasked");
+    }
+
+    #[test]
+    fn an_echo_is_no_question() {
+        let mut conversation = legacy();
+        let own = conversation.request("tools/list", &Value::Null, None);
+        let id = own.id.clone().unwrap();
+        let text = String::from_utf8(own.body.to_vec()).unwrap();
+        assert!(matches!(sort(&mut conversation, &text, &id), Sorted::Broken(0, _)));
+        let question = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        assert!(matches!(sort(&mut conversation, question, &id), Sorted::Question(..)));
     }
 
     #[test]
