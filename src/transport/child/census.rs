@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::table::{self, Entry};
 use super::guard::AFRESH;
+use super::table::{self, Entry};
 use super::{MARK, guard, reaping};
 use crate::base::ids::RunId;
 
