@@ -494,7 +494,7 @@ fn one_fault_at_a_time() {
     jobs.sort_by_key(|(row, _)| row.after + row.patience);
     assert!(rows.len() >= 70, "{} rows", rows.len());
     let begun = Instant::now();
-    let wrong = in_parallel(jobs, 8, |(row, over)| judge(row, *over));
+    let wrong = in_parallel(jobs, 14, |(row, over)| judge(row, *over));
     assert!(wrong.is_empty(), "{} complaints:\n{}", wrong.len(), wrong.join("\n"));
     assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
 }

@@ -1,0 +1,133 @@
+//! What is fuzzed, as plain functions: they panic when something holds that must not. cargo-fuzz calls them with what
+//! it finds, `cargo test` with seeded inputs.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use mcp_probe::config::{self, Environment};
+use mcp_probe::files;
+use mcp_probe::plan::{NotSelected, Selection};
+use mcp_probe::wire::event_stream::{EventDecoder, Item};
+use mcp_probe::wire::lines::{Line, LineDecoder};
+use mcp_probe::wire::{Message, message};
+
+/// The first byte says how the rest is cut into pieces, the second the limit.
+fn cut(input: &[u8]) -> Option<(usize, usize, &[u8])> {
+    let (head, rest) = input.split_at_checked(2)?;
+    Some((usize::from(head[0]) + 1, usize::from(head[1]) + 1, rest))
+}
+
+/// Lines of stdio: any split gives the same lines, none is longer than the limit, and no byte is lost.
+pub fn lines(input: &[u8]) {
+    let Some((piece, limit, rest)) = cut(input) else { return };
+    let decode = |piece: usize| {
+        let mut decoder = LineDecoder::new(limit);
+        let mut all = Vec::new();
+        for chunk in rest.chunks(piece) {
+            decoder.push(chunk);
+            while let Some(line) = decoder.next_line() {
+                all.push(line);
+            }
+        }
+        all.extend(decoder.finish());
+        assert!(!decoder.is_midway(), "nothing is left after the end");
+        all
+    };
+    let whole = decode(rest.len().max(1));
+    assert_eq!(decode(piece), whole, "the split must not matter");
+    let mut bytes_all = whole.len();
+    for line in &whole {
+        bytes_all += match line {
+            Line::Whole { bytes, crlf } => {
+                assert!(bytes.len() <= limit && !bytes.contains(&b'\n'));
+                bytes.len() + usize::from(*crlf)
+            }
+            Line::TooLong { bytes } => {
+                assert!(*bytes > limit as u64);
+                usize::try_from(*bytes).unwrap_or(usize::MAX)
+            }
+        };
+    }
+    // The last line has no line feed, unless the input ended with one.
+    let unfinished = usize::from(!rest.is_empty() && !rest.ends_with(b"\n"));
+    assert_eq!(bytes_all, rest.len() + unfinished);
+}
+
+/// Event streams: any split gives the same items, and no event is over the limit.
+pub fn events(input: &[u8]) {
+    let Some((piece, limit, rest)) = cut(input) else { return };
+    let decode = |piece: usize| {
+        let mut decoder = EventDecoder::new(limit);
+        let mut all = Vec::new();
+        for chunk in rest.chunks(piece) {
+            decoder.push(chunk);
+            while let Some(item) = decoder.next_item() {
+                all.push(item);
+            }
+        }
+        all
+    };
+    let whole = decode(rest.len().max(1));
+    assert_eq!(decode(piece), whole, "the split must not matter");
+    for item in &whole {
+        if let Item::Event(event) = item {
+            assert!(event.data.as_ref().is_none_or(|data| data.len() <= limit));
+            assert!(event.id.as_ref().is_none_or(|id| !id.contains('\0')));
+        }
+    }
+}
+
+/// Messages: reading never panics, keeps what came, and what was understood can be written and read again.
+pub fn message(input: &[u8]) {
+    let raw = Bytes::copy_from_slice(input);
+    for frame in message::read(&raw) {
+        assert!(frame.raw.len() <= raw.len());
+        match &frame.parsed {
+            Ok(Message::Request { id, method, .. }) => {
+                let again = message::read(&message::request(id, method, None));
+                let same = matches!(&again[0].parsed, Ok(Message::Request { id: read, method: name, .. }) if read == id && name == method);
+                assert!(same, "{again:?}");
+            }
+            Ok(Message::Notification { method, .. }) => {
+                let again = message::read(&message::notification(method, None));
+                assert!(matches!(&again[0].parsed, Ok(Message::Notification { method: name, .. }) if name == method));
+            }
+            Ok(Message::Reply { .. }) => {}
+            Err(broken) => assert!(!broken.to_string().is_empty()),
+        }
+    }
+}
+
+struct Nothing;
+
+impl Environment for Nothing {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "SET").then(|| "value".to_owned())
+    }
+
+    fn file(&self, _: &Path) -> Result<String, String> {
+        Err("it does not exist".to_owned())
+    }
+}
+
+/// Probe files: whatever the text, there is a plan or there are mistakes, and what is shown does nothing to a terminal.
+pub fn plan(input: &[u8]) {
+    let path = std::env::temp_dir().join(format!("mcp-probe-fuzz-{}.toml", std::process::id()));
+    if std::fs::write(&path, input).is_err() {
+        return;
+    }
+    let read = files::load(std::slice::from_ref(&path), false, &Nothing);
+    let _ = std::fs::remove_file(&path);
+    let shown = match read {
+        Err(diags) => {
+            assert!(!diags.is_empty(), "a refusal has a reason");
+            config::render(&diags, false, 120)
+        }
+        Ok(loaded) => match loaded.draft.select(&Selection::default(), &Nothing) {
+            Err(NotSelected::Mistakes(diags)) => config::render(&diags, false, 120),
+            Ok(_) | Err(NotSelected::Nothing(_)) => config::render(&loaded.warnings, false, 120),
+        },
+    };
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    assert!(shown.chars().all(harmless), "{shown:?}");
+}
