@@ -121,11 +121,11 @@ pub fn plan(input: &[u8]) {
     let shown = match read {
         Err(diags) => {
             assert!(!diags.is_empty(), "a refusal has a reason");
-            config::render(&diags, false, 120)
+            config::render(&diags, false, Some(120))
         }
         Ok(loaded) => match loaded.draft.select(&Selection::default(), &Nothing) {
-            Err(NotSelected::Mistakes(diags)) => config::render(&diags, false, 120),
-            Ok(_) | Err(NotSelected::Nothing(_)) => config::render(&loaded.warnings, false, 120),
+            Err(NotSelected::Mistakes(diags)) => config::render(&diags, false, Some(120)),
+            Ok(_) | Err(NotSelected::Nothing(_)) => config::render(&loaded.warnings, false, Some(120)),
         },
     };
     let harmless = |c: char| !c.is_control() || c == '\n';

@@ -44,7 +44,7 @@ const WIRE: &[&[u8]] = &[
 fn damaged(random: &mut Rng, pieces: &[&[u8]], most: usize) -> Vec<u8> {
     let mut input = vec![random.u8(..), random.u8(..)];
     for _ in 0..random.usize(0..most) {
-        input.extend_from_slice(random.choice(pieces).unwrap());
+        input.extend_from_slice(pieces[random.usize(0..pieces.len())]);
     }
     for _ in 0..random.usize(0..4) {
         let at = random.usize(0..input.len());
