@@ -248,6 +248,21 @@ pub struct OutputOptions {
     pub color: Option<Colour>,
 }
 
+/// One document as output, of the commands that reach no server.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct DocumentOptions {
+    /// One JSON document on stdout, nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// The JSON document through a jq filter; strings are printed bare
+    #[arg(long, value_name = "FILTER")]
+    pub jq: Option<String>,
+    /// When to use colours [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = false)]
+    pub color: Option<Colour>,
+}
+
 /// `mcp-probe check [PATH|TARGET...]`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = help::CHECK)]

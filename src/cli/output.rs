@@ -3,8 +3,13 @@
 
 use std::io::{ErrorKind, Write};
 
+use serde_json::Value;
+
 use super::complaint::Complaint;
 use super::exit::Code;
+use super::jq::Jq;
+use crate::report::Look;
+use crate::report::render::value;
 
 /// Writes text to stdout, or to stderr, and flushes it.
 ///
@@ -12,6 +17,18 @@ use super::exit::Code;
 /// When stdout cannot be written for another reason than a closed pipe (a full disk, say).
 pub fn say(text: &str, to_stderr: bool) -> Result<(), Complaint> {
     say_bytes(text.as_bytes(), to_stderr)
+}
+
+/// Writes a JSON document to stdout, through a filter where there is one.
+///
+/// # Errors
+/// As [`say`], and when the filter fails on this document.
+pub fn say_json(document: &Value, jq: Option<&Jq>, look: &Look) -> Result<(), Complaint> {
+    let Some(jq) = jq else { return say(&value::document(document, look), false) };
+    match jq.run(document, look) {
+        Ok(printed) => say(&printed, false),
+        Err((printed, failed)) => say(&printed, false).and(Err(failed)),
+    }
 }
 
 /// The same for bytes as they came.
