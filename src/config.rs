@@ -1,8 +1,9 @@
-//! Text → spanned tables, variables, diagnostics. Every value remembers where it was written, so that a mistake
+//! Text (TOML; of other programs also JSON) → spanned tables, variables, diagnostics. Every value remembers where it was written, so that a mistake
 //! found anywhere later still shows file, line, column and the text. Knows no kind; the file system and the
 //! environment are passed in as an [`Environment`].
 
 pub mod diag;
+pub mod json;
 pub mod section;
 pub mod source;
 pub mod suggest;
@@ -14,5 +15,5 @@ pub use diag::{Diag, Severity, has_errors, render};
 pub use section::{Field, Reading, Section};
 pub use source::{Place, Source};
 pub use template::{Saved, Template};
-pub use text::{Environment, Resolved, Text};
+pub use text::{Environment, Part, Resolved, Text, Unset};
 pub use tree::{Key, Node, Table, Value};

@@ -1,10 +1,11 @@
 //! Probe files → a draft of the plan, all mistakes of all files at once; and the targets that can be found by name.
 //! This is where the file system and the environment are read.
 
+pub mod clients;
 pub mod machine;
 pub mod probe_files;
 pub mod sources;
 
 pub use machine::Machine;
 pub use probe_files::{Loaded, default_paths, load};
-pub use sources::{Discovery, SOURCES, Unplaced, discover, several_places};
+pub use sources::{Discovery, Folders, Found, Range, Scope, Unplaced, discover, given, several_places};

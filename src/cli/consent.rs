@@ -71,8 +71,8 @@ impl Consents {
 
 /// The name of an entry and the hash of its file and of what it says.
 fn fingerprint(target: &Target) -> (String, String) {
-    let place = target.origin.text.split(':').next().unwrap_or_default();
-    let path = std::fs::canonicalize(place).unwrap_or_else(|_| PathBuf::from(place));
+    let place = target.origin.file.clone().unwrap_or_default();
+    let path = std::fs::canonicalize(&place).unwrap_or(place);
     let mut hash = Sha256::new();
     hash.update(std::fs::read(&path).unwrap_or_default());
     hash.update([0]);
@@ -115,7 +115,12 @@ mod tests {
         let file = folder.join("mcp-probe.toml");
         std::fs::write(&file, written).unwrap();
         let mut target = Target::ad_hoc("a", Endpoint::Command(vec!["sh".into()]));
-        target.origin = crate::plan::Origin { text: format!("{}:1:1", file.display()), found: true };
+        target.origin = crate::plan::Origin {
+            text: format!("{}:1:1", file.display()),
+            file: Some(file),
+            client: None,
+            found: true,
+        };
         target.written = written.to_owned();
         target
     }

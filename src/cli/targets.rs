@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 
 use super::args::{SelectionOptions, TransportChoice};
 use super::complaint::Complaint;
@@ -16,7 +15,7 @@ use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::Reason;
-use crate::files::{Discovery, Machine, Unplaced, discover, load, several_places};
+use crate::files::{Discovery, Folders, Machine, Range, Unplaced, discover, given, several_places};
 use crate::plan::{self, Endpoint, Target, glob};
 use crate::transport::http::parse_endpoint;
 
@@ -78,15 +77,15 @@ pub fn resolve(
             Named::Url(url) => resolved.targets.push(of_url(url)?),
             Named::Command(words) => resolved.targets.push(of_command(words)?),
             Named::Path(path) => {
-                let loaded =
-                    load(std::slice::from_ref(path), false, &Machine).map_err(|diags| mistakes(&diags, color))?;
-                let discovery = Discovery { found: vec![("file", loaded)] };
+                let discovery = given(std::slice::from_ref(path), &Folders::here(), &Machine)
+                    .map_err(|diags| mistakes(&diags, color))?;
                 before += take_all(&discovery, &chosen, &mut resolved, color)?;
             }
             Named::Name(name) => {
-                let (discovery, _, name) = find(name, named, selection, color)?;
+                let (discovery, index, name) = find(name, named, selection, color)?;
+                let found = discovery.found[index].loaded.draft.target(&name, &Machine);
                 let (mut target, masker) =
-                    discovery.target(&name, &Machine).map_err(|diags| mistakes(&diags, color))?;
+                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
                 resolved.masker.absorb(&masker);
@@ -95,7 +94,7 @@ pub fn resolve(
         }
     }
     if named.is_empty() {
-        let discovery = look_around(selection, color)?;
+        let discovery = look_around(selection, Range::Project, color)?;
         before += take_all(&discovery, &chosen, &mut resolved, color)?;
     }
     before = before.max(resolved.targets.len());
@@ -119,18 +118,22 @@ fn nothing(before: usize) -> Complaint {
     words::nothing_found()
 }
 
-/// `-f FILE`, or the project's own files.
-fn look_around(options: &SelectionOptions, color: Option<super::terminal::Colour>) -> Result<Discovery, Complaint> {
+/// `-f FILE`, or what can be found.
+fn look_around(
+    options: &SelectionOptions,
+    range: Range,
+    color: Option<super::terminal::Colour>,
+) -> Result<Discovery, Complaint> {
     let found = if options.file.is_empty() {
-        discover(Path::new("."), None, &Machine)
+        discover(&Folders::here(), range, &Machine)
     } else {
-        load(&options.file, false, &Machine).map(|loaded| Discovery { found: vec![("file", loaded)] })
+        given(&options.file, &Folders::here(), &Machine)
     };
     found.map_err(|diags| mistakes(&diags, color))
 }
 
 /// Where the target of a name stands: first the files of `-f`, then the project's own. Gives what was read, the index
-/// of the place, and the name as it is written there with its place.
+/// of the place, and the name there.
 ///
 /// # Errors
 /// Mistakes in files, a name that nobody has, a name that several places have: all exit code 2.
@@ -140,21 +143,18 @@ pub fn find(
     selection: &SelectionOptions,
     color: Option<super::terminal::Colour>,
 ) -> Result<(Discovery, usize, String), Complaint> {
-    let mut discovery = look_around(selection, color)?;
+    let mut discovery = look_around(selection, Range::Everywhere, color)?;
     let mut place = discovery.place_of(name);
     if place == Err(Unplaced::Unknown)
         && !selection.file.is_empty()
-        && let Ok(project) = discover(Path::new("."), None, &Machine)
+        && let Ok(project) = discover(&Folders::here(), Range::Everywhere, &Machine)
         && project.place_of(name) != Err(Unplaced::Unknown)
     {
         place = project.place_of(name);
         discovery = project;
     }
     match place {
-        Ok((index, target)) => {
-            let written = format!("{}:{target}", discovery.found[index].0);
-            Ok((discovery, index, written))
-        }
+        Ok((index, target)) => Ok((discovery, index, target)),
         Err(Unplaced::Several(places)) => Err(mistakes(&[several_places(name, &places)], color)),
         Err(Unplaced::Unknown) => {
             let words: Vec<String> = named.iter().map(Named::label).collect();
@@ -186,7 +186,7 @@ fn take_all(
 ) -> Result<usize, Complaint> {
     let mut diags = Vec::new();
     let drafts =
-        || discovery.found.iter().flat_map(|(_, loaded)| loaded.draft.targets.iter().map(move |t| (loaded, t)));
+        || discovery.found.iter().flat_map(|found| found.loaded.draft.targets.iter().map(move |t| (&found.loaded, t)));
     for (loaded, draft) in drafts().filter(|(_, draft)| chosen.takes(&draft.name, &draft.labels)) {
         match loaded.draft.target(&draft.name, &Machine) {
             Some(Ok((target, masker))) => {

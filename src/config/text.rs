@@ -27,12 +27,51 @@ pub struct Text {
     pub place: Place,
 }
 
+/// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
+    /// Stands for itself.
     Literal(String),
-    Variable { name: String, default: Option<String> },
+    /// `${VAR}` and `${VAR:-default}` of a probe file.
+    Variable {
+        /// Its name.
+        name: String,
+        /// What stands for it when it is unset or empty.
+        default: Option<String>,
+    },
+    /// `${file:path}`.
     File(String),
+    /// `${save.name}`.
     Saved(String),
+    /// A variable in the file of another program, by that program's rules.
+    Foreign {
+        /// As it stands there.
+        written: String,
+        /// Its name.
+        name: String,
+        /// What becomes of it when it is unset.
+        unset: Unset,
+        /// Whether an empty value counts as unset.
+        empty_is_unset: bool,
+    },
+    /// What only another program can fill in, such as a question to its user.
+    Unfillable {
+        /// As it stands there.
+        written: String,
+        /// Why it cannot be filled in here, and what to do: the end of a sentence.
+        why: String,
+    },
+}
+
+/// What another program makes of a variable that is not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// It refuses the file.
+    Mistake,
+    /// It takes this.
+    Default(String),
+    /// It leaves the text as it stands.
+    AsWritten,
 }
 
 /// A text whose variables were replaced.
@@ -45,6 +84,12 @@ pub struct Resolved {
 }
 
 impl Text {
+    /// A text of these parts.
+    #[must_use]
+    pub fn of(parts: Vec<Part>, place: &Place) -> Self {
+        Self { parts, place: place.clone() }
+    }
+
     /// Takes a string apart.
     #[must_use]
     pub fn parse(text: &str, place: &Place, diags: &mut Vec<Diag>) -> Self {
@@ -102,7 +147,7 @@ impl Text {
     /// The names of the variables it reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Variable { name, .. } => Some(name.as_str()),
+            Part::Variable { name, .. } | Part::Foreign { name, .. } => Some(name.as_str()),
             _ => None,
         })
     }
@@ -110,7 +155,7 @@ impl Text {
     /// Whether something from this machine, a variable or a file, goes into it.
     #[must_use]
     pub fn reads_machine(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable { .. } | Part::File(_)))
+        self.parts.iter().any(|part| matches!(part, Part::Variable { .. } | Part::Foreign { .. } | Part::File(_)))
     }
 
     /// As it was written, for people.
@@ -124,6 +169,7 @@ impl Text {
                 Part::Variable { name, default: Some(default) } => format!("${{{name}:-{default}}}"),
                 Part::File(path) => format!("${{file:{path}}}"),
                 Part::Saved(name) => format!("${{save.{name}}}"),
+                Part::Foreign { written, .. } | Part::Unfillable { written, .. } => written.clone(),
             })
             .collect()
     }
@@ -177,6 +223,21 @@ impl Text {
                             .help(format!("set it, or write a default: `${{{name}:-…}}`")),
                     )),
                 }
+            }
+            Part::Foreign { written, name, unset, empty_is_unset } => {
+                let value = environment.variable(name).filter(|value| !(*empty_is_unset && value.is_empty()));
+                match (value, unset) {
+                    (Some(value), _) => Ok((value, true)),
+                    (None, Unset::Default(default)) => Ok((default.clone(), false)),
+                    (None, Unset::AsWritten) => Ok((written.clone(), false)),
+                    (None, Unset::Mistake) => Err(Box::new(
+                        Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
+                            .help("set it where mcp-probe runs"),
+                    )),
+                }
+            }
+            Part::Unfillable { written, why } => {
+                Err(Box::new(Diag::error(&self.place, format!("`{key}` holds `{written}`, {why}"))))
             }
             Part::File(path) => environment
                 .file(&self.place.source.path(path))

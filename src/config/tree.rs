@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diag::Diag;
 use super::source::{Place, Source};
-use super::text::Text;
+use super::text::{Part, Text};
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -87,6 +87,23 @@ impl Table {
 /// Reads a text. What could be read comes back together with every syntax error.
 #[must_use]
 pub fn parse(source: &Arc<Source>) -> (Table, Vec<Diag>) {
+    read(source, Strings::Ours)
+}
+
+/// The same for the file of another program: every string is a literal, `${…}` and all.
+#[must_use]
+pub fn parse_foreign(source: &Arc<Source>) -> (Table, Vec<Diag>) {
+    read(source, Strings::Literal)
+}
+
+/// What `${…}` in a string means.
+#[derive(Clone, Copy)]
+enum Strings {
+    Ours,
+    Literal,
+}
+
+fn read(source: &Arc<Source>, strings: Strings) -> (Table, Vec<Diag>) {
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     let mut diags: Vec<Diag> = errors
         .iter()
@@ -95,7 +112,7 @@ pub fn parse(source: &Arc<Source>) -> (Table, Vec<Diag>) {
             Diag::error(&place, format!("this is not TOML: {}", first_line(error.message())))
         })
         .collect();
-    let table = table(tree.get_ref(), source, &mut diags);
+    let table = table(tree.get_ref(), source, strings, &mut diags);
     (table, diags)
 }
 
@@ -103,12 +120,12 @@ fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or("syntax error")
 }
 
-fn table(tree: &DeTable<'_>, source: &Arc<Source>, diags: &mut Vec<Diag>) -> Table {
+fn table(tree: &DeTable<'_>, source: &Arc<Source>, strings: Strings, diags: &mut Vec<Diag>) -> Table {
     let mut entries: Vec<(Key, Node)> = tree
         .iter()
         .map(|(key, value)| {
             let key = Key { name: key.get_ref().to_string(), place: Place::new(source, key.span()) };
-            (key, node(value.get_ref(), value.span(), source, diags))
+            (key, node(value.get_ref(), value.span(), source, strings, diags))
         })
         .collect();
     // The parser sorts keys by name; people expect the order in which they wrote them.
@@ -116,10 +133,19 @@ fn table(tree: &DeTable<'_>, source: &Arc<Source>, diags: &mut Vec<Diag>) -> Tab
     Table { entries }
 }
 
-fn node(value: &DeValue<'_>, span: Range<usize>, source: &Arc<Source>, diags: &mut Vec<Diag>) -> Node {
+fn node(
+    value: &DeValue<'_>,
+    span: Range<usize>,
+    source: &Arc<Source>,
+    strings: Strings,
+    diags: &mut Vec<Diag>,
+) -> Node {
     let place = Place::new(source, span);
     let value = match value {
-        DeValue::String(text) => Value::Text(Text::parse(text, &place, diags)),
+        DeValue::String(text) => Value::Text(match strings {
+            Strings::Ours => Text::parse(text, &place, diags),
+            Strings::Literal => Text::of(vec![Part::Literal(text.to_string())], &place),
+        }),
         DeValue::Integer(integer) => {
             if let Ok(integer) = i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Value::Integer(integer)
@@ -138,9 +164,9 @@ fn node(value: &DeValue<'_>, span: Range<usize>, source: &Arc<Source>, diags: &m
         DeValue::Boolean(boolean) => Value::Bool(*boolean),
         DeValue::Datetime(datetime) => Value::Datetime(datetime.to_string()),
         DeValue::Array(items) => {
-            Value::Array(items.iter().map(|item| node(item.get_ref(), item.span(), source, diags)).collect())
+            Value::Array(items.iter().map(|item| node(item.get_ref(), item.span(), source, strings, diags)).collect())
         }
-        DeValue::Table(inner) => Value::Table(table(inner, source, diags)),
+        DeValue::Table(inner) => Value::Table(table(inner, source, strings, diags)),
     };
     Node { value, place }
 }

@@ -1,61 +1,142 @@
-//! Where targets are found by name. A further place, such as the file of another MCP client, is one row and one
-//! reader here.
+//! Where targets are found by name: the project's probe files, and the files of other MCP clients, each a row of
+//! [`CLIENTS`](super::clients::CLIENTS).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::clients::{self, CLIENTS, Client};
 use super::probe_files::{Loaded, default_paths, load};
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment, suggest};
 use crate::plan::Target;
 
-/// A place in which targets are found.
-pub struct TargetSource {
-    /// Before the colon in `project:github`.
-    pub name: &'static str,
-    /// What it is, for people.
-    pub what: &'static str,
-    /// The files there are, given the folder in which the user works.
-    pub files: fn(folder: &Path) -> Vec<PathBuf>,
-    /// Reads them.
-    pub load: Loader,
+/// Whom a place belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Files of the folder in which the user works.
+    Project,
+    /// Files of the user.
+    User,
+    /// Files that the command line names.
+    Given,
 }
 
-/// Reads the files of one place.
-pub type Loader = fn(&[PathBuf], &dyn Environment) -> Result<Loaded, Vec<Diag>>;
+impl Scope {
+    /// The word before the colon in `project:github`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Given => "file",
+        }
+    }
+}
 
-/// Every place, in the order in which it is looked into.
-pub static SOURCES: &[TargetSource] = &[TargetSource {
-    name: "probes",
-    what: "./mcp-probe.toml and ./probes/*.toml",
-    files: default_paths,
-    load: |paths, environment| load(paths, true, environment),
-}];
+/// How far to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The project alone: what an ad hoc call without a target means.
+    Project,
+    /// The project and the user.
+    Everywhere,
+}
+
+/// Where places are looked for.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The folder in which the user works.
+    pub project: PathBuf,
+    /// The user's own; none where the system tells none.
+    pub home: Option<PathBuf>,
+}
+
+impl Folders {
+    /// Those of this process.
+    #[must_use]
+    pub fn here() -> Self {
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        Self { project: PathBuf::from("."), home }
+    }
+}
+
+/// A place that holds targets.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What reads it: `probes` for our own files, else the id of a client, such as `cursor`.
+    pub source: &'static str,
+    /// Whose it is.
+    pub scope: Scope,
+    /// What it holds.
+    pub loaded: Loaded,
+}
 
 /// What was found.
+#[derive(Clone, Debug, Default)]
 pub struct Discovery {
-    /// The places that hold targets, with what they hold.
-    pub found: Vec<(&'static str, Loaded)>,
+    /// The places that hold targets, in the order in which they were looked into.
+    pub found: Vec<Found>,
+    /// Files of other clients that could not be read. They keep nobody from what the others hold.
+    pub unreadable: Vec<Diag>,
 }
 
-/// Reads every place that exists; with `given` (the file of `-f`) only that one, which then counts as named by
-/// the user.
+/// The name of our own files as a source.
+pub const PROBES: &str = "probes";
+
+/// Looks into every place in range that exists. Mistakes in our own files end it; those in the files of other clients
+/// are kept.
+///
+/// # Errors
+/// Every mistake of every probe file.
+pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) -> Result<Discovery, Vec<Diag>> {
+    let mut discovery = Discovery::default();
+    let ours = default_paths(&folders.project);
+    if !ours.is_empty() {
+        let loaded = load(&ours, true, environment)?;
+        discovery.found.push(Found { source: PROBES, scope: Scope::Project, loaded });
+    }
+    let mut look = |client: &'static Client, scope: Scope, files: Vec<PathBuf>| {
+        for file in files.iter().filter(|file| file.is_file()) {
+            match clients::read(client, file, folders, environment) {
+                Ok(loaded) if loaded.draft.targets.is_empty() => {}
+                Ok(loaded) => discovery.found.push(Found { source: client.id, scope, loaded }),
+                Err(diag) => discovery.unreadable.push(*diag),
+            }
+        }
+    };
+    for client in CLIENTS {
+        look(client, Scope::Project, (client.project)(&folders.project));
+    }
+    if range == Range::Everywhere {
+        for client in CLIENTS {
+            let files = folders.home.as_deref().map(|home| (client.user)(home, environment));
+            look(client, Scope::User, files.unwrap_or_default());
+        }
+    }
+    Ok(discovery)
+}
+
+/// The files that the command line names: probe files, and files of other clients.
 ///
 /// # Errors
 /// Every mistake of every file.
-pub fn discover(folder: &Path, given: Option<&Path>, environment: &dyn Environment) -> Result<Discovery, Vec<Diag>> {
-    if let Some(path) = given {
-        let loaded = load(&[path.to_path_buf()], false, environment)?;
-        return Ok(Discovery { found: vec![("file", loaded)] });
-    }
-    let mut discovery = Discovery { found: Vec::new() };
-    let mut diags = Vec::new();
-    for source in SOURCES {
-        let files = (source.files)(folder);
-        if files.is_empty() {
-            continue;
+pub fn given(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment) -> Result<Discovery, Vec<Diag>> {
+    let mut discovery = Discovery::default();
+    let (mut ours, mut diags) = (Vec::new(), Vec::new());
+    for path in paths {
+        match clients::recognise(path) {
+            None => ours.push(path.clone()),
+            Some(client) => match clients::read(client, path, folders, environment) {
+                Ok(mut loaded) => {
+                    loaded.draft.found = false;
+                    discovery.found.push(Found { source: client.id, scope: Scope::Given, loaded });
+                }
+                Err(diag) => diags.push(*diag),
+            },
         }
-        match (source.load)(&files, environment) {
-            Ok(loaded) => discovery.found.push((source.name, loaded)),
+    }
+    if !ours.is_empty() {
+        match load(&ours, false, environment) {
+            Ok(loaded) => discovery.found.insert(0, Found { source: PROBES, scope: Scope::Given, loaded }),
             Err(mistakes) => diags.extend(mistakes),
         }
     }
@@ -63,22 +144,23 @@ pub fn discover(folder: &Path, given: Option<&Path>, environment: &dyn Environme
 }
 
 impl Discovery {
-    /// The names of all targets, in order; a name found in two places is there twice.
-    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    /// The names of all targets with their places, in order; a name found in two places is there twice.
+    pub fn names(&self) -> impl Iterator<Item = (&Found, &str)> {
         self.found
             .iter()
-            .flat_map(|(place, loaded)| loaded.draft.targets.iter().map(move |target| (*place, target.name.as_str())))
+            .flat_map(|found| found.loaded.draft.targets.iter().map(move |target| (found, target.name.as_str())))
     }
 
-    /// Where the target of a name, `weather` or `probes:weather`, stands: the index of its place, and its name there.
+    /// Where the target of a name stands: the index of its place, and its name there. A name that several places have is
+    /// told apart by the place: `project:github`, `cursor:github`, `user:cursor:github`.
     ///
     /// # Errors
-    /// When there is none, or when it is found in two places.
+    /// When there is none, or when several places have it.
     pub fn place_of(&self, name: &str) -> Result<(usize, String), Unplaced> {
         let mut matches = Vec::new();
-        for (index, (place, loaded)) in self.found.iter().enumerate() {
-            for target in &loaded.draft.targets {
-                if name == target.name || name.strip_prefix(place) == Some(&format!(":{}", target.name)) {
+        for (index, found) in self.found.iter().enumerate() {
+            for target in &found.loaded.draft.targets {
+                if spellings(found, &target.name).iter().any(|spelling| spelling == name) {
                     matches.push((index, target.name.clone()));
                 }
             }
@@ -87,31 +169,46 @@ impl Discovery {
             [] => Err(Unplaced::Unknown),
             [_] => Ok(matches.remove(0)),
             several => {
-                let written = |(index, target): &(usize, String)| format!("{}:{target}", self.found[*index].0);
-                Err(Unplaced::Several(several.iter().map(written).collect()))
+                Err(Unplaced::Several(several.iter().map(|(index, target)| self.shortest(*index, target)).collect()))
             }
         }
     }
 
-    /// The target of a name, `weather` or `probes:weather`, with its variables resolved.
+    /// The shortest way to write this target that means no other.
+    #[must_use]
+    pub fn shortest(&self, index: usize, target: &str) -> String {
+        let Some(here) = self.found.get(index) else { return target.to_owned() };
+        let means = |spelling: &String| {
+            self.names().filter(|(found, name)| spellings(found, name).contains(spelling)).count() == 1
+        };
+        let all = spellings(here, target);
+        all.iter().find(|spelling| means(spelling)).or(all.last()).cloned().unwrap_or_default()
+    }
+
+    /// The target of a name, with its variables resolved.
     ///
     /// # Errors
-    /// When there is none, when it is found in two places, or when it misses a variable or a file.
+    /// When there is none, when it is found in several places, or when it misses a variable or a file.
     pub fn target(&self, name: &str, environment: &dyn Environment) -> Result<(Target, Masker), Vec<Diag>> {
         match self.place_of(name) {
             Ok((index, target)) => {
-                self.found[index].1.draft.target(&target, environment).unwrap_or_else(|| Err(Vec::new()))
+                self.found[index].loaded.draft.target(&target, environment).unwrap_or_else(|| Err(Vec::new()))
             }
             Err(Unplaced::Unknown) => {
                 let names: Vec<&str> = self.names().map(|(_, target)| target).collect();
-                let help = suggest::sentence(name, names).unwrap_or_else(|| {
-                    "no probe file defines a target here; give a URL, or a command after `--`".to_owned()
-                });
+                let help = suggest::sentence(name, names)
+                    .unwrap_or_else(|| "no file defines a target here; give a URL, or a command after `--`".to_owned());
                 Err(vec![Diag::general(format!("there is no target `{name}`")).help(help)])
             }
             Err(Unplaced::Several(places)) => Err(vec![several_places(name, &places)]),
         }
     }
+}
+
+/// Every way to write a target, shortest first.
+fn spellings(found: &Found, target: &str) -> [String; 4] {
+    let (source, scope) = (found.source, found.scope.name());
+    [target.to_owned(), format!("{scope}:{target}"), format!("{source}:{target}"), format!("{scope}:{source}:{target}")]
 }
 
 /// Why a name is not the name of one target.
@@ -134,6 +231,7 @@ pub fn several_places(name: &str, places: &[String]) -> Diag {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::config::text::tests::Given;
@@ -145,6 +243,48 @@ mod tests {
         path
     }
 
+    fn folders(folder: &Path) -> Folders {
+        Folders { project: folder.to_owned(), home: Some(folder.join("home")) }
+    }
+
+    fn everywhere(folder: &Path, given: &Given) -> Discovery {
+        discover(&folders(folder), Range::Everywhere, given).unwrap_or_else(|_| panic!())
+    }
+
+    fn names(discovery: &Discovery) -> Vec<String> {
+        discovery.names().map(|(found, name)| spellings(found, name)[3].clone()).collect()
+    }
+
+    #[test]
+    fn a_name_in_several_places_is_told_apart_by_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = Given::default();
+        let server = r#"{"mcpServers": {"a": {"command": "sh"}, "b": {"command": "sh"}}}"#;
+        write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
+        write(folder.path(), ".mcp.json", server);
+        write(folder.path(), "home/.claude.json", r#"{"mcpServers": {"a": {"command": "sh"}}}"#);
+        let discovery = everywhere(folder.path(), &given);
+        let place = |name: &str| discovery.place_of(name);
+        let several = Unplaced::Several(["probes:a", "project:claude-code:a", "user:a"].map(str::to_owned).to_vec());
+        assert_eq!(place("a"), Err(several));
+        assert_eq!(place("b"), Ok((1, "b".to_owned())));
+        assert_eq!(place("user:a"), Ok((2, "a".to_owned())));
+        assert_eq!(place("project:claude-code:a"), Ok((1, "a".to_owned())));
+        assert_eq!(place("c"), Err(Unplaced::Unknown));
+        let project = discover(&folders(folder.path()), Range::Project, &given).unwrap_or_else(|_| panic!());
+        assert_eq!(names(&project), ["project:probes:a", "project:claude-code:a", "project:claude-code:b"]);
+    }
+
+    #[test]
+    fn a_broken_file_of_a_client_keeps_nobody_from_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), ".mcp.json", "{");
+        write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
+        let discovery = everywhere(folder.path(), &Given::default());
+        assert_eq!(names(&discovery), ["project:probes:a"]);
+        assert!(discovery.unreadable[0].message.contains("not JSON"));
+    }
+
     #[test]
     fn targets_are_found_by_name_in_the_default_files() {
         let folder = tempfile::tempdir().unwrap();
@@ -152,8 +292,8 @@ mod tests {
         write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
         write(folder.path(), "probes/b.toml", "[target.b]\nurl = 'http://127.0.0.1:1/mcp'\n");
         write(folder.path(), "probes/readme.md", "no toml");
-        let discovery = discover(folder.path(), None, &given).unwrap_or_else(|_| panic!());
-        assert_eq!(discovery.names().collect::<Vec<_>>(), [("probes", "a"), ("probes", "b")]);
+        let discovery = everywhere(folder.path(), &given);
+        assert_eq!(names(&discovery), ["project:probes:a", "project:probes:b"]);
         let target = |name: &str| discovery.target(name, &given).map(|(target, _)| target);
         assert!(target("a").unwrap().needs_consent() && target("probes:a").is_ok());
         assert!(!target("b").unwrap().needs_consent());
@@ -167,11 +307,12 @@ mod tests {
         let given = Given::default();
         write(folder.path(), "mcp-probe.toml", "[target.a]\ncommand = ['sh']\n");
         let named = write(folder.path(), "other.toml", "[target.a]\ncommand = ['cat']\n");
-        let discovery = discover(folder.path(), Some(&named), &given).unwrap_or_else(|_| panic!());
+        let folders = folders(folder.path());
+        let discovery = super::given(&[named], &folders, &given).unwrap_or_else(|_| panic!());
         let (target, _) = discovery.target("a", &given).unwrap_or_else(|_| panic!());
         assert_eq!(target.endpoint, crate::plan::Endpoint::Command(vec!["cat".into()]));
         assert!(!target.needs_consent());
-        let gone = discover(folder.path(), Some(&folder.path().join("gone.toml")), &given).err().unwrap();
+        let gone = super::given(&[folder.path().join("gone.toml")], &folders, &given).err().unwrap();
         assert!(gone[0].message.contains("does not exist"), "{}", gone[0].message);
     }
 

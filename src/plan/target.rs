@@ -68,6 +68,10 @@ pub struct TlsFiles {
 pub struct Origin {
     /// `file:line:column`, or "command line".
     pub text: String,
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Whose file it is, when it is that of another MCP client: its id, such as `cursor`.
+    pub client: Option<&'static str>,
     /// Whether it was found rather than given; what acts on this machine then needs consent.
     pub found: bool,
 }
@@ -137,7 +141,7 @@ impl Target {
             startup_timeout: STARTUP_TIMEOUT,
             restart: None,
             server_id: None,
-            origin: Origin { text: "command line".to_owned(), found: false },
+            origin: Origin { text: "command line".to_owned(), file: None, client: None, found: false },
             sends_machine: false,
             written: String::new(),
         }

@@ -45,6 +45,56 @@ pub struct TargetDraft {
     server_id: Option<String>,
     written: String,
     unset: Vec<Diag>,
+    /// Why the program in whose file it stands does not use it, where it does not.
+    pub disabled: Option<String>,
+    client: Option<&'static str>,
+    warnings: Vec<Diag>,
+}
+
+/// A target as another program's file has it, in our words.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// The id of the program whose file it is.
+    pub client: &'static str,
+    /// Where the server is; none when the entry does not say, and `problems` says so.
+    pub endpoint: Option<ImportedEndpoint>,
+    /// Headers of every HTTP request.
+    pub headers: Vec<(Key, Text)>,
+    /// The token of `Authorization: Bearer`.
+    pub bearer: Option<Text>,
+    /// Certificates to trust, our certificate, its key.
+    pub tls: [Option<Text>; 3],
+    /// Verify nothing.
+    pub insecure: bool,
+    /// Variables for the child.
+    pub env: Vec<(Key, Text)>,
+    /// The child's folder; relative to the folder of the source.
+    pub cwd: Option<Text>,
+    /// Which protocol to speak.
+    pub protocol: Pin,
+    /// Which HTTP transport to use.
+    pub transport: TransportChoice,
+    /// How long it may take to start, where the file says so.
+    pub startup_timeout: Option<Duration>,
+    /// Why its program does not use it, where it does not.
+    pub disabled: Option<String>,
+    /// The whole entry as it was written.
+    pub written: String,
+    /// What is wrong with it: errors keep it from being probed, warnings are told.
+    pub problems: Vec<Diag>,
+}
+
+/// Where an imported server is.
+#[derive(Clone, Debug)]
+pub enum ImportedEndpoint {
+    /// Over HTTP.
+    Url(Text),
+    /// A program and its arguments.
+    Command(Vec<Text>),
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +136,9 @@ impl TargetDraft {
             written: written(&section),
             endpoint,
             unset: Vec::new(),
+            disabled: None,
+            client: None,
+            warnings: Vec::new(),
         };
         if let Some(tls) = tls {
             if tls.has("cert") != tls.has("key") {
@@ -96,6 +149,53 @@ impl TargetDraft {
         misplaced(&section, over_http);
         section.finish();
         Some(Self { unset: reading.take_unset(), ..draft })
+    }
+
+    /// A target of another program's file.
+    #[must_use]
+    pub fn imported(imported: Imported) -> Self {
+        let (unset, warnings) =
+            imported.problems.into_iter().partition(|diag| diag.severity == crate::config::Severity::Error);
+        Self {
+            name: imported.name,
+            place: imported.place,
+            labels: BTreeMap::new(),
+            endpoint: imported.endpoint.map(|endpoint| match endpoint {
+                ImportedEndpoint::Url(url) => DraftEndpoint::Url(url),
+                ImportedEndpoint::Command(argv) => DraftEndpoint::Command(argv),
+            }),
+            start: None,
+            protocol: imported.protocol,
+            transport: imported.transport,
+            headers: imported.headers,
+            bearer: imported.bearer,
+            tls: imported.tls,
+            server_name: None,
+            insecure: imported.insecure,
+            env: imported.env,
+            cwd: imported.cwd,
+            inherit_env: Inherit::All,
+            startup_timeout: imported.startup_timeout.unwrap_or(STARTUP_TIMEOUT),
+            restart: None,
+            server_id: None,
+            written: imported.written,
+            unset,
+            disabled: imported.disabled,
+            client: Some(imported.client),
+            warnings,
+        }
+    }
+
+    /// What keeps it from being used, variables apart: known when its file was read.
+    #[must_use]
+    pub fn problems(&self) -> &[Diag] {
+        &self.unset
+    }
+
+    /// What is unwise about an imported entry.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diag] {
+        &self.warnings
     }
 
     /// Variables whose values are secrets towards everybody else: those in the URL, the headers and `auth`.
@@ -166,7 +266,12 @@ impl TargetDraft {
             startup_timeout: self.startup_timeout,
             restart: self.restart.clone(),
             server_id: self.server_id.clone(),
-            origin: Origin { text: self.place.to_string(), found },
+            origin: Origin {
+                text: self.place.to_string(),
+                file: Some(PathBuf::from(&self.place.source.name)),
+                client: self.client,
+                found,
+            },
             sends_machine: sent.into_iter().any(Text::reads_machine),
             written: self.written.clone(),
         })

@@ -113,10 +113,8 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
 fn places(check: &CheckArgs, request: &Request, names: &[&str]) -> Result<Vec<(Loaded, Vec<String>)>, Complaint> {
     let mut places: Vec<(Loaded, Vec<String>)> = Vec::new();
     for name in names {
-        let (mut discovery, index, written) =
-            targets::find(name, &request.named, &check.selection, check.output.color)?;
-        let (place, loaded) = discovery.found.swap_remove(index);
-        let name = written.strip_prefix(place).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&written).to_owned();
+        let (mut discovery, index, name) = targets::find(name, &request.named, &check.selection, check.output.color)?;
+        let loaded = discovery.found.swap_remove(index).loaded;
         match places.iter_mut().find(|(have, _)| have.files == loaded.files) {
             Some((_, names)) => names.push(name),
             None => places.push((loaded, vec![name])),
