@@ -6,5 +6,5 @@ pub mod probe_files;
 pub mod sources;
 
 pub use machine::Machine;
-pub use probe_files::{Loaded, default_paths, load};
+pub use probe_files::{Examined, Loaded, default_paths, examine, load};
 pub use sources::{Discovery, SOURCES, Unplaced, discover, several_places};
