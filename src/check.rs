@@ -19,6 +19,8 @@ pub mod size;
 pub mod text;
 pub mod tokens;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::base::sanitize;
@@ -112,6 +114,16 @@ pub trait Check: Send + Sync + std::fmt::Debug {
     /// The reason of a step that fails (or is degraded) by it.
     fn reason(&self) -> Reason {
         Reason::Check
+    }
+
+    /// Why no reply can fail it, if that is so: a check that is always green says nothing.
+    fn cannot_fail(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The bound above which it fails a reply for being late.
+    fn latency_max(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -7,5 +7,5 @@ pub mod probe_files;
 pub mod sources;
 
 pub use machine::Machine;
-pub use probe_files::{Loaded, default_paths, load};
+pub use probe_files::{Examined, Loaded, default_paths, examine, load};
 pub use sources::{Discovery, Folders, Found, Range, Scope, Unplaced, discover, given, several_places};

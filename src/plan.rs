@@ -1,6 +1,7 @@
 //! What is to be done, valid by construction: targets, probes, steps. Files are read into a [`Draft`], which keeps
 //! variables unresolved; [`Draft::select`] resolves what was chosen and gives the [`Plan`] that is run.
 
+pub mod advice;
 pub mod draft;
 pub mod glob;
 pub mod probe;
@@ -9,6 +10,7 @@ pub mod step;
 pub mod target;
 pub mod target_draft;
 pub mod telling;
+mod when;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,12 +126,14 @@ pub enum When {
     Default,
     /// So often.
     Every(Duration),
-    /// By a cron expression in a time zone, as written.
+    /// By a cron expression in a time zone.
     Cron {
         /// Five fields.
         expression: String,
-        /// An IANA name.
+        /// An IANA name; UTC without one.
         timezone: Option<String>,
+        /// The expression, compiled.
+        schedule: Box<croner::Cron>,
     },
 }
 

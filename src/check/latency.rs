@@ -47,4 +47,8 @@ impl Check for Latency {
     fn reason(&self) -> Reason {
         Reason::Slow
     }
+
+    fn latency_max(&self) -> Option<Duration> {
+        self.0.max()
+    }
 }

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
 use super::quote;
-use crate::config::{Field, suggest};
+use crate::config::{Diag, Field, suggest};
 
 /// Memory one compiled pattern may take, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -33,7 +33,7 @@ enum Operator {
     Any(Operators),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
     Gt,
     Ge,
@@ -97,19 +97,31 @@ impl Operators {
                     || "a table holds operators; compare with an object by `{ equals = { … } }`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                let diag = crate::config::Diag::error(&key.place, format!("`{}` is no operator", key.name)).help(help);
+                let diag = Diag::error(&key.place, format!("`{}` is no operator", key.name)).help(help);
                 field.reading().report(diag);
                 whole = false;
                 continue;
             }
             match operator(&key.name, value) {
-                Some(operator) => operators.push(operator),
+                Some(operator) => {
+                    if let Some(why) = operator.always_holds() {
+                        let diag = Diag::warning(value.place(), format!("`{}` says nothing here: {why}", key.name));
+                        field.reading().report(
+                            diag.help("write what the value must be, or `exists = true` where being there is enough"),
+                        );
+                    }
+                    operators.push(operator);
+                }
                 None => whole = false,
             }
         }
         if whole && operators.is_empty() {
             field.wrong("an empty table expects nothing").help("write a value, or operators such as `{ ge = 1 }`");
             return None;
+        }
+        if let Some((low, high)) = excluded(&operators) {
+            let message = format!("no number is both {} and {}", low.describe(), high.describe());
+            field.wrong(message).help("the bounds are swapped, or one of them is a slip");
         }
         whole.then_some(Self(operators))
     }
@@ -166,6 +178,25 @@ fn operator(name: &str, field: Field<'_>) -> Option<Operator> {
     }
 }
 
+/// A lower and an upper bound that no number meets together.
+fn excluded(operators: &[Operator]) -> Option<(&Operator, &Operator)> {
+    use Comparison::{Ge, Gt, Le, Lt};
+    let bounds = |wanted: [Comparison; 2]| {
+        operators.iter().filter_map(move |operator| match operator {
+            Operator::Compare(comparison, bound) if wanted.contains(comparison) => Some((operator, *comparison, bound)),
+            _ => None,
+        })
+    };
+    bounds([Gt, Ge]).flat_map(|low| bounds([Lt, Le]).map(move |high| (low, high))).find_map(|(low, high)| {
+        let impossible = match compare(low.2, high.2)? {
+            Ordering::Greater => true,
+            Ordering::Equal => low.1 == Gt || high.1 == Lt,
+            Ordering::Less => false,
+        };
+        impossible.then_some((low.0, high.0))
+    })
+}
+
 /// A regex of linear time.
 fn pattern(field: Field<'_>) -> Option<Regex> {
     let text = field.string()?;
@@ -211,6 +242,30 @@ impl Operator {
             (Self::All(inner), Value::Array(items)) => !items.is_empty() && items.iter().all(|item| inner.accept(item)),
             (Self::Any(inner), Value::Array(items)) => items.iter().any(|item| inner.accept(item)),
             _ => false,
+        }
+    }
+
+    /// Why every value of the kind it looks at meets it, if that is so.
+    fn always_holds(&self) -> Option<&'static str> {
+        let at_least_nothing = |inner: &Operators| {
+            inner.0.iter().all(|operator| match operator {
+                Self::Compare(Comparison::Ge, bound) => compare(bound, &0.into()) != Some(Ordering::Greater),
+                Self::Compare(Comparison::Gt, bound) => compare(bound, &0.into()) == Some(Ordering::Less),
+                _ => false,
+            })
+        };
+        match self {
+            Self::Contains(Value::String(part)) if part.is_empty() => Some("every text contains the empty text"),
+            Self::StartsWith(part) | Self::EndsWith(part) if part.is_empty() => {
+                Some("every text begins and ends with the empty text")
+            }
+            Self::Matches(regex)
+                if matches!(regex.as_str(), "" | ".*" | "^" | "$" | "^.*" | ".*$" | "(?s).*" | ".*?") =>
+            {
+                Some("every text matches this")
+            }
+            Self::Len(inner) if at_least_nothing(inner) => Some("no length is below zero"),
+            _ => None,
         }
     }
 

@@ -70,6 +70,8 @@ pub enum Command {
     AdHoc(Box<AdHoc>),
     /// Run every probe once, judge, exit (CI, cron)
     Check(Box<CheckArgs>),
+    /// Show all mistakes in probe files at once, and what will disappoint; touches nothing
+    Validate(Box<ValidateArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -87,6 +89,7 @@ impl Command {
         match self {
             Self::AdHoc(ad_hoc) => ad_hoc.output.color,
             Self::Check(check) => check.output.color,
+            Self::Validate(validate) => validate.output.color,
             Self::Explain(explain) => explain.color,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
@@ -297,6 +300,27 @@ pub struct CheckArgs {
     /// How it is told.
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+/// `mcp-probe validate [PATH...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::VALIDATE)]
+pub struct ValidateArgs {
+    /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Variables that are not set, and files that are missing, are mistakes
+    #[arg(long)]
+    pub env_required: bool,
+    /// Warnings end with exit code 2, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Show mistakes only
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
 }
 
 /// `mcp-probe explain [WORD]`.

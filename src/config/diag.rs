@@ -46,6 +46,8 @@ pub struct Diag {
     pub others: Vec<(Place, String)>,
     /// What to write instead.
     pub help: Option<String>,
+    /// Whether the text is right and only this machine lacks something: a variable, a file.
+    pub unset: bool,
 }
 
 impl Diag {
@@ -71,6 +73,7 @@ impl Diag {
             label: String::new(),
             others: Vec::new(),
             help: None,
+            unset: false,
         }
     }
 
@@ -92,6 +95,20 @@ impl Diag {
     #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
+        self
+    }
+
+    /// Of something that this machine lacks, not of the text.
+    #[must_use]
+    pub fn of_machine(mut self) -> Self {
+        self.unset = true;
+        self
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn softened(mut self) -> Self {
+        self.severity = Severity::Warning;
         self
     }
 
@@ -190,7 +207,7 @@ fn snippet<'a>(
         let end = place.span.end.min(source.lines(line, line).end).max(place.span.start);
         place.span.start - window.start..end - window.start
     };
-    let mut snippet = Snippet::source(same_length(&source.text[window.clone()]))
+    let mut snippet = Snippet::source(same_length(&source.without_secrets(window.clone())))
         .line_start(first + 1)
         .path(safe(&source.name))
         .annotation(kind.span(within(place)).label(some(label)));

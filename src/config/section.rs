@@ -19,13 +19,14 @@ pub struct Reading<'a> {
     environment: &'a dyn Environment,
     diags: RefCell<Vec<Diag>>,
     unset: RefCell<Vec<Diag>>,
+    advice: RefCell<Vec<Diag>>,
 }
 
 impl<'a> Reading<'a> {
     /// A reading without mistakes.
     #[must_use]
     pub fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, diags: RefCell::default(), unset: RefCell::default() }
+        Self { environment, diags: RefCell::default(), unset: RefCell::default(), advice: RefCell::default() }
     }
 
     /// Records a mistake.
@@ -36,6 +37,17 @@ impl<'a> Reading<'a> {
     /// Records several.
     pub fn report_all(&self, diags: impl IntoIterator<Item = Diag>) {
         self.diags.borrow_mut().extend(diags);
+    }
+
+    /// Records a warning that only `validate` shows: what matters when the file is written, not on every run.
+    pub fn advise(&self, diag: Diag) {
+        self.advice.borrow_mut().push(diag.softened());
+    }
+
+    /// The advice so far.
+    #[must_use]
+    pub fn take_advice(&self) -> Vec<Diag> {
+        self.advice.take()
     }
 
     /// How many mistakes and warnings there are.

@@ -1,9 +1,10 @@
 //! A file's text and places inside it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A text that was read, under the name a person knows it by.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct Source {
     /// What relative paths inside the text are relative to.
     pub folder: PathBuf,
     line_starts: Vec<usize>,
+    secrets: Mutex<Vec<Range<usize>>>,
 }
 
 impl Source {
@@ -27,7 +29,7 @@ impl Source {
         }
         let line_starts =
             std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
-        Arc::new(Self { name: name.into(), text, folder: folder.into(), line_starts })
+        Arc::new(Self { name: name.into(), text, folder: folder.into(), line_starts, secrets: Mutex::default() })
     }
 
     /// The line of a byte offset, from 0.
@@ -42,6 +44,26 @@ impl Source {
         let start = self.line_starts.get(first).copied().unwrap_or(self.text.len());
         let end = self.line_starts.get(last + 1).map_or(self.text.len(), |next| next - 1);
         start..end.max(start)
+    }
+
+    /// These bytes are a secret that somebody wrote out: no quotation of the text shows them.
+    pub fn keep_secret(&self, span: Range<usize>) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(span);
+    }
+
+    /// Bytes of the text with every secret in them blotted out, of the same length.
+    #[must_use]
+    pub fn without_secrets(&self, span: Range<usize>) -> Cow<'_, str> {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let hit = |secret: &Range<usize>| secret.start < span.end && span.start < secret.end;
+        if !secrets.iter().any(hit) {
+            return Cow::Borrowed(&self.text[span]);
+        }
+        let blot = |(at, c): (usize, char)| {
+            let hidden = secrets.iter().any(|secret| secret.contains(&(span.start + at)));
+            if hidden && c != '\n' { "*".repeat(c.len_utf8()) } else { c.to_string() }
+        };
+        Cow::Owned(self.text[span.clone()].char_indices().map(blot).collect())
     }
 
     /// A path that the text says, relative to the file.
@@ -112,5 +134,14 @@ mod tests {
         assert_eq!(at(99..100), "a.toml:3:1");
         assert_eq!(&source.text[source.lines(1, 1)], "é = \"ü\"");
         assert_eq!(&source.text[source.lines(0, 9)], "x = 1\né = \"ü\"\n");
+    }
+
+    #[test]
+    fn a_secret_is_blotted_out_wherever_its_line_is_shown() {
+        let source = Source::new("a.toml", "k = \"süß\"\nx = 1\n", ".");
+        assert_eq!(source.without_secrets(0..11), source.text[0..11]);
+        source.keep_secret(5..10);
+        assert_eq!(source.without_secrets(0..11), "k = \"*****\"");
+        assert_eq!(source.without_secrets(12..17), "x = 1");
     }
 }

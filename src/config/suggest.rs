@@ -6,13 +6,27 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let count = word.chars().count();
     // Short words are near to everything: of these only the case may differ.
     let reach = if count < 3 { 0 } else { (count / 3).min(3) };
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.chars().count().abs_diff(count) <= reach)
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let mut best: Option<(usize, &str)> = None;
+    let mut alike: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate.chars().count().abs_diff(count) <= reach {
+            let distance = distance(word, candidate);
+            if distance <= reach && best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, candidate));
+            }
+        }
+        // `retry` for `retries`, `arg` for `arguments`: the beginning is right and the ending is not.
+        let common = begins_alike(word, candidate);
+        if common >= 3 && common * 4 >= count * 3 && alike.is_none_or(|(most, _)| common > most) {
+            alike = Some((common, candidate));
+        }
+    }
+    best.or(alike).map(|(_, candidate)| candidate)
+}
+
+/// How many letters two words have in common before they differ.
+fn begins_alike(left: &str, right: &str) -> usize {
+    left.chars().zip(right.chars()).take_while(|(left, right)| left.eq_ignore_ascii_case(right)).count()
 }
 
 /// A sentence for the help line: the nearest word, or all that are possible when they are few.
@@ -74,6 +88,8 @@ mod tests {
         assert_eq!(nearest("itmeout", keys), Some("timeout"));
         assert_eq!(nearest("Target", keys), Some("target"));
         assert_eq!(nearest("stpe", keys), Some("step"));
+        assert_eq!(nearest("retry", keys), Some("retries"));
+        assert_eq!(nearest("targets_of", keys), None);
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(sentence("colour", ["a", "b"]).as_deref(), Some("possible here: `a`, `b`"));
         assert_eq!(distance("", "abc"), 3);

@@ -6,11 +6,17 @@ use std::path::Path;
 
 use super::diag::Diag;
 use super::source::Place;
+use super::suggest;
 
 /// Where variables and files come from. Passed in, so that reading a plan touches nothing by itself.
 pub trait Environment {
     /// The value of a variable, if it is set.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// The names of all variables that are set, for suggestions.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The text of a small file.
     ///
@@ -218,10 +224,16 @@ impl Text {
                 match (environment.variable(name).filter(|value| default.is_none() || !value.is_empty()), default) {
                     (Some(value), _) => Ok((value, true)),
                     (None, Some(default)) => Ok((default.clone(), false)),
-                    (None, None) => Err(Box::new(
-                        Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
-                            .help(format!("set it, or write a default: `${{{name}:-…}}`")),
-                    )),
+                    (None, None) => {
+                        let names = environment.names();
+                        let near = suggest::nearest(name, names.iter().map(String::as_str));
+                        let help = near.map_or_else(
+                            || format!("set it, or write a default: `${{{name}:-…}}`"),
+                            |near| format!("`{near}` is set: did you mean that?"),
+                        );
+                        let message = format!("`{key}` needs the variable `{name}`, which is not set");
+                        Err(Box::new(Diag::error(&self.place, message).help(help).of_machine()))
+                    }
                 }
             }
             Part::Foreign { written, name, unset, empty_is_unset } => {
@@ -244,6 +256,7 @@ impl Text {
                 .map(|text| (text.trim_end_matches(['\r', '\n']).to_owned(), true))
                 .map_err(|why| {
                     Diag::error(&self.place, format!("`{key}` needs the file `{path}`, which cannot be read: {why}"))
+                        .of_machine()
                 })
                 .map_err(Box::new),
         }

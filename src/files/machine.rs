@@ -17,6 +17,10 @@ impl Environment for Machine {
         std::env::var(name).ok()
     }
 
+    fn names(&self) -> Vec<String> {
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
+
     fn file(&self, path: &Path) -> Result<String, String> {
         read_text(path, FILE_BYTES_MAX)
     }

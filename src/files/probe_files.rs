@@ -1,9 +1,11 @@
 //! Reading probe files and folders of them.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::machine::{read_text, why};
-use crate::config::{Diag, Environment, Reading, Severity, Source, tree};
+use crate::config::{Diag, Environment, Reading, Source, tree};
 use crate::plan::Draft;
 
 /// A probe file is never larger, in bytes.
@@ -16,6 +18,19 @@ pub struct Loaded {
     pub draft: Draft,
     /// What will disappoint.
     pub warnings: Vec<Diag>,
+    /// The files, in the order in which they were read.
+    pub files: Vec<PathBuf>,
+}
+
+/// What was read, whether or not it can be used.
+#[derive(Debug)]
+pub struct Examined {
+    /// What could be read, variables unresolved.
+    pub draft: Draft,
+    /// Every mistake and every warning, by file and line.
+    pub diags: Vec<Diag>,
+    /// Warnings that only `validate` shows.
+    pub advice: Vec<Diag>,
     /// The files, in the order in which they were read.
     pub files: Vec<PathBuf>,
 }
@@ -37,6 +52,16 @@ pub fn default_paths(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Every mistake of every file, together with the warnings.
 pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Result<Loaded, Vec<Diag>> {
+    let Examined { draft, diags, files, .. } = examine(paths, found, environment);
+    if crate::config::has_errors(&diags) {
+        return Err(diags);
+    }
+    Ok(Loaded { draft, warnings: diags, files })
+}
+
+/// The same for whoever wants to know everything that can be said of the files.
+#[must_use]
+pub fn examine(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Examined {
     let mut diags = Vec::new();
     let files = expand(paths, &mut diags);
     let reading = Reading::new(environment);
@@ -57,48 +82,44 @@ pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Re
             Err(why) => diags.push(Diag::general(format!("{name} cannot be read: {why}"))),
         }
     }
+    let mut advice = reading.take_advice();
+    advice.extend(draft.advice());
     let mut found = reading.into_diags();
     found.extend(draft.check_names());
-    found.retain(|diag| !syntax.iter().any(|error| same_line(error, diag)));
+    let broken: HashSet<Line> = syntax.iter().filter_map(line).collect();
+    // What a line that is no TOML seems to say is not worth telling.
+    found.retain(|diag| line(diag).is_none_or(|line| !broken.contains(&line)));
     found.extend(syntax);
     sort(&mut found);
+    sort(&mut advice);
     diags.extend(found);
-    if crate::config::has_errors(&diags) {
-        return Err(diags);
-    }
-    diags.retain(|diag| diag.severity == Severity::Warning);
-    Ok(Loaded { draft, warnings: diags, files })
+    Examined { draft, diags, advice, files }
 }
 
-/// What a line that is no TOML seems to say is not worth telling.
-fn same_line(error: &Diag, diag: &Diag) -> bool {
-    let (Some(error), Some(diag)) = (&error.place, &diag.place) else { return false };
-    std::sync::Arc::ptr_eq(&error.source, &diag.source)
-        && error.source.line_index(error.span.start) == diag.source.line_index(diag.span.start)
+/// A line of a file.
+type Line = (*const Source, usize);
+
+fn line(diag: &Diag) -> Option<Line> {
+    let place = diag.place.as_ref()?;
+    Some((Arc::as_ptr(&place.source), place.source.line_index(place.span.start)))
 }
 
-/// By line within each file; files stay in the order in which they were read.
-fn sort(diags: &mut [Diag]) {
-    let mut order: Vec<*const Source> = Vec::new();
-    for diag in diags.iter() {
-        if let Some(place) = &diag.place
-            && !order.contains(&std::sync::Arc::as_ptr(&place.source))
-        {
-            order.push(std::sync::Arc::as_ptr(&place.source));
-        }
+/// By line within each file; files stay in the order in which they first appear.
+pub fn sort(diags: &mut [Diag]) {
+    let mut order: HashMap<*const Source, usize> = HashMap::new();
+    for place in diags.iter().filter_map(|diag| diag.place.as_ref()) {
+        let next = order.len();
+        order.entry(Arc::as_ptr(&place.source)).or_insert(next);
     }
     diags.sort_by_key(|diag| {
-        diag.place.as_ref().map(|place| {
-            let file = order.iter().position(|source| *source == std::sync::Arc::as_ptr(&place.source));
-            (file, place.span.start)
-        })
+        diag.place.as_ref().map(|place| (order.get(&Arc::as_ptr(&place.source)).copied(), place.span.start))
     });
 }
 
 /// Folders become their files; a file named twice is read once.
 fn expand(paths: &[PathBuf], diags: &mut Vec<Diag>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut seen: HashSet<PathBuf> = HashSet::new();
     for path in paths {
         let found = if path.is_dir() {
             match toml_files(path) {
@@ -117,8 +138,7 @@ fn expand(paths: &[PathBuf], diags: &mut Vec<Diag>) -> Vec<PathBuf> {
         };
         for file in found {
             let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
-            if !seen.contains(&canonical) {
-                seen.push(canonical);
+            if seen.insert(canonical) {
                 files.push(file);
             }
         }

@@ -1,11 +1,11 @@
 //! Tables → drafts, and what only several files together can get wrong: names given twice, names of nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::probe::{Defaults, ProbeDraft};
 use super::target_draft::TargetDraft;
-use super::telling::{self, AlertDraft, ReceiverDraft, Telling};
-use crate::config::{Diag, Field, Place, Reading, Section, Source, Table, suggest};
+use super::telling::Telling;
+use crate::config::{Diag, Place, Reading, Section, Source, Table, suggest};
 
 /// Everything that was read, variables unresolved.
 #[derive(Clone, Debug, Default)]
@@ -33,21 +33,7 @@ impl Draft {
         for section in file.sections("probe", "`[[probe]]`") {
             self.probes.extend(ProbeDraft::parse(section, &defaults));
         }
-        for section in file.sections("alert", "`[[alert]]`") {
-            self.telling.alerts.extend(telling::alert(section));
-        }
-        for (key, field) in file.section("notify").iter().flat_map(Section::entries) {
-            let what = format!("`[notify.{}]`", key.name);
-            self.telling.notifiers.extend(telling::receiver(field, &what, Some((&key.name, &key.place))));
-        }
-        let pushes = file.field("push").and_then(|field| field.items("an array of tables: write `[[push]]`"));
-        for field in pushes.into_iter().flatten() {
-            let field = Field::new(field.node, "push", reading);
-            self.telling.pushes.extend(telling::receiver(field, "`[[push]]`", None));
-        }
-        let _ = reading.take_unset();
-        // The wire log of `watch`.
-        let _ = file.section("log");
+        self.telling.read(&file);
         file.finish();
     }
 
@@ -57,14 +43,17 @@ impl Draft {
         let mut diags = Vec::new();
         twice("target", self.targets.iter().map(|target| (target.name.as_str(), &target.place)), &mut diags);
         twice("probe", self.probes.iter().map(|probe| (probe.name.as_str(), &probe.place)), &mut diags);
-        let alert = |alert: &'_ AlertDraft| -> (String, Place) { (alert.name.clone(), alert.place.clone()) };
-        let alerts: Vec<(String, Place)> = self.telling.alerts.iter().map(alert).collect();
-        twice("alert", alerts.iter().map(|(name, place)| (name.as_str(), place)), &mut diags);
-        let notifier = |notifier: &'_ ReceiverDraft| (notifier.name.clone(), notifier.place.clone());
-        let notifiers: Vec<(String, Place)> = self.telling.notifiers.iter().map(notifier).collect();
-        twice("notifier", notifiers.iter().map(|(name, place)| (name.as_str(), place)), &mut diags);
-        let targets: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
-        let probes: Vec<&str> = self.probes.iter().map(|probe| probe.name.as_str()).collect();
+        let alerts = self.telling.alerts.iter();
+        twice("alert", alerts.map(|alert| (alert.name.as_str(), &alert.place)), &mut diags);
+        let notifiers = self.telling.notifiers.iter();
+        twice("notifier", notifiers.map(|notifier| (notifier.name.as_str(), &notifier.place)), &mut diags);
+        for pair in self.telling.logs.windows(2) {
+            let [first, again] = pair else { continue };
+            let diag = Diag::error(&again.place, "`[log]` is defined twice").label("again here");
+            diags.push(diag.also(&first.place, "first here").help("there is one log for all files that are read"));
+        }
+        let targets: HashSet<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let probes: HashSet<&str> = self.probes.iter().map(|probe| probe.name.as_str()).collect();
         for probe in &self.probes {
             unknown("target", &probe.targets, &targets, &mut diags);
         }
@@ -72,7 +61,7 @@ impl Draft {
             unknown("target", &alert.targets, &targets, &mut diags);
             unknown("probe", &alert.probes, &probes, &mut diags);
         }
-        diags.extend(telling::unknown_notifiers(&self.telling));
+        diags.extend(self.telling.unknown_notifiers());
         diags
     }
 }
@@ -95,11 +84,13 @@ fn twice<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, diag
 }
 
 /// Names of nothing.
-fn unknown(what: &str, named: &[(String, Place)], known: &[&str], diags: &mut Vec<Diag>) {
+fn unknown(what: &str, named: &[(String, Place)], known: &HashSet<&str>, diags: &mut Vec<Diag>) {
     for (name, place) in named {
-        if name != "*" && !known.contains(&name.as_str()) {
-            let help = suggest::sentence(name, known.iter().copied())
-                .unwrap_or_else(|| format!("the files that were read define no {what}"));
+        if name != "*" && !known.contains(name.as_str()) {
+            let mut known: Vec<&str> = known.iter().copied().collect();
+            known.sort_unstable();
+            let help =
+                suggest::sentence(name, known).unwrap_or_else(|| format!("the files that were read define no {what}"));
             diags.push(Diag::error(place, format!("there is no {what} `{name}`")).help(help));
         }
     }

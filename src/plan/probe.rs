@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::step::{self, Step};
+use super::advice;
+use super::step::{self, Save, Step};
 use super::target_draft::check_name;
+use super::when;
 use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
 use crate::config::{Diag, Key, Place, Section};
 
@@ -14,10 +16,10 @@ const RETRIES_MAX: u64 = 100;
 /// `[defaults]` of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    timeout: Option<Duration>,
+    timeout: Option<(Duration, Place)>,
     /// Of targets.
     pub startup_timeout: Option<Duration>,
-    when: When,
+    when: Option<(When, Place)>,
     retries: Option<u32>,
     session: Option<SessionChoice>,
     findings: Option<Effect>,
@@ -28,9 +30,9 @@ impl Defaults {
     #[must_use]
     pub fn parse(section: Section<'_>) -> Self {
         let defaults = Self {
-            timeout: section.duration("timeout"),
+            timeout: timeout(&section),
             startup_timeout: section.duration("startup_timeout"),
-            when: when(&section).unwrap_or_default(),
+            when: when::parse(&section),
             retries: retries(&section),
             session: session(&section),
             findings: section.one_of("findings", EFFECTS),
@@ -63,6 +65,17 @@ pub struct ProbeDraft {
     pub when: When,
     /// Variables that are missing; mistakes only when it is selected.
     pub unset: Vec<Diag>,
+    /// Where its times were written.
+    pub places: ProbePlaces,
+}
+
+/// Where the times of a probe were written: in it, or in the `[defaults]` of its file.
+#[derive(Clone, Debug, Default)]
+pub struct ProbePlaces {
+    /// `timeout`.
+    pub timeout: Option<Place>,
+    /// `every` or `cron`.
+    pub every: Option<Place>,
 }
 
 impl ProbeDraft {
@@ -83,18 +96,24 @@ impl ProbeDraft {
         let sections = section.sections("step", "`[[probe.step]]`");
         let has_steps = section.has("step");
         let steps: Vec<Step> = sections.into_iter().filter_map(|section| step::parse(section, &mut saved)).collect();
+        Save::advise(&saved, reading);
+        let (timeout, timeout_place) = timeout(&section).or_else(|| defaults.timeout.clone()).unzip();
+        let (when, every_place) = when::parse(&section).or_else(|| defaults.when.clone()).unzip();
         let draft = Self {
             name: name.unwrap_or_default(),
             place,
             targets,
-            timeout: section.duration("timeout").or(defaults.timeout).unwrap_or(TIMEOUT),
+            timeout: timeout.unwrap_or(TIMEOUT),
             retries: retries(&section).or(defaults.retries).unwrap_or_default(),
             session: session(&section).or(defaults.session).unwrap_or_default(),
             steps: if has_steps { Steps::Given(steps) } else { Steps::Lists },
             findings: findings(&section, defaults.findings.unwrap_or_default()),
-            when: when(&section).unwrap_or_else(|| defaults.when.clone()),
+            when: when.unwrap_or_default(),
             unset: Vec::new(),
+            places: ProbePlaces { timeout: timeout_place, every: every_place },
         };
+        let retries = section.field("retries").map(|field| field.place().clone());
+        advice::of_probe(&draft, retries.as_ref(), reading);
         section.finish();
         let unset = reading.take_unset();
         (!draft.name.is_empty()).then_some(Self { unset, ..draft })
@@ -125,6 +144,11 @@ fn targets(section: &Section<'_>) -> Vec<(String, Place)> {
     kept
 }
 
+fn timeout(section: &Section<'_>) -> Option<(Duration, Place)> {
+    let field = section.field("timeout")?;
+    Some((field.positive_duration()?, field.place().clone()))
+}
+
 fn retries(section: &Section<'_>) -> Option<u32> {
     let count = section.count("retries")?;
     if count > RETRIES_MAX {
@@ -135,38 +159,6 @@ fn retries(section: &Section<'_>) -> Option<u32> {
 
 fn session(section: &Section<'_>) -> Option<SessionChoice> {
     section.one_of("session", &[("fresh", SessionChoice::Fresh), ("reuse", SessionChoice::Reuse)])
-}
-
-fn when(section: &Section<'_>) -> Option<When> {
-    let every = section.duration("every");
-    let cron = section.string("cron");
-    let timezone = section.string("timezone");
-    if section.has("every") && section.has("cron") {
-        section.wrong("cron", "a probe has `every` or `cron`, not both");
-    }
-    if section.has("timezone") && !section.has("cron") {
-        section.wrong("timezone", "`timezone` goes with `cron`");
-    }
-    if let Some(zone) = &timezone
-        && jiff::tz::TimeZone::get(zone).is_err()
-    {
-        section
-            .wrong("timezone", format!("`{zone}` is no time zone"))
-            .help("write an IANA name such as \"Europe/Berlin\"");
-    }
-    if let Some(expression) = &cron
-        && expression.split_whitespace().count() != 5
-        && !expression.starts_with('@')
-    {
-        section
-            .wrong("cron", format!("{expression:?} is no cron expression"))
-            .help("write five fields: minute, hour, day of month, month, day of week");
-    }
-    match (every, cron) {
-        (_, Some(expression)) => Some(When::Cron { expression, timezone }),
-        (Some(every), None) => Some(When::Every(every)),
-        (None, None) => None,
-    }
 }
 
 /// `"fail"`, or a table of ids.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::advice;
 use crate::check::path::Path;
 use crate::check::{self, Expectation};
-use crate::config::{Diag, Environment, Field, Section, Template, suggest, text};
+use crate::config::{Diag, Environment, Field, Place, Reading, Section, Template, suggest, text};
 use crate::protocol::revision::method_anywhere;
 use crate::protocol::{Answers, REVISIONS};
 
@@ -20,6 +21,24 @@ pub enum OnFail {
     Fail,
     /// The probe is degraded and goes on.
     Degrade,
+}
+
+/// A value that a step saves, and whether a later step uses it.
+#[derive(Clone, Debug)]
+pub struct Save {
+    name: String,
+    place: Place,
+    used: bool,
+}
+
+impl Save {
+    /// Advises on what was saved for nobody.
+    pub fn advise(saved: &[Self], reading: &Reading<'_>) {
+        for save in saved.iter().filter(|save| !save.used) {
+            let used = saved.iter().filter(|other| other.used).map(|other| other.name.as_str());
+            advice::unused_save(&save.name, &save.place, used, reading);
+        }
+    }
 }
 
 /// One call and what is expected of it.
@@ -77,7 +96,7 @@ impl Step {
 
 /// Reads one `[[probe.step]]`. `saved` holds what earlier steps save, and gets what this one does.
 #[must_use]
-pub fn parse(section: Section<'_>, saved: &mut Vec<String>) -> Option<Step> {
+pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
     let call = call(&section, saved);
     let checks: Arc<[Expectation]> = {
         let expect = section.field("expect").and_then(|field| field.table("`expect`"));
@@ -85,13 +104,13 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<String>) -> Option<Step> {
         // Without a method nothing can be said about what fits it.
         if call.is_some() { check::parse(expect.as_ref(), method).into() } else { Arc::new([]) }
     };
-    let step = Step {
+    let mut step = Step {
         name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
         method: call.as_ref().map(|call| call.method.clone()).unwrap_or_default(),
         params: call.as_ref().map_or_else(Template::object, |call| call.params.clone()),
         expects_error: checks.iter().any(|expectation| expectation.check.kind() == "error"),
         checks,
-        save: save(&section),
+        save: Vec::new(),
         allow_side_effects: section.bool("allow_side_effects").unwrap_or_default(),
         unlisted: section.bool("unlisted").unwrap_or_default(),
         idempotent: section.bool("idempotent").unwrap_or_default(),
@@ -107,7 +126,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<String>) -> Option<Step> {
             section.wrong(key, format!("`{key}` concerns tools, and `{}` calls none", step.method));
         }
     }
-    saved.extend(step.save.iter().map(|(name, _)| name.clone()));
+    step.save = save(&section, saved);
     section.finish();
     call.map(|_| step)
 }
@@ -118,7 +137,7 @@ struct Call {
     params: Template,
 }
 
-fn call(section: &Section<'_>, saved: &[String]) -> Option<Call> {
+fn call(section: &Section<'_>, saved: &mut [Save]) -> Option<Call> {
     const KINDS: [&str; 4] = ["method", "tool", "resource", "prompt"];
     let given: Vec<&'static str> = KINDS.into_iter().filter(|key| section.has(key)).collect();
     let (params, arguments) = (section.field("params"), section.field("arguments"));
@@ -229,23 +248,29 @@ fn misplaced(field: Field<'_>) {
     }
 }
 
-fn unknown_saves(field: Field<'_>, saved: &[String]) {
+fn unknown_saves(field: Field<'_>, saved: &mut [Save]) {
     let template = field.template();
-    for name in template.saved_names().into_iter().filter(|name| !saved.iter().any(|have| have == name)) {
-        let help = suggest::sentence(name, saved.iter().map(String::as_str));
+    for name in template.saved_names() {
+        // A name that was saved twice is what was saved last.
+        if let Some(save) = saved.iter_mut().rev().find(|save| save.name == name) {
+            save.used = true;
+            continue;
+        }
+        let help = suggest::sentence(name, saved.iter().map(|save| save.name.as_str()));
         field
             .wrong(format!("no earlier step saves `{name}`"))
             .maybe_help(help.or_else(|| Some(format!("write `save.{name} = \"$.path\"` in an earlier step"))));
     }
 }
 
-fn save(section: &Section<'_>) -> Vec<(String, Path)> {
+fn save(section: &Section<'_>, saved: &mut Vec<Save>) -> Vec<(String, Path)> {
     let mut saves = Vec::new();
     for (key, value) in section.section("save").iter().flat_map(Section::entries) {
         if !text::is_name(&key.name) {
             let diag = Diag::error(&key.place, format!("{:?} cannot name a saved value", key.name));
             section.reading().report(diag.help("a name is letters, digits and `_`"));
         }
+        saved.push(Save { name: key.name.clone(), place: key.place.clone(), used: false });
         match value.string().map(|path| Path::parse(&path)) {
             Some(Ok(path)) => saves.push((key.name.clone(), path)),
             Some(Err(why)) => drop(value.wrong(why)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::STARTUP_TIMEOUT;
+use super::advice::{launcher, secrets};
 use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 use crate::base::secret::Secret;
 use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, suggest};
@@ -40,7 +41,8 @@ pub struct TargetDraft {
     env: Vec<(Key, Text)>,
     cwd: Option<Text>,
     inherit_env: Inherit,
-    startup_timeout: Duration,
+    /// Spawn or connect, detection and handshake.
+    pub startup_timeout: Duration,
     restart: Option<Vec<Text>>,
     server_id: Option<String>,
     written: String,
@@ -112,6 +114,7 @@ impl TargetDraft {
         let section = field.table(&format!("`[target.{}]`", key.name))?;
         let endpoint = endpoint(&section, key);
         let start = section.texts("start");
+        of_argv(start.as_deref().unwrap_or_default(), reading);
         let over_http = matches!(endpoint, Some(DraftEndpoint::Url(_)) | None);
         let tls = section.section("tls");
         let path = |key| tls.as_ref().and_then(|tls| tls.text(key));
@@ -210,6 +213,12 @@ impl TargetDraft {
     /// Variables that it hands to its own child.
     pub fn env_variables(&self) -> impl Iterator<Item = &str> {
         self.env.iter().flat_map(|(_, text)| text.variables())
+    }
+
+    /// Whether `watch` can restart it: by its own command, or because `watch` holds its process.
+    #[must_use]
+    pub fn can_restart(&self) -> bool {
+        self.restart.is_some() || self.start.is_some() || matches!(self.endpoint, Some(DraftEndpoint::Command(_)))
     }
 
     /// Resolves every variable. `secrets` collects the values to mask; `hidden` are the variables that no child of
@@ -398,6 +407,7 @@ fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
             if let Some(Err(why)) = text.literal().map(check_url) {
                 url.wrong(why);
             }
+            secrets::warn_url(&text, url.reading());
             Some(DraftEndpoint::Url(text))
         }
         (None, Some(command)) => {
@@ -412,6 +422,7 @@ fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
             if argv.first().is_none_or(|program| program.literal() == Some("")) {
                 command.wrong("`command` names no program");
             }
+            of_argv(&argv, command.reading());
             Some(DraftEndpoint::Command(argv))
         }
         (Some(_), Some(_)) => {
@@ -427,6 +438,11 @@ fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
             None
         }
     }
+}
+
+fn of_argv(argv: &[Text], reading: &Reading<'_>) {
+    launcher::advise(argv, reading);
+    secrets::warn_argv(argv, reading);
 }
 
 fn protocol(section: &Section<'_>) -> Pin {
@@ -448,7 +464,7 @@ fn headers(section: &Section<'_>) -> Vec<(Key, Text)> {
         }
         let Some(text) = value.text() else { continue };
         if SECRET_HEADERS.contains(&key.name.to_ascii_lowercase().as_str()) {
-            warn_literal(&text, &key.name, section.reading());
+            secrets::warn(&text, &key.name, section.reading());
         }
         headers.push((key.clone(), text));
     }
@@ -462,17 +478,8 @@ fn bearer(section: &Section<'_>) -> Option<Text> {
         auth.wrong("", "`auth` says nothing").help("write `auth = { bearer = \"${TOKEN}\" }`");
     }
     auth.finish();
-    warn_literal(bearer.as_ref()?, "bearer", section.reading());
+    secrets::warn(bearer.as_ref()?, "bearer", section.reading());
     bearer
-}
-
-fn warn_literal(text: &Text, key: &str, reading: &Reading<'_>) {
-    if !text.reads_machine() {
-        reading.report(
-            Diag::warning(&text.place, format!("the secret `{key}` is written into the file"))
-                .help("files are shared: write `${VAR}` or `${file:path}`"),
-        );
-    }
 }
 
 fn env(section: &Section<'_>) -> Vec<(Key, Text)> {
@@ -481,7 +488,9 @@ fn env(section: &Section<'_>) -> Vec<(Key, Text)> {
         if key.name.is_empty() || key.name.contains(['=', '\0']) {
             section.reading().report(Diag::error(&key.place, format!("{:?} is no name of a variable", key.name)));
         }
-        env.extend(value.text().map(|text| (key.clone(), text)));
+        let Some(text) = value.text() else { continue };
+        secrets::warn_env(key, &text, section.reading());
+        env.push((key.clone(), text));
     }
     env
 }

@@ -59,6 +59,14 @@ Examples:
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
+pub(super) const VALIDATE: &str = "\
+Examples:
+  mcp-probe validate                         ./mcp-probe.toml, ./probes/*.toml
+  mcp-probe validate probes/ more.toml       folders and files are one plan
+  mcp-probe validate --env-required          also: is every variable set here?
+  mcp-probe validate --deny-warnings         for CI
+  mcp-probe validate --jq '.diagnostics[] | .file + \":\" + .message'";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   mcp-probe completions zsh > ~/.zfunc/_mcp-probe

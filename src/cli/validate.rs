@@ -1,0 +1,186 @@
+//! `mcp-probe validate`: all mistakes in probe files at once, then what will disappoint, or one line about what was
+//! found. It reads the files and those that `${file:…}` names; it starts nothing and connects nowhere.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::ValidateArgs;
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::jq::Jq;
+use super::output;
+use super::terminal::Terminal;
+use crate::base::sanitize;
+use crate::config::{Diag, Place, Severity, render};
+use crate::files::{Examined, Machine, default_paths, examine, probe_files};
+use crate::plan::Steps;
+
+/// The version of the JSON document.
+const SCHEMA: &str = "mcp-probe/validate/1";
+
+/// Everything there is to say of some files.
+struct Findings {
+    examined: Examined,
+    /// By file and line.
+    mistakes: Vec<Diag>,
+    /// By file and line.
+    warnings: Vec<Diag>,
+}
+
+/// Validates, tells, gives the exit code.
+///
+/// # Errors
+/// When there is nothing to validate, the filter of `--jq` is wrong, or stdout cannot be written.
+pub fn run(validate: &ValidateArgs) -> Result<Code, Complaint> {
+    let jq = validate.output.jq.as_deref().map(Jq::compile).transpose()?;
+    let found = validate.paths.is_empty();
+    let paths = if found { default_paths(Path::new(".")) } else { validate.paths.clone() };
+    if paths.is_empty() {
+        return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+            .hint("name a probe file or a folder of them: mcp-probe validate probes/"));
+    }
+    let findings = findings(examine(&paths, found, &Machine), validate.env_required);
+    let wrong = !findings.mistakes.is_empty() || (validate.deny_warnings && !findings.warnings.is_empty());
+    let code = if wrong { Code::Usage } else { Code::Healthy };
+    if validate.output.json || jq.is_some() {
+        output::say_json(&document(&findings), jq.as_ref(), &Terminal::stdout(validate.output.color).look)?;
+        return Ok(code);
+    }
+    let look = Terminal::stderr(validate.output.color).look;
+    let shown = |diags: &[Diag]| render(diags, look.colour, look.width.map(usize::from));
+    let mut text = shown(&findings.mistakes);
+    if !findings.warnings.is_empty() && (!validate.quiet || validate.deny_warnings) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&shown(&findings.warnings));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    output::say(&text, true)?;
+    if wrong {
+        return Err(Complaint::new(code, said(&findings)));
+    }
+    if !validate.quiet {
+        output::say(&format!("{}: {}\n", said(&findings), inventory(&findings.examined)), false)?;
+    }
+    Ok(code)
+}
+
+/// Sorts what is a mistake from what is a warning. What this machine lacks is a mistake where it is required.
+fn findings(mut examined: Examined, env_required: bool) -> Findings {
+    let mut diags = std::mem::take(&mut examined.diags);
+    for diag in examined.draft.lacking(&Machine) {
+        diags.push(if diag.unset && !env_required { diag.softened() } else { diag });
+    }
+    diags.append(&mut examined.advice);
+    probe_files::sort(&mut diags);
+    let (mistakes, warnings) = diags.into_iter().partition(|diag| diag.severity == Severity::Error);
+    Findings { examined, mistakes, warnings }
+}
+
+/// `2 mistakes, 1 warning`, `no mistakes`.
+fn said(findings: &Findings) -> String {
+    let mistakes = match findings.mistakes.len() {
+        0 => "no mistakes".to_owned(),
+        count => counted(count, "mistake"),
+    };
+    match findings.warnings.len() {
+        0 => mistakes,
+        count => format!("{mistakes}, {}", counted(count, "warning")),
+    }
+}
+
+/// What was found, without what there is none of.
+fn inventory(examined: &Examined) -> String {
+    let parts: Vec<String> = counts(examined)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| counted(count, name))
+        .collect();
+    parts.join(", ")
+}
+
+/// What there is of each kind, under its singular.
+fn counts(examined: &Examined) -> [(&'static str, usize); 7] {
+    let draft = &examined.draft;
+    let steps = |steps: &Steps| match steps {
+        Steps::Lists => 0,
+        Steps::Given(steps) => steps.len(),
+    };
+    [
+        ("file", examined.files.len()),
+        ("target", draft.targets.len()),
+        ("probe", draft.probes.len()),
+        ("step", draft.probes.iter().map(|probe| steps(&probe.steps)).sum()),
+        ("alert", draft.telling.alerts.len()),
+        ("notifier", draft.telling.notifiers.len()),
+        ("push", draft.telling.pushes.len()),
+    ]
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let ending = match noun {
+        _ if count == 1 => "",
+        "push" => "es",
+        _ => "s",
+    };
+    format!("{count} {noun}{ending}")
+}
+
+fn document(findings: &Findings) -> Value {
+    let examined = &findings.examined;
+    let mut summary = serde_json::Map::new();
+    for (name, count) in counts(examined) {
+        summary.insert(if name == "push" { "pushes".to_owned() } else { format!("{name}s") }, count.into());
+    }
+    summary.insert("mistakes".to_owned(), findings.mistakes.len().into());
+    summary.insert("warnings".to_owned(), findings.warnings.len().into());
+    let files: Vec<String> = examined.files.iter().map(|file| file.display().to_string()).collect();
+    let diagnostics: Vec<Value> = findings.mistakes.iter().chain(&findings.warnings).map(diagnostic).collect();
+    json!({ "schema": SCHEMA, "summary": summary, "files": files, "diagnostics": diagnostics })
+}
+
+fn diagnostic(diag: &Diag) -> Value {
+    let mut object = serde_json::Map::new();
+    object.insert("severity".to_owned(), diag.severity.name().into());
+    object.insert("message".to_owned(), safe(&diag.message).into());
+    if let Some(place) = &diag.place {
+        object.append(&mut located(place));
+    }
+    if !diag.label.is_empty() {
+        object.insert("label".to_owned(), safe(&diag.label).into());
+    }
+    if let Some(help) = &diag.help {
+        object.insert("help".to_owned(), safe(help).into());
+    }
+    if !diag.others.is_empty() {
+        let related = diag.others.iter().map(|(place, label)| {
+            let mut other = located(place);
+            other.insert("label".to_owned(), safe(label).into());
+            Value::Object(other)
+        });
+        object.insert("related".to_owned(), related.collect());
+    }
+    Value::Object(object)
+}
+
+/// The place as editors count: lines and columns from 1, columns in characters, the end excluded.
+fn located(place: &Place) -> serde_json::Map<String, Value> {
+    let (line, column) = place.line_column();
+    let end = Place::new(&place.source, place.span.end..place.span.end);
+    let (end_line, end_column) = end.line_column();
+    let mut object = serde_json::Map::new();
+    object.insert("file".to_owned(), place.source.name.as_str().into());
+    for (name, value) in [("line", line), ("column", column), ("end_line", end_line), ("end_column", end_column)] {
+        object.insert(name.to_owned(), value.into());
+    }
+    object
+}
+
+/// Texts that may quote a file: no control characters, as people see them.
+fn safe(text: &str) -> String {
+    sanitize::printable(text).into_owned()
+}

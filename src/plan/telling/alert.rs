@@ -1,0 +1,200 @@
+//! `[[alert]]`: a condition over the runs of probes on targets, and whom it tells.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::condition::{self, Condition, Wrong};
+use crate::config::{Diag, Field, Key, Place, Section};
+
+/// How urgent an alert is: the words that pagers and Alertmanager know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// For the record.
+    Info,
+    /// Within the day.
+    Warning,
+    /// Soon.
+    #[default]
+    Error,
+    /// Now.
+    Critical,
+}
+
+impl Urgency {
+    /// The words in files.
+    pub const WORDS: &[(&str, Self)] =
+        &[("info", Self::Info), ("warning", Self::Warning), ("error", Self::Error), ("critical", Self::Critical)];
+}
+
+/// One `[[alert]]`.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
+pub struct AlertDraft {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// When it fires, with the place of that key.
+    pub condition: Option<(Condition, Place)>,
+    /// How far back a rate or a percentile looks.
+    pub window: Option<(Duration, Place)>,
+    /// In which time failures in a row must happen.
+    pub within: Option<(Duration, Place)>,
+    /// How long the condition must hold (`for`).
+    pub lasting: Option<Duration>,
+    /// Fewer results than these fire nothing.
+    pub min_samples: Option<(u64, Place)>,
+    /// How urgent it is.
+    pub severity: Urgency,
+    /// Labels that a target must have.
+    pub labels: BTreeMap<String, String>,
+    /// Whether the server is restarted, with the place of the key.
+    pub restart: Option<Place>,
+    /// Whether the end is told, too.
+    pub resolved: bool,
+    /// The notifiers it tells, with the places of their names.
+    pub notify: Vec<(String, Place)>,
+    /// Names of probes it looks at; empty for all.
+    pub probes: Vec<(String, Place)>,
+    /// Names of targets it looks at; empty for all.
+    pub targets: Vec<(String, Place)>,
+    /// Where the labels are written.
+    pub labels_place: Option<Place>,
+    /// Variables that are missing.
+    pub(super) unset: Vec<Diag>,
+}
+
+impl AlertDraft {
+    /// Reads the table.
+    #[must_use]
+    pub fn parse(section: Section<'_>) -> Option<Self> {
+        let reading = section.reading();
+        reading.report_all(reading.take_unset());
+        let name = section.string("name");
+        if !section.has("name") {
+            section.wrong("", "this alert has no `name`").help("write `name = \"too_many_errors\"`");
+        }
+        let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
+        if let Some(name) = &name {
+            super::super::target_draft::check_name(&Key { name: name.clone(), place: place.clone() }, "alert", reading);
+        }
+        let labels = section.section("labels");
+        let text = |(key, field): (&Key, Field<'_>)| Some((key.name.clone(), field.string()?));
+        let draft = Self {
+            name: name.unwrap_or_default(),
+            place,
+            condition: condition(&section),
+            window: time(&section, "window"),
+            within: time(&section, "within"),
+            lasting: section.duration("for"),
+            min_samples: min_samples(&section),
+            severity: section.one_of("severity", Urgency::WORDS).unwrap_or_default(),
+            labels: labels.iter().flat_map(Section::entries).filter_map(text).collect(),
+            labels_place: section.field("labels").map(|field| field.place().clone()),
+            restart: section
+                .field("restart")
+                .filter(|field| field.bool() == Some(true))
+                .map(|field| field.place().clone()),
+            resolved: section.bool("resolved").unwrap_or(true),
+            notify: names(&section, "notify"),
+            probes: names(&section, "probe"),
+            targets: names(&section, "target"),
+            unset: Vec::new(),
+        };
+        draft.check_times(&section);
+        section.finish();
+        let unset = reading.take_unset();
+        (!draft.name.is_empty()).then_some(Self { unset, ..draft })
+    }
+
+    /// Times and counts that the condition needs, or has no use for.
+    fn check_times(&self, section: &Section<'_>) {
+        let useless = |key: &'static str, why: &str, help: &str| {
+            if section.has(key) {
+                section.wrong(key, format!("`{key}` has no effect here: {why}")).help(help);
+            }
+        };
+        // Where the condition cannot be read, its key still says which of them it is.
+        if section.has("consecutive_failures") {
+            useless("window", "failures in a row are counted, not shared out", "the time for them is `within`");
+            useless("min_samples", "as many samples are needed as failures", "leave it out");
+        } else if section.has("error_rate") || section.has("latency") {
+            useless("within", "it goes with `consecutive_failures`", "the time that a rate looks back is `window`");
+            if !section.has("window") {
+                let key = if section.has("error_rate") { "error_rate" } else { "latency" };
+                section
+                    .wrong(key, format!("`{key}` needs a `window`"))
+                    .help("write `window = \"5m\"`: how far back it looks");
+            }
+        }
+    }
+}
+
+fn condition(section: &Section<'_>) -> Option<(Condition, Place)> {
+    const KEYS: [&str; 3] = ["error_rate", "latency", "consecutive_failures"];
+    const HELP: &str = "write one of `error_rate = \"> 5%\"`, `latency = \"p95 > 2s\"`, `consecutive_failures = 3`";
+    let given: Vec<&'static str> = KEYS.into_iter().filter(|key| section.has(key)).collect();
+    match given.as_slice() {
+        [] => drop(section.wrong("", "this alert has no condition").help(HELP)),
+        [_] => {}
+        [_, second, ..] => {
+            drop(section.wrong(second, "this alert has several conditions").help("an alert has one: write two alerts"))
+        }
+    }
+    // All that are given are read, so that every mistake is told.
+    let read = [
+        written(section.field("error_rate"), condition::error_rate),
+        written(section.field("latency"), condition::latency),
+        section.field("consecutive_failures").and_then(consecutive),
+    ];
+    read.into_iter().flatten().next()
+}
+
+fn written(field: Option<Field<'_>>, parse: fn(&str) -> Result<Condition, Wrong>) -> Option<(Condition, Place)> {
+    let field = field?;
+    match parse(&field.string()?) {
+        Ok(condition) => Some((condition, field.place().clone())),
+        Err((message, help)) => {
+            field.wrong(message).help(help);
+            None
+        }
+    }
+}
+
+fn consecutive(field: Field<'_>) -> Option<(Condition, Place)> {
+    let count = field.count()?;
+    if count == 0 {
+        field.wrong("`consecutive_failures` must be at least 1");
+        return None;
+    }
+    Some((Condition::ConsecutiveFailures(count), field.place().clone()))
+}
+
+fn min_samples(section: &Section<'_>) -> Option<(u64, Place)> {
+    let field = section.field("min_samples")?;
+    let count = field.count()?;
+    if count == 0 {
+        field.wrong("`min_samples` must be at least 1").help("without it, one failure alone never fires a rate");
+        return None;
+    }
+    Some((count, field.place().clone()))
+}
+
+fn time(section: &Section<'_>, key: &'static str) -> Option<(Duration, Place)> {
+    let field = section.field(key)?;
+    Some((field.positive_duration()?, field.place().clone()))
+}
+
+/// One name or several, each once.
+fn names(section: &Section<'_>, key: &'static str) -> Vec<(String, Place)> {
+    let mut kept: Vec<(String, Place)> = Vec::new();
+    for (name, place) in section.field(key).and_then(|field| field.one_or_more()).unwrap_or_default() {
+        if let Some((_, first)) = kept.iter().find(|(have, _)| *have == name) {
+            let diag = Diag::error(place, format!("`{name}` is named twice"));
+            section.reading().report(diag.label("again here").also(first, "first here"));
+        } else {
+            kept.push((name, place.clone()));
+        }
+    }
+    kept
+}

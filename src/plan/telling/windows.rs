@@ -1,0 +1,104 @@
+//! What an alert cannot do with what is there: nothing to look at, nothing to restart, a window that holds too few
+//! runs. How well it does what it can is the business of `watch`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::alert::AlertDraft;
+use super::condition::Condition;
+use crate::base::duration::written;
+use crate::config::Diag;
+use crate::plan::draft::Draft;
+use crate::plan::target_draft::TargetDraft;
+use crate::plan::{ProbeDraft, When};
+
+pub(super) fn advice(alerts: &[AlertDraft], draft: &Draft) -> Vec<Diag> {
+    let mut advice = Vec::new();
+    for alert in alerts {
+        let targets: Vec<&TargetDraft> = draft.targets.iter().filter(|target| looks_at(alert, target)).collect();
+        if let Some(place) = alert.labels_place.as_ref().filter(|_| targets.is_empty() && !alert.labels.is_empty()) {
+            advice.push(
+                Diag::warning(place, format!("no target has the labels of the alert `{}`", alert.name))
+                    .help("labels are written in `[target.NAME]`, as `labels = { env = \"prod\" }`"),
+            );
+            continue;
+        }
+        if alert.notify.is_empty() && alert.restart.is_none() {
+            advice.push(
+                Diag::warning(&alert.place, format!("the alert `{}` tells nobody", alert.name))
+                    .help("write `notify = [\"NAME\"]` for a `[notify.NAME]`"),
+            );
+        }
+        advice.extend(restart(alert, &targets));
+        let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        if let Some((probe, every)) = slowest(alert, draft, &names) {
+            advice.extend(times(alert, probe, every));
+        }
+    }
+    advice
+}
+
+fn looks_at(alert: &AlertDraft, target: &TargetDraft) -> bool {
+    let named = alert.targets.is_empty() || alert.targets.iter().any(|(name, _)| name == "*" || *name == target.name);
+    named && alert.labels.iter().all(|(name, value)| target.labels.get(name) == Some(value))
+}
+
+fn restart(alert: &AlertDraft, targets: &[&TargetDraft]) -> Option<Diag> {
+    let place = alert.restart.as_ref()?;
+    let cannot = targets.iter().find(|target| !target.can_restart())?;
+    let message = format!("the alert `{}` cannot restart `{}`", alert.name, cannot.name);
+    Some(
+        Diag::warning(place, message)
+            .help("write `restart = [\"program\", \"argument\"]` in its target; what `watch` starts itself needs none")
+            .also(&cannot.place, "a server that somebody else started"),
+    )
+}
+
+/// The probe that the alert looks at and that runs most rarely.
+fn slowest<'a>(alert: &AlertDraft, draft: &'a Draft, targets: &BTreeSet<&str>) -> Option<(&'a ProbeDraft, Duration)> {
+    let probes = draft.probes.iter().filter(|probe| {
+        let named = alert.probes.is_empty() || alert.probes.iter().any(|(name, _)| *name == probe.name);
+        named && probe.targets.iter().any(|(name, _)| name == "*" || targets.contains(name.as_str()))
+    });
+    let timed = probes.filter_map(|probe| match probe.when {
+        When::Every(every) => Some((probe, every)),
+        _ => None,
+    });
+    timed.max_by_key(|(_, every)| *every)
+}
+
+fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag> {
+    let interval = written(every);
+    let runs = |time: Duration| time.as_millis() / every.as_millis().max(1);
+    match alert.condition.as_ref()?.0 {
+        Condition::ConsecutiveFailures(count) => {
+            let (within, place) = alert.within.as_ref()?;
+            let needed = every.saturating_mul(u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX));
+            (needed > *within).then(|| {
+                let message = format!("{count} failures in a row do not fit into {}", written(*within));
+                Diag::warning(place, message).label("this alert can never fire").help(format!(
+                    "`{}` runs every {interval}: write at least \"{}\"",
+                    probe.name,
+                    written(needed)
+                ))
+            })
+        }
+        Condition::ErrorRate { .. } | Condition::Latency { .. } => {
+            let (window, place) = alert.window.as_ref()?;
+            let fit = runs(*window);
+            if fit == 0 {
+                let message = format!("a window of {} is shorter than the interval of {interval}", written(*window));
+                let help =
+                    format!("`{}` runs every {interval}: a window that often holds no run says nothing", probe.name);
+                return Some(Diag::warning(place, message).help(help));
+            }
+            let (samples, place) = alert.min_samples.as_ref()?;
+            (u128::from(*samples) > fit).then(|| {
+                let message = format!("a window of {} holds at most {fit} runs of `{}`", written(*window), probe.name);
+                Diag::warning(place, message)
+                    .label("this alert can never fire")
+                    .help(format!("`{}` runs every {interval}: lower `min_samples`, or widen `window`", probe.name))
+            })
+        }
+    }
+}
