@@ -73,9 +73,16 @@ impl Documents {
     /// # Errors
     /// The library's words about an address or a document that cannot be used.
     pub fn new(dialect: Dialect, documents: Vec<(String, Value)>) -> Result<Self, String> {
-        let mut builder = Registry::new().draft(dialect.draft()).retriever(Nowhere);
+        let mut builder = Registry::new().retriever(Nowhere);
         for (address, document) in documents {
-            builder = builder.add(address, document).map_err(|error| error.to_string())?;
+            let named = document.get("$schema").map(|named| named.as_str().and_then(Dialect::named));
+            // What names a dialect that is described by another document is left to the library.
+            builder = match named {
+                Some(None) => builder.add(address, document),
+                Some(Some(own)) => builder.add(address, own.draft().create_resource(document)),
+                None => builder.add(address, dialect.draft().create_resource(document)),
+            }
+            .map_err(|error| error.to_string())?;
         }
         builder.prepare().map(Self).map_err(|error| error.to_string())
     }
@@ -336,8 +343,11 @@ impl jsonschema::Retrieve for Nowhere {
 }
 
 fn build(schema: &Value, dialect: Option<Dialect>, how: Compile<'_>) -> Result<Validator, Unfit> {
-    let mut options =
-        jsonschema::options().should_validate_formats(how.formats).with_keyword(TICK, |_, _, _| Ok(Box::new(Tick)));
+    let mut options = jsonschema::options().with_keyword(TICK, |_, _, _| Ok(Box::new(Tick)));
+    // The newer dialects assert nothing by themselves, and can be described so that they do.
+    if how.formats || matches!(dialect, Some(Dialect::Draft4 | Dialect::Draft6 | Dialect::Draft7)) {
+        options = options.should_validate_formats(how.formats);
+    }
     options = match how.patterns {
         Patterns::Linear => options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX)),
         Patterns::Backtracking => options.with_pattern_options(

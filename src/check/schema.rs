@@ -58,9 +58,7 @@ fn read(field: Field<'_>) -> Option<(String, Value)> {
     let text = match field.document(&said) {
         Ok(text) => text,
         Err(why) => {
-            field
-                .wrong(format!("{name} cannot be read: {why}"))
-                .help("paths are relative to the file that says them");
+            field.wrong(format!("{name} cannot be read: {why}")).help("paths are relative to the file that says them");
             return None;
         }
     };

@@ -53,7 +53,9 @@ pub(super) async fn judge(checks: &Arc<[Expectation]>, case: &Arc<Case>) -> Judg
     let mut judgement = Judgement { checks: Vec::new(), findings: Vec::new() };
     for (index, expectation) in checks.iter().enumerate() {
         let (outcome, findings) = if costly(expectation) {
-            let told = apart.as_mut().and_then(|told| told.iter().position(|(at, _)| *at == index).map(|at| told.swap_remove(at).1));
+            let told = apart
+                .as_mut()
+                .and_then(|told| told.iter().position(|(at, _)| *at == index).map(|at| told.swap_remove(at).1));
             told.unwrap_or_else(|| (overdue(expectation), Vec::new()))
         } else {
             tell(expectation, case)

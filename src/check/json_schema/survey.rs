@@ -15,8 +15,7 @@ const DEPTH_MAX: usize = 96;
 const VALUES_MAX: usize = 100_000;
 
 /// Keywords whose value maps names to schemas.
-const MAPS: &[&str] =
-    &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+const MAPS: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 /// Keywords whose value holds no schema.
 const DATA: &[&str] = &["enum", "const", "default", "examples", "required", "dependentRequired", "$vocabulary", "type"];
 /// A pattern that matches nothing.
