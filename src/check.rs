@@ -8,24 +8,28 @@ pub mod error;
 pub mod http;
 pub mod is_error;
 pub mod json;
+pub mod json_schema;
 pub mod latency;
 pub mod lists;
 pub mod notifications;
 pub mod operators;
+pub mod output_schema;
 pub mod path;
 pub mod protocol;
+pub mod schema;
 pub mod server;
 pub mod size;
 pub mod text;
 pub mod tokens;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::base::sanitize;
 use crate::config::{Field, Place, Section, suggest};
-use crate::event::{CheckOutcome, CheckStatus, Reason};
+use crate::event::{CheckOutcome, CheckStatus, Finding, Reason};
 use crate::session::{Exchange, ServerFacts};
 
 /// Characters of evidence that a verdict quotes.
@@ -38,6 +42,22 @@ pub struct Evidence<'a> {
     pub facts: &'a ServerFacts,
     /// The call and what became of it.
     pub exchange: &'a Exchange,
+    /// What the server's list says of the tool that was called.
+    pub called: &'a Called,
+}
+
+/// What is known of the tool that was called.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Called {
+    /// The list was not read, or no tool was called.
+    #[default]
+    NotRead,
+    /// The list could not be read, and why.
+    Unreadable(String),
+    /// The list does not have it.
+    Unlisted,
+    /// Its definition.
+    Listed(Value),
 }
 
 /// What was expected, and what came. Texts of the server are raw and bounded.
@@ -78,7 +98,7 @@ pub enum Verdict {
     /// Could not be judged.
     Blocked(Judged),
     /// Says nothing about this reply, and why.
-    NotApplicable(&'static str),
+    NotApplicable(Cow<'static, str>),
 }
 
 impl Verdict {
@@ -124,6 +144,26 @@ pub trait Check: Send + Sync + std::fmt::Debug {
     /// The bound above which it fails a reply for being late.
     fn latency_max(&self) -> Option<Duration> {
         None
+    }
+
+    /// What it notices beside the verdict.
+    fn findings(&self, _: &Evidence<'_>) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Whether judging this may take long or go deep, so that it does not belong on the thread that reads the answers.
+    fn is_costly(&self, _: &Evidence<'_>) -> bool {
+        false
+    }
+
+    /// Whether it needs the definition of the tool that is called, even where nothing else does.
+    fn wants_tool(&self) -> bool {
+        false
+    }
+
+    /// Whether it asks for an answer of this HTTP status, which refuses the call.
+    fn asks_for_status(&self, _: u16) -> bool {
+        false
     }
 }
 
@@ -176,6 +216,8 @@ pub static KINDS: &[Kind] = &[
     latency::KIND,
     json::KIND,
     text::KIND,
+    schema::KIND,
+    output_schema::KIND,
     is_error::KIND,
     error::KIND,
     lists::TOOLS,
@@ -236,6 +278,11 @@ pub(crate) fn result_of<'a>(evidence: &Evidence<'a>, expected: impl FnOnce() -> 
             Err(Verdict::Blocked(Judged::new(expected(), format!("there is no reply: {}", quote(&fault.message)))))
         }
     }
+}
+
+/// What came, and how many violations there are besides.
+pub(crate) fn more(actual: &str, others: usize) -> String {
+    if others == 0 { actual.to_owned() } else { format!("{actual}; and {others} more") }
 }
 
 /// Raw text, bounded.

@@ -3,6 +3,7 @@
 
 pub mod adhoc;
 pub mod check;
+mod judging;
 mod latency;
 pub mod probe;
 pub mod reach;

@@ -130,6 +130,12 @@ impl Session {
         Ok(self.tools.as_deref().unwrap_or_default())
     }
 
+    /// The tools, where the list was read already.
+    #[must_use]
+    pub fn tools_read(&self) -> Option<&[Value]> {
+        self.tools.as_deref()
+    }
+
     /// Waits, and answers what the server asks meanwhile.
     pub async fn idle(&mut self, until: Instant) {
         self.line.idle(until).await;

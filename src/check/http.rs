@@ -79,4 +79,9 @@ impl Check for Http {
             },
         }
     }
+
+    fn asks_for_status(&self, status: u16) -> bool {
+        // What success meets as well (`{ lt = 500 }`) asks for no refusal.
+        matches!(self, Self::Status(operators) if operators.accept(&status.into()) && !operators.accept(&200.into()))
+    }
 }

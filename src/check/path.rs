@@ -58,6 +58,25 @@ impl Path {
     }
 }
 
+/// A member behind a path: bare where RFC 9535 lets a name stand so (section 2.5.1), else in brackets and quotes.
+#[must_use]
+pub fn member(name: &str) -> String {
+    let starts = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    let bare = name.starts_with(starts) && name.chars().all(|c| starts(c) || c.is_ascii_digit());
+    if bare {
+        return format!(".{name}");
+    }
+    let mut quoted = String::new();
+    for c in name.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    format!("['{quoted}']")
+}
+
 fn depth(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut deepest = 0;

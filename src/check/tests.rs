@@ -59,7 +59,7 @@ fn compile(method: &str, toml: &str) -> (Vec<Expectation>, Vec<String>) {
 fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
     let (checks, mistakes) = compile(&exchange.method, toml);
     assert!(mistakes.is_empty(), "{toml}: {mistakes:?}");
-    checks[0].judge(&Evidence { facts: &facts(), exchange })
+    checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead })
 }
 
 fn passes(exchange: &Exchange, toml: &str) {

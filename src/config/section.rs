@@ -249,6 +249,20 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The text of a document, at a path relative to the file that says it.
+    ///
+    /// # Errors
+    /// Why it could not be read, in words.
+    pub fn document(&self, said: &str) -> Result<String, String> {
+        self.reading.environment.document(&self.node.place.source.path(said))
+    }
+
+    /// Whether it is a string.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self.node.value, Value::Text(_))
+    }
+
     /// Whether it is a table.
     #[must_use]
     pub fn is_table(&self) -> bool {

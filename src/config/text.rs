@@ -23,6 +23,14 @@ pub trait Environment {
     /// # Errors
     /// Why it could not be read, in words.
     fn file(&self, path: &Path) -> Result<String, String>;
+
+    /// The text of a file that may be larger: a document that a probe file refers to.
+    ///
+    /// # Errors
+    /// Why it could not be read, in words.
+    fn document(&self, path: &Path) -> Result<String, String> {
+        self.file(path)
+    }
 }
 
 /// A string as it was written.

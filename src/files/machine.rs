@@ -7,6 +7,8 @@ use crate::config::Environment;
 
 /// A token is never larger, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+/// A schema is never larger, in bytes.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
 /// This machine: the environment of the process, and its files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +25,10 @@ impl Environment for Machine {
 
     fn file(&self, path: &Path) -> Result<String, String> {
         read_text(path, FILE_BYTES_MAX)
+    }
+
+    fn document(&self, path: &Path) -> Result<String, String> {
+        read_text(path, DOCUMENT_BYTES_MAX)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Revision {
     pub http: HttpRules,
     /// Whether a message may be an array of messages.
     pub batches: bool,
+    /// Whether tools declare an `outputSchema` and answer with `structuredContent`.
+    pub structured_output: bool,
     /// Members that every result must have.
     pub result_members: &'static [&'static str],
     /// Members that list, read and discover results must have besides.

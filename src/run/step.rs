@@ -1,12 +1,14 @@
 //! One step of a probe: may it be sent, what came, what is expected of it, what is kept of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::judging::{self, Case, Judgement};
 use super::verdict;
 use crate::base::sanitize::one_line;
-use crate::check::Evidence;
+use crate::check::Called;
 use crate::config::suggest;
 use crate::config::template::Saved;
 use crate::event::{Cause, CheckOutcome, CheckStatus, Finding, Reason, Status, StepOutcome};
@@ -32,19 +34,20 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         Err(name) => return Taken::skipped(step, &format!("it needs ${{save.{name}}}, which no step saved")),
     };
     let asked = Instant::now();
-    let permission = permission(session, step, deadline).await;
+    let permission = permission(session, step, &params, deadline).await;
     let aside = asked.elapsed();
-    let effects = match permission {
-        Ok(effects) => effects,
+    let (effects, called) = match permission {
+        Ok(permitted) => permitted,
         Err(cause) => return Taken { aside, ..Taken::refused(step, cause) },
     };
     let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
     let exchange = session.call(&call, deadline + aside).await;
-    let evidence = Evidence { facts: session.facts(), exchange: &exchange };
-    let mut checks: Vec<CheckOutcome> = step.checks.iter().map(|check| check.judge(&evidence)).collect();
-    let (mut status, mut cause) = judge(step, &exchange, &checks);
+    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called });
+    let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
+    let exchange = &case.exchange;
+    let (mut status, mut cause) = judge(step, exchange, &mut checks);
     if status != Status::Failed
-        && let Some(missed) = keep(step, &exchange, saved)
+        && let Some(missed) = keep(step, exchange, saved)
     {
         status = Status::Failed;
         cause = Some(Cause::new(Reason::Check, missed.clone()));
@@ -62,10 +65,10 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
     }
     Taken {
         had_effects: effects && !step.idempotent,
-        findings: exchange.findings.clone(),
+        findings: exchange.findings.iter().cloned().chain(findings).collect(),
         spent: exchange.total,
         aside,
-        outcome: outcome(&step.name, &exchange, status, cause, checks),
+        outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
 
@@ -86,15 +89,31 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
 }
 
 /// Whether a tool may be called: it is listed and declared read-only, or the step consents. Gives whether the call may
-/// have effects. The list is read once per session, outside all timings.
-async fn permission(session: &mut Session, step: &Step, deadline: Instant) -> Result<bool, Cause> {
+/// have effects, and what is known of the tool. The list is read once per session, outside all timings; where the step
+/// consents to all, only a check that asks for the tool's definition has it read, and a list that fails refuses nothing.
+async fn permission(
+    session: &mut Session,
+    step: &Step,
+    params: &Value,
+    deadline: Instant,
+) -> Result<(bool, Called), Cause> {
     if step.method != "tools/call" {
-        return Ok(false);
+        return Ok((false, Called::NotRead));
     }
+    let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
+    let listed = |tools: &[Value]| tools.iter().find(|tool| tool["name"] == name).cloned();
     if step.allow_side_effects && step.unlisted {
-        return Ok(true);
+        let called = if step.checks.iter().any(|expectation| expectation.check.wants_tool()) {
+            match session.tools(deadline).await {
+                Ok(tools) => listed(tools).map_or(Called::Unlisted, Called::Listed),
+                Err(fault) => Called::Unreadable(fault.cause().message),
+            }
+        } else {
+            let known = session.tools_read();
+            known.map_or(Called::NotRead, |tools| listed(tools).map_or(Called::Unlisted, Called::Listed))
+        };
+        return Ok((true, called));
     }
-    let name = step.tool().unwrap_or_default();
     let tools = session.tools(deadline).await.map_err(|fault| {
         let cause = fault.cause();
         Cause::new(
@@ -103,7 +122,7 @@ async fn permission(session: &mut Session, step: &Step, deadline: Instant) -> Re
         )
     })?;
     let names = || tools.iter().filter_map(|tool| tool.get("name")?.as_str());
-    let Some(tool) = tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some(name)) else {
+    let Some(tool) = listed(tools) else {
         if step.unlisted {
             return Err(consent(name, "it is not listed, so nothing says that it is read-only"));
         }
@@ -119,7 +138,7 @@ async fn permission(session: &mut Session, step: &Step, deadline: Instant) -> Re
     if !read_only && !step.allow_side_effects {
         return Err(consent(name, "the server does not declare it read-only"));
     }
-    Ok(!read_only)
+    Ok((!read_only, Called::Listed(tool)))
 }
 
 fn consent(name: &str, why: &str) -> Cause {
@@ -129,11 +148,20 @@ fn consent(name: &str, why: &str) -> Cause {
 
 /// The status of a call and the reason, in this order: no answer, a broken one, an error or `isError` nobody expected,
 /// a check that failed, one that could not be judged, one that warns.
-fn judge(step: &Step, exchange: &Exchange, checks: &[CheckOutcome]) -> (Status, Option<Cause>) {
+fn judge(step: &Step, exchange: &Exchange, checks: &mut [CheckOutcome]) -> (Status, Option<Cause>) {
+    let refusal = expected_refusal(step, exchange);
+    if let Some(status) = refusal {
+        // What holds by default needs a result, and the step asks for none.
+        for check in checks.iter_mut().filter(|check| check.place.is_none() && check.status == CheckStatus::Blocked) {
+            check.status = CheckStatus::Skipped;
+            check.actual = format!("the step expects HTTP {status}");
+        }
+    }
     let unexpected = match &exchange.reply {
+        Err(_) if refusal.is_some() => None,
         Err(fault) => Some(fault.cause()),
         Ok(reply) => match &reply.body {
-            Err(_) if step.expects_error => None,
+            Err(_) if step.expects_error || refusal.is_some() => None,
             Err(error) => Some(Cause::new(Reason::RpcError, verdict::rpc_error(&exchange.method, error))),
             Ok(result) => verdict::broken(&exchange.method, result).or_else(|| {
                 let refused =
@@ -160,6 +188,13 @@ fn judge(step: &Step, exchange: &Exchange, checks: &[CheckOutcome]) -> (Status, 
         Some(place) => told(place, Status::Degraded),
         None => (Status::Healthy, None),
     }
+}
+
+/// The HTTP status with which the call was refused, where the step asks for it.
+fn expected_refusal(step: &Step, exchange: &Exchange) -> Option<u16> {
+    let status = exchange.head.as_ref()?.status;
+    let refused = exchange.result().is_none() && status >= 300;
+    (refused && step.checks.iter().any(|expectation| expectation.check.asks_for_status(status))).then_some(status)
 }
 
 /// Keeps what the step saves; says what could not be found.

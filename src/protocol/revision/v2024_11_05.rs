@@ -10,6 +10,7 @@ pub(super) static REVISION: Revision = Revision {
     methods: METHODS,
     http: HttpRules { version_header: false, method_headers: false, sessions: false, polling: false },
     batches: false,
+    structured_output: false,
     result_members: &[],
     cacheable_members: &[],
 };

@@ -10,6 +10,7 @@ pub(super) static REVISION: Revision = Revision {
     methods: METHODS,
     http: HttpRules { version_header: false, method_headers: false, sessions: true, polling: false },
     batches: true,
+    structured_output: false,
     result_members: &[],
     cacheable_members: &[],
 };

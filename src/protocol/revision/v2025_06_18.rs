@@ -10,6 +10,7 @@ pub(super) static REVISION: Revision = Revision {
     methods: v2025_03_26::METHODS,
     http: HttpRules { version_header: true, method_headers: false, sessions: true, polling: false },
     batches: false,
+    structured_output: true,
     result_members: &[],
     cacheable_members: &[],
 };

@@ -11,6 +11,7 @@ pub(super) static REVISION: Revision = Revision {
     methods: METHODS,
     http: HttpRules { version_header: true, method_headers: true, sessions: false, polling: false },
     batches: false,
+    structured_output: true,
     result_members: &["resultType"],
     cacheable_members: &["ttlMs", "cacheScope"],
 };
