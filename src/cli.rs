@@ -22,6 +22,7 @@ pub mod progress;
 pub mod signals;
 pub mod targets;
 pub mod terminal;
+pub mod wait;
 pub mod words;
 
 use std::ffi::OsString;
@@ -98,6 +99,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Man(man) => man::run(&man)?,
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
+        Command::Wait(wait) => return wait::run(&wait),
         Command::Demo(demo) => return demo::main(*demo),
     };
     Ok(code.number())

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::verdict;
+use super::{pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Evidence;
 use crate::config::suggest;
@@ -23,6 +23,8 @@ pub(super) struct Taken {
     pub(super) spent: Duration,
     /// What reading the tools took, to learn whether the step may be sent: it counts for nothing.
     pub(super) aside: Duration,
+    /// How long the server asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Runs a step of the file.
@@ -65,6 +67,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         findings: exchange.findings.clone(),
         spent: exchange.total,
         aside,
+        retry_after: pause::asked_for(&exchange),
         outcome: outcome(&step.name, &exchange, status, cause, checks),
     }
 }
@@ -81,6 +84,7 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         findings: exchange.findings.clone(),
         spent: exchange.total,
         aside: Duration::ZERO,
+        retry_after: pause::asked_for(&exchange),
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }
@@ -222,6 +226,13 @@ impl Taken {
             response_bytes: 0,
             checks: Vec::new(),
         };
-        Self { outcome, had_effects: false, findings: Vec::new(), spent: Duration::ZERO, aside: Duration::ZERO }
+        Self {
+            outcome,
+            had_effects: false,
+            findings: Vec::new(),
+            spent: Duration::ZERO,
+            aside: Duration::ZERO,
+            retry_after: None,
+        }
     }
 }
