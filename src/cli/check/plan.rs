@@ -111,7 +111,7 @@ fn add(
         named,
         probes: choice.probes.to_vec(),
         targets: choice.selection.target.clone(),
-        labels: targets::labels(&choice.selection)?,
+        labels: targets::labels(choice.selection)?,
     };
     let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
         NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),

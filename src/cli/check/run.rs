@@ -48,7 +48,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let options = Options {
         jobs: usize::from(check.jobs.unwrap_or(JOBS)),
         repeat: check.repeat.unwrap_or(1),
-        fail_fast: check.fail_fast.then(|| match check.fail_on {
+        fail_fast: check.fail_fast.then_some(match check.fail_on {
             Some(FailOn::Degraded) => Status::Degraded,
             None => Status::Failed,
         }),

@@ -49,14 +49,14 @@ pub(in crate::run) async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) 
             let closing = refused.closing.take();
             let mut attempt = Attempt::refused(&refused, begun.elapsed());
             if let Some(closing) = closing {
-                attempt.closed(closing.finish(cx.grace).await);
+                attempt.closed(&closing.finish(cx.grace).await);
             }
             return attempt;
         }
     };
     let mut attempt = on_session(cx, &mut session, probe, None).await;
     attempt.duration = begun.elapsed();
-    attempt.closed(session.close(cx.grace).await);
+    attempt.closed(&session.close(cx.grace).await);
     attempt
 }
 
@@ -200,7 +200,7 @@ impl Attempt {
     }
 
     /// Adds what closing took and showed.
-    pub(in crate::run) fn closed(&mut self, ending: Ending) {
+    pub(in crate::run) fn closed(&mut self, ending: &Ending) {
         let call = self.phases.get(Phase::Call);
         self.phases = ending.phases;
         if let Some(call) = call {

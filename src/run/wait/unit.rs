@@ -173,7 +173,7 @@ impl<'a> Unit<'a> {
             self.let_go().await;
         }
         if !matches!(self.held, Held::Open(..))
-            && let Err(attempt) = self.open_stdio(probe, target, answers).await
+            && let Err(attempt) = Box::pin(self.open_stdio(probe, target, answers)).await
         {
             return Attempt { duration: begun.elapsed(), ..*attempt };
         }
@@ -186,7 +186,7 @@ impl<'a> Unit<'a> {
         if attempt.cause.as_ref().is_some_and(|cause| has_ended(cause.reason))
             && let Some(ending) = self.let_go().await
         {
-            attempt.closed(ending);
+            attempt.closed(&ending);
         }
         attempt
     }
@@ -227,7 +227,7 @@ impl<'a> Unit<'a> {
             Some(exchange) if !has_ended(refused.fault.reason) => {
                 self.held = Held::Refused(Box::new(closing), exchange.method);
             }
-            _ => attempt.closed(closing.finish(self.wait.cx.grace).await),
+            _ => attempt.closed(&closing.finish(self.wait.cx.grace).await),
         }
         attempt
     }
@@ -266,13 +266,13 @@ impl<'a> Unit<'a> {
             Ok(mut session) => {
                 let mut attempt = on_session(&wait.cx, &mut session, probe, Some(wait.options.until)).await;
                 attempt.duration = begun.elapsed();
-                attempt.closed(session.close(wait.cx.grace).await);
+                attempt.closed(&session.close(wait.cx.grace).await);
                 attempt
             }
             Err(mut refused) => {
                 let mut attempt = Attempt::refused(&refused, begun.elapsed());
                 if let Some(closing) = refused.closing.take() {
-                    attempt.closed(closing.finish(wait.cx.grace).await);
+                    attempt.closed(&closing.finish(wait.cx.grace).await);
                 }
                 if refused.fault.reason == Reason::Timeout {
                     self.opening_max = self.opening_max.saturating_mul(2);
