@@ -23,6 +23,7 @@ pub mod signals;
 pub mod targets;
 pub mod terminal;
 pub mod validate;
+pub mod wait;
 pub mod words;
 
 use std::ffi::OsString;
@@ -100,6 +101,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
         Command::Validate(validate) => validate::run(&validate)?,
+        Command::Wait(wait) => return wait::run(&wait),
         Command::Demo(demo) => return demo::main(*demo),
     };
     Ok(code.number())

@@ -390,7 +390,7 @@ pub struct AttemptOutcome {
     /// How it ended.
     pub status: Status,
     /// Why, where it is not healthy.
-    pub reason: Option<Reason>,
+    pub cause: Option<Cause>,
     /// From its start to its end.
     pub duration: Duration,
 }
@@ -404,6 +404,8 @@ pub struct ProbeOutcome {
     pub target: String,
     /// The target's labels.
     pub labels: BTreeMap<String, String>,
+    /// Which repetition it was, from 1, where everything was run several times.
+    pub repetition: Option<u32>,
     /// Wall time at the start.
     pub started_at: jiff::Timestamp,
     /// How it ended.
@@ -416,11 +418,11 @@ pub struct ProbeOutcome {
     pub server: Option<ServerIdentity>,
     /// What was spoken, where that was settled.
     pub protocol: Option<ProtocolUsed>,
-    /// All attempts together.
+    /// All attempts together, with the pauses between them; what the prober itself queued is no part of it.
     pub duration: Duration,
     /// Of the last attempt.
     pub phases: Phases,
-    /// Every attempt, in order.
+    /// Every attempt, in order; none where the probe was not run.
     pub attempts: Vec<AttemptOutcome>,
     /// Of the last attempt.
     pub steps: Vec<StepOutcome>,
@@ -428,6 +430,37 @@ pub struct ProbeOutcome {
     pub findings: Vec<Finding>,
     /// Children: what the process tree used, start and end included.
     pub usage: Option<Usage>,
+}
+
+impl ProbeOutcome {
+    /// A probe that was not run, and why: nothing is known of its target.
+    #[must_use]
+    pub fn not_run(name: &str, target: &str, labels: &BTreeMap<String, String>, cause: Cause) -> Self {
+        Self {
+            name: name.to_owned(),
+            target: target.to_owned(),
+            labels: labels.clone(),
+            repetition: None,
+            started_at: jiff::Timestamp::now(),
+            status: Status::Unknown,
+            cause: Some(cause),
+            connected: false,
+            server: None,
+            protocol: None,
+            duration: Duration::ZERO,
+            phases: Phases::default(),
+            attempts: Vec::new(),
+            steps: Vec::new(),
+            findings: Vec::new(),
+            usage: None,
+        }
+    }
+
+    /// Whether it was run at all.
+    #[must_use]
+    pub fn was_run(&self) -> bool {
+        !self.attempts.is_empty()
+    }
 }
 
 /// What a server's whole process tree used.

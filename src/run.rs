@@ -5,11 +5,13 @@ pub mod adhoc;
 pub mod check;
 mod judging;
 mod latency;
+mod pause;
 pub mod probe;
 pub mod reach;
 pub mod serve;
 mod step;
 pub mod verdict;
+pub mod wait;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

@@ -76,6 +76,20 @@ impl Session {
         negotiate::open(dial, opening, tap).await
     }
 
+    /// Tries a refused handshake again on the link that is still open. `method` is what was refused.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn again(
+        closing: Closing,
+        method: &str,
+        dial: &dyn Dial,
+        opening: &Opening,
+        tap: Tap,
+    ) -> Result<Self, Box<Refused>> {
+        negotiate::again(closing, method, dial, opening, tap).await
+    }
+
     /// What the server said of itself.
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
@@ -134,6 +148,11 @@ impl Session {
     #[must_use]
     pub fn tools_read(&self) -> Option<&[Value]> {
         self.tools.as_deref()
+    }
+
+    /// Lets the tools be read anew when they are needed next: a server may learn more of them.
+    pub fn forget_tools(&mut self) {
+        self.tools = None;
     }
 
     /// Waits, and answers what the server asks meanwhile.

@@ -2,7 +2,7 @@
 //! server; `words.rs`, `params.rs` and `connection.rs` turn what was typed into what is meant.
 
 mod foreign;
-mod help;
+pub(super) mod help;
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -72,6 +72,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Show all mistakes in probe files at once, and what will disappoint; touches nothing
     Validate(Box<ValidateArgs>),
+    /// Try until every probe is healthy or the time is over (CI, compose)
+    Wait(Box<super::wait::WaitArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -90,6 +92,7 @@ impl Command {
             Self::AdHoc(ad_hoc) => ad_hoc.output.color,
             Self::Check(check) => check.output.color,
             Self::Validate(validate) => validate.output.color,
+            Self::Wait(wait) => wait.output.color,
             Self::Explain(explain) => explain.color,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
@@ -288,12 +291,27 @@ pub struct CheckArgs {
     /// Probes to run at the same time
     #[arg(short = 'j', long, value_name = "N", help_heading = "Run", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Run everything so many times, one repetition after the other; every run is judged
+    #[arg(long, value_name = "N", help_heading = "Run", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: Option<u32>,
+    /// Further attempts after one that failed, whatever the files say
+    #[arg(long, value_name = "N", help_heading = "Run", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: Option<u32>,
+    /// Start no further probe once one has failed; those that run come to their end
+    #[arg(long, help_heading = "Run")]
+    pub fail_fast: bool,
     /// Treat this status as a failure, too
     #[arg(long, value_enum, value_name = "STATUS", help_heading = "Run")]
     pub fail_on: Option<FailOn>,
     /// Exit codes of this convention
     #[arg(long, value_enum, value_name = "STYLE", help_heading = "Run")]
     pub exit_style: Option<ExitStyle>,
+    /// Print every call that would be made, in order; start nothing and send nothing
+    #[arg(long, help_heading = "Run", conflicts_with_all = ["report", "trace"])]
+    pub dry_run: bool,
+    /// The JSON document through a jq filter; strings are printed bare
+    #[arg(long, value_name = "FILTER", help_heading = "Output")]
+    pub jq: Option<String>,
     /// A report, `table` or `json`, on stdout or in a file; may be repeated
     #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output", value_parser = report)]
     pub report: Vec<Report>,
@@ -507,6 +525,7 @@ fn refuse_options_as_program(command: &Command) -> Result<(), Complaint> {
     let program: Option<&OsStr> = match command {
         Command::AdHoc(ad_hoc) => ad_hoc.command.first().map(OsString::as_os_str),
         Command::Check(check) => check.command.first().map(OsString::as_os_str),
+        Command::Wait(wait) => wait.command.first().map(OsString::as_os_str),
         _ => None,
     };
     let Some(program) = program.map(OsStr::to_string_lossy).filter(|program| program.starts_with('-')) else {

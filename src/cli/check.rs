@@ -1,16 +1,19 @@
 //! `mcp-probe check`: where its reports go, and which code it ends with. Reading the files and running the probes
 //! is done by the modules below this one.
 
+pub mod dry_run;
+pub mod plan;
 pub mod run;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::args::{CheckArgs, ExitStyle, FailOn, Report, ReportFormat};
+use super::args::{CheckArgs, ExitStyle, FailOn, OutputOptions, Report, ReportFormat};
 use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::exit::{self, Code, Ending};
+use super::jq::{self, Jq};
 use super::output;
 use super::terminal::Terminal;
 use super::words::{self, Named};
@@ -21,7 +24,6 @@ use crate::report::render::value;
 use crate::report::{Look, table};
 
 /// Everything that was asked for, checked.
-#[derive(Clone, Debug)]
 pub struct Request {
     /// Files and targets that were named; none means the project's own files.
     pub named: Vec<Named>,
@@ -29,8 +31,19 @@ pub struct Request {
     pub connection: Connection,
     /// The format on stdout.
     pub stdout: ReportFormat,
+    /// What the document on stdout goes through.
+    pub jq: Option<Jq>,
     /// Reports into files.
     pub files: Vec<(ReportFormat, PathBuf)>,
+}
+
+/// What decides the exit code beside the outcomes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judging {
+    /// `--fail-on`.
+    pub fail_on: Option<FailOn>,
+    /// `--exit-style`.
+    pub exit_style: Option<ExitStyle>,
 }
 
 /// Checks what was typed.
@@ -40,9 +53,14 @@ pub struct Request {
 pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
     let named = words::targets(&check.words, &check.command)?;
     let connection = connection::connection(&check.connection, &named)?;
+    let jq = check.jq.as_deref().map(|filter| Jq::compile_for(filter, jq::OF_A_REPORT)).transpose()?;
     let mut on_stdout: Vec<ReportFormat> =
         check.report.iter().filter(|report| report.file.is_none()).map(|report| report.format).collect();
-    if check.output.json && !on_stdout.contains(&ReportFormat::Json) {
+    if jq.is_some() && !on_stdout.is_empty() {
+        return Err(Complaint::usage("`--jq` prints the filtered report on stdout, where `--report` puts a whole one")
+            .hint("give that report a file, such as --report json=report.json, or leave it out"));
+    }
+    if (check.output.json || jq.is_some()) && !on_stdout.contains(&ReportFormat::Json) {
         on_stdout.push(ReportFormat::Json);
     }
     if on_stdout.len() > 1 {
@@ -51,14 +69,14 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
     }
     let files =
         check.report.iter().filter_map(|Report { format, file }| file.clone().map(|file| (*format, file))).collect();
-    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(ReportFormat::Table), files })
+    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(ReportFormat::Table), jq, files })
 }
 
-/// Prints the report, writes the files, gives the exit code as the shell sees it. `undelivered` says that something
-/// that was required could not be told.
+/// Writes the files, prints the report, gives the exit code as the shell sees it. `undelivered` says that something
+/// that was required could not be told; it weighs less than what was found.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// When the filter fails on the report.
 pub fn tell(
     check: &CheckArgs,
     request: &Request,
@@ -66,20 +84,10 @@ pub fn tell(
     masker: &Masker,
     undelivered: bool,
 ) -> Result<u8, Complaint> {
-    let stdout = Terminal::stdout(check.output.color).look;
-    let stderr = Terminal::stderr(check.output.color).look;
-    match request.stdout {
-        ReportFormat::Json => output::say(&json_text(run, masker, &stdout)?, false)?,
-        ReportFormat::Table => {
-            let text = table_text(run, &stdout, &stderr, check.output.quiet);
-            output::say(&masker.mask(&text.stdout), false)?;
-            output::say(&masker.mask(&text.stderr), true)?;
-        }
-    }
     let mut undelivered = undelivered;
     for (format, path) in &request.files {
         let text = match format {
-            ReportFormat::Json => json_text(run, masker, &Look::PLAIN)?,
+            ReportFormat::Json => value::document(&document(run, masker)?, &Look::PLAIN),
             ReportFormat::Table => masker.mask(&table::rows(run, &Look::PLAIN)).into_owned(),
         };
         if let Err(error) = write_whole(path, text.as_bytes()) {
@@ -91,14 +99,51 @@ pub fn tell(
             .show(&Terminal::stderr(check.output.color));
         }
     }
-    Ok(code(check, run.probes, undelivered))
+    let printed = match request.stdout {
+        ReportFormat::Json => print_document(&document(run, masker)?, request.jq.as_ref(), &check.output),
+        ReportFormat::Table => {
+            let stdout = Terminal::stdout(check.output.color).look;
+            let stderr = Terminal::stderr(check.output.color).look;
+            let text = table_text(run, &stdout, &stderr, check.output.quiet);
+            let printed = output::say(&masker.mask(&text.stdout), false);
+            output::say(&masker.mask(&text.stderr), true).and(printed)
+        }
+    };
+    undelivered |= weighed(printed, &check.output)?;
+    let judging = Judging { fail_on: check.fail_on, exit_style: check.exit_style };
+    Ok(code(judging, run.probes, undelivered))
 }
 
-fn code(check: &CheckArgs, probes: &[ProbeOutcome], undelivered: bool) -> u8 {
+/// Prints a document, through a filter where there is one.
+///
+/// # Errors
+/// When stdout cannot be written, or the filter fails.
+pub fn print_document(document: &Value, jq: Option<&Jq>, output: &OutputOptions) -> Result<(), Complaint> {
+    output::say_json(document, jq, &Terminal::stdout(output.color).look)
+}
+
+/// Whether something could not be told, which is said; other complaints stay what they are.
+///
+/// # Errors
+/// With every other complaint.
+pub fn weighed(printed: Result<(), Complaint>, output: &OutputOptions) -> Result<bool, Complaint> {
+    match printed {
+        Ok(()) => Ok(false),
+        Err(complaint) if complaint.code == Code::Undelivered => {
+            let _ = complaint.show(&Terminal::stderr(output.color));
+            Ok(true)
+        }
+        Err(complaint) => Err(complaint),
+    }
+}
+
+/// The exit code of these outcomes, as the shell sees it.
+#[must_use]
+pub fn code(judging: Judging, probes: &[ProbeOutcome], undelivered: bool) -> u8 {
     let endings: Vec<Ending> =
         probes.iter().map(|probe| Ending::new(probe.status, probe.cause.as_ref(), probe.connected)).collect();
-    let code = exit::fold(endings.clone(), check.fail_on == Some(FailOn::Degraded), undelivered);
-    match check.exit_style {
+    let code = exit::fold(endings.clone(), judging.fail_on == Some(FailOn::Degraded), undelivered);
+    match judging.exit_style {
         None => code.number(),
         Some(ExitStyle::Nagios) => exit::nagios(endings, code),
     }
@@ -130,11 +175,15 @@ fn table_text(run: &Run<'_>, stdout: &Look, stderr: &Look, quiet: bool) -> Text 
     Text { stdout: text, stderr: String::new() }
 }
 
-fn json_text(run: &Run<'_>, masker: &Masker, look: &Look) -> Result<String, Complaint> {
+/// The report without secrets.
+///
+/// # Errors
+/// None in practice.
+pub fn document(run: &Run<'_>, masker: &Masker) -> Result<Value, Complaint> {
     let mut document: Value = json::document(run)
         .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))?;
     masker.mask_json(&mut document);
-    Ok(value::document(&document, look))
+    Ok(document)
 }
 
 /// Beside it first, then renamed: whoever reads the report never sees half of one.
@@ -159,7 +208,12 @@ mod tests {
     use crate::report::json::samples::{failed, healthy};
 
     fn run(probes: &[ProbeOutcome]) -> Run<'_> {
-        Run { started_at: "2026-01-15T09:32:45Z".parse().unwrap(), duration: Duration::from_millis(12), probes }
+        Run {
+            started_at: "2026-01-15T09:32:45Z".parse().unwrap(),
+            duration: Duration::from_millis(12),
+            probes,
+            interrupted: false,
+        }
     }
 
     #[test]
@@ -198,19 +252,32 @@ mod tests {
             ],
             ..CheckArgs::default()
         };
-        assert_eq!(prepare(&both).unwrap_err().code, Code::Usage);
+        assert_eq!(prepare(&both).err().unwrap().code, Code::Usage);
+    }
+
+    #[test]
+    fn a_filter_wants_stdout_for_itself() {
+        let on_stdout = Report { format: ReportFormat::Json, file: None };
+        let mut check = CheckArgs { jq: Some(".summary".into()), report: vec![on_stdout], ..CheckArgs::default() };
+        assert_eq!(prepare(&check).err().unwrap().code, Code::Usage);
+        check.report[0].file = Some("report.json".into());
+        assert_eq!(prepare(&check).unwrap().stdout, ReportFormat::Json);
+        check.jq = Some(".[".into());
+        let complaint = prepare(&check).err().unwrap();
+        assert!(complaint.hint.unwrap().contains("the report"), "{}", complaint.message);
     }
 
     #[test]
     fn a_report_format_never_changes_the_code() {
-        let mut check = CheckArgs::default();
-        assert_eq!(code(&check, &[healthy(), failed()], false), 1);
-        assert_eq!(code(&check, &[healthy()], false), 0);
-        assert_eq!(code(&check, &[healthy()], true), 7);
-        assert_eq!(code(&check, &[], false), 6);
-        check.exit_style = Some(ExitStyle::Nagios);
-        assert_eq!(code(&check, &[healthy(), failed()], false), 2);
-        assert_eq!(code(&check, &[], false), 3);
+        let mut judging = Judging::default();
+        assert_eq!(code(judging, &[healthy(), failed()], false), 1);
+        assert_eq!(code(judging, &[healthy()], false), 0);
+        assert_eq!(code(judging, &[healthy()], true), 7);
+        assert_eq!(code(judging, &[healthy(), failed()], true), 1);
+        assert_eq!(code(judging, &[], false), 6);
+        judging.exit_style = Some(ExitStyle::Nagios);
+        assert_eq!(code(judging, &[healthy(), failed()], false), 2);
+        assert_eq!(code(judging, &[], false), 3);
     }
 
     #[test]
@@ -218,7 +285,7 @@ mod tests {
         let masker = Masker::default();
         masker.add("weather-mcp");
         let probes = [failed()];
-        let text = json_text(&run(&probes), &masker, &Look::PLAIN).unwrap();
+        let text = value::document(&document(&run(&probes), &masker).unwrap(), &Look::PLAIN);
         assert_eq!(text.lines().count(), 1);
         assert!(!text.contains("weather-mcp") && text.contains("\"name\":\"***\""));
     }

@@ -1,5 +1,5 @@
 //! `--jq FILTER`: compiled before anything is sent, so that a typing error costs no call; then run over the
-//! reply's result.
+//! reply's result, or over the document of a command.
 
 use jaq_core::load::{Arena, File, Loader, lex, parse};
 use jaq_core::{Compiler, Ctx, Vars, data, load};
@@ -12,6 +12,12 @@ use crate::base::sanitize;
 use crate::report::Look;
 use crate::report::render::value;
 
+/// What a filter sees of a call, with an example.
+const OF_A_CALL: &str = "the reply's `result`: --jq '.tools[].name'";
+
+/// What a filter sees of a run of probes, with an example.
+pub const OF_A_REPORT: &str = "the report: --jq '.probes[] | select(.status != \"healthy\") | .name'";
+
 /// A filter that yields without end must not fill the memory.
 const OUTPUTS_MAX: usize = 1_000_000;
 
@@ -21,20 +27,28 @@ pub struct Jq {
 }
 
 impl Jq {
-    /// Compiles a filter.
+    /// Compiles a filter of the reply's result.
     ///
     /// # Errors
     /// With what is wrong, exit code 2.
     pub fn compile(code: &str) -> Result<Self, Complaint> {
+        Self::compile_for(code, OF_A_CALL)
+    }
+
+    /// Compiles a filter; `sees` says what it is run over, with an example, in the hint of a complaint.
+    ///
+    /// # Errors
+    /// As [`Jq::compile`].
+    pub fn compile_for(code: &str, sees: &str) -> Result<Self, Complaint> {
         let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
         let modules = Loader::new(definitions)
             .load(&arena, File { code, path: () })
-            .map_err(|errors| wrong(code, errors.into_iter().map(|(_, error)| describe(code, error)).next()))?;
+            .map_err(|errors| wrong(code, sees, errors.into_iter().map(|(_, error)| describe(code, error)).next()))?;
         let filter = Compiler::default().with_funs(functions).compile(modules).map_err(|errors| {
             let first = errors.into_iter().flat_map(|(_, undefined)| undefined).next();
-            wrong(code, first.map(|(name, kind)| format!("there is no {} `{name}`", kind.as_str())))
+            wrong(code, sees, first.map(|(name, kind)| format!("there is no {} `{name}`", kind.as_str())))
         })?;
         Ok(Self { filter })
     }
@@ -87,10 +101,10 @@ fn line(output: &Val, look: &Look) -> String {
     }
 }
 
-fn wrong(code: &str, why: Option<String>) -> Complaint {
+fn wrong(code: &str, sees: &str, why: Option<String>) -> Complaint {
     let why = why.unwrap_or_else(|| "it cannot be read".into());
     Complaint::usage(format!("`--jq {}`: {why}", sanitize::one_line(code, 120)))
-        .hint("the filter sees the reply's `result`: --jq '.tools[].name'; quote it for the shell")
+        .hint(format!("the filter sees {sees}; quote it for the shell"))
 }
 
 fn describe(code: &str, error: load::Error<&str>) -> String {

@@ -1,8 +1,9 @@
-//! Who listens while a run goes on: the wire log in a file, the wire on stderr, and the spinner.
+//! Who listens while a run goes on: the wire log in a file, the wire on stderr, the spinner and the progress bar.
 
 use super::args::OutputOptions;
 use super::complaint::Complaint;
 use super::progress::Progress;
+use super::progress::bar::Bar;
 use super::terminal::Terminal;
 use crate::event::Consumer;
 use crate::report::wire_log::{WireFile, WireText};
@@ -27,9 +28,20 @@ pub fn consumers(output: &OutputOptions, several: bool) -> Result<Vec<Box<dyn Co
 /// A spinner, where one would be seen and would not be in the way of anything.
 #[must_use]
 pub fn progress(text: &str, output: &OutputOptions) -> Progress {
+    Progress::start(text, moves(output))
+}
+
+/// A progress bar of a run of probes, likewise.
+#[must_use]
+pub fn bar(output: &OutputOptions) -> Option<Box<dyn Consumer>> {
+    moves(output).then(|| -> Box<dyn Consumer> { Box::new(Bar::new()) })
+}
+
+/// Whether what moves on stderr would be seen, and not be in the way of anything.
+#[must_use]
+pub fn moves(output: &OutputOptions) -> bool {
     let able = std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
-    let shown = able && Terminal::stderr(output.color).interactive && !output.quiet && !output.verbose;
-    Progress::start(text, shown)
+    able && Terminal::stderr(output.color).interactive && !output.quiet && !output.verbose
 }
 
 #[cfg(test)]

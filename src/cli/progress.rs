@@ -1,6 +1,8 @@
 //! A sign of life on stderr while an answer is awaited. Only in a terminal, and only after a moment: a call that
 //! is answered at once leaves no trace of it.
 
+pub mod bar;
+
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;

@@ -22,6 +22,8 @@ pub struct Run<'a> {
     pub duration: Duration,
     /// Every probe of every target, in the order of the plan.
     pub probes: &'a [ProbeOutcome],
+    /// Whether a signal cut it short.
+    pub interrupted: bool,
 }
 
 /// What the process tree of a stdio server used, from its start to its end.
@@ -36,6 +38,8 @@ struct Document<'a> {
     schema: &'static str,
     started_at: String,
     duration_ms: f64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
     summary: Summary,
     probes: Vec<Probe<'a>>,
 }
@@ -47,6 +51,13 @@ struct Summary {
     degraded: usize,
     failed: usize,
     unknown: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_run: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 #[derive(Serialize)]
@@ -54,6 +65,8 @@ struct Probe<'a> {
     name: &'a str,
     target: &'a str,
     labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repetition: Option<u32>,
     started_at: String,
     status: &'static str,
     #[serde(flatten)]
@@ -64,7 +77,7 @@ struct Probe<'a> {
     protocol: Option<Protocol<'a>>,
     duration_ms: f64,
     phases_ms: Map<String, Value>,
-    attempts: Vec<Attempt>,
+    attempts: Vec<Attempt<'a>>,
     steps: Vec<Step<'a>>,
     findings: Vec<FindingDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,10 +107,10 @@ pub(super) struct Protocol<'a> {
 }
 
 #[derive(Serialize)]
-struct Attempt {
+struct Attempt<'a> {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    #[serde(flatten)]
+    why: Why<'a>,
     duration_ms: f64,
 }
 
@@ -148,6 +161,7 @@ pub(super) struct FindingDocument<'a> {
 pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
     let mut summary = Summary { probes: run.probes.len(), ..Summary::default() };
     for probe in run.probes {
+        summary.not_run += usize::from(!probe.was_run());
         match probe.status {
             Status::Healthy | Status::Skipped => summary.healthy += 1,
             Status::Degraded => summary.degraded += 1,
@@ -159,6 +173,7 @@ pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
         schema: SCHEMA,
         started_at: timestamp(run.started_at),
         duration_ms: millis(run.duration),
+        interrupted: run.interrupted,
         summary,
         probes: run.probes.iter().map(probe).collect(),
     })
@@ -175,6 +190,7 @@ fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
         name: &outcome.name,
         target: &outcome.target,
         labels: &outcome.labels,
+        repetition: outcome.repetition,
         started_at: timestamp(outcome.started_at),
         status: outcome.status.name(),
         why: why(outcome.status, outcome.cause.as_ref()),
@@ -187,7 +203,7 @@ fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
             .iter()
             .map(|attempt| Attempt {
                 status: attempt.status.name(),
-                reason: attempt.reason.map(crate::event::Reason::code),
+                why: why(attempt.status, attempt.cause.as_ref()),
                 duration_ms: millis(attempt.duration),
             })
             .collect(),
@@ -266,6 +282,7 @@ pub(crate) mod samples {
             name: "alive".into(),
             target: "files".into(),
             labels: BTreeMap::new(),
+            repetition: None,
             started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(),
             status: Status::Healthy,
             cause: None,
@@ -280,7 +297,7 @@ pub(crate) mod samples {
             phases,
             attempts: vec![AttemptOutcome {
                 status: Status::Healthy,
-                reason: None,
+                cause: None,
                 duration: Duration::from_micros(3_100),
             }],
             steps: vec![StepOutcome {
@@ -321,7 +338,7 @@ pub(crate) mod samples {
             phases,
             attempts: vec![AttemptOutcome {
                 status: Status::Failed,
-                reason: Some(Reason::Check),
+                cause: Some(cause.clone()),
                 duration: Duration::from_micros(10_100),
             }],
             steps: vec![StepOutcome {
@@ -355,7 +372,9 @@ mod tests {
     fn the_document_is_that_of_the_contract() {
         let probes = [samples::healthy(), samples::failed()];
         let started_at = "2026-01-15T09:32:45.12Z".parse().unwrap();
-        let document = document(&Run { started_at, duration: Duration::from_micros(12_300), probes: &probes }).unwrap();
+        let document =
+            document(&Run { started_at, duration: Duration::from_micros(12_300), probes: &probes, interrupted: false })
+                .unwrap();
         assert_eq!(document["schema"], "mcp-probe/report/1");
         assert_eq!(document["started_at"], "2026-01-15T09:32:45.120Z");
         assert_eq!(document["duration_ms"], 12.3);
@@ -369,7 +388,8 @@ mod tests {
                 "protocol": {"version": "2025-11-25", "era": "legacy", "transport": "streamable-http"},
                 "duration_ms": 10.1,
                 "phases_ms": {"resolve": 0.1, "connect": 0.3, "handshake": 2.0},
-                "attempts": [{"status": "failed", "reason": "check", "duration_ms": 10.1}],
+                "attempts": [{"status": "failed", "reason": "check",
+                    "message": "tools: expected to include \"forecast\", got 1 tool: \"echo\"", "duration_ms": 10.1}],
                 "steps": [{"name": "tools/list", "method": "tools/list", "status": "failed", "reason": "check",
                     "message": "tools: expected to include \"forecast\", got 1 tool: \"echo\"",
                     "latency_ms": 4.2, "first_byte_ms": 3.9, "request_bytes": 80, "response_bytes": 2048,

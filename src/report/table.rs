@@ -1,5 +1,6 @@
 //! The results of a run as a table, with what went wrong below it and one line of summary.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::grid::{Cell, Column, Fit, Grid};
@@ -21,24 +22,36 @@ const COLUMNS: &[Column] = &[
     Column { head: "DETAIL", fit: Fit::Rest },
 ];
 
+/// Where everything was run several times, beside the columns that are always there.
+const COLUMNS_REPEATED: &[Column] =
+    &[COLUMNS[0], COLUMNS[1], COLUMNS[2], COLUMNS[3], COLUMNS[4], Column { head: "RUN", fit: Fit::Number }, COLUMNS[5]];
+
+/// Probes that are named in one sentence.
+const NAMES_MAX: usize = 8;
+
 /// On a terminal the story of a failure stands below the table, so its row stays short.
 const LINES_MAX: usize = 3;
 
 /// The rows: a table on a terminal, separated by tabs elsewhere.
 #[must_use]
 pub fn rows(run: &Run<'_>, look: &Look) -> String {
-    let mut grid = Grid::new(COLUMNS, LINES_MAX);
+    let repeated = repetitions(run) > 0;
+    let mut grid = Grid::new(if repeated { COLUMNS_REPEATED } else { COLUMNS }, LINES_MAX);
     for probe in run.probes {
         let latency = slowest(probe).map(human).unwrap_or_default();
         let protocol = probe.protocol.as_ref().map(|used| spoken(used, look)).unwrap_or_default();
-        grid.row(vec![
+        let mut row = vec![
             Cell::inked(&probe.name, Ink::Strong),
             Cell::new(&probe.target),
             Cell::inked(probe.status.name(), Ink::of(probe.status)),
             Cell::new(&latency),
             Cell::inked(&protocol, Ink::Dim),
             Cell::new(&detail(probe)),
-        ]);
+        ];
+        if repeated {
+            row.insert(5, Cell::new(&probe.repetition.unwrap_or(1).to_string()));
+        }
+        grid.row(row);
     }
     grid.render(look)
 }
@@ -48,13 +61,17 @@ pub fn rows(run: &Run<'_>, look: &Look) -> String {
 #[must_use]
 pub fn details(run: &Run<'_>, look: &Look) -> String {
     let mut text = String::new();
-    for probe in run.probes {
-        if probe.status != Status::Healthy {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&story(probe, look));
+    let mut part = |told: &str| {
+        if !text.is_empty() {
+            text.push('\n');
         }
+        text.push_str(told);
+    };
+    for probe in run.probes.iter().filter(|probe| probe.was_run() && probe.status != Status::Healthy) {
+        part(&story(probe, look));
+    }
+    for (message, probes) in not_run(run) {
+        part(&story_of_many(message, &probes, look));
     }
     let mut findings = String::new();
     let mut told: Vec<(&str, &Finding)> = Vec::new();
@@ -71,7 +88,25 @@ pub fn details(run: &Run<'_>, look: &Look) -> String {
     text + &findings
 }
 
-/// `4 probes: 3 healthy, 1 failed in 312 ms`.
+/// What was not run, by the sentence that says why.
+fn not_run<'a>(run: &Run<'a>) -> Vec<(&'a str, Vec<&'a ProbeOutcome>)> {
+    let mut groups: Vec<(&str, Vec<&ProbeOutcome>)> = Vec::new();
+    for probe in run.probes.iter().filter(|probe| !probe.was_run()) {
+        let message = probe.cause.as_ref().map_or("", |cause| cause.message.as_str());
+        match groups.iter_mut().find(|(have, _)| *have == message) {
+            Some((_, probes)) => probes.push(probe),
+            None => groups.push((message, vec![probe])),
+        }
+    }
+    groups
+}
+
+/// How often everything was run; 0 where that was not asked for.
+fn repetitions(run: &Run<'_>) -> u32 {
+    run.probes.iter().filter_map(|probe| probe.repetition).max().unwrap_or(0)
+}
+
+/// `4 probes: 3 healthy, 1 failed in 312 ms`; what was not the same in every repetition stands below it.
 #[must_use]
 pub fn summary(run: &Run<'_>, look: &Look) -> String {
     let words: Vec<String> = [Status::Healthy, Status::Degraded, Status::Failed, Status::Unknown, Status::Skipped]
@@ -81,7 +116,35 @@ pub fn summary(run: &Run<'_>, look: &Look) -> String {
             (n > 0).then(|| look.paint(Ink::of(status), &format!("{n} {}", status.name())))
         })
         .collect();
-    format!("{}: {} in {}\n", count(run.probes.len(), "probe"), words.join(", "), human(run.duration))
+    let not_run = run.probes.iter().filter(|probe| !probe.was_run()).count();
+    let aside = if not_run > 0 { format!(" ({not_run} not run)") } else { String::new() };
+    let repetitions = repetitions(run);
+    let total = if repetitions > 0 { count(run.probes.len(), "run") } else { count(run.probes.len(), "probe") };
+    format!("{total}: {}{aside} in {}\n", words.join(", "), human(run.duration)) + &unsteady(run, look)
+}
+
+/// The probes that did not come out the same in every repetition.
+fn unsteady(run: &Run<'_>, look: &Look) -> String {
+    let mut pairs: BTreeMap<(&str, &str), Vec<Status>> = BTreeMap::new();
+    for probe in run.probes.iter().filter(|probe| probe.repetition.is_some() && probe.was_run()) {
+        pairs.entry((&probe.name, &probe.target)).or_default().push(probe.status);
+    }
+    let mut text = String::new();
+    for ((name, target), statuses) in pairs {
+        if statuses.iter().all(|status| *status == statuses[0]) {
+            continue;
+        }
+        let words: Vec<String> = [Status::Healthy, Status::Degraded, Status::Failed, Status::Unknown]
+            .into_iter()
+            .filter_map(|status| {
+                let n = statuses.iter().filter(|have| **have == status).count();
+                (n > 0).then(|| look.paint(Ink::of(status), &format!("{n} {}", status.name())))
+            })
+            .collect();
+        let name = format!("{} on {}", sanitize::one_line(name, 80), sanitize::one_line(target, 80));
+        text.push_str(&format!("not the same every time: {name}, {} of {}\n", words.join(", "), statuses.len()));
+    }
+    text
 }
 
 /// In full for a pipe; on a terminal without what the date of the revision says already.
@@ -119,8 +182,33 @@ fn detail(probe: &ProbeOutcome) -> String {
     text
 }
 
-fn story(probe: &ProbeOutcome, look: &Look) -> String {
+/// The same story of several probes, told once.
+fn story_of_many(message: &str, probes: &[&ProbeOutcome], look: &Look) -> String {
+    if let [only] = probes {
+        return story(only, look);
+    }
+    let mut names: Vec<String> = probes.iter().take(NAMES_MAX).map(|probe| called(probe)).collect();
+    if probes.len() > NAMES_MAX {
+        names.push(format!("{} more", probes.len() - NAMES_MAX));
+    }
+    let status = look.paint(Ink::of(Status::Unknown), Status::Unknown.name());
+    let reason =
+        look.paint(Ink::Dim, &probes[0].cause.as_ref().map_or_else(String::new, |c| format!(" ({})", c.reason)));
+    let number = look.paint(Ink::Strong, &count(probes.len(), "probe"));
+    format!("{status} {number}{reason}\n{}{}", paragraph(message, "  ", look), paragraph(&names.join(", "), "  ", look))
+}
+
+/// `smoke on weather`, with the number of the repetition where there is one.
+fn called(probe: &ProbeOutcome) -> String {
     let name = format!("{} on {}", sanitize::one_line(&probe.name, 80), sanitize::one_line(&probe.target, 80));
+    match probe.repetition {
+        Some(repetition) => format!("{name}, run {repetition}"),
+        None => name,
+    }
+}
+
+fn story(probe: &ProbeOutcome, look: &Look) -> String {
+    let name = called(probe);
     let mut text =
         format!("{} {}", look.paint(Ink::of(probe.status), probe.status.name()), look.paint(Ink::Strong, &name));
     if let Some(cause) = &probe.cause {
@@ -204,9 +292,15 @@ fn paragraph(message: &str, indent: &str, look: &Look) -> String {
 mod tests {
     use super::super::json::samples::{failed, healthy};
     use super::*;
+    use crate::event::{Cause, Reason};
 
     fn run(probes: &[ProbeOutcome]) -> Run<'_> {
-        Run { started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(), duration: Duration::from_millis(312), probes }
+        Run {
+            started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(),
+            duration: Duration::from_millis(312),
+            probes,
+            interrupted: false,
+        }
     }
 
     #[test]
@@ -259,6 +353,45 @@ mod tests {
         );
         assert_eq!(summary(&run(&probes), &look), "2 probes: 1 healthy, 1 failed in 312 ms\n");
         assert_eq!(details(&run(&[healthy()]), &look), "");
+    }
+
+    fn skipped(name: &str, message: &str) -> ProbeOutcome {
+        let cause = Cause::new(Reason::Cancelled, message);
+        ProbeOutcome::not_run(name, "weather", &BTreeMap::new(), cause)
+    }
+
+    #[test]
+    fn what_was_not_run_is_told_once_and_counted() {
+        let names: Vec<String> = (0..10).map(|n| format!("p{n}")).collect();
+        let mut probes: Vec<ProbeOutcome> = names.iter().map(|name| skipped(name, "not run: why")).collect();
+        probes.push(skipped("other", "nobody agreed"));
+        let text = details(&run(&probes), &Look::PLAIN);
+        assert!(text.starts_with("unknown 10 probes (cancelled)\n  not run: why\n  p0 on weather, p1 on weather"));
+        assert!(
+            text.contains("p7 on weather, 2 more\n\nunknown other on weather (cancelled)\n  nobody agreed\n"),
+            "{text}"
+        );
+        assert_eq!(summary(&run(&probes), &Look::PLAIN), "11 probes: 11 unknown (11 not run) in 312 ms\n");
+    }
+
+    #[test]
+    fn repetitions_have_a_column_and_what_wavers_is_named() {
+        let mut probes = [healthy(), failed(), healthy(), healthy()];
+        for (at, probe) in probes.iter_mut().enumerate() {
+            probe.repetition = Some(u32::try_from(at / 2 + 1).unwrap());
+        }
+        probes[3].name = "smoke".into();
+        probes[3].target = "weather".into();
+        let run = run(&probes);
+        let text = rows(&run, &Look::PLAIN);
+        let cells: Vec<&str> = text.lines().nth(2).unwrap().split('\t').collect();
+        assert_eq!((cells[0], cells[5], cells[6]), ("alive", "2", "1 step"));
+        assert!(rows(&run, &Look { width: Some(100), colour: false }).contains("RUN  DETAIL"));
+        assert!(details(&run, &Look::PLAIN).starts_with("failed smoke on weather, run 1 (check)\n"));
+        assert_eq!(
+            summary(&run, &Look::PLAIN),
+            "4 runs: 3 healthy, 1 failed in 312 ms\nnot the same every time: smoke on weather, 1 healthy, 1 failed of 2\n"
+        );
     }
 
     #[test]

@@ -1,87 +1,151 @@
-//! One probe of one target: its attempts, the steps of each, and the outcome they add up to.
+//! One probe of one target: its attempts, and the outcome they add up to.
 
+pub(super) mod attempt;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::adhoc::{announced, note, open};
-use super::reach::{Reach, Stage};
-use super::step::{self, Taken};
-use super::{Context, verdict};
-use crate::config::template::Saved;
-use crate::event::{
-    AttemptOutcome, Cause, Finding, Phase, Phases, ProbeOutcome, ProtocolUsed, Reason, ServerIdentity, Status,
-    StepOutcome, Usage,
-};
-use crate::plan::{Effect, Probe, Step, Steps, Target};
-use crate::protocol::{Answers, Pin};
-use crate::session::Session;
+use super::Context;
+use super::pause::Pauses;
+use super::reach::Stage;
+use crate::base::duration;
+use crate::event::{AttemptOutcome, Cause, ProbeOutcome, Reason, Status};
+use crate::plan::{Effect, Probe, Target};
+use attempt::{Attempt, attempt};
 
-/// How long a step with `always = true` has at least, once an earlier one failed; less where the probe's own `timeout`
-/// is less.
-const CLEAN_UP_MAX: Duration = Duration::from_secs(5);
-
-/// One attempt.
-struct Attempt {
-    status: Status,
-    cause: Option<Cause>,
-    connected: bool,
-    server: Option<ServerIdentity>,
-    protocol: Option<ProtocolUsed>,
-    phases: Phases,
-    steps: Vec<StepOutcome>,
-    findings: Vec<Finding>,
-    had_effects: bool,
-    duration: Duration,
-    usage: Option<Usage>,
-}
+/// The longest pause between two attempts, unless the server asks for a longer one.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a probe against one of its targets.
 pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
     let started_at = jiff::Timestamp::now();
-    let begun = Instant::now();
-    let mut attempts = Vec::new();
-    let last = loop {
-        let attempt = match stage.reach(cx, target).await {
-            Ok(reach) => Box::pin(attempt(cx, &reach, probe)).await,
-            Err(cause) => Attempt::unreached(cause),
-        };
-        attempts.push(AttemptOutcome {
-            status: attempt.status,
-            reason: attempt.cause.as_ref().map(|cause| cause.reason),
-            duration: attempt.duration,
-        });
-        let may_retry = attempts.len() <= probe.retries as usize && !attempt.had_effects && !cx.cancel.is_cancelled();
-        if attempt.status != Status::Failed || !may_retry {
-            break attempt;
+    let mut history = History::default();
+    let mut pauses = Pauses::up_to(PAUSE_MAX);
+    let mut last = once(cx, stage, probe, target).await;
+    loop {
+        history.add(&last);
+        let may_retry =
+            history.attempts.len() <= probe.retries as usize && !last.had_effects && !cx.cancel.is_cancelled();
+        if last.status != Status::Failed || !may_retry {
+            break;
         }
-    };
-    let mut outcome = ProbeOutcome {
+        let pause = pauses.next();
+        match last.retry_after {
+            Some(asked) if asked > probe.timeout => {
+                give_in(&mut last, asked, probe.timeout);
+                break;
+            }
+            asked => history.spent += rest(cx, asked.map_or(pause, |asked| asked.max(pause))).await,
+        }
+        if cx.cancel.is_cancelled() {
+            break;
+        }
+        last = once(cx, stage, probe, target).await;
+    }
+    let mut outcome = history.outcome(probe, target, started_at, last);
+    flaky(&mut outcome);
+    heed(&mut outcome, probe);
+    outcome
+}
+
+async fn once(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> Attempt {
+    match stage.reach(cx, target).await {
+        Ok(reach) => Box::pin(attempt(cx, &reach, probe)).await,
+        Err(cause) => Attempt::unreached(cause),
+    }
+}
+
+/// Waits, unless the run ends before; gives how long it was.
+pub(super) async fn rest(cx: &Context, pause: Duration) -> Duration {
+    let begun = std::time::Instant::now();
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = cx.cancel.cancelled() => {}
+    }
+    begun.elapsed()
+}
+
+/// The server asks for more time than there is: to ask again would only do what it asks us not to do.
+fn give_in(attempt: &mut Attempt, asked: Duration, timeout: Duration) {
+    if let Some(cause) = &mut attempt.cause {
+        let (asked, timeout) = (duration::human(asked), duration::written(timeout));
+        let why = format!("; not tried again: it asks to be left alone for {asked}, and `timeout` is {timeout}");
+        let end = cause.message.find('\n').unwrap_or(cause.message.len());
+        cause.message.insert_str(end, &why);
+    }
+}
+
+/// What the attempts so far came to.
+#[derive(Default)]
+pub(super) struct History {
+    pub(super) attempts: Vec<AttemptOutcome>,
+    /// By its place: in which attempt a step failed first, and why.
+    failed_steps: BTreeMap<usize, (usize, Option<Reason>)>,
+    /// Attempts and pauses.
+    pub(super) spent: Duration,
+}
+
+impl History {
+    pub(super) fn add(&mut self, attempt: &Attempt) {
+        self.spent += attempt.duration;
+        self.attempts.push(attempt.outcome());
+        for (place, step) in attempt.steps.iter().enumerate().filter(|(_, step)| step.status == Status::Failed) {
+            let reason = step.cause.as_ref().map(|cause| cause.reason);
+            self.failed_steps.entry(place).or_insert((self.attempts.len(), reason));
+        }
+    }
+
+    /// With the last attempt, what the probe came to. A step that passed only on a retry is degraded.
+    fn outcome(self, probe: &Probe, target: &Target, started_at: jiff::Timestamp, mut last: Attempt) -> ProbeOutcome {
+        let now = self.attempts.len();
+        for (place, (attempt, reason)) in &self.failed_steps {
+            let passed = last.steps.get_mut(*place).filter(|step| step.status == Status::Healthy);
+            if let Some(step) = passed {
+                let reason = reason.map_or("unknown", Reason::code);
+                let message = format!("passed on attempt {now}, failed on attempt {attempt} with {reason}");
+                step.status = Status::Degraded;
+                step.cause = Some(Cause::new(Reason::Flaky, message));
+            }
+        }
+        outcome(probe, target, started_at, self.attempts, self.spent, last)
+    }
+}
+
+/// An outcome from its last attempt.
+pub(super) fn outcome(
+    probe: &Probe,
+    target: &Target,
+    started_at: jiff::Timestamp,
+    attempts: Vec<AttemptOutcome>,
+    duration: Duration,
+    last: Attempt,
+) -> ProbeOutcome {
+    ProbeOutcome {
         name: probe.name.clone(),
         target: target.name.clone(),
         labels: target.labels.clone(),
+        repetition: None,
         started_at,
         status: last.status,
         cause: last.cause,
         connected: last.connected,
         server: last.server,
         protocol: last.protocol,
-        duration: begun.elapsed(),
+        duration,
         phases: last.phases,
         attempts,
         steps: last.steps,
         findings: last.findings,
         usage: last.usage,
-    };
-    flaky(&mut outcome);
-    heed(&mut outcome, probe);
-    outcome
+    }
 }
 
 /// What passed only on a retry is degraded.
 fn flaky(outcome: &mut ProbeOutcome) {
     let failures = outcome.attempts.len() - 1;
     if failures > 0 && outcome.status == Status::Healthy {
-        let first = outcome.attempts[0].reason.map_or("unknown", Reason::code);
+        let first = outcome.attempts[0].cause.as_ref().map_or("unknown", |cause| cause.reason.code());
         outcome.status = Status::Degraded;
         let message = format!("passed on attempt {} after {failures} failed, the first with {first}", failures + 1);
         outcome.cause = Some(Cause::new(Reason::Flaky, message));
@@ -89,7 +153,7 @@ fn flaky(outcome: &mut ProbeOutcome) {
 }
 
 /// Lets findings act where the file says so.
-fn heed(outcome: &mut ProbeOutcome, probe: &Probe) {
+pub(super) fn heed(outcome: &mut ProbeOutcome, probe: &Probe) {
     for finding in &outcome.findings {
         let status = match probe.findings.effect(finding.id) {
             Effect::Report => continue,
@@ -101,152 +165,5 @@ fn heed(outcome: &mut ProbeOutcome, probe: &Probe) {
             let message = format!("{}: expected {}, got {}", finding.id, finding.expected, finding.actual);
             outcome.cause = Some(Cause::new(Reason::Check, message));
         }
-    }
-}
-
-async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
-    let turn = if reach.pin == Pin::Auto { Some(cx.turn(&reach.name).await) } else { None };
-    let permit = cx.opening.acquire().await;
-    let begun = Instant::now();
-    let opened = open(cx, reach, reach.pin, &declared(probe), &probe.name).await;
-    drop((permit, turn));
-    let mut session = match opened {
-        Ok(session) => session,
-        Err(refused) => {
-            let cause = refused.fault.cause();
-            let mut attempt = Attempt::unreached(cause);
-            attempt.duration = begun.elapsed();
-            attempt.phases = refused.phases;
-            attempt.findings = refused.findings;
-            if let Some(closing) = refused.closing {
-                let ending = closing.finish(cx.grace).await;
-                attempt.phases = ending.phases;
-                note(&mut attempt.findings, &ending.findings);
-            }
-            return attempt;
-        }
-    };
-    let deadline = Instant::now() + probe.timeout;
-    let mut attempt = Attempt::open(&session);
-    match &probe.steps {
-        Steps::Lists => {
-            for method in announced(session.facts()) {
-                // After a time-out or a lost session the next list would only fail for the same reason.
-                if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
-                    break;
-                }
-                let taken = step::take_list(&mut session, method, deadline).await;
-                attempt.add(taken);
-            }
-        }
-        Steps::Given(steps) => {
-            let clean_up = probe.timeout.min(CLEAN_UP_MAX);
-            run_steps(cx, &mut session, steps, deadline, clean_up, &mut attempt).await;
-        }
-    }
-    attempt.duration = begun.elapsed();
-    attempt.server = session.facts().identity.clone();
-    let ending = session.close(cx.grace).await;
-    let call = attempt.phases.get(Phase::Call);
-    attempt.phases = ending.phases;
-    if let Some(call) = call {
-        attempt.phases.add(Phase::Call, call);
-    }
-    note(&mut attempt.findings, &ending.findings);
-    attempt.usage = ending.farewell.usage;
-    attempt
-}
-
-fn ends_lists(reason: Reason) -> bool {
-    use Reason::{Auth, Cancelled, Closed, Connect, Exited, Timeout};
-    matches!(reason, Auth | Cancelled | Closed | Connect | Exited | Timeout)
-}
-
-async fn run_steps(
-    cx: &Context,
-    session: &mut Session,
-    steps: &[Step],
-    mut deadline: Instant,
-    clean_up: Duration,
-    attempt: &mut Attempt,
-) {
-    let mut saved = Saved::new();
-    let mut stopped = false;
-    for step in steps {
-        let taken = if cx.cancel.is_cancelled() {
-            attempt.status = Status::Unknown;
-            attempt.cause.get_or_insert_with(|| Cause::new(Reason::Cancelled, "the run was interrupted"));
-            Taken::skipped(step, "the run was interrupted")
-        } else if stopped && !step.always {
-            Taken::skipped(step, "an earlier step failed")
-        } else {
-            // What went wrong may have used up the time, and cleaning up needs some.
-            let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
-            step::take(session, step, &mut saved, until).await
-        };
-        deadline += taken.aside;
-        stopped |= matches!(taken.outcome.status, Status::Failed | Status::Unknown);
-        attempt.add(taken);
-    }
-}
-
-/// The capabilities a legacy session declares once, for all its steps.
-fn declared(probe: &Probe) -> Answers {
-    let Steps::Given(steps) = &probe.steps else { return Answers::default() };
-    let mut all = Answers::default();
-    for Answers { roots, sampling, elicitation } in steps.iter().map(|step| step.answers.clone()) {
-        all.roots = all.roots.or(roots);
-        all.sampling = all.sampling.or(sampling);
-        all.elicitation = all.elicitation.or(elicitation);
-    }
-    all
-}
-
-impl Attempt {
-    fn unreached(cause: Cause) -> Self {
-        Self {
-            status: verdict::status_of(cause.reason),
-            cause: Some(cause),
-            connected: false,
-            server: None,
-            protocol: None,
-            phases: Phases::default(),
-            steps: Vec::new(),
-            findings: Vec::new(),
-            had_effects: false,
-            duration: Duration::ZERO,
-            usage: None,
-        }
-    }
-
-    fn open(session: &Session) -> Self {
-        Self {
-            status: Status::Healthy,
-            cause: None,
-            connected: true,
-            server: None,
-            protocol: Some(session.facts().protocol()),
-            phases: *session.phases(),
-            steps: Vec::new(),
-            findings: session.findings(),
-            had_effects: false,
-            duration: Duration::ZERO,
-            usage: None,
-        }
-    }
-
-    /// Adds a step; the probe's cause is that of its first failed step, or of its first degraded one.
-    fn add(&mut self, taken: Taken) {
-        let outcome = taken.outcome;
-        if outcome.request_bytes > 0 {
-            self.phases.add(Phase::Call, taken.spent);
-        }
-        note(&mut self.findings, &taken.findings);
-        self.had_effects |= taken.had_effects;
-        if outcome.status != Status::Skipped && outcome.status > self.status {
-            self.status = outcome.status;
-            self.cause.clone_from(&outcome.cause);
-        }
-        self.steps.push(outcome);
     }
 }

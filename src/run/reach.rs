@@ -34,8 +34,11 @@ pub struct Reach {
 /// The targets of a run and the programs that were started for them. Each is started once, however many probes use it.
 #[derive(Default)]
 pub struct Stage {
-    served: Mutex<HashMap<String, Served>>,
+    served: Mutex<HashMap<String, Slot>>,
 }
+
+/// The program of one target. It has a lock of its own: a slow one holds up only those who want it.
+type Slot = Arc<Mutex<Option<Served>>>;
 
 impl Stage {
     /// Makes a target ready, starting its program where it wants one.
@@ -44,17 +47,24 @@ impl Stage {
     /// The cause for the outcome of every probe of this target.
     pub async fn reach(&self, cx: &Context, target: &Target) -> Result<Reach, Cause> {
         let Some(argv) = &target.start else { return reach(cx, target, None) };
-        let mut served = self.served.lock().await;
-        if !served.get(&target.name).is_some_and(Served::is_running) {
-            let started = Served::start(cx, target, argv).await?;
-            served.insert(target.name.clone(), started);
+        let slot = Arc::clone(self.served.lock().await.entry(target.name.clone()).or_default());
+        let mut served = slot.lock().await;
+        if !served.as_ref().is_some_and(Served::is_running) {
+            // What is left of one that ended goes before the next one comes.
+            if let Some(ended) = served.take() {
+                ended.end(cx.grace).await;
+            }
+            *served = Some(Served::start(cx, target, argv).await?);
         }
-        reach(cx, target, served.get(&target.name).map(Served::url))
+        reach(cx, target, served.as_ref().map(Served::url))
     }
 
     /// Ends every program that was started.
     pub async fn strike(self, grace: Duration) -> Vec<Finding> {
-        let ends = self.served.into_inner().into_values().map(|served| served.end(grace));
+        let mut ends = Vec::new();
+        for slot in self.served.into_inner().into_values() {
+            ends.extend(slot.lock_owned().await.take().map(|served| served.end(grace)));
+        }
         futures_util::future::join_all(ends).await.into_iter().flatten().collect()
     }
 }

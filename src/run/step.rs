@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::judging::{self, Case, Judgement};
-use super::verdict;
+use super::{pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::config::suggest;
@@ -25,6 +25,8 @@ pub(super) struct Taken {
     pub(super) spent: Duration,
     /// What reading the tools took, to learn whether the step may be sent: it counts for nothing.
     pub(super) aside: Duration,
+    /// How long the server asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Runs a step of the file.
@@ -68,6 +70,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         findings: exchange.findings.iter().cloned().chain(findings).collect(),
         spent: exchange.total,
         aside,
+        retry_after: pause::asked_for(&exchange),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
@@ -84,6 +87,7 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         findings: exchange.findings.clone(),
         spent: exchange.total,
         aside: Duration::ZERO,
+        retry_after: pause::asked_for(&exchange),
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }
@@ -257,6 +261,13 @@ impl Taken {
             response_bytes: 0,
             checks: Vec::new(),
         };
-        Self { outcome, had_effects: false, findings: Vec::new(), spent: Duration::ZERO, aside: Duration::ZERO }
+        Self {
+            outcome,
+            had_effects: false,
+            findings: Vec::new(),
+            spent: Duration::ZERO,
+            aside: Duration::ZERO,
+            retry_after: None,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! On stdio a silent server is not an error: after a pause `initialize` goes down the same pipe and a late modern
 //! answer still wins. Only an error reply or an exit costs a fresh process, started when the first has ended.
 
+mod again;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::protocol::detect::{self, Verdict};
 use crate::protocol::legacy::{self, Welcome};
 use crate::protocol::{Answers, Pin, Revision, modern};
 use crate::transport::{Certificate, Dial, Fault};
+pub(super) use again::again;
 use words::{fault_of, initialize_refused, not_this_one, refused_by, unwelcome};
 
 /// How long a stdio server may be silent on `server/discover` before `initialize` is sent as well.

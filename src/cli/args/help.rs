@@ -54,8 +54,12 @@ Examples:
   mcp-probe check                            ./mcp-probe.toml, ./probes/*.toml
   mcp-probe check a.toml --probe 'login-*'   some probes of one file
   mcp-probe check https://host/mcp           no file: open, read the lists
+  mcp-probe check --dry-run                  what would be sent, and to whom
   mcp-probe check --json > report.json       for scripts
+  mcp-probe check --jq '.probes[] | select(.status == \"failed\") | .name'
   mcp-probe check --report json=report.json  the same, beside the table
+  mcp-probe check --fail-fast --retries 2    stop early, forgive a hiccup
+  mcp-probe check --repeat 20 -j 1           is it the same every time?
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
@@ -66,6 +70,13 @@ Examples:
   mcp-probe validate --env-required          also: is every variable set here?
   mcp-probe validate --deny-warnings         for CI
   mcp-probe validate --jq '.diagnostics[] | .file + \":\" + .message'";
+
+pub(in crate::cli) const WAIT: &str = "\
+Examples:
+  mcp-probe wait https://host/mcp            up to a minute
+  mcp-probe wait --for 5m && mcp-probe check every probe of the project first
+  mcp-probe wait a.toml --probe smoke        until that probe is healthy
+  mcp-probe wait --for 2m -- npx -y some-server";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:

@@ -2,21 +2,17 @@
 
 use std::time::Instant;
 
-use super::{Request, prepare, tell};
+use super::plan::{Choice, plan, withhold};
+use super::{dry_run, prepare, tell};
 use crate::base::ids::RunId;
-use crate::base::secret::Masker;
-use crate::cli::args::CheckArgs;
+use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
-use crate::cli::consent::Consents;
-use crate::cli::credentials::hide;
-use crate::cli::exit::Code;
-use crate::cli::words::Named;
-use crate::cli::{listeners, live, targets};
-use crate::event::{Phases, ProbeOutcome, Publisher, Status};
-use crate::files::{Loaded, Machine, default_paths, load};
-use crate::plan::{NotSelected, Plan, Selection};
+use crate::cli::{listeners, live};
+use crate::event::{ProbeOutcome, Publisher, Status};
+use crate::plan::Plan;
 use crate::report::json::Run;
-use crate::run::{self, Context};
+use crate::run::Context;
+use crate::run::check::{Options, check as run_plan};
 
 /// Probes that run at the same time, unless `--jobs` says otherwise.
 const JOBS: u16 = 8;
@@ -27,182 +23,66 @@ const JOBS: u16 = 8;
 /// When something cannot be meant, is not there, or cannot be told.
 pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let request = prepare(check)?;
-    let (mut plan, masker) = plan(check, &request)?;
-    let order: Vec<(String, String)> =
-        plan.pairs().map(|(probe, target)| (probe.name.clone(), target.name.clone())).collect();
-    let withheld = withhold(check, &mut plan);
-    let consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
+    let choice = Choice {
+        named: &request.named,
+        connection: &request.connection,
+        selection: &check.selection,
+        probes: &check.probe,
+        output: &check.output,
+    };
+    let (mut plan, masker) = plan(&choice)?;
+    if let Some(retries) = check.retries {
+        for probe in &mut plan.probes {
+            probe.retries = retries;
+        }
+    }
+    if check.dry_run {
+        return dry_run::tell(check, &request, &plan, &masker);
+    }
+    let order = order(&plan);
+    let withheld = withhold(&choice, &mut plan);
+    let mut consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
     let wire = !consumers.is_empty();
+    consumers.extend(listeners::bar(&check.output));
     let publisher = Publisher::new(RunId::random(), consumers, wire);
+    let options = Options {
+        jobs: usize::from(check.jobs.unwrap_or(JOBS)),
+        repeat: check.repeat.unwrap_or(1),
+        fail_fast: check.fail_fast.then_some(match check.fail_on {
+            Some(FailOn::Degraded) => Status::Degraded,
+            None => Status::Failed,
+        }),
+    };
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
-        let text = format!("{} probes", plan.pairs().count());
-        let mut progress = listeners::progress(&text, &check.output);
-        let mut outcomes = run::check::check(&cx, &plan, usize::from(check.jobs.unwrap_or(JOBS))).await;
-        progress.clear();
-        outcomes.extend(withheld);
-        outcomes.sort_by_key(|outcome| {
-            order.iter().position(|(probe, target)| *probe == outcome.name && *target == outcome.target)
-        });
+        let mut outcomes = run_plan(&cx, &plan, options).await;
+        let duration = begun.elapsed();
         let mut errors = publisher.finish();
         errors.dedup_by_key(|error| error.to_string());
         for error in &errors {
             let _ = crate::cli::output::say(&format!("error: {error}\n"), true);
         }
-        let run = Run { started_at, duration: begun.elapsed(), probes: &outcomes };
+        outcomes.extend(withheld);
+        sort(&mut outcomes, &order);
+        let interrupted = signals.caught().is_some();
+        let run = Run { started_at, duration, probes: &outcomes, interrupted };
         tell(check, &request, &run, &masker, !errors.is_empty())
     })
 }
 
-/// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
-/// has the built-in one.
-fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complaint> {
-    let color = check.output.color;
-    let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
-    for named in &request.named {
-        match named {
-            Named::Path(path) => files.push(path.clone()),
-            Named::Name(name) => names.push(name.as_str()),
-            Named::Url(_) | Named::Command(_) => direct.push(named.clone()),
-        }
-    }
-    let (mut plan, masker) = (Plan::default(), Masker::default());
-    if !direct.is_empty() {
-        let resolved = targets::resolve(&direct, &request.connection, &check.selection, color)?;
-        masker.absorb(&resolved.masker);
-        plan = Plan::built_in(resolved.targets);
-        if !check.probe.is_empty() {
-            plan.probes.retain(|probe| check.probe.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
-        }
-        for probe in &mut plan.probes {
-            probe.timeout = request.connection.timeout.unwrap_or(probe.timeout);
-        }
-    }
-    if names.is_empty() && direct.is_empty() {
-        files.extend(check.selection.file.iter().cloned());
-    }
-    let found = request.named.is_empty() && files.is_empty();
-    if found {
-        files = default_paths(std::path::Path::new("."));
-        if files.is_empty() {
-            return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
-                .hint("name a probe file, a URL, or a command after `--`"));
-        }
-    }
-    if !files.is_empty() {
-        let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
-        add(check, request, &loaded, Vec::new(), &mut plan, &masker)?;
-    }
-    for (mut loaded, names) in places(check, request, &names)? {
-        // Each name stands in one place only, else there was a complaint: naming it is the consent.
-        loaded.draft.found = false;
-        add(check, request, &loaded, names, &mut plan, &masker)?;
-    }
-    if plan.pairs().next().is_none() {
-        return Err(Complaint::new(Code::Nothing, "no probe is selected"));
-    }
-    for (_, target) in plan.pairs() {
-        hide(target, &masker);
-    }
-    Ok((plan, masker))
+/// Every probe with its target, in the order in which they are told.
+fn order(plan: &Plan) -> Vec<(String, String)> {
+    plan.pairs().map(|(probe, target)| (probe.name.clone(), target.name.clone())).collect()
 }
 
-/// What was read of each place that has a target which was named, with the names there.
-fn places(check: &CheckArgs, request: &Request, names: &[&str]) -> Result<Vec<(Loaded, Vec<String>)>, Complaint> {
-    let mut places: Vec<(Loaded, Vec<String>)> = Vec::new();
-    for name in names {
-        let (mut discovery, index, name) = targets::find(name, &request.named, &check.selection, check.output.color)?;
-        let loaded = discovery.found.swap_remove(index).loaded;
-        match places.iter_mut().find(|(have, _)| have.files == loaded.files) {
-            Some((_, names)) => names.push(name),
-            None => places.push((loaded, vec![name])),
-        }
-    }
-    Ok(places)
-}
-
-/// Adds what is selected of what was read; `named` are exact names of targets.
-fn add(
-    check: &CheckArgs,
-    request: &Request,
-    loaded: &Loaded,
-    named: Vec<String>,
-    plan: &mut Plan,
-    masker: &Masker,
-) -> Result<(), Complaint> {
-    let color = check.output.color;
-    if !check.output.quiet {
-        targets::warn(&loaded.warnings, color);
-    }
-    let selection = Selection {
-        named,
-        probes: check.probe.clone(),
-        targets: check.selection.target.clone(),
-        labels: targets::labels(&check.selection)?,
-    };
-    let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
-        NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
-        NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
-    })?;
-    masker.absorb(&selected.masker);
-    lay_over(&mut selected.plan, request);
-    plan.targets.append(&mut selected.plan.targets);
-    plan.probes.append(&mut selected.plan.probes);
-    Ok(())
-}
-
-/// What the command line says of reaching targets and of time wins over the files.
-fn lay_over(plan: &mut Plan, request: &Request) {
-    let connection = &request.connection;
-    for probe in &mut plan.probes {
-        if let Some(timeout) = connection.timeout {
-            probe.timeout = timeout;
-        }
-        for target in &mut probe.targets {
-            let mut changed = (**target).clone();
-            let startup = changed.startup_timeout;
-            targets::lay_over(&mut changed, connection);
-            if connection.startup_timeout.is_none() {
-                changed.startup_timeout = startup;
-            }
-            *target = changed.into();
-        }
-    }
-}
-
-/// Takes out what nobody agreed to; gives its outcomes, which are unknown.
-fn withhold(check: &CheckArgs, plan: &mut Plan) -> Vec<ProbeOutcome> {
-    let mut consents = Consents::open(check.selection.yes);
-    let refused: Vec<String> =
-        plan.targets.iter().filter(|target| !consents.agrees(target)).map(|target| target.name.clone()).collect();
-    let mut outcomes = Vec::new();
-    for probe in &mut plan.probes {
-        let name = probe.name.clone();
-        probe.targets.retain(|target| {
-            let withheld = refused.contains(&target.name);
-            if withheld {
-                outcomes.push(ProbeOutcome {
-                    name: name.clone(),
-                    target: target.name.clone(),
-                    labels: target.labels.clone(),
-                    started_at: jiff::Timestamp::now(),
-                    status: Status::Unknown,
-                    cause: Some(targets::no_consent(target)),
-                    connected: false,
-                    server: None,
-                    protocol: None,
-                    duration: std::time::Duration::ZERO,
-                    phases: Phases::default(),
-                    attempts: Vec::new(),
-                    steps: Vec::new(),
-                    findings: Vec::new(),
-                    usage: None,
-                });
-            }
-            !withheld
-        });
-    }
-    outcomes
+/// The files' order, repetition by repetition.
+fn sort(outcomes: &mut [ProbeOutcome], order: &[(String, String)]) {
+    let places: std::collections::HashMap<(&str, &str), usize> =
+        order.iter().enumerate().map(|(place, (probe, target))| ((probe.as_str(), target.as_str()), place)).collect();
+    outcomes.sort_by_key(|outcome| {
+        let place = places.get(&(outcome.name.as_str(), outcome.target.as_str())).copied();
+        (outcome.repetition.unwrap_or(1), place)
+    });
 }

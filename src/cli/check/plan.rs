@@ -1,0 +1,170 @@
+//! From what was named to what is run: files, URLs, commands and names become one plan, without what nobody agreed to.
+
+use std::path::PathBuf;
+
+use crate::base::secret::Masker;
+use crate::cli::args::{OutputOptions, SelectionOptions};
+use crate::cli::complaint::Complaint;
+use crate::cli::connection::Connection;
+use crate::cli::consent::Consents;
+use crate::cli::credentials::hide;
+use crate::cli::exit::Code;
+use crate::cli::targets;
+use crate::cli::words::Named;
+use crate::event::ProbeOutcome;
+use crate::files::{Folders, Loaded, Machine, default_paths, given, load};
+use crate::plan::{NotSelected, Plan, Selection};
+
+/// What was chosen on the command line.
+pub struct Choice<'a> {
+    /// Files and targets that were named; none means the project's own files.
+    pub named: &'a [Named],
+    /// How targets are reached.
+    pub connection: &'a Connection,
+    /// Which targets.
+    pub selection: &'a SelectionOptions,
+    /// Patterns of probe names.
+    pub probes: &'a [String],
+    /// How it is told.
+    pub output: &'a OutputOptions,
+}
+
+/// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
+/// has the built-in one.
+pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker), Complaint> {
+    let color = choice.output.color;
+    let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
+    for named in choice.named {
+        match named {
+            Named::Path(path) => files.push(path.clone()),
+            Named::Name(name) => names.push(name.as_str()),
+            Named::Url(_) | Named::Command(_) => direct.push(named.clone()),
+        }
+    }
+    let (mut plan, masker) = (Plan::default(), Masker::default());
+    if !direct.is_empty() {
+        let resolved = targets::resolve(&direct, choice.connection, choice.selection, color)?;
+        masker.absorb(&resolved.masker);
+        plan = Plan::built_in(resolved.targets);
+        if !choice.probes.is_empty() {
+            plan.probes.retain(|probe| choice.probes.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
+        }
+        for probe in &mut plan.probes {
+            probe.timeout = choice.connection.timeout.unwrap_or(probe.timeout);
+        }
+    }
+    if names.is_empty() && direct.is_empty() {
+        files.extend(choice.selection.file.iter().cloned());
+    }
+    let found = choice.named.is_empty() && files.is_empty();
+    if found {
+        files = default_paths(std::path::Path::new("."));
+        if files.is_empty() {
+            return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+                .hint("name a probe file, a URL, or a command after `--`"));
+        }
+    }
+    if !files.is_empty() {
+        let read = |paths: &[PathBuf]| match found {
+            true => load(paths, true, &Machine).map(|loaded| vec![loaded]),
+            false => given(paths, &Folders::here(), &Machine)
+                .map(|discovery| discovery.found.into_iter().map(|found| found.loaded).collect()),
+        };
+        for loaded in read(&files).map_err(|diags| targets::mistakes(&diags, color))? {
+            add(choice, &loaded, Vec::new(), &mut plan, &masker)?;
+        }
+    }
+    for (mut loaded, names) in places(choice, &names)? {
+        // Each name stands in one place only, else there was a complaint: naming it is the consent.
+        loaded.draft.found = false;
+        add(choice, &loaded, names, &mut plan, &masker)?;
+    }
+    if plan.pairs().next().is_none() {
+        return Err(Complaint::new(Code::Nothing, "no probe is selected"));
+    }
+    for (_, target) in plan.pairs() {
+        hide(target, &masker);
+    }
+    Ok((plan, masker))
+}
+
+/// What was read of each place that has a target which was named, with the names there.
+fn places(choice: &Choice<'_>, names: &[&str]) -> Result<Vec<(Loaded, Vec<String>)>, Complaint> {
+    let mut places: Vec<(Loaded, Vec<String>)> = Vec::new();
+    for name in names {
+        let (mut discovery, index, name) = targets::find(name, choice.named, choice.selection, choice.output.color)?;
+        let loaded = discovery.found.swap_remove(index).loaded;
+        match places.iter_mut().find(|(have, _)| have.files == loaded.files) {
+            Some((_, names)) => names.push(name),
+            None => places.push((loaded, vec![name])),
+        }
+    }
+    Ok(places)
+}
+
+/// Adds what is selected of what was read; `named` are exact names of targets.
+fn add(
+    choice: &Choice<'_>,
+    loaded: &Loaded,
+    named: Vec<String>,
+    plan: &mut Plan,
+    masker: &Masker,
+) -> Result<(), Complaint> {
+    let color = choice.output.color;
+    if !choice.output.quiet {
+        targets::warn(&loaded.warnings, color);
+    }
+    let selection = Selection {
+        named,
+        probes: choice.probes.to_vec(),
+        targets: choice.selection.target.clone(),
+        labels: targets::labels(choice.selection)?,
+    };
+    let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
+        NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
+        NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
+    })?;
+    masker.absorb(&selected.masker);
+    lay_over(&mut selected.plan, choice.connection);
+    plan.targets.append(&mut selected.plan.targets);
+    plan.probes.append(&mut selected.plan.probes);
+    Ok(())
+}
+
+/// What the command line says of reaching targets and of time wins over the files.
+fn lay_over(plan: &mut Plan, connection: &Connection) {
+    for probe in &mut plan.probes {
+        if let Some(timeout) = connection.timeout {
+            probe.timeout = timeout;
+        }
+        for target in &mut probe.targets {
+            let mut changed = (**target).clone();
+            let startup = changed.startup_timeout;
+            targets::lay_over(&mut changed, connection);
+            if connection.startup_timeout.is_none() {
+                changed.startup_timeout = startup;
+            }
+            *target = changed.into();
+        }
+    }
+}
+
+/// Takes out what nobody agreed to; gives its outcomes, which are unknown.
+pub fn withhold(choice: &Choice<'_>, plan: &mut Plan) -> Vec<ProbeOutcome> {
+    let mut consents = Consents::open(choice.selection.yes);
+    let refused: Vec<String> =
+        plan.targets.iter().filter(|target| !consents.agrees(target)).map(|target| target.name.clone()).collect();
+    let mut outcomes = Vec::new();
+    for probe in &mut plan.probes {
+        let name = probe.name.clone();
+        probe.targets.retain(|target| {
+            let withheld = refused.contains(&target.name);
+            if withheld {
+                let cause = targets::no_consent(target);
+                outcomes.push(ProbeOutcome::not_run(&name, &target.name, &target.labels, cause));
+            }
+            !withheld
+        });
+    }
+    outcomes
+}

@@ -1,0 +1,198 @@
+//! `mcp-probe wait`: tries until every probe is healthy or the time is over, and says meanwhile what it waits for.
+
+mod board;
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::args::{ConnectionOptions, ExitStyle, FailOn, OutputOptions, SelectionOptions, help};
+use super::check::plan::{Choice, plan, withhold};
+use super::check::{Judging, code, document, print_document, weighed};
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::jq::{self, Jq};
+use super::terminal::Terminal;
+use super::{connection, listeners, live, output, words};
+use crate::base::duration;
+use crate::base::ids::RunId;
+use crate::base::secret::Masker;
+use crate::event::{ProbeOutcome, Publisher, Status};
+use crate::report::json::Run;
+use crate::report::table;
+use crate::run::Context;
+use crate::run::wait::{Options, Tried, Waited, wait};
+use board::Board;
+
+/// How long to wait, unless `--for` says otherwise.
+const FOR: Duration = Duration::from_secs(60);
+/// The longest pause between two tries, unless `--interval` says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Tries at URLs at the same time, unless `--jobs` says otherwise.
+const JOBS: u16 = 8;
+/// Elsewhere than in a terminal, how often it is said what is waited for, though nothing changed.
+const REMINDER: Duration = Duration::from_secs(10);
+
+/// `mcp-probe wait [PATH|TARGET...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::WAIT)]
+pub struct WaitArgs {
+    /// Probe files, URLs or names of targets; by default ./mcp-probe.toml and ./probes/*.toml
+    #[arg(value_name = "PATH|TARGET")]
+    pub words: Vec<String>,
+    /// The server's command, started over stdio
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// How long to try at most [default: 60s]
+    #[arg(long = "for", value_name = "TIME", help_heading = "Run", value_parser = duration::parse)]
+    pub limit: Option<Duration>,
+    /// The longest pause between two tries; the first are shorter [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = "Run", value_parser = duration::parse)]
+    pub interval: Option<Duration>,
+    /// Only probes whose name matches; may be repeated
+    #[arg(long, value_name = "GLOB", help_heading = "Targets")]
+    pub probe: Vec<String>,
+    /// Which targets.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// How the target is reached.
+    #[command(flatten)]
+    pub connection: ConnectionOptions,
+    /// Probes of URLs to try at the same time
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Run", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Wait until this status is over, too
+    #[arg(long, value_enum, value_name = "STATUS", help_heading = "Run")]
+    pub fail_on: Option<FailOn>,
+    /// Exit codes of this convention
+    #[arg(long, value_enum, value_name = "STYLE", help_heading = "Run")]
+    pub exit_style: Option<ExitStyle>,
+    /// The JSON document through a jq filter; strings are printed bare
+    #[arg(long, value_name = "FILTER", help_heading = "Output")]
+    pub jq: Option<String>,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Runs the command; gives the exit code as the shell sees it.
+///
+/// # Errors
+/// When something cannot be meant, is not there, or cannot be told.
+pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
+    let named = words::targets(&args.words, &args.command)?;
+    let connection = connection::connection(&args.connection, &named)?;
+    let jq = args.jq.as_deref().map(|filter| Jq::compile_for(filter, jq::OF_A_REPORT)).transpose()?;
+    let limit = args.limit.unwrap_or(FOR);
+    if Instant::now().checked_add(limit).is_none() {
+        return Err(Complaint::usage("`--for` is longer than any clock here can count"));
+    }
+    let choice = Choice {
+        named: &named,
+        connection: &connection,
+        selection: &args.selection,
+        probes: &args.probe,
+        output: &args.output,
+    };
+    let (mut plan, masker) = plan(&choice)?;
+    let withheld = withhold(&choice, &mut plan);
+    if let Some(refused) = withheld.first() {
+        // Waiting brings no consent about.
+        let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());
+        return Err(Complaint::new(Code::Unknown, why));
+    }
+    let consumers = listeners::consumers(&args.output, plan.targets.len() > 1)?;
+    let wire = !consumers.is_empty();
+    let publisher = Publisher::new(RunId::random(), consumers, wire);
+    let options = Options {
+        until: Instant::now() + limit,
+        interval: args.interval.unwrap_or(INTERVAL),
+        startup_timeout: connection.startup_timeout,
+        degraded_fails: args.fail_on.is_some(),
+        jobs: usize::from(args.jobs.unwrap_or(JOBS)),
+    };
+    live::run(|signals| async move {
+        let started_at = jiff::Timestamp::now();
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
+        let mut board = Board::new(&plan, &args.output, masker.clone());
+        let waited = {
+            let tell = |tried: Tried<'_>| board.tried(tried);
+            let waiting = wait(&cx, &plan, options, &tell);
+            tokio::pin!(waiting);
+            loop {
+                tokio::select! {
+                    waited = &mut waiting => break waited,
+                    () = tokio::time::sleep(REMINDER) => board.remind(),
+                }
+            }
+        };
+        board.clear();
+        let mut undelivered = false;
+        for error in publisher.finish() {
+            undelivered = true;
+            let _ = output::say(&format!("error: {error}\n"), true);
+        }
+        let interrupted = signals.caught().is_some();
+        let run = Run { started_at, duration: waited.after, probes: &waited.outcomes, interrupted };
+        let told = Told { args, jq: jq.as_ref(), limit, masker: &masker };
+        undelivered |= weighed(told.tell(&run, &waited), &args.output)?;
+        let judging = Judging { fail_on: args.fail_on, exit_style: args.exit_style };
+        Ok(code(judging, &waited.outcomes, undelivered))
+    })
+}
+
+/// What telling needs beside the outcomes.
+struct Told<'a> {
+    args: &'a WaitArgs,
+    jq: Option<&'a Jq>,
+    limit: Duration,
+    masker: &'a Masker,
+}
+
+impl Told<'_> {
+    fn tell(&self, run: &Run<'_>, waited: &Waited) -> Result<(), Complaint> {
+        let args = self.args;
+        if args.output.json || self.jq.is_some() {
+            return print_document(&document(run, self.masker)?, self.jq, &args.output);
+        }
+        if waited.well {
+            let line = format!("healthy after {}\n", duration::human(waited.after));
+            return if args.output.quiet { Ok(()) } else { output::say(&line, false) };
+        }
+        let unwell: Vec<ProbeOutcome> =
+            run.probes.iter().filter(|probe| !is_well(probe.status, args.fail_on)).cloned().collect();
+        let rest = Run { probes: &unwell, ..*run };
+        let (stdout, stderr) = (Terminal::stdout(args.output.color).look, Terminal::stderr(args.output.color).look);
+        let rows = table::rows(&rest, &stdout);
+        let look = if stdout.is_terminal() { &stdout } else { &stderr };
+        let details = table::details(&rest, look);
+        let summary = self.summary(run, unwell.len());
+        let mask = |text: &str| self.masker.mask(text).into_owned();
+        match (stdout.is_terminal(), args.output.quiet) {
+            (true, false) => output::say(&mask(&format!("{rows}\n{details}\n{summary}")), false),
+            (true, true) => output::say(&mask(&format!("{rows}\n{details}")), false),
+            (false, quiet) => {
+                let told = output::say(&mask(&rows), false);
+                if quiet { told } else { output::say(&mask(&format!("{details}{summary}")), true).and(told) }
+            }
+        }
+    }
+
+    fn summary(&self, run: &Run<'_>, unwell: usize) -> String {
+        let total = crate::report::count(run.probes.len(), "probe");
+        let (took, limit) = (duration::human(run.duration), duration::written(self.limit));
+        let after = if run.interrupted {
+            format!("interrupted after {took}")
+        } else if run.duration + Duration::from_millis(100) < self.limit {
+            format!("given up after {took} of {limit}, because nothing can change it any more")
+        } else {
+            format!("the time of --for {limit} is over")
+        };
+        format!("{unwell} of {total} not healthy: {after}\n")
+    }
+}
+
+fn is_well(status: Status, fail_on: Option<FailOn>) -> bool {
+    status == Status::Healthy || (status == Status::Degraded && fail_on.is_none())
+}
