@@ -19,6 +19,7 @@ pub mod man;
 pub mod output;
 pub mod params;
 pub mod progress;
+pub mod schema;
 pub mod signals;
 pub mod targets;
 pub mod terminal;
@@ -96,6 +97,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Explain(explain) => explain::run(&explain)?,
         Command::Completions(completions) => completions::run(&completions)?,
         Command::Man(man) => man::run(&man)?,
+        Command::Schema(schema) => schema::run(&schema)?,
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
         Command::Demo(demo) => return demo::main(*demo),

@@ -3,6 +3,7 @@
 
 pub mod draft;
 pub mod glob;
+pub mod grammar;
 pub mod probe;
 pub mod select;
 pub mod step;

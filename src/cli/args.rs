@@ -74,6 +74,8 @@ pub enum Command {
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
     Explain(ExplainArgs),
+    /// Print the JSON Schema of the probe file (of the report), for editors
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all pages into a folder
@@ -88,6 +90,7 @@ impl Command {
             Self::AdHoc(ad_hoc) => ad_hoc.output.color,
             Self::Check(check) => check.output.color,
             Self::Explain(explain) => explain.color,
+            Self::Schema(schema) => schema.output.color,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
@@ -307,6 +310,35 @@ pub struct ExplainArgs {
     /// When to use colours [default: auto]
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Colour>,
+}
+
+/// `mcp-probe schema [DOCUMENT]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::SCHEMA)]
+pub struct SchemaArgs {
+    /// What is to be described
+    #[arg(value_enum, value_name = "DOCUMENT", default_value = "probe-file")]
+    pub document: DocumentKind,
+    /// The document of `check --json` instead of the probe file
+    #[arg(long, conflicts_with = "document")]
+    pub report: bool,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
+}
+
+/// What `schema` describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocumentKind {
+    /// The probe file (TOML)
+    #[default]
+    ProbeFile,
+    /// `check --json`, mcp-probe/report/1
+    Report,
+    /// An ad hoc call with --json, mcp-probe/call/1
+    Call,
+    /// The same to several targets, mcp-probe/calls/1
+    Calls,
 }
 
 /// `mcp-probe completions SHELL`.

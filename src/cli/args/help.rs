@@ -59,6 +59,13 @@ Examples:
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
+pub(super) const SCHEMA: &str = "\
+Examples:
+  mcp-probe schema > mcp-probe.schema.json   for editors, with this as the first line of a probe file:
+                                             #:schema ./mcp-probe.schema.json
+  mcp-probe schema --report                  the document of `check --json`
+  mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   mcp-probe completions zsh > ~/.zfunc/_mcp-probe
