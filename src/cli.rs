@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod init;
 pub mod jq;
 pub mod listeners;
 pub mod live;
@@ -101,6 +102,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
         Command::Demo(demo) => return demo::main(*demo),
+        Command::Init(init) => return init::run(&init),
     };
     Ok(code.number())
 }

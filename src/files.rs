@@ -4,6 +4,7 @@
 pub mod machine;
 pub mod probe_files;
 pub mod sources;
+pub mod starter;
 
 pub use machine::Machine;
 pub use probe_files::{Loaded, default_paths, load};

@@ -8,6 +8,7 @@ pub mod probe;
 pub mod reach;
 pub mod serve;
 mod step;
+pub mod survey;
 pub mod verdict;
 
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use crate::protocol::revision::method_anywhere;
 use crate::protocol::{Answers, REVISIONS};
 
 /// Keys of a step that inside `arguments` or `params` are a slip: the table ended up one level too deep.
-pub(super) const STEP_KEYS: &[&str] =
+pub(crate) const STEP_KEYS: &[&str] =
     &["expect", "save", "always", "on_fail", "allow_side_effects", "unlisted", "idempotent", "answers"];
 
 /// The words of `on_fail`.

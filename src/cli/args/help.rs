@@ -59,6 +59,13 @@ Examples:
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
+pub(super) const INIT: &str = "\
+Examples:
+  mcp-probe init https://host/mcp > probes/host.toml
+  mcp-probe init https://host/mcp --bearer env:TOKEN -o probes/host.toml
+  mcp-probe init -o probes/files.toml -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-probe init --call-read-only -- mcp-probe demo   tools that pass become steps";
+
 pub(super) const SCHEMA: &str = "\
 Examples:
   mcp-probe schema > mcp-probe.schema.json   for editors, with this as the first line of a probe file:
