@@ -25,10 +25,10 @@ pub mod tokens;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::base::sanitize;
-use crate::config::{Field, Place, Section, suggest};
+use crate::config::{Field, Place, Section, grammar, suggest};
 use crate::event::{CheckOutcome, CheckStatus, Finding, Reason};
 use crate::session::{Exchange, ServerFacts};
 
@@ -202,6 +202,8 @@ pub struct Kind {
     pub example: &'static str,
     /// The methods whose replies it can judge; empty for all.
     pub methods: &'static [&'static str],
+    /// Its settings as JSON Schema, for editors.
+    pub schema: fn() -> Value,
     /// Reads its settings; records mistakes and gives what could be read.
     pub parse: fn(Field<'_>) -> Vec<Expectation>,
     /// What holds for a method although the step does not ask for it; gets the kinds that it does ask for.
@@ -265,6 +267,18 @@ pub fn parse(section: Option<&Section<'_>>, method: &str) -> Vec<Expectation> {
     let defaults = missing.filter_map(|kind| kind.default.and_then(|default| default(method, &asked)));
     expectations.extend(defaults.map(|check| Expectation { check, place: None }));
     expectations
+}
+
+/// A step's `expect` table as JSON Schema: every kind with what it checks and its example.
+#[must_use]
+pub fn schema() -> Value {
+    let of = |kind: &Kind| {
+        let examples = grammar::examples(kind.example, &["expect", kind.name]);
+        let schema = grammar::described((kind.schema)(), &format!("{} {}", kind.what, kind.why));
+        (kind.name.to_owned(), grammar::with(schema, json!({ "examples": examples })))
+    };
+    let kinds: serde_json::Map<String, Value> = KINDS.iter().map(of).collect();
+    json!({"type": "object", "properties": kinds, "additionalProperties": false})
 }
 
 /// The result, or the verdict when there is none to judge.

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod init;
 pub mod jq;
 pub mod listeners;
 pub mod live;
@@ -19,6 +20,7 @@ pub mod man;
 pub mod output;
 pub mod params;
 pub mod progress;
+pub mod schema;
 pub mod signals;
 pub mod targets;
 pub mod terminal;
@@ -98,11 +100,13 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Explain(explain) => explain::run(&explain)?,
         Command::Completions(completions) => completions::run(&completions)?,
         Command::Man(man) => man::run(&man)?,
+        Command::Schema(schema) => schema::run(&schema)?,
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Wait(wait) => return wait::run(&wait),
         Command::Demo(demo) => return demo::main(*demo),
+        Command::Init(init) => return init::run(&init),
     };
     Ok(code.number())
 }

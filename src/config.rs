@@ -3,6 +3,7 @@
 //! environment are passed in as an [`Environment`].
 
 pub mod diag;
+pub mod grammar;
 pub mod json;
 pub mod section;
 pub mod source;

@@ -5,6 +5,7 @@ pub mod clients;
 pub mod machine;
 pub mod probe_files;
 pub mod sources;
+pub mod starter;
 
 pub use machine::Machine;
 pub use probe_files::{Examined, Loaded, default_paths, examine, load};

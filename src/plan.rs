@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod draft;
 pub mod glob;
+pub mod grammar;
 pub mod probe;
 pub mod select;
 pub mod step;

@@ -8,6 +8,7 @@ pub mod call_json;
 pub mod grid;
 pub mod json;
 pub mod render;
+pub mod schema;
 pub mod table;
 pub mod wire_log;
 

@@ -10,6 +10,7 @@ pub mod probe;
 pub mod reach;
 pub mod serve;
 mod step;
+pub mod survey;
 pub mod verdict;
 pub mod wait;
 

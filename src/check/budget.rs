@@ -1,7 +1,18 @@
 //! `{ warn, max }`: two bounds, of which the first degrades and the second fails. Equal passes.
 
+use serde_json::{Value, json};
+
 use super::{Judged, Verdict};
-use crate::config::Field;
+use crate::config::{Field, grammar};
+
+/// A single bound (the maximum), or a table of both.
+pub fn schema(bound: &Value) -> Value {
+    let both = grammar::table([
+        ("warn", grammar::described(bound.clone(), "Above this the step is degraded. It must be below `max`.")),
+        ("max", grammar::described(bound.clone(), "Above this the step fails.")),
+    ]);
+    json!({"anyOf": [bound, grammar::with(both, json!({"minProperties": 1}))]})
+}
 
 /// Two bounds, at least one of them set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `expect.capabilities`: what the server must declare.
 
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote_json};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "capabilities",
@@ -9,6 +9,7 @@ pub(super) const KIND: Kind = Kind {
     why: "Clients do not ask for what is not declared: a capability that is gone hides everything behind it.",
     example: "expect.capabilities = [\"tools\", \"resources.subscribe\"]",
     methods: &[],
+    schema: || grammar::with(grammar::strings(), serde_json::json!({"minItems": 1})),
     parse,
     default: None,
 };

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::operators::Operators;
+use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, quote_json};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "error",
@@ -12,9 +12,17 @@ pub(super) const KIND: Kind = Kind {
     why: "How a server refuses is part of what it promises: unknown tools, wrong parameters, missing rights.",
     example: "method = \"tools/call\"\nparams = { name = \"no-such-tool\" }\nexpect.error = { code = -32602, message = { contains = \"tool\" } }",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    grammar::table([
+        ("code", grammar::described(operators::reference(), "The error's code: a number, or operators.")),
+        ("message", grammar::described(operators::reference(), "The error's message: a string, or operators.")),
+    ])
+}
 
 #[derive(Debug)]
 struct RpcError {

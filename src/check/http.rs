@@ -1,10 +1,10 @@
 //! `expect.http`: status and headers of the HTTP answer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::operators::Operators;
+use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
-use crate::config::{Diag, Field};
+use crate::config::{Diag, Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "http",
@@ -13,9 +13,19 @@ pub(super) const KIND: Kind = Kind {
     why: "Proxies and gateways change what a server sends; what arrives is what counts.",
     example: "expect.http = { status = 200, header.content-type = { starts_with = \"application/json\" } }",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    let headers = grammar::map(operators::reference(), json!({"pattern": grammar::HEADER}));
+    let keys = grammar::table([
+        ("status", grammar::described(operators::reference(), "The status of the answer: a number, or operators.")),
+        ("header", grammar::described(headers, "Headers of the answer by name: a string, or operators.")),
+    ]);
+    grammar::with(keys, json!({"minProperties": 1}))
+}
 
 #[derive(Debug)]
 enum Http {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, result_of};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 use crate::event::Reason;
 
 pub(super) const KIND: Kind = Kind {
@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
           that wrong arguments are refused.",
     example: "tool = \"forecast\"\narguments = { city = \"\" }\nexpect.is_error = true",
     methods: &["tools/call"],
+    schema: grammar::boolean,
     parse,
     default: Some(default),
 };

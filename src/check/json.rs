@@ -1,9 +1,11 @@
 //! `expect.json`: a path (RFC 9535) from the reply's `result`, and the value or operators it must meet.
 
-use super::operators::Operators;
+use serde_json::Value;
+
+use super::operators::{self, Operators};
 use super::path::Path;
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote_json, result_of};
-use crate::config::{Diag, Field};
+use crate::config::{Diag, Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "json",
@@ -13,9 +15,14 @@ pub(super) const KIND: Kind = Kind {
     why: "A reply can be well-formed and wrong. Name the facts that a client relies on.",
     example: "expect.json.\"$.content[0].type\" = \"text\"\nexpect.json.\"$.structuredContent.days\" = { ge = 1, le = 14 }",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    grammar::map(operators::reference(), serde_json::json!({"pattern": r"^\$"}))
+}
 
 #[derive(Debug)]
 struct Json {

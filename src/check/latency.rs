@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
 use crate::base::duration;
-use crate::config::Field;
+use crate::config::{Field, grammar};
 use crate::event::Reason;
 
 pub(super) const KIND: Kind = Kind {
@@ -16,6 +16,7 @@ pub(super) const KIND: Kind = Kind {
           detection and the handshake are not part of it.",
     example: "expect.latency = \"800ms\"\n# or\nexpect.latency = { warn = \"300ms\", max = \"800ms\" }",
     methods: &[],
+    schema: || budget::schema(&grammar::duration()),
     parse,
     default: None,
 };

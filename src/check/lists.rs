@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, result_of};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const TOOLS: Kind = Kind {
     name: "tools",
@@ -14,6 +14,7 @@ pub(super) const TOOLS: Kind = Kind {
     why: "A deployment that loses a tool still answers `tools/list` with success.",
     example: "method = \"tools/list\"\nexpect.tools = { include = [\"forecast\"], min = 3 }",
     methods: &["tools/list"],
+    schema,
     parse: |field| parse(field, &TOOLS_LIST),
     default: None,
 };
@@ -24,6 +25,7 @@ pub(super) const RESOURCES: Kind = Kind {
     why: "A resource that vanished is missed only by the client that needs it.",
     example: "method = \"resources/list\"\nexpect.resources = { include = [\"file:///etc/hostname\"] }",
     methods: &["resources/list"],
+    schema,
     parse: |field| parse(field, &RESOURCES_LIST),
     default: None,
 };
@@ -34,9 +36,23 @@ pub(super) const PROMPTS: Kind = Kind {
     why: "Prompts are what people pick from a menu; one that vanished is noticed by its users first.",
     example: "method = \"prompts/list\"\nexpect.prompts = { only = [\"summarise\", \"translate\"] }",
     methods: &["prompts/list"],
+    schema,
     parse: |field| parse(field, &PROMPTS_LIST),
     default: None,
 };
+
+fn schema() -> Value {
+    let names = |what| grammar::described(grammar::strings(), what);
+    let bound = |what| grammar::described(grammar::count(), what);
+    let keys = grammar::table([
+        ("include", names("Names that the list must hold.")),
+        ("exclude", names("Names that the list must not hold.")),
+        ("only", names("Names that the list must hold, and no other.")),
+        ("min", bound("At least so many.")),
+        ("max", bound("At most so many.")),
+    ]);
+    grammar::with(keys, json!({"minProperties": 1}))
+}
 
 /// What differs between the three lists.
 #[derive(Debug)]

@@ -1,7 +1,9 @@
 //! `expect.notifications`: how many notifications of a method are heard while the call is open.
 
+use serde_json::{Value, json};
+
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "notifications",
@@ -10,9 +12,19 @@ pub(super) const KIND: Kind = Kind {
     why: "Progress that stopped coming makes clients give up on long calls.",
     example: "expect.notifications = { method = \"notifications/progress\", min = 1 }",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    let keys = grammar::table([
+        ("method", grammar::described(grammar::string(), "The method of the notifications.")),
+        ("min", grammar::described(grammar::count(), "At least so many; 1 unless `max` is given.")),
+        ("max", grammar::described(grammar::count(), "At most so many.")),
+    ]);
+    grammar::with(keys, json!({"required": ["method"]}))
+}
 
 #[derive(Debug)]
 struct Notifications {

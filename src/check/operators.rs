@@ -5,10 +5,10 @@
 use std::cmp::Ordering;
 
 use regex::{Regex, RegexBuilder};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use super::quote;
-use crate::config::{Diag, Field, suggest};
+use crate::config::{Diag, Field, grammar, suggest};
 
 /// Memory one compiled pattern may take, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -80,6 +80,47 @@ pub const NAMES: &[&str] = &[
     "all",
     "any",
 ];
+
+/// The definition that [`reference`] refers to.
+pub const DEFINITION: &str = "expected";
+
+/// A value or operators, as JSON Schema.
+#[must_use]
+pub fn reference() -> Value {
+    grammar::definition(DEFINITION)
+}
+
+/// What [`reference`] refers to: a value that is no table, or a table of operators.
+#[must_use]
+pub fn definition() -> Value {
+    let keys: Map<String, Value> = NAMES.iter().map(|name| ((*name).to_owned(), described(name))).collect();
+    let operators = json!({"type": "object", "properties": keys, "minProperties": 1, "additionalProperties": false});
+    let value = json!({"type": ["string", "number", "boolean", "array"]});
+    let schema = json!({"anyOf": [value, operators]});
+    grammar::described(schema, "A value to be equal to, or a table of operators, all of which must hold.")
+}
+
+fn described(name: &str) -> Value {
+    let number = || json!({"type": "number"});
+    let (schema, what) = match name {
+        "equals" => (json!({}), "Is equal to this; 1 equals 1.0. A table is compared as an object."),
+        "not" => (reference(), "Is not equal to a plain value, or does not meet operators."),
+        "gt" => (number(), "Is a number above this."),
+        "ge" => (number(), "Is a number that is this or above."),
+        "lt" => (number(), "Is a number below this."),
+        "le" => (number(), "Is a number that is this or below."),
+        "contains" => (json!({}), "Is a string with this text, or an array with this value."),
+        "matches" => (grammar::string(), "Is a string in which this regular expression matches anywhere."),
+        "starts_with" => (grammar::string(), "Is a string that starts with this."),
+        "ends_with" => (grammar::string(), "Is a string that ends with this."),
+        "type" => (grammar::words(TYPES.iter().map(|(word, _)| *word)), "Is of this JSON type; 1.0 is an integer."),
+        "len" => (reference(), "Has so many items, members or characters: a number, or operators."),
+        "exists" => (grammar::boolean(), "Is there, or is not."),
+        "all" => (reference(), "Is an array all of whose items meet this; an empty array fails."),
+        _ => (reference(), "Is an array at least one of whose items meets this."),
+    };
+    grammar::described(schema, what)
+}
 
 impl Operators {
     /// Reads a value or a table of operators; records mistakes.

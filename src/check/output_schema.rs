@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::json_schema::{Compile, Conformance, Patterns, Schema, Unfit, places};
 use super::{Called, Check, Evidence, Expectation, Judged, Kind, Verdict, more, quote, result_of};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 use crate::event::{Finding, Severity};
 
 /// A server's schema is never larger, in bytes of JSON.
@@ -29,6 +29,7 @@ pub(super) const KIND: Kind = Kind {
     methods: &["tools/call"],
     parse,
     default: Some(default),
+    schema: grammar::boolean,
 };
 
 /// Meets the tool's schema.

@@ -1,7 +1,9 @@
 //! `expect.protocol`: which revision, or which era, is spoken.
 
+use serde_json::Value;
+
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict};
-use crate::config::{Field, suggest};
+use crate::config::{Field, grammar, suggest};
 use crate::event::Era;
 use crate::protocol::REVISIONS;
 
@@ -11,9 +13,19 @@ pub(super) const KIND: Kind = Kind {
     why: "A server that falls back to an older revision still works, with features missing.",
     example: "expect.protocol = \"2025-11-25\"\n# or\nexpect.protocol = \"modern\"",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    grammar::words(words())
+}
+
+/// Every word that it takes.
+fn words() -> impl Iterator<Item = &'static str> {
+    ["modern", "legacy"].into_iter().chain(REVISIONS.iter().map(|revision| revision.version))
+}
 
 #[derive(Debug)]
 enum Protocol {
@@ -28,8 +40,7 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
         "legacy" => Protocol::Era(Era::Legacy),
         version if REVISIONS.iter().any(|revision| revision.version == version) => Protocol::Version(word),
         _ => {
-            let words = ["modern", "legacy"].into_iter().chain(REVISIONS.iter().map(|revision| revision.version));
-            field.wrong(format!("`{word}` is no protocol version")).maybe_help(suggest::sentence(&word, words));
+            field.wrong(format!("`{word}` is no protocol version")).maybe_help(suggest::sentence(&word, words()));
             return Vec::new();
         }
     };

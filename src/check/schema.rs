@@ -18,6 +18,7 @@ pub(super) const KIND: Kind = Kind {
     methods: &[],
     parse,
     default: None,
+    schema: || serde_json::json!({"type": ["string", "object"]}),
 };
 
 #[derive(Debug)]

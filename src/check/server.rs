@@ -1,10 +1,10 @@
 //! `expect.server`: what the server calls itself.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::operators::Operators;
+use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "server",
@@ -12,9 +12,18 @@ pub(super) const KIND: Kind = Kind {
     why: "It tells that the release you meant is the one that answers.",
     example: "expect.server = { name = \"weather\", version = { starts_with = \"2.\" } }",
     methods: &[],
+    schema,
     parse,
     default: None,
 };
+
+fn schema() -> Value {
+    let keys = grammar::table([
+        ("name", grammar::described(operators::reference(), "What the server calls itself: a string, or operators.")),
+        ("version", grammar::described(operators::reference(), "The version it gives: a string, or operators.")),
+    ]);
+    grammar::with(keys, json!({"minProperties": 1}))
+}
 
 #[derive(Debug)]
 struct Server {

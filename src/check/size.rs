@@ -1,9 +1,9 @@
 //! `expect.size`: bytes of the reply, without transport framing.
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
 use crate::base::duration::human_bytes;
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "size",
@@ -11,6 +11,7 @@ pub(super) const KIND: Kind = Kind {
     why: "What a tool returns goes into a model's context; a reply that grew tenfold is paid for on every call.",
     example: "expect.size = \"64KiB\"\n# or\nexpect.size = { warn = \"16KiB\", max = \"64KiB\" }",
     methods: &[],
+    schema: || budget::schema(&grammar::size()),
     parse,
     default: None,
 };

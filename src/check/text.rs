@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::operators::Operators;
+use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, result_of};
 use crate::config::Field;
 
@@ -12,6 +12,7 @@ pub(super) const KIND: Kind = Kind {
     why: "Most tools answer in text; this asks for the words without naming the block.",
     example: "expect.text = { contains = \"Oslo\" }",
     methods: &["tools/call", "prompts/get", "resources/read"],
+    schema: operators::reference,
     parse,
     default: None,
 };

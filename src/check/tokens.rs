@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::{Check, Evidence, Expectation, Kind, Verdict, result_of};
-use crate::config::Field;
+use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "tokens",
@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     why: "Every definition is sent to the model with every turn; a list that grows makes each conversation dearer.",
     example: "method = \"tools/list\"\nexpect.tokens = { warn = 5000, max = 10000 }",
     methods: &["tools/list"],
+    schema: || budget::schema(&grammar::count()),
     parse,
     default: None,
 };

@@ -78,6 +78,10 @@ pub enum Command {
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
     Explain(ExplainArgs),
+    /// Write a probe file from a live server
+    Init(Box<InitArgs>),
+    /// Print the JSON Schema of the probe file (of the report), for editors
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all pages into a folder
@@ -94,6 +98,8 @@ impl Command {
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Explain(explain) => explain.color,
+            Self::Schema(schema) => schema.output.color,
+            Self::Init(init) => init.color,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
@@ -351,6 +357,87 @@ pub struct ExplainArgs {
     pub color: Option<Colour>,
 }
 
+/// `mcp-probe init TARGET`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::INIT)]
+pub struct InitArgs {
+    /// A URL, or the name of a target
+    #[arg(value_name = "TARGET")]
+    pub words: Vec<String>,
+    /// The server's command, started over stdio
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// What the target is called in the file [default: what the server calls itself]
+    #[arg(long, value_name = "NAME", value_parser = target_name, help_heading = "File")]
+    pub name: Option<String>,
+    /// Call every read-only tool once whose arguments are known, and keep the steps that pass
+    #[arg(long, help_heading = "File")]
+    pub call_read_only: bool,
+    /// Write the file here instead of to stdout; one that exists is left alone
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = "File")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that exists
+    #[arg(long, requires = "output", help_heading = "File")]
+    pub force: bool,
+    /// How the target is reached.
+    #[command(flatten)]
+    pub connection: ConnectionOptions,
+    /// Which target.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// Write every message, both ways, to this file as JSON lines
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
+    pub trace: Option<PathBuf>,
+    /// Show the wire on stderr
+    #[arg(short = 'v', long, help_heading = "Output")]
+    pub verbose: bool,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// When to use colours [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Output")]
+    pub color: Option<Colour>,
+}
+
+/// A name that a target may have.
+fn target_name(text: &str) -> Result<String, String> {
+    let bad = |c: char| c.is_control() || c == '*' || c == '?';
+    let fits = !text.is_empty() && text.trim() == text && text.chars().count() <= 100;
+    if fits && !text.starts_with('-') && !text.contains("://") && !text.contains(bad) {
+        return Ok(text.to_owned());
+    }
+    Err("a name has no `*`, `?` or `://`, and does not start with `-` or a space".to_owned())
+}
+
+/// `mcp-probe schema [DOCUMENT]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::SCHEMA)]
+pub struct SchemaArgs {
+    /// What is to be described
+    #[arg(value_enum, value_name = "DOCUMENT", default_value = "probe-file")]
+    pub document: DocumentKind,
+    /// The document of `check --json` instead of the probe file
+    #[arg(long, conflicts_with = "document")]
+    pub report: bool,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
+}
+
+/// What `schema` describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocumentKind {
+    /// The probe file (TOML)
+    #[default]
+    ProbeFile,
+    /// `check --json`, mcp-probe/report/1
+    Report,
+    /// An ad hoc call with --json, mcp-probe/call/1
+    Call,
+    /// The same to several targets, mcp-probe/calls/1
+    Calls,
+}
+
 /// `mcp-probe completions SHELL`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = help::COMPLETIONS)]
@@ -526,6 +613,7 @@ fn refuse_options_as_program(command: &Command) -> Result<(), Complaint> {
         Command::AdHoc(ad_hoc) => ad_hoc.command.first().map(OsString::as_os_str),
         Command::Check(check) => check.command.first().map(OsString::as_os_str),
         Command::Wait(wait) => wait.command.first().map(OsString::as_os_str),
+        Command::Init(init) => init.command.first().map(OsString::as_os_str),
         _ => None,
     };
     let Some(program) = program.map(OsStr::to_string_lossy).filter(|program| program.starts_with('-')) else {

@@ -91,14 +91,15 @@ pub fn shown_url(url: &str) -> String {
 }
 
 /// Whether what has this name is usually a credential.
-fn is_secret_name(name: &str) -> bool {
+pub(super) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["auth", "cookie", "key", "token", "secret", "pass", "sig", "cred", "session"]
         .iter()
         .any(|word| name.contains(word))
 }
 
-fn is_like_a_key(value: &str) -> bool {
+/// Whether a value looks like a key, whatever its name.
+pub(super) fn is_like_a_key(value: &str) -> bool {
     let has = |kind: fn(&char) -> bool| value.chars().any(|c| kind(&c));
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
     !value.contains(char::is_whitespace)

@@ -20,13 +20,23 @@ pub struct Reading<'a> {
     diags: RefCell<Vec<Diag>>,
     unset: RefCell<Vec<Diag>>,
     advice: RefCell<Vec<Diag>>,
+    /// What every finished table was called, and the keys it was asked for.
+    #[cfg(test)]
+    pub(crate) asked: RefCell<Vec<(String, Vec<&'static str>)>>,
 }
 
 impl<'a> Reading<'a> {
     /// A reading without mistakes.
     #[must_use]
     pub fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, diags: RefCell::default(), unset: RefCell::default(), advice: RefCell::default() }
+        Self {
+            environment,
+            diags: RefCell::default(),
+            unset: RefCell::default(),
+            advice: RefCell::default(),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        }
     }
 
     /// Records a mistake.
@@ -498,6 +508,8 @@ impl<'a> Section<'a> {
     /// Ends the reading of this table: every key that was not asked for is a mistake.
     pub fn finish(self) {
         let asked = self.asked.borrow();
+        #[cfg(test)]
+        self.reading.asked.borrow_mut().push((self.what.clone(), asked.clone()));
         for (key, _) in &self.table.entries {
             if !asked.contains(&key.name.as_str()) {
                 let help = suggest::sentence(&key.name, asked.iter().copied());

@@ -11,7 +11,11 @@ use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When
 use crate::config::{Diag, Key, Place, Section};
 
 /// More attempts than this are no retry but load.
-const RETRIES_MAX: u64 = 100;
+pub(super) const RETRIES_MAX: u64 = 100;
+
+/// The words of `session`.
+pub(super) const SESSIONS: &[(&str, SessionChoice)] =
+    &[("fresh", SessionChoice::Fresh), ("reuse", SessionChoice::Reuse)];
 
 /// `[defaults]` of one file.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +162,7 @@ fn retries(section: &Section<'_>) -> Option<u32> {
 }
 
 fn session(section: &Section<'_>) -> Option<SessionChoice> {
-    section.one_of("session", &[("fresh", SessionChoice::Fresh), ("reuse", SessionChoice::Reuse)])
+    section.one_of("session", SESSIONS)
 }
 
 /// `"fail"`, or a table of ids.

@@ -10,8 +10,11 @@ use crate::protocol::revision::method_anywhere;
 use crate::protocol::{Answers, REVISIONS};
 
 /// Keys of a step that inside `arguments` or `params` are a slip: the table ended up one level too deep.
-const STEP_KEYS: &[&str] =
+pub(crate) const STEP_KEYS: &[&str] =
     &["expect", "save", "always", "on_fail", "allow_side_effects", "unlisted", "idempotent", "answers"];
+
+/// The words of `on_fail`.
+pub(super) const ON_FAIL: &[(&str, OnFail)] = &[("failed", OnFail::Fail), ("degraded", OnFail::Degrade)];
 
 /// What a failed step does to its probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,9 +118,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
         unlisted: section.bool("unlisted").unwrap_or_default(),
         idempotent: section.bool("idempotent").unwrap_or_default(),
         always: section.bool("always").unwrap_or_default(),
-        on_fail: section
-            .one_of("on_fail", &[("failed", OnFail::Fail), ("degraded", OnFail::Degrade)])
-            .unwrap_or_default(),
+        on_fail: section.one_of("on_fail", ON_FAIL).unwrap_or_default(),
         answers: answers(&section),
         place: section.place().to_string(),
     };

@@ -15,7 +15,7 @@ use crate::protocol::Pin;
 const URL_EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
 
 /// Labels that metrics use themselves.
-const LABELS_TAKEN: &[&str] = &["probe", "target", "le", "quantile", "phase", "instance", "job"];
+pub(super) const LABELS_TAKEN: &[&str] = &["probe", "target", "le", "quantile", "phase", "instance", "job"];
 
 /// Headers whose values are secrets even when they are written out.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"];

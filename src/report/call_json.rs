@@ -1,11 +1,12 @@
 //! The documents of ad hoc calls: `mcp-probe/call/1` for one named target, `mcp-probe/calls/1` for none or several.
 //! Members that do not apply are absent.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::call::{AnswerTold, CallTold, Heading, LatencySummary, OverviewTold};
-use super::json;
+use super::{json, schema};
 use crate::base::duration::millis;
 
 /// The schema id of one call.
@@ -14,85 +15,144 @@ pub const SCHEMA: &str = "mcp-probe/call/1";
 /// The schema id of calls to several targets.
 pub const SCHEMA_SEVERAL: &str = "mcp-probe/calls/1";
 
-#[derive(Serialize)]
+/// What one call to one target found. What does not apply is absent.
+#[derive(JsonSchema, Serialize)]
 struct Document<'a> {
+    /// The name of the target.
     target: &'a str,
+    /// The method; absent in an overview.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
     method: Option<&'a str>,
+    /// The labels of the target.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     labels: &'a std::collections::BTreeMap<String, String>,
+    /// How it ended.
+    #[schemars(schema_with = "schema::status")]
     status: &'static str,
     #[serde(flatten)]
     why: json::Why<'a>,
+    /// What the server calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "json::Server<'a>")]
     server: Option<json::Server<'a>>,
+    /// What was spoken.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "json::Protocol<'a>")]
     protocol: Option<json::Protocol<'a>>,
+    /// Whether the certificate was not checked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     insecure: bool,
+    /// The certificate of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Certificate<'a>")]
     certificate: Option<Certificate<'a>>,
+    /// The phases that happened.
+    #[schemars(schema_with = "schema::phases")]
     phases_ms: Map<String, Value>,
     #[serde(flatten)]
+    #[schemars(with = "Option<Measures>")]
     measures: Option<Measures>,
+    /// With `-n`: the latencies of all calls.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Latency")]
     latency: Option<Latency>,
+    /// With `--usage`: what the process tree of a stdio server used.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Child")]
     child: Option<Child>,
+    /// What the server told while the call was open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notifications: Vec<Notification<'a>>,
+    /// What was noticed.
     findings: Vec<json::FindingDocument<'a>>,
+    /// The result; lists are merged over all pages.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a Value")]
     result: Option<&'a Value>,
+    /// The server's JSON-RPC error.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RpcErrorDocument<'a>")]
     error: Option<RpcErrorDocument<'a>>,
 }
 
-#[derive(Serialize)]
+/// A certificate.
+#[derive(JsonSchema, Serialize)]
 struct Certificate<'a> {
+    /// Until when it is valid.
+    #[schemars(schema_with = "schema::timestamp")]
     not_after: String,
+    /// Whose it is.
     subject: &'a str,
 }
 
-#[derive(Serialize)]
+/// Times and sizes of a call.
+#[derive(JsonSchema, Serialize)]
 struct Measures {
+    /// From the request being written to the last byte of the first page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
     latency_ms: Option<f64>,
+    /// To the first byte of the reply.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
     first_byte_ms: Option<f64>,
+    /// Of all pages and rounds.
     total_ms: f64,
+    /// How many pages.
     pages: u32,
+    /// Size of the requests.
     request_bytes: u64,
+    /// Size of the replies.
     response_bytes: u64,
 }
 
-#[derive(Serialize)]
+/// What the process tree of a stdio server used.
+#[derive(JsonSchema, Serialize)]
 struct Child {
+    /// Processor time.
     cpu_ms: f64,
+    /// Memory, in bytes.
     resident_bytes: u64,
+    /// Processor time of the calls.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
     calls_cpu_ms: Option<f64>,
 }
 
-#[derive(Serialize)]
+/// A notification of the server.
+#[derive(JsonSchema, Serialize)]
 struct Notification<'a> {
+    /// Since the request was written.
     after_ms: f64,
+    /// Its method.
     method: &'a str,
+    /// Its parameters.
     #[serde(skip_serializing_if = "Value::is_null")]
     params: &'a Value,
 }
 
-#[derive(Serialize)]
+/// Latencies in milliseconds.
+#[derive(JsonSchema, Serialize)]
 struct Latency {
+    /// Calls that were answered.
     count: u64,
+    /// Calls that failed.
     #[serde(skip_serializing_if = "is_zero")]
     failed: u64,
+    /// The least.
     min: f64,
+    /// The mean.
     mean: f64,
+    /// The median.
     p50: f64,
+    /// The 90th percentile.
     p90: f64,
+    /// The 95th percentile.
     p95: f64,
+    /// The 99th percentile.
     p99: f64,
+    /// The greatest.
     max: f64,
 }
 
@@ -101,12 +161,37 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-#[derive(Serialize)]
+/// A JSON-RPC error.
+#[derive(JsonSchema, Serialize)]
 struct RpcErrorDocument<'a> {
+    /// Its code.
     code: i64,
+    /// Its message.
     message: &'a str,
+    /// What else it says.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a Value")]
     data: Option<&'a Value>,
+}
+
+/// The document of one target.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct One<'a> {
+    /// The id of this document.
+    #[schemars(schema_with = "schema::call_id")]
+    schema: &'static str,
+    #[serde(flatten)]
+    body: Document<'a>,
+}
+
+/// The document of several targets.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Several<'a> {
+    /// The id of this document.
+    #[schemars(schema_with = "schema::calls_id")]
+    schema: &'static str,
+    /// What was found, by target.
+    calls: Vec<Document<'a>>,
 }
 
 /// One target of an ad hoc run, called or looked over.
@@ -123,12 +208,8 @@ pub enum Told<'a> {
 /// # Errors
 /// None in practice: every member is plain data.
 pub fn one(told: Told<'_>) -> Result<Value, serde_json::Error> {
-    let mut document = Map::new();
-    document.insert("schema".into(), SCHEMA.into());
-    if let Value::Object(members) = body(told)? {
-        document.extend(members);
-    }
-    Ok(Value::Object(document))
+    let gathered = overview_result(told);
+    serde_json::to_value(One { schema: SCHEMA, body: body(told, gathered.as_ref()) })
 }
 
 /// The document for no named target, or several.
@@ -136,8 +217,13 @@ pub fn one(told: Told<'_>) -> Result<Value, serde_json::Error> {
 /// # Errors
 /// None in practice: every member is plain data.
 pub fn several<'a>(told: impl IntoIterator<Item = Told<'a>>) -> Result<Value, serde_json::Error> {
-    let calls = told.into_iter().map(body).collect::<Result<Vec<_>, _>>()?;
-    Ok(serde_json::json!({ "schema": SCHEMA_SEVERAL, "calls": calls }))
+    let gathered: Vec<(Told<'a>, Option<Value>)> = told.into_iter().map(|told| (told, overview_result(told))).collect();
+    let calls = gathered.iter().map(|(told, result)| body(*told, result.as_ref())).collect();
+    serde_json::to_value(Several { schema: SCHEMA_SEVERAL, calls })
+}
+
+fn overview_result(told: Told<'_>) -> Option<Value> {
+    matches!(told, Told::Overview(_)).then(|| result(told)).flatten()
 }
 
 /// What `--jq` filters: the reply's `result`; of an overview, everything that was read, in one object.
@@ -149,7 +235,8 @@ pub fn result(told: Told<'_>) -> Option<Value> {
     }
 }
 
-fn body(told: Told<'_>) -> Result<Value, serde_json::Error> {
+/// `gathered` is what an overview read, in one object.
+fn body<'a>(told: Told<'a>, gathered: Option<&'a Value>) -> Document<'a> {
     match told {
         Told::Call(call) => {
             let answer = call.answer.as_ref();
@@ -168,14 +255,9 @@ fn body(told: Told<'_>) -> Result<Value, serde_json::Error> {
                 document.error =
                     Some(RpcErrorDocument { code: error.code, message: &error.message, data: error.data.as_ref() });
             }
-            serde_json::to_value(document)
+            document
         }
-        Told::Overview(overview) => {
-            let gathered = result(told);
-            let mut document = heading(&overview.heading);
-            document.result = gathered.as_ref();
-            serde_json::to_value(document)
-        }
+        Told::Overview(overview) => Document { result: gathered, ..heading(&overview.heading) },
     }
 }
 

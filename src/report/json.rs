@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::schema;
 use crate::base::duration::millis;
 use crate::event::{Cause, Finding, Phases, ProbeOutcome, ProtocolUsed, ServerIdentity, Status, StepOutcome};
 
@@ -27,31 +29,50 @@ pub struct Run<'a> {
 }
 
 /// What the process tree of a stdio server used, from its start to its end.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Child {
+    /// Processor time, in milliseconds.
     cpu_ms: f64,
+    /// Memory, at its peak.
     resident_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What one run of `mcp-probe check` found. What is not known is absent, never zero.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Document<'a> {
+    /// The id of this document.
+    #[schemars(schema_with = "schema::report_id")]
     schema: &'static str,
+    /// When the run began.
+    #[schemars(schema_with = "schema::timestamp")]
     started_at: String,
+    /// From its start to its end.
     duration_ms: f64,
+    /// Whether it was interrupted before every probe had its outcome.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     interrupted: bool,
+    /// How many probes ended how.
     summary: Summary,
+    /// Every probe of every target, in the order of the files.
     probes: Vec<Probe<'a>>,
 }
 
-#[derive(Default, Serialize)]
+/// How many probes ended how.
+#[derive(Default, JsonSchema, Serialize)]
 struct Summary {
+    /// All of them.
     probes: usize,
+    /// As expected.
     healthy: usize,
+    /// Working, but not as they should.
     degraded: usize,
+    /// Failed.
     failed: usize,
+    /// Nobody could tell.
     unknown: usize,
+    /// Not begun, because an earlier one failed or the run was interrupted.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(with = "usize")]
     not_run: usize,
 }
 
@@ -60,97 +81,168 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-#[derive(Serialize)]
+/// One probe of one target.
+#[derive(JsonSchema, Serialize)]
 struct Probe<'a> {
+    /// The name of the probe.
     name: &'a str,
+    /// The name of the target.
     target: &'a str,
+    /// The labels of the target.
     labels: &'a BTreeMap<String, String>,
+    /// With `--repeat`: which repetition it is, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
     repetition: Option<u32>,
+    /// When it began.
+    #[schemars(schema_with = "schema::timestamp")]
     started_at: String,
+    /// How it ended.
+    #[schemars(schema_with = "schema::status")]
     status: &'static str,
     #[serde(flatten)]
     why: Why<'a>,
+    /// What the server calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server<'a>")]
     server: Option<Server<'a>>,
+    /// What was spoken.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Protocol<'a>")]
     protocol: Option<Protocol<'a>>,
+    /// From its start to its end, all attempts included.
     duration_ms: f64,
+    /// The phases that happened, of the last attempt.
+    #[schemars(schema_with = "schema::phases")]
     phases_ms: Map<String, Value>,
+    /// Every attempt.
     attempts: Vec<Attempt<'a>>,
+    /// The steps of the last attempt.
     steps: Vec<Step<'a>>,
+    /// What was noticed beside the checks.
     findings: Vec<FindingDocument<'a>>,
+    /// What the process tree of a stdio server used.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Child")]
     child: Option<Child>,
 }
 
 /// `reason` and `message`, where something is not healthy.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Why<'a> {
+    /// Why it is not healthy, one word of a closed set.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::reason")]
     reason: Option<&'static str>,
+    /// The same in a sentence: what was expected, what came, what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
     message: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+/// What a server calls itself.
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Server<'a> {
+    /// Its name.
     name: &'a str,
+    /// Its version.
     version: &'a str,
 }
 
-#[derive(Serialize)]
+/// What was spoken.
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Protocol<'a> {
+    /// The dated revision.
     version: &'a str,
+    /// Its era.
+    #[schemars(schema_with = "schema::era")]
     era: &'static str,
+    /// How messages travelled.
+    #[schemars(schema_with = "schema::transport")]
     transport: &'static str,
 }
 
-#[derive(Serialize)]
+/// One attempt of a probe.
+#[derive(JsonSchema, Serialize)]
 struct Attempt<'a> {
+    /// How it ended.
+    #[schemars(schema_with = "schema::status")]
     status: &'static str,
     #[serde(flatten)]
     why: Why<'a>,
+    /// From its start to its end.
     duration_ms: f64,
 }
 
-#[derive(Serialize)]
+/// One step of a probe.
+#[derive(JsonSchema, Serialize)]
 struct Step<'a> {
+    /// The name of the step.
     name: &'a str,
+    /// The method that was called.
     method: &'a str,
+    /// How it ended.
+    #[schemars(schema_with = "schema::step_status")]
     status: &'static str,
     #[serde(flatten)]
     why: Why<'a>,
+    /// From the request being written to the last byte of the reply; of a list, its first page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
     latency_ms: Option<f64>,
+    /// To the first byte of the reply.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
     first_byte_ms: Option<f64>,
+    /// Size of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
     request_bytes: Option<u64>,
+    /// Size of the reply; of a list, of all pages.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
     response_bytes: Option<u64>,
+    /// What was expected of the reply.
     checks: Vec<Check<'a>>,
 }
 
-#[derive(Serialize)]
+/// One expectation and how it was judged.
+#[derive(JsonSchema, Serialize)]
 struct Check<'a> {
+    /// The word after `expect.`, or `save`.
     kind: &'static str,
+    /// How it was judged.
+    #[schemars(schema_with = "schema::check_status")]
     status: &'static str,
+    /// What the probe file asked for.
     expected: &'a str,
+    /// What came.
     actual: &'a str,
+    /// Where in the reply, as a JSONPath.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
     path: Option<&'a str>,
+    /// Where in the probe file: file, line and column.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
     place: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+/// Something that was noticed beside the checks.
+#[derive(JsonSchema, Serialize)]
 pub(super) struct FindingDocument<'a> {
+    /// Its id, which `mcp-probe explain` explains.
     id: &'static str,
+    /// How much it matters.
+    #[schemars(schema_with = "schema::severity")]
     severity: &'static str,
+    /// What was expected.
     expected: &'a str,
+    /// What came.
     actual: &'a str,
+    /// Where in the reply, as a JSONPath.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
     path: Option<&'a str>,
 }
 

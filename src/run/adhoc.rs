@@ -289,22 +289,10 @@ pub(super) async fn open(
     Ok(session)
 }
 
-fn refused_call(reach: &Reach, refused: Refused) -> (CallOutcome, Option<Closing>) {
-    let cause = refused.fault.cause();
-    let found = Found {
-        target: reach.name.clone(),
-        status: verdict::status_of(cause.reason),
-        cause: Some(cause),
-        connected: false,
-        server: None,
-        protocol: None,
-        phases: refused.phases,
-        findings: refused.findings,
-        certificate: refused.certificate,
-        withheld: false,
-    };
-    let exchange = refused.exchange.map(|exchange| *exchange);
-    (CallOutcome { found, exchange, latency: None, child: None }, refused.closing)
+fn refused_call(reach: &Reach, mut refused: Refused) -> (CallOutcome, Option<Closing>) {
+    let exchange = refused.exchange.take().map(|exchange| *exchange);
+    let (found, closing) = Found::refused(reach, refused);
+    (CallOutcome { found, exchange, latency: None, child: None }, closing)
 }
 
 /// Adds findings; one that was there before, with other figures, is brought up to date.
@@ -321,7 +309,26 @@ pub fn note(known: &mut Vec<Finding>, findings: &[Finding]) {
 }
 
 impl Found {
-    fn of(target: &str, session: &Session) -> Self {
+    /// Of a target that could not be opened, with what is left to close.
+    pub(super) fn refused(reach: &Reach, refused: Refused) -> (Self, Option<Closing>) {
+        let cause = refused.fault.cause();
+        let found = Self {
+            target: reach.name.clone(),
+            status: verdict::status_of(cause.reason),
+            cause: Some(cause),
+            connected: false,
+            server: None,
+            protocol: None,
+            phases: refused.phases,
+            findings: refused.findings,
+            certificate: refused.certificate,
+            withheld: false,
+        };
+        (found, refused.closing)
+    }
+
+    /// Of an open session.
+    pub(super) fn of(target: &str, session: &Session) -> Self {
         let facts = session.facts();
         Self {
             target: target.to_owned(),
@@ -338,12 +345,13 @@ impl Found {
     }
 
     /// Takes over what was learnt since the opening.
-    fn refresh(&mut self, session: &Session) {
+    pub(super) fn refresh(&mut self, session: &Session) {
         self.server.clone_from(&session.facts().identity);
         self.note(&session.findings());
     }
 
-    fn fail(&mut self, cause: Cause) {
+    /// It failed.
+    pub(super) fn fail(&mut self, cause: Cause) {
         self.status = verdict::status_of(cause.reason);
         self.cause = Some(cause);
     }
@@ -354,7 +362,8 @@ impl Found {
         }
     }
 
-    fn note(&mut self, findings: &[Finding]) {
+    /// Adds what was noticed.
+    pub(super) fn note(&mut self, findings: &[Finding]) {
         note(&mut self.findings, findings);
     }
 }

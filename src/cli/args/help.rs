@@ -78,6 +78,20 @@ Examples:
   mcp-probe wait a.toml --probe smoke        until that probe is healthy
   mcp-probe wait --for 2m -- npx -y some-server";
 
+pub(super) const INIT: &str = "\
+Examples:
+  mcp-probe init https://host/mcp > probes/host.toml
+  mcp-probe init https://host/mcp --bearer env:TOKEN -o probes/host.toml
+  mcp-probe init -o probes/files.toml -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-probe init --call-read-only -- mcp-probe demo   tools that pass become steps";
+
+pub(super) const SCHEMA: &str = "\
+Examples:
+  mcp-probe schema > mcp-probe.schema.json   for editors, with this as the first line of a probe file:
+                                             #:schema ./mcp-probe.schema.json
+  mcp-probe schema --report                  the document of `check --json`
+  mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   mcp-probe completions zsh > ~/.zfunc/_mcp-probe

@@ -1,0 +1,278 @@
+//! `mcp-probe init TARGET`: a probe file from a live server. The server is opened, its lists are read a few times, and
+//! what it said becomes expectations; no tool is called unless `--call-read-only` asks for it.
+
+mod target;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::args::{InitArgs, OutputOptions};
+use super::complaint::Complaint;
+use super::connection::{self, Connection};
+use super::consent::Consents;
+use super::exit::{self, Code, Ending};
+use super::terminal::Terminal;
+use super::words::{self, Named};
+use super::{credentials, listeners, live, output, targets};
+use crate::base::ids::RunId;
+use crate::base::sanitize;
+use crate::base::secret::Masker;
+use crate::config::Severity;
+use crate::event::{Finding, Publisher, Status};
+use crate::files::starter::{self, Subject, tools};
+use crate::plan::{Endpoint, TIMEOUT, Target};
+use crate::report::render::error;
+use crate::run::Context;
+use crate::run::reach::Stage;
+use crate::run::survey::{self, Measured, Survey};
+use crate::session::Closing;
+use tools::ToolStep;
+
+/// Everything that was asked for, checked.
+struct Request<'a> {
+    args: &'a InitArgs,
+    output: OutputOptions,
+    connection: Connection,
+    target: Target,
+    /// Whether a probe file defines the target already.
+    defined: bool,
+    masker: Masker,
+}
+
+/// Runs the command; gives the exit code as the shell sees it.
+///
+/// # Errors
+/// When something cannot be meant, is not there, or cannot be written.
+pub fn run(args: &InitArgs) -> Result<u8, Complaint> {
+    refuse_overwriting(args)?;
+    let request = prepare(args)?;
+    let consumers = listeners::consumers(&request.output, false)?;
+    let wire = !consumers.is_empty();
+    let publisher = Publisher::new(RunId::random(), consumers, wire);
+    live::run(|signals| async move {
+        let cx = Context::new(publisher.clone(), request.masker.clone(), signals.drain.clone(), true);
+        let written = write(&cx, &request).await;
+        let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
+        match (written, unwritten) {
+            (Ok(Code::Healthy), Some(complaint)) => Err(complaint),
+            (written, _) => written.map(Code::number),
+        }
+    })
+}
+
+fn prepare(args: &InitArgs) -> Result<Request<'_>, Complaint> {
+    let output = OutputOptions {
+        json: false,
+        trace: args.trace.clone(),
+        verbose: args.verbose,
+        quiet: args.quiet,
+        color: args.color,
+    };
+    let named = words::targets(&args.words, &args.command)?;
+    if named.is_empty() && args.selection.file.is_empty() {
+        return Err(Complaint::usage("init needs a target")
+            .hint("mcp-probe init https://host/mcp, mcp-probe init NAME, or mcp-probe init -- COMMAND ARG..."));
+    }
+    let connection = connection::connection(&args.connection, &named)?;
+    let resolved = targets::resolve(&named, &connection, &args.selection, args.color)?;
+    let mut found = resolved.targets.into_iter();
+    let (Some(target), None) = (found.next(), found.next()) else {
+        return Err(Complaint::usage("init writes about one target, and several are named")
+            .hint("name one of them, or choose with --target"));
+    };
+    let defined = !matches!(named.as_slice(), [Named::Url(_) | Named::Command(_)]);
+    if !Consents::open(args.selection.yes).agrees(&target) {
+        return Err(Complaint::new(Code::Unknown, targets::no_consent(&target).message));
+    }
+    Ok(Request { args, output, connection, target, defined, masker: resolved.masker })
+}
+
+/// Before anything is started: a file that exists is somebody's work.
+fn refuse_overwriting(args: &InitArgs) -> Result<(), Complaint> {
+    match &args.output {
+        Some(path) if path.exists() && !args.force => {
+            let path = sanitize::one_line(&path.display().to_string(), 200);
+            Err(Complaint::usage(format!("{path} exists already")).hint("--force writes over it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn write(cx: &Context, request: &Request<'_>) -> Result<Code, Complaint> {
+    let stage = Stage::default();
+    let mut progress = listeners::progress(&format!("asking {}", request.target.name), &request.output);
+    let timeout = request.connection.timeout.unwrap_or(TIMEOUT);
+    let (mut survey, mut tools, closing) = match stage.reach(cx, &request.target).await {
+        Ok(reach) => {
+            let mut steps: Vec<ToolStep> = Vec::new();
+            let tries = |lists: &[Measured]| {
+                let mut masked = starter::listed(lists).to_vec();
+                masked.iter_mut().for_each(|tool| cx.masker.mask_json(tool));
+                steps = tools::of(&masked);
+                if request.args.call_read_only { starter::steps(&steps) } else { Vec::new() }
+            };
+            let (survey, closing) = Box::pin(survey::survey(cx, &reach, timeout, tries)).await;
+            (survey, steps, closing)
+        }
+        Err(cause) => {
+            stage.strike(cx.grace).await;
+            progress.clear();
+            return Ok(refused(request, Status::Failed, &cause, false));
+        }
+    };
+    progress.clear();
+    let told = tell(cx, request, &mut survey, &mut tools);
+    finish(cx, request, &survey.found.findings, closing).await;
+    stage.strike(cx.grace).await;
+    told
+}
+
+async fn finish(cx: &Context, request: &Request<'_>, known: &[Finding], closing: Option<Closing>) {
+    let Some(closing) = closing else { return };
+    let ending = closing.finish(cx.grace).await;
+    let is_new = |finding: &Finding| !known.iter().any(|have| have.id == finding.id && have.path == finding.path);
+    let late: Vec<Finding> = ending.findings.into_iter().filter(is_new).collect();
+    notice(request, &late);
+}
+
+fn notice(request: &Request<'_>, findings: &[Finding]) {
+    if !request.output.quiet {
+        let look = Terminal::stderr(request.output.color).look;
+        let _ = output::say(&request.masker.mask(&error::findings(findings, None, &look)), true);
+    }
+}
+
+fn refused(request: &Request<'_>, status: Status, cause: &crate::event::Cause, connected: bool) -> Code {
+    let look = Terminal::stderr(request.output.color).look;
+    let said = error::failure(None, status, cause, &look);
+    let _ = output::say(&request.masker.mask(&said), true);
+    exit::fold([Ending::new(status, Some(cause), connected)], false, false)
+}
+
+/// Writes the file, or says why there is none.
+fn tell(cx: &Context, request: &Request<'_>, survey: &mut Survey, tools: &mut [ToolStep]) -> Result<Code, Complaint> {
+    if let Some(cause) = survey.found.cause.clone().filter(|_| survey.found.status != Status::Healthy) {
+        return Ok(refused(request, survey.found.status, &cause, survey.found.connected));
+    }
+    if cx.cancel.is_cancelled() {
+        return Ok(Code::Interrupted);
+    }
+    mask(survey, &cx.masker);
+    starter::heed(tools, &survey.tried);
+    let name = name(request, survey);
+    let folder = std::env::current_dir().unwrap_or_default();
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let table = if request.defined {
+        let place = sanitize::one_line(&request.target.origin.text, 200);
+        let text = format!("## The target is defined in {place}: read both files together.\n");
+        target::Table { text, unset: Vec::new() }
+    } else {
+        let typed = target::Typed {
+            bearer: request.args.connection.bearer.as_deref(),
+            environment: &environment,
+            folder: &folder,
+        };
+        target::table(&name, &request.target, &typed, &cx.masker)
+    };
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let subject = Subject {
+        name: &name,
+        target: &table.text,
+        survey,
+        tools,
+        day: &day,
+        timeout: request.connection.timeout.unwrap_or(TIMEOUT),
+    };
+    let text = starter::text(&subject);
+    if let Err(mistakes) = starter::read(&text, &folder) {
+        let first = mistakes.iter().find(|diag| diag.severity == Severity::Error);
+        let why = first.map_or("it cannot be read", |diag| diag.message.as_str());
+        return Err(Complaint::new(Code::Bug, format!("the file that was to be written has a mistake: {why}"))
+            .hint("please report it with what the server lists"));
+    }
+    deliver(request, &text)?;
+    notice(request, &survey.found.findings);
+    hints(request, &table, tools);
+    Ok(Code::Healthy)
+}
+
+/// What servers say back of our own secrets goes nowhere.
+fn mask(survey: &mut Survey, masker: &Masker) {
+    for list in &mut survey.lists {
+        if let Ok(reply) = &mut list.exchange.reply
+            && let Ok(result) = &mut reply.body
+        {
+            masker.mask_json(result);
+        }
+    }
+    if let Some(facts) = &mut survey.facts {
+        masker.mask_json(&mut facts.capabilities);
+        if let Some(identity) = &mut facts.identity {
+            identity.name = masker.mask(&identity.name).into_owned();
+            identity.version = masker.mask(&identity.version).into_owned();
+        }
+    }
+    for outcome in &mut survey.tried {
+        if let Some(cause) = &mut outcome.cause {
+            cause.message = masker.mask(&cause.message).into_owned();
+        }
+    }
+}
+
+/// What the target is called: as it was asked for, as it is defined, as the server calls itself, or after where it is.
+fn name(request: &Request<'_>, survey: &Survey) -> String {
+    if let Some(name) = &request.args.name {
+        return name.clone();
+    }
+    if request.defined {
+        return request.target.name.clone();
+    }
+    let said = survey.facts.as_ref().and_then(|facts| facts.identity.as_ref()).map(|identity| identity.name.as_str());
+    let place = match &request.target.endpoint {
+        Endpoint::Url(url) => credentials::shown_url(url).split("://").nth(1).unwrap_or_default().to_owned(),
+        Endpoint::Command(argv) => {
+            let program = argv.first().map(Path::new).and_then(Path::file_stem);
+            program.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        }
+    };
+    let named = said.and_then(starter::target_name).or_else(|| starter::target_name(&place));
+    named.unwrap_or_else(|| "server".to_owned())
+}
+
+fn deliver(request: &Request<'_>, text: &str) -> Result<(), Complaint> {
+    let Some(path) = &request.args.output else { return output::say(text, false) };
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true);
+    if request.args.force {
+        options.create(true)
+    } else {
+        options.create_new(true)
+    };
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let path = sanitize::one_line(&path.display().to_string(), 200);
+        Complaint::new(Code::Undelivered, format!("{path} could not be written: {error}"))
+    })
+}
+
+/// What is left to do, in a few lines.
+fn hints(request: &Request<'_>, table: &target::Table, tools: &[ToolStep]) {
+    if request.output.quiet {
+        return;
+    }
+    let mut text = String::new();
+    for name in &table.unset {
+        text.push_str(&format!("note: set {name} before the file is checked; what was typed is not written into it\n"));
+    }
+    let untried = tools.iter().filter(|tool| tool.is_untried()).count();
+    if untried > 0 {
+        let noun = if untried == 1 { "tool is" } else { "tools are" };
+        text.push_str(&format!(
+            "note: {untried} read-only {noun} switched on without having been tried; --call-read-only calls each once\n"
+        ));
+    }
+    let _ = output::say(&text, true);
+}

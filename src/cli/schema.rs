@@ -1,0 +1,38 @@
+//! `mcp-probe schema [DOCUMENT]`: the JSON Schema of the probe file, for editors, and of the documents that scripts
+//! read.
+
+use serde_json::Value;
+
+use super::args::{DocumentKind, SchemaArgs};
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::jq::Jq;
+use super::output;
+use super::terminal::Terminal;
+use crate::report::{Look, schema};
+
+/// Prints the schema: indented also into a pipe, because it is kept beside the files that it describes.
+///
+/// # Errors
+/// When the filter is wrong, or stdout cannot be written.
+pub fn run(args: &SchemaArgs) -> Result<Code, Complaint> {
+    let jq = args.output.jq.as_deref().map(Jq::compile).transpose()?;
+    let look = Terminal::stdout(args.output.color).look;
+    let document = if args.report { DocumentKind::Report } else { args.document };
+    let schema = of(document);
+    match jq {
+        Some(jq) => output::say_json(&schema, Some(&jq), &look)?,
+        None if look == Look::PLAIN => output::say(&(format!("{schema:#}") + "\n"), false)?,
+        None => output::say_json(&schema, None, &look)?,
+    }
+    Ok(Code::Healthy)
+}
+
+fn of(document: DocumentKind) -> Value {
+    match document {
+        DocumentKind::ProbeFile => crate::plan::grammar::schema(),
+        DocumentKind::Report => schema::report(),
+        DocumentKind::Call => schema::call(),
+        DocumentKind::Calls => schema::calls(),
+    }
+}
