@@ -13,6 +13,7 @@ pub mod lists;
 pub mod notifications;
 pub mod operators;
 pub mod path;
+pub mod pattern;
 pub mod protocol;
 pub mod server;
 pub mod size;
