@@ -106,7 +106,7 @@ fn fetched(argv: &[Option<&str>]) -> Option<Fetched> {
     let starts = |words: &[&str]| {
         words.iter().enumerate().all(|(i, word)| rest.get(i).copied().flatten().map(program) == Some(*word))
     };
-    for launcher in LAUNCHERS.iter().filter(|launcher| starts(launcher.words)) {
+    if let Some(launcher) = LAUNCHERS.iter().find(|launcher| starts(launcher.words)) {
         let index = package(rest, launcher)?;
         return (launcher.pin)(rest[index]?).map(|pinned| Fetched { index: at + index, pinned });
     }
@@ -181,7 +181,7 @@ fn npm(word: &str) -> Option<String> {
         Some((option, spec)) if option.starts_with('-') => (format!("{option}="), spec),
         _ => (String::new(), word),
     };
-    if spec.starts_with(['.', '/', '~']) || spec.contains(':') || spec.ends_with(".tgz") || spec.is_empty() {
+    if spec.starts_with(['.', '/', '~']) || spec.contains(':') || spec.is_empty() {
         return None;
     }
     let name_end = spec.char_indices().skip(1).find(|(_, c)| *c == '@').map_or(spec.len(), |(at, _)| at);
