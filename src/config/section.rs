@@ -512,6 +512,13 @@ impl<'a> Section<'a> {
         Diagnosis { reading: self.reading, diag: Some(Diag::error(&self.key_place(key), message)) }
     }
 
+    /// Whether a key is missing, and no other one seems to be a slip of it: one mistake is told once.
+    #[must_use]
+    pub fn lacks(&self, key: &'static str) -> bool {
+        let meant = |have: &Key| suggest::nearest(&have.name, [key]).is_some();
+        !self.has(key) && !self.table.entries.iter().any(|(have, _)| meant(have))
+    }
+
     /// Ends the reading of this table: every key that was not asked for is a mistake.
     pub fn finish(self) {
         let asked = self.asked.borrow();

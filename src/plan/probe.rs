@@ -86,7 +86,7 @@ impl ProbeDraft {
     pub fn parse(section: Section<'_>, defaults: &Defaults) -> Option<Self> {
         let reading = section.reading();
         let name = section.string("name");
-        if !section.has("name") {
+        if section.lacks("name") {
             section.wrong("", "this probe has no `name`").help("write `name = \"smoke\"`");
         }
         let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
@@ -124,9 +124,11 @@ impl ProbeDraft {
 
 fn targets(section: &Section<'_>) -> Vec<(String, Place)> {
     let Some(field) = section.field("target") else {
-        section
-            .wrong("", "this probe has no `target`")
-            .help("write `target = \"name\"`, `target = [\"a\", \"b\"]`, or `target = \"*\"` for all targets");
+        if section.lacks("target") {
+            section
+                .wrong("", "this probe has no `target`")
+                .help("write `target = \"name\"`, `target = [\"a\", \"b\"]`, or `target = \"*\"` for all targets");
+        }
         return Vec::new();
     };
     let names = field.one_or_more().unwrap_or_default();

@@ -84,7 +84,6 @@ pub(in super::super) fn advise(argv: &[Text], reading: &Reading<'_>) {
     let (Some(text), Some(Some(word))) = (argv.get(fetched.index), words.get(fetched.index)) else { return };
     reading.advise(
         Diag::warning(&text.place, format!("`{word}` is not pinned: another program may be probed tomorrow"))
-            .label("whatever is newest when it is fetched")
             .help(format!("name the version that you mean, as in \"{}\"", fetched.pinned)),
     );
 }

@@ -73,7 +73,7 @@ impl AlertDraft {
         let reading = section.reading();
         reading.report_all(reading.take_unset());
         let name = section.string("name");
-        if !section.has("name") {
+        if section.lacks("name") {
             section.wrong("", "this alert has no `name`").help("write `name = \"too_many_errors\"`");
         }
         let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
