@@ -1,5 +1,5 @@
 //! `mcp-probe validate` from outside: what it prints, its exit codes, its document, and the rules for several files.
-//! The texts of the single mistakes are those of tests/bad_plans.
+//! The texts of the single mistakes are those of `tests/bad_plans`.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
