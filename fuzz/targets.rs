@@ -116,18 +116,29 @@ pub fn plan(input: &[u8]) {
     if std::fs::write(&path, input).is_err() {
         return;
     }
-    let read = files::load(std::slice::from_ref(&path), false, &Nothing);
-    let _ = std::fs::remove_file(&path);
-    let shown = match read {
+    let paths = [path];
+    let read = files::load(&paths, false, &Nothing);
+    let examined = files::examine(&paths, false, &Nothing);
+    let _ = std::fs::remove_file(&paths[0]);
+    assert_eq!(read.is_err(), config::has_errors(&examined.diags), "what can be used does not depend on who asks");
+    let mut said = match read {
         Err(diags) => {
             assert!(!diags.is_empty(), "a refusal has a reason");
-            config::render(&diags, false, Some(120))
+            diags
         }
         Ok(loaded) => match loaded.draft.select(&Selection::default(), &Nothing) {
-            Err(NotSelected::Mistakes(diags)) => config::render(&diags, false, Some(120)),
-            Ok(_) | Err(NotSelected::Nothing(_)) => config::render(&loaded.warnings, false, Some(120)),
+            Err(NotSelected::Mistakes(diags)) => diags,
+            Ok(_) | Err(NotSelected::Nothing(_)) => loaded.warnings,
         },
     };
+    assert!(!config::has_errors(&examined.advice), "advice is no mistake");
+    said.extend(examined.advice);
+    said.extend(examined.draft.lacking(&Nothing));
+    for diag in &said {
+        let (Some(place), false) = (&diag.place, diag.message.is_empty()) else { continue };
+        assert!(place.source.text.get(place.span.clone()).is_some(), "a place is within its text");
+    }
+    let shown = config::render(&said, false, Some(80)) + &config::render(&said, false, None);
     let harmless = |c: char| !c.is_control() || c == '\n';
     assert!(shown.chars().all(harmless), "{shown:?}");
 }

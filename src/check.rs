@@ -15,6 +15,7 @@ pub mod notifications;
 pub mod operators;
 pub mod output_schema;
 pub mod path;
+pub mod pattern;
 pub mod protocol;
 pub mod schema;
 pub mod server;

@@ -24,9 +24,11 @@ impl Environment for Nothing {
     }
 }
 
-/// What is shown for these files: the mistakes, or, without any, the warnings and what selecting everything says.
+/// What is shown for these files: the mistakes, or, without any, the warnings and what selecting everything says; then
+/// what only `validate` says.
 fn shown(path: &Path) -> String {
-    match files::load(&[path.to_path_buf()], false, &Nothing) {
+    let paths = [path.to_path_buf()];
+    let mut text = match files::load(&paths, false, &Nothing) {
         Err(diags) => config::render(&diags, false, None),
         Ok(loaded) => {
             let mut text = config::render(&loaded.warnings, false, None);
@@ -37,7 +39,14 @@ fn shown(path: &Path) -> String {
             }
             text
         }
+    };
+    let examined = files::examine(&paths, false, &Nothing);
+    let lacking = examined.draft.telling.lacking(&Nothing);
+    for said in [examined.advice, lacking].iter().filter(|said| !said.is_empty()) {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text = format!("{text}{gap}{}", config::render(said, false, None));
     }
+    text
 }
 
 #[test]

@@ -4,14 +4,11 @@
 
 use std::cmp::Ordering;
 
-use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Number, Value, json};
 
+use super::pattern::{NoPattern, Pattern};
 use super::quote;
 use crate::config::{Diag, Field, grammar, suggest};
-
-/// Memory one compiled pattern may take, in bytes.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Operators that must all hold.
 #[derive(Clone, Debug)]
@@ -23,7 +20,7 @@ enum Operator {
     Not(Operators),
     Compare(Comparison, Number),
     Contains(Value),
-    Matches(Regex),
+    Matches(Pattern),
     StartsWith(String),
     EndsWith(String),
     Type(Type),
@@ -239,17 +236,14 @@ fn excluded(operators: &[Operator]) -> Option<(&Operator, &Operator)> {
 }
 
 /// A regex of linear time.
-fn pattern(field: Field<'_>) -> Option<Regex> {
-    let text = field.string()?;
-    match RegexBuilder::new(&text).size_limit(REGEX_BYTES_MAX).build() {
-        Ok(regex) => Some(regex),
-        Err(regex::Error::CompiledTooBig(_)) => {
+fn pattern(field: Field<'_>) -> Option<Pattern> {
+    match Pattern::parse(&field.string()?) {
+        Ok(pattern) => Some(pattern),
+        Err(NoPattern::TooLarge) => {
             field.wrong("this regex needs too much memory when compiled").help("make its repetitions smaller");
             None
         }
-        Err(error) => {
-            let why = error.to_string();
-            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Err(NoPattern::Syntax(why)) => {
             field.wrong(format!("this is no regex: {why}")).help(
                 "look-around and back-references do not exist here; write TOML literals in single quotes: '\\d+'",
             );

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use super::args::ValidateArgs;
 use super::complaint::Complaint;
 use super::exit::Code;
+use super::explain::findings::FINDINGS;
 use super::jq::Jq;
 use super::output;
 use super::terminal::Terminal;
 use crate::base::sanitize;
+use crate::config::suggest::nearest;
 use crate::config::{Diag, Place, Severity, render};
 use crate::files::{Examined, Machine, default_paths, examine, probe_files};
 use crate::plan::Steps;
@@ -76,9 +78,24 @@ fn findings(mut examined: Examined, env_required: bool) -> Findings {
         diags.push(if diag.unset && !env_required { diag.softened() } else { diag });
     }
     diags.append(&mut examined.advice);
+    diags.extend(unknown_findings(&examined));
     probe_files::sort(&mut diags);
     let (mistakes, warnings) = diags.into_iter().partition(|diag| diag.severity == Severity::Error);
     Findings { examined, mistakes, warnings }
+}
+
+/// Ids that no finding has: they never change a status.
+fn unknown_findings(examined: &Examined) -> Vec<Diag> {
+    let known = || FINDINGS.iter().map(|finding| finding.id);
+    let named = examined.draft.probes.iter().flat_map(|probe| &probe.places.findings);
+    let unknown = named.filter(|(id, _)| !known().any(|have| have == id));
+    unknown
+        .map(|(id, place)| {
+            let help = nearest(id, known()).map(|near| format!("did you mean `{near}`?"));
+            Diag::warning(place, format!("there is no finding `{id}`"))
+                .help(help.unwrap_or_else(|| "`mcp-probe explain findings` lists them".to_owned()))
+        })
+        .collect()
 }
 
 /// `2 mistakes, 1 warning`, `no mistakes`.

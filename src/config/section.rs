@@ -118,9 +118,18 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn expected<T>(&self, what: &str) -> Option<T> {
         let kind = self.node.value.kind();
-        self.reading.report(
-            Diag::error(&self.node.place, format!("`{}` must be {what}", self.key)).label(format!("this is {kind}")),
-        );
+        let diag = Diag::error(&self.node.place, format!("`{}` must be {what}", self.key));
+        let bare = match &self.node.value {
+            Value::Text(text) if what != "a table" && !what.starts_with("an array") => text.literal(),
+            _ => None,
+        };
+        let bare = match bare {
+            Some("yes" | "on") => Some("true"),
+            Some("no" | "off") => Some("false"),
+            bare => bare.filter(|word| word.parse::<i64>().is_ok() || matches!(*word, "true" | "false")),
+        };
+        let help = bare.map(|word| format!("write `{word}`, without quotes"));
+        self.reading.report(diag.label(format!("this is {kind}")).maybe_help(help));
         None
     }
 
@@ -184,7 +193,8 @@ impl<'a> Field<'a> {
         match parse(&self.resolved(text)?) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.wrong(format!("`{}`: {why}", self.key));
+                let help = text.literal().and_then(meant_duration).filter(|_| example == "\"10s\"");
+                self.wrong(format!("`{}`: {why}", self.key)).maybe_help(help);
                 None
             }
         }
@@ -315,6 +325,27 @@ impl<'a> Field<'a> {
         }
         found
     }
+}
+
+/// What was probably meant by a number with a unit that no duration has.
+fn meant_duration(text: &str) -> Option<String> {
+    const UNITS: &[(&str, &[&str])] = &[
+        ("ms", &["ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
+        ("s", &["s", "sec", "secs", "second", "seconds"]),
+        ("m", &["m", "min", "mins", "minute", "minutes"]),
+        ("h", &["h", "hr", "hrs", "hour", "hours"]),
+    ];
+    let text = text.trim();
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
+    let (digits, unit) = (&text[..digits_end], text[digits_end..].trim().to_lowercase());
+    if matches!(unit.as_str(), "d" | "day" | "days") {
+        let days: u32 = digits.parse().ok()?;
+        return Some(format!("days have no unit of their own here: write \"{}h\"", u64::from(days) * 24));
+    }
+    let names = || UNITS.iter().flat_map(|(_, names)| names.iter().copied());
+    let name = suggest::nearest(&unit, names())?;
+    let (unit, _) = UNITS.iter().find(|(_, names)| names.contains(&name))?;
+    Some(format!("did you mean \"{digits}{unit}\"?"))
 }
 
 /// A mistake being described; it is recorded when the description ends.
@@ -503,6 +534,13 @@ impl<'a> Section<'a> {
     /// Records a mistake at a key, or at the table where the key does not stand.
     pub fn wrong(&self, key: &str, message: impl Into<String>) -> Diagnosis<'a> {
         Diagnosis { reading: self.reading, diag: Some(Diag::error(&self.key_place(key), message)) }
+    }
+
+    /// Whether a key is missing, and no other one seems to be a slip of it: one mistake is told once.
+    #[must_use]
+    pub fn lacks(&self, key: &'static str) -> bool {
+        let meant = |have: &Key| suggest::nearest(&have.name, [key]).is_some();
+        !self.has(key) && !self.table.entries.iter().any(|(have, _)| meant(have))
     }
 
     /// Ends the reading of this table: every key that was not asked for is a mistake.

@@ -21,7 +21,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             alike = Some((common, candidate));
         }
     }
-    best.or(alike).map(|(_, candidate)| candidate)
+    match (best, alike) {
+        // `startup` is the beginning of `startup_timeout` rather than a slip of `start`.
+        (Some((2.., _)), Some((common, candidate))) if common == count => Some(candidate),
+        (best, alike) => best.or(alike).map(|(_, candidate)| candidate),
+    }
 }
 
 /// How many letters two words have in common before they differ.
@@ -90,6 +94,7 @@ mod tests {
         assert_eq!(nearest("stpe", keys), Some("step"));
         assert_eq!(nearest("retry", keys), Some("retries"));
         assert_eq!(nearest("targets_of", keys), None);
+        assert_eq!(nearest("startup", ["start", "startup_timeout"]), Some("startup_timeout"));
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(sentence("colour", ["a", "b"]).as_deref(), Some("possible here: `a`, `b`"));
         assert_eq!(distance("", "abc"), 3);

@@ -234,7 +234,9 @@ impl Text {
                     (None, Some(default)) => Ok((default.clone(), false)),
                     (None, None) => {
                         let names = environment.names();
-                        let near = suggest::nearest(name, names.iter().map(String::as_str));
+                        // Every short name is near to one that is set: `TEAM` is no slip of `TERM`.
+                        let long = names.iter().map(String::as_str).filter(|_| name.len() > 5);
+                        let near = suggest::nearest(name, long);
                         let help = near.map_or_else(
                             || format!("set it, or write a default: `${{{name}:-…}}`"),
                             |near| format!("`{near}` is set: did you mean that?"),

@@ -109,7 +109,12 @@ fn read(source: &Arc<Source>, strings: Strings) -> (Table, Vec<Diag>) {
         .iter()
         .map(|error| {
             let place = Place::new(source, error.span().unwrap_or(0..0));
-            Diag::error(&place, format!("this is not TOML: {}", first_line(error.message())))
+            let message = first_line(error.message());
+            let help = message.contains("inline table with a dotted key").then(|| {
+                "`{ … }` holds all of its table: put the key inside it, or write every key on a line of its own"
+                    .to_owned()
+            });
+            Diag::error(&place, format!("this is not TOML: {message}")).maybe_help(help)
         })
         .collect();
     let table = table(tree.get_ref(), source, strings, &mut diags);

@@ -69,17 +69,19 @@ pub struct ProbeDraft {
     pub when: When,
     /// Variables that are missing; mistakes only when it is selected.
     pub unset: Vec<Diag>,
-    /// Where its times were written.
+    /// Where parts of it were written.
     pub places: ProbePlaces,
 }
 
-/// Where the times of a probe were written: in it, or in the `[defaults]` of its file.
+/// Where parts of a probe were written: in it, or in the `[defaults]` of its file.
 #[derive(Clone, Debug, Default)]
 pub struct ProbePlaces {
     /// `timeout`.
     pub timeout: Option<Place>,
     /// `every` or `cron`.
     pub every: Option<Place>,
+    /// The ids of `findings`.
+    pub findings: Vec<(String, Place)>,
 }
 
 impl ProbeDraft {
@@ -88,7 +90,7 @@ impl ProbeDraft {
     pub fn parse(section: Section<'_>, defaults: &Defaults) -> Option<Self> {
         let reading = section.reading();
         let name = section.string("name");
-        if !section.has("name") {
+        if section.lacks("name") {
             section.wrong("", "this probe has no `name`").help("write `name = \"smoke\"`");
         }
         let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
@@ -114,7 +116,7 @@ impl ProbeDraft {
             findings: findings(&section, defaults.findings.unwrap_or_default()),
             when: when.unwrap_or_default(),
             unset: Vec::new(),
-            places: ProbePlaces { timeout: timeout_place, every: every_place },
+            places: ProbePlaces { timeout: timeout_place, every: every_place, findings: finding_places(&section) },
         };
         let retries = section.field("retries").map(|field| field.place().clone());
         advice::of_probe(&draft, retries.as_ref(), reading);
@@ -126,9 +128,11 @@ impl ProbeDraft {
 
 fn targets(section: &Section<'_>) -> Vec<(String, Place)> {
     let Some(field) = section.field("target") else {
-        section
-            .wrong("", "this probe has no `target`")
-            .help("write `target = \"name\"`, `target = [\"a\", \"b\"]`, or `target = \"*\"` for all targets");
+        if section.lacks("target") {
+            section
+                .wrong("", "this probe has no `target`")
+                .help("write `target = \"name\"`, `target = [\"a\", \"b\"]`, or `target = \"*\"` for all targets");
+        }
         return Vec::new();
     };
     let names = field.one_or_more().unwrap_or_default();
@@ -163,6 +167,12 @@ fn retries(section: &Section<'_>) -> Option<u32> {
 
 fn session(section: &Section<'_>) -> Option<SessionChoice> {
     section.one_of("session", SESSIONS)
+}
+
+fn finding_places(section: &Section<'_>) -> Vec<(String, Place)> {
+    let table =
+        section.field("findings").filter(crate::config::Field::is_table).and_then(|field| field.table("`findings`"));
+    table.iter().flat_map(Section::entries).map(|(key, _)| (key.name.clone(), key.place.clone())).collect()
 }
 
 /// `"fail"`, or a table of ids.

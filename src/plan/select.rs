@@ -66,13 +66,14 @@ impl Draft {
             return Err(NotSelected::Nothing(self.nothing(selection)));
         }
         let masker = self.masker(environment);
+        let readers = self.readers();
         let mut diags = Vec::new();
         let mut targets: BTreeMap<&str, Arc<Target>> = BTreeMap::new();
         let mut plan = Plan::default();
         let wanted: BTreeSet<&str> =
             chosen.iter().flat_map(|(_, targets)| targets.iter().map(|target| target.name.as_str())).collect();
         for draft in self.targets.iter().filter(|target| wanted.contains(target.name.as_str())) {
-            match self.resolve_target(draft, environment, &masker) {
+            match self.resolve_target(draft, &readers, environment, &masker) {
                 Ok(target) => {
                     let target = Arc::new(target);
                     targets.insert(&draft.name, Arc::clone(&target));
@@ -102,18 +103,22 @@ impl Draft {
     pub fn target(&self, name: &str, environment: &dyn Environment) -> Option<Result<(Target, Masker), Vec<Diag>>> {
         let draft = self.targets.iter().find(|target| target.name == name)?;
         let masker = self.masker(environment);
-        Some(self.resolve_target(draft, environment, &masker).map(|target| (target, masker)))
+        Some(self.resolve_target(draft, &self.readers(), environment, &masker).map(|target| (target, masker)))
     }
 
     fn choose(&self, selection: &Selection) -> Vec<(Option<&ProbeDraft>, Vec<&TargetDraft>)> {
         let mut chosen = Vec::new();
         let mut probed: BTreeSet<&str> = BTreeSet::new();
+        let by_name: BTreeMap<&str, &TargetDraft> =
+            self.targets.iter().map(|target| (target.name.as_str(), target)).collect();
         for probe in &self.probes {
-            let has = |target: &&TargetDraft| probe.targets.iter().any(|(name, _)| name == "*" || *name == target.name);
-            let mut targets: Vec<&TargetDraft> = self.targets.iter().filter(has).collect();
-            // The order in which the probe names them, where it does.
-            let rank = |target: &&TargetDraft| probe.targets.iter().position(|(name, _)| *name == target.name);
-            targets.sort_by_key(|target| rank(target).unwrap_or(usize::MAX));
+            // The order in which the probe names them, then that of the files.
+            let mut targets: Vec<&TargetDraft> =
+                probe.targets.iter().filter_map(|(name, _)| by_name.get(name.as_str()).copied()).collect();
+            if probe.targets.iter().any(|(name, _)| name == "*") {
+                let named: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+                targets.extend(self.targets.iter().filter(|target| !named.contains(target.name.as_str())));
+            }
             probed.extend(targets.iter().map(|target| target.name.as_str()));
             targets.retain(|target| selection.takes_target(target));
             if selection.takes_probe(&probe.name) && !targets.is_empty() {
@@ -140,14 +145,18 @@ impl Draft {
         format!("nothing matches the selection; the {what} there are: {list}")
     }
 
-    /// Variables that this target's child may not see: secrets of everybody, and what others hand to their own.
-    fn hidden_from(&self, target: &TargetDraft) -> BTreeSet<String> {
-        let others = self.targets.iter().filter(|other| other.name != target.name);
-        let secrets = self.targets.iter().flat_map(TargetDraft::secret_variables);
-        let mut hidden: BTreeSet<String> =
-            secrets.chain(others.flat_map(TargetDraft::env_variables)).map(ToOwned::to_owned).collect();
-        hidden.extend(self.telling.secret_variables());
-        hidden
+    /// Who reads which variable, for what each child may not see.
+    fn readers(&self) -> Readers<'_> {
+        let mut readers =
+            Readers { secrets: self.telling.secret_variables().into_iter().collect(), handed: BTreeMap::new() };
+        for target in &self.targets {
+            readers.secrets.extend(target.secret_variables().map(ToOwned::to_owned));
+            for name in target.env_variables() {
+                let only = readers.handed.entry(name).or_insert(Some(&target.name));
+                *only = only.filter(|have| *have == target.name);
+            }
+        }
+        readers
     }
 
     /// The value of every variable that the plan reads as a secret, whether selected or not.
@@ -167,15 +176,33 @@ impl Draft {
     fn resolve_target(
         &self,
         draft: &TargetDraft,
+        readers: &Readers<'_>,
         environment: &dyn Environment,
         masker: &Masker,
     ) -> Result<Target, Vec<Diag>> {
         let mut secrets = Vec::new();
-        let target = draft.resolve(environment, &self.hidden_from(draft), self.found, &mut secrets);
+        let target = draft.resolve(environment, &readers.hidden_from(draft), self.found, &mut secrets);
         for secret in &secrets {
             masker.add(secret);
         }
         target
+    }
+}
+
+/// Who reads which variable.
+struct Readers<'a> {
+    /// Read as secrets: no child sees them.
+    secrets: BTreeSet<String>,
+    /// Handed to children by `env`, with the target where it is only one.
+    handed: BTreeMap<&'a str, Option<&'a str>>,
+}
+
+impl Readers<'_> {
+    /// Variables that this target's child may not see: secrets of everybody, and what others hand to their own.
+    fn hidden_from(&self, target: &TargetDraft) -> BTreeSet<String> {
+        let others = self.handed.iter().filter(|(_, only)| **only != Some(target.name.as_str()));
+        let others = others.map(|(name, _)| (*name).to_owned());
+        self.secrets.iter().cloned().chain(others).collect()
     }
 }
 

@@ -151,7 +151,9 @@ fn call(section: &Section<'_>, saved: &mut [Save]) -> Option<Call> {
         [] => {
             let help =
                 "write `method = \"tools/list\"`, `tool = \"name\"`, `resource = \"URI\"` or `prompt = \"name\"`";
-            section.wrong("", "this step calls nothing").help(help);
+            if KINDS.into_iter().all(|kind| section.lacks(kind)) {
+                section.wrong("", "this step calls nothing").help(help);
+            }
             return None;
         }
         [first, second, ..] => {

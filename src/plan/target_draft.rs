@@ -431,6 +431,7 @@ fn endpoint(section: &Section<'_>, key: &Key) -> Option<DraftEndpoint> {
                 .help("a server is reached over HTTP or started; to start one and reach it over HTTP, use `start`");
             None
         }
+        (None, None) if !section.lacks("url") || !section.lacks("command") => None,
         (None, None) => {
             section
                 .wrong("", format!("target `{}` has neither `url` nor `command`", key.name))

@@ -75,7 +75,8 @@ impl Telling {
     }
 
     /// What this machine lacks for it, and what is wrong once its variables are filled in.
-    pub(super) fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {
+    #[must_use]
+    pub fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {
         let mut diags: Vec<Diag> = self.alerts.iter().flat_map(|alert| alert.unset.iter().cloned()).collect();
         for receiver in self.notifiers.iter().chain(&self.pushes) {
             diags.extend(receiver.lacking(environment));

@@ -8,7 +8,7 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::When;
 use crate::base::duration;
-use crate::config::{Field, Place, Section, suggest};
+use crate::config::{Diag, Field, Place, Section, suggest};
 
 /// More often than this is no watching but load.
 const EVERY_MIN: Duration = Duration::from_millis(100);
@@ -107,11 +107,13 @@ fn compile(expression: &str, field: Field<'_>) -> Option<Cron> {
                 parser.parse(&fields.join(" ")).is_err()
             };
             let mut told = false;
+            let places = word_places(field.place(), words.len());
             for (at, word) in words.iter().enumerate().take(FIELDS.len()).filter(|(at, word)| alone(*at, word)) {
                 let (name, range) = FIELDS[at];
-                let help =
-                    step(word).unwrap_or_else(|| format!("a {name} is {range}; `*`, `a-b`, `a,b`, `*/n` are possible"));
-                field.wrong(format!("`{word}` is no {name} of a cron expression")).help(help);
+                let help = step(word).unwrap_or_else(|| format!("possible are {range}; `*`, `a-b`, `a,b`, `*/n`"));
+                let place = places.get(at).unwrap_or(field.place());
+                let diag = Diag::error(place, format!("`{word}` is no {name} of a cron expression"));
+                field.reading().report(diag.help(help));
                 told = true;
             }
             if !told {
@@ -120,6 +122,19 @@ fn compile(expression: &str, field: Field<'_>) -> Option<Cron> {
             None
         }
     }
+}
+
+/// Where each word of a string stands; nothing where the string is written with escapes.
+fn word_places(place: &Place, count: usize) -> Vec<Place> {
+    let text = place.text();
+    let inside = text.trim_matches(['"', '\'']);
+    let start = place.span.start + text.find(inside).unwrap_or_default();
+    let of = |word: &str| {
+        let at = start + (word.as_ptr() as usize - inside.as_ptr() as usize);
+        Place::new(&place.source, at..at + word.len())
+    };
+    let places: Vec<Place> = inside.split_whitespace().map(of).collect();
+    if places.len() == count { places } else { Vec::new() }
 }
 
 /// Steps from a single number, as some other programs take them.

@@ -84,7 +84,6 @@ pub(in super::super) fn advise(argv: &[Text], reading: &Reading<'_>) {
     let (Some(text), Some(Some(word))) = (argv.get(fetched.index), words.get(fetched.index)) else { return };
     reading.advise(
         Diag::warning(&text.place, format!("`{word}` is not pinned: another program may be probed tomorrow"))
-            .label("whatever is newest when it is fetched")
             .help(format!("name the version that you mean, as in \"{}\"", fetched.pinned)),
     );
 }
@@ -106,7 +105,7 @@ fn fetched(argv: &[Option<&str>]) -> Option<Fetched> {
     let starts = |words: &[&str]| {
         words.iter().enumerate().all(|(i, word)| rest.get(i).copied().flatten().map(program) == Some(*word))
     };
-    for launcher in LAUNCHERS.iter().filter(|launcher| starts(launcher.words)) {
+    if let Some(launcher) = LAUNCHERS.iter().find(|launcher| starts(launcher.words)) {
         let index = package(rest, launcher)?;
         return (launcher.pin)(rest[index]?).map(|pinned| Fetched { index: at + index, pinned });
     }
@@ -181,7 +180,7 @@ fn npm(word: &str) -> Option<String> {
         Some((option, spec)) if option.starts_with('-') => (format!("{option}="), spec),
         _ => (String::new(), word),
     };
-    if spec.starts_with(['.', '/', '~']) || spec.contains(':') || spec.ends_with(".tgz") || spec.is_empty() {
+    if spec.starts_with(['.', '/', '~']) || spec.contains(':') || spec.is_empty() {
         return None;
     }
     let name_end = spec.char_indices().skip(1).find(|(_, c)| *c == '@').map_or(spec.len(), |(at, _)| at);
@@ -260,7 +259,7 @@ mod tests {
             ("uvx --python 3.12 --from pkg[cli]>=2 command", 4, "pkg[cli]==1.2.3"),
             ("uv tool run pkg@latest", 3, "pkg==1.2.3"),
             ("pipx run --spec pkg command", 3, "pkg==1.2.3"),
-            ("docker run -i --rm -e KEY -v /a:/b image", 7, "image:1.2.3"),
+            ("docker run -i --rm -e KEY -v /a:/b image", 8, "image:1.2.3"),
             ("docker run -it --name x registry:5000/image:latest arg", 5, "registry:5000/image:1.2.3"),
             ("podman run -p8080:80 --env=A ghcr.io/a/b", 4, "ghcr.io/a/b:1.2.3"),
             ("deno run -A npm:pkg/server", 3, "npm:pkg@1.2.3/server"),
@@ -288,7 +287,7 @@ mod tests {
             "uv run server.py",
             "docker run image:1.2",
             "docker run -i image@sha256:abc",
-            "docker run -e $ image",
+            "docker run -e KEY $",
             "docker ps",
             "docker run --rm",
             "deno run -A server.ts",

@@ -64,7 +64,7 @@ pub(in super::super) fn warn_env(key: &Key, text: &Text, reading: &Reading<'_>) 
 pub(in super::super) fn warn_url(text: &Text, reading: &Reading<'_>) {
     let Some(Ok(url)) = text.literal().map(url::Url::parse) else { return };
     if url.password().is_some_and(|password| !password.is_empty()) {
-        warn(text, "password of the URL", reading);
+        warn(text, "password", reading);
     } else if let Some((key, _)) = url.query_pairs().find(|(key, value)| {
         (is_secret_name(key) || QUERY_KEYS.contains(&key.to_lowercase().as_str())) && is_secret_value(value)
     }) {

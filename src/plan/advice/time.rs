@@ -45,6 +45,8 @@ fn above_share(probe: &ProbeDraft, every: Duration) -> Option<Diag> {
     if probe.timeout <= most {
         return None;
     }
+    // A whole number is what a person writes.
+    let most = if most > Duration::from_secs(2) { Duration::from_secs(most.as_secs()) } else { most };
     let (timeout, every) = (shown(probe.timeout), shown(every));
     let place = probe.places.timeout.as_ref().or(probe.places.every.as_ref()).unwrap_or(&probe.place);
     let said = if probe.places.timeout.is_some() { "" } else { " (the default)" };

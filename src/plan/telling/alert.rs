@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::condition::{self, Condition, Wrong};
 use crate::config::{Diag, Field, Key, Place, Section};
 
+/// The keys of which an alert has one.
+const CONDITIONS: [&str; 3] = ["error_rate", "latency", "consecutive_failures"];
+
 /// How urgent an alert is: the words that pagers and Alertmanager know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
@@ -28,7 +31,6 @@ impl Urgency {
 
 /// One `[[alert]]`.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct AlertDraft {
     /// Its name.
     pub name: String,
@@ -71,7 +73,7 @@ impl AlertDraft {
         let reading = section.reading();
         reading.report_all(reading.take_unset());
         let name = section.string("name");
-        if !section.has("name") {
+        if section.lacks("name") {
             section.wrong("", "this alert has no `name`").help("write `name = \"too_many_errors\"`");
         }
         let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
@@ -101,44 +103,47 @@ impl AlertDraft {
             targets: names(&section, "target"),
             unset: Vec::new(),
         };
-        draft.check_times(&section);
+        check_times(&section);
         section.finish();
         let unset = reading.take_unset();
         (!draft.name.is_empty()).then_some(Self { unset, ..draft })
     }
+}
 
-    /// Times and counts that the condition needs, or has no use for.
-    fn check_times(&self, section: &Section<'_>) {
-        let useless = |key: &'static str, why: &str, help: &str| {
-            if section.has(key) {
-                section.wrong(key, format!("`{key}` has no effect here: {why}")).help(help);
-            }
-        };
-        // Where the condition cannot be read, its key still says which of them it is.
-        if section.has("consecutive_failures") {
-            useless("window", "failures in a row are counted, not shared out", "the time for them is `within`");
-            useless("min_samples", "as many samples are needed as failures", "leave it out");
-        } else if section.has("error_rate") || section.has("latency") {
-            useless("within", "it goes with `consecutive_failures`", "the time that a rate looks back is `window`");
-            if !section.has("window") {
-                let key = if section.has("error_rate") { "error_rate" } else { "latency" };
-                section
-                    .wrong(key, format!("`{key}` needs a `window`"))
-                    .help("write `window = \"5m\"`: how far back it looks");
-            }
+/// Times and counts that the condition needs, or has no use for.
+fn check_times(section: &Section<'_>) {
+    let useless = |key: &'static str, why: &str, help: &str| {
+        if section.has(key) {
+            section.wrong(key, format!("`{key}` has no effect here: {why}")).help(help);
+        }
+    };
+    let given = CONDITIONS.iter().filter(|key| section.has(key)).count();
+    if given != 1 {
+        return;
+    }
+    // Where the condition cannot be read, its key still says which of them it is.
+    if section.has("consecutive_failures") {
+        useless("window", "failures in a row are counted, not shared out", "the time for them is `within`");
+        useless("min_samples", "as many samples are needed as failures", "leave it out");
+    } else if section.has("error_rate") || section.has("latency") {
+        useless("within", "it goes with `consecutive_failures`", "the time that a rate looks back is `window`");
+        if !section.has("window") {
+            let key = if section.has("error_rate") { "error_rate" } else { "latency" };
+            section
+                .wrong(key, format!("`{key}` needs a `window`"))
+                .help("write `window = \"5m\"`: how far back it looks");
         }
     }
 }
 
 fn condition(section: &Section<'_>) -> Option<(Condition, Place)> {
-    const KEYS: [&str; 3] = ["error_rate", "latency", "consecutive_failures"];
     const HELP: &str = "write one of `error_rate = \"> 5%\"`, `latency = \"p95 > 2s\"`, `consecutive_failures = 3`";
-    let given: Vec<&'static str> = KEYS.into_iter().filter(|key| section.has(key)).collect();
+    let given: Vec<&'static str> = CONDITIONS.into_iter().filter(|key| section.has(key)).collect();
     match given.as_slice() {
         [] => drop(section.wrong("", "this alert has no condition").help(HELP)),
         [_] => {}
         [_, second, ..] => {
-            drop(section.wrong(second, "this alert has several conditions").help("an alert has one: write two alerts"))
+            drop(section.wrong(second, "this alert has several conditions").help("an alert has one: write two alerts"));
         }
     }
     // All that are given are read, so that every mistake is told.

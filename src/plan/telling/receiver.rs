@@ -32,6 +32,7 @@ enum Shape {
 }
 
 /// A key of a kind.
+#[derive(Clone, Copy)]
 struct Slot {
     key: &'static str,
     shape: Shape,
@@ -159,7 +160,7 @@ impl ReceiverDraft {
         for slot in kind.slots.iter().chain(common) {
             match section.field(slot.key) {
                 Some(field) => draft.settings.extend(read(field, slot).map(|setting| (slot.key, setting))),
-                None if slot.required => {
+                None if slot.required && !is_misspelt(section, kind, common, slot.key) => {
                     section
                         .wrong("", format!("{} of kind \"{}\" has no `{}`", section.what(), kind.name, slot.key))
                         .help(format!("write `{} = {}`", slot.key, example(slot.shape)));
@@ -221,9 +222,21 @@ fn kind(section: &Section<'_>, kinds: &'static [Kind]) -> Option<&'static Kind> 
     found
 }
 
+/// The keys that a kind has.
+fn known_keys(kind: &Kind, common: &[Slot]) -> Vec<&'static str> {
+    std::iter::once("kind").chain(kind.slots.iter().chain(common).map(|slot| slot.key)).collect()
+}
+
+/// Whether a key that does not exist seems to be this one: one mistake is told once.
+fn is_misspelt(section: &Section<'_>, kind: &Kind, common: &[Slot], key: &str) -> bool {
+    let known = known_keys(kind, common);
+    section.entries().any(|(have, _)| {
+        !known.contains(&have.name.as_str()) && suggest::nearest(&have.name, known.iter().copied()) == Some(key)
+    })
+}
+
 fn unknown_keys(section: &Section<'_>, kind: &Kind, common: &[Slot]) {
-    let known: Vec<&str> =
-        std::iter::once("kind").chain(kind.slots.iter().chain(common).map(|slot| slot.key)).collect();
+    let known = known_keys(kind, common);
     for (key, _) in section.entries().filter(|(key, _)| !known.contains(&key.name.as_str())) {
         let message = format!("unknown key `{}` in {} of kind \"{}\"", key.name, section.what(), kind.name);
         section

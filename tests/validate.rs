@@ -1,0 +1,194 @@
+//! `mcp-probe validate` from outside: what it prints, its exit codes, its document, and the rules for several files.
+//! The texts of the single mistakes are those of `tests/bad_plans`.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const GOOD: &str = "[target.a]\nurl = \"https://host.example/mcp\"\nauth = { bearer = \"${VALIDATE_TOKEN}\" }\n\n\
+                    [[probe]]\nname = \"p\"\ntarget = \"a\"\n\n[[probe.step]]\nmethod = \"tools/list\"\n";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-probe"));
+        command.arg("validate").args(arguments).current_dir(self.path()).env_remove("VALIDATE_TOKEN");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.command(arguments).output().unwrap())
+    }
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+#[test]
+fn what_is_well_is_one_line() {
+    let folder = Folder::new(&[("mcp-probe.toml", GOOD)]);
+    let output = folder.command(&[]).env("VALIDATE_TOKEN", "t").output().unwrap();
+    let said = Said::of(&output);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(said.out, "no mistakes: 1 file, 1 target, 1 probe, 1 step\n");
+    let output = folder.command(&["-q"]).env("VALIDATE_TOKEN", "t").output().unwrap();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+}
+
+#[test]
+fn nothing_to_read_is_six_and_a_missing_file_is_two() {
+    let folder = Folder::new(&[]);
+    let said = folder.run(&[]);
+    assert_eq!(said.code, 6, "{}", said.err);
+    let said = folder.run(&["gone.toml"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("gone.toml cannot be read: it does not exist"), "{}", said.err);
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let said = folder.run(&["empty"]);
+    assert!(said.code == 2 && said.err.contains("the folder empty holds no .toml file"), "{}", said.err);
+}
+
+#[test]
+fn what_this_machine_lacks_is_a_warning_until_it_is_required() {
+    let text = format!("{GOOD}arguments = {{}}\n").replace("method = \"tools/list\"\n", "tool = \"x\"\n")
+        + "answers = { roots = [{ uri = \"${file:roots.txt}\" }] }\n\n[notify.ops]\nkind = \"webhook\"\nurl = \"${OPS_HOOK_URL}\"\n\n\
+           [[alert]]\nname = \"n\"\nconsecutive_failures = 3\nnotify = \"ops\"\n";
+    let folder = Folder::new(&[("a.toml", &text)]);
+    let said = folder.run(&["a.toml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for words in ["`target.a.auth.bearer` needs the variable `VALIDATE_TOKEN`", "`roots.txt`", "`notify.ops.url` needs"]
+    {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+    assert!(said.out.starts_with("no mistakes, 3 warnings: "), "{}", said.out);
+    let said = folder.run(&["a.toml", "--env-required"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.ends_with("\nerror: 3 mistakes\n") && said.out.is_empty(), "{}", said.err);
+    assert_eq!(folder.run(&["a.toml", "--deny-warnings"]).code, 2);
+    assert_eq!(folder.run(&["a.toml", "-q"]).err, "");
+}
+
+#[test]
+fn a_variable_that_is_nearly_set_is_suggested_and_a_resolved_url_is_checked() {
+    let text = "[target.a]\nurl = \"${VALIDATE_ULR}\"\n\n[target.b]\nurl = \"${VALIDATE_URL}\"\n";
+    let folder = Folder::new(&[("a.toml", text)]);
+    let output = folder.command(&["a.toml"]).env("VALIDATE_URL", "no-url-but-s3cret").output().unwrap();
+    let said = Said::of(&output);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("`VALIDATE_URL` is set: did you mean that?"), "{}", said.err);
+    assert!(said.err.contains("with its variables resolved, `target.b.url` is no URL"), "{}", said.err);
+    assert!(!said.err.contains("s3cret"), "{}", said.err);
+}
+
+#[test]
+fn the_document_has_every_place() {
+    let first = "[target.a]\nurl = \"https://h.example/mcp\"\n";
+    let second =
+        "[target.a]\nurl = \"https://h.example/mcp\"\n\n[[probe]]\nname = \"é\"\ntarget = \"b\"\ntimeout = 5\n";
+    let folder = Folder::new(&[("1.toml", first), ("2.toml", second)]);
+    let said = folder.run(&["1.toml", "2.toml", "--json"]);
+    assert_eq!((said.code, said.err.as_str()), (2, ""));
+    let document = said.json();
+    assert_eq!(document["schema"], "mcp-probe/validate/1");
+    assert_eq!(document["files"], serde_json::json!(["1.toml", "2.toml"]));
+    assert_eq!(document["summary"]["mistakes"], 3);
+    assert_eq!(document["summary"]["targets"], 2);
+    let twice = &document["diagnostics"][0];
+    assert_eq!(twice["message"], "the target `a` is defined twice");
+    assert_eq!(twice["file"], "2.toml");
+    assert_eq!(twice["related"][0]["file"], "1.toml");
+    assert_eq!(twice["related"][0]["line"], 1);
+    let unknown = &document["diagnostics"][1];
+    assert_eq!((&unknown["line"], &unknown["column"]), (&6.into(), &10.into()));
+    assert_eq!((&unknown["end_line"], &unknown["end_column"]), (&6.into(), &13.into()));
+    assert_eq!(unknown["help"], "possible here: `a`");
+    assert_eq!(document["diagnostics"][2]["label"], "a number without a unit");
+    let said = folder.run(&["1.toml", "2.toml", "--jq", ".diagnostics[].line"]);
+    assert_eq!((said.code, said.out.as_str()), (2, "1\n6\n7\n"));
+    assert_eq!(folder.run(&["1.toml", "--jq", ".["]).code, 2);
+}
+
+#[test]
+fn several_files_and_folders_are_one_plan() {
+    let targets = "[target.a]\nurl = \"https://h.example/mcp\"\ntls = { ca = \"ca.pem\" }\n";
+    let probes = "[[probe]]\nname = \"p\"\ntarget = \"a\"\n";
+    let folder = Folder::new(&[("all/targets.toml", targets), ("all/notes.txt", "= no toml"), ("p.toml", probes)]);
+    let summary = |arguments: &[&str]| folder.run(arguments).json()["summary"].clone();
+    assert_eq!(folder.run(&["p.toml"]).code, 2);
+    assert_eq!(summary(&["p.toml", "all", "--json"])["mistakes"], 0);
+    // A file is read once, however it is named.
+    let once = summary(&["p.toml", "./p.toml", "all", "all/targets.toml", "all/../p.toml", "--json"]);
+    assert_eq!((&once["files"], &once["mistakes"]), (&2.into(), &0.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_was_read_is_not_read_again() {
+    let folder = Folder::new(&[("a.toml", "[target.a]\nurl = \"https://h.example/mcp\"\n")]);
+    std::os::unix::fs::symlink("a.toml", folder.path().join("b.toml")).unwrap();
+    let said = folder.run(&["."]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("1 file, 1 target"), "{}", said.out);
+}
+
+#[test]
+fn ids_of_findings_are_known() {
+    let text = GOOD.replace("target = \"a\"\n", "target = \"a\"\nfindings = { \"stdio.stdout_claen\" = \"fail\" }\n");
+    let folder = Folder::new(&[("a.toml", &text)]);
+    let said = folder.run(&["a.toml"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("there is no finding `stdio.stdout_claen`"), "{}", said.err);
+    assert!(said.err.contains("did you mean `stdio.stdout_clean`?"), "{}", said.err);
+}
+
+/// A secret that is written out stays out of every output, also where its line is quoted for another reason.
+#[test]
+fn a_literal_secret_is_never_shown() {
+    let text =
+        "[target.a]\ncommand = [\"server\", \"--token\", \"s3cr3t-one\"]\nenv = { API_KEY = \"s3cr3t-two\", X = 7 }\n";
+    let folder = Folder::new(&[("a.toml", text)]);
+    for arguments in [&["a.toml"][..], &["a.toml", "--json"]] {
+        let said = folder.run(arguments);
+        assert_eq!(said.code, 2);
+        assert!(!(said.out + &said.err).contains("s3cr3t"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn files_are_read_and_nothing_is_started() {
+    let folder = Folder::new(&[("a.toml", "[target.a]\ncommand = [\"touch\", \"started\"]\n")]);
+    assert_eq!(folder.run(&["a.toml"]).code, 0);
+    assert!(!folder.path().join("started").exists());
+}
