@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::plan::{Effect, Probe, Step, Steps, Target};
 use crate::protocol::{Answers, Pin};
-use crate::session::Session;
+use crate::session::{Exchange, Session};
 
 /// How long a step with `always = true` has at least, once an earlier one failed; less where the probe's own `timeout`
 /// is less.
@@ -113,8 +113,12 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
     let mut session = match opened {
         Ok(session) => session,
         Err(refused) => {
-            let cause = refused.fault.cause();
-            let mut attempt = Attempt::unreached(cause);
+            let mut attempt = Attempt::unreached(refused.fault.cause());
+            if let Some(taken) = expected(probe, refused.exchange.as_deref()).await {
+                attempt.status = Status::Healthy;
+                attempt.cause = None;
+                taken.into_iter().for_each(|taken| attempt.add(taken));
+            }
             attempt.duration = begun.elapsed();
             attempt.phases = refused.phases;
             attempt.findings = refused.findings;
@@ -155,6 +159,12 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
     note(&mut attempt.findings, &ending.findings);
     attempt.usage = ending.farewell.usage;
     attempt
+}
+
+/// The steps, judged by a session that was refused, where every one of them asks for the HTTP status of the refusal.
+async fn expected(probe: &Probe, exchange: Option<&Exchange>) -> Option<Vec<Taken>> {
+    let (Steps::Given(steps), Some(exchange)) = (&probe.steps, exchange) else { return None };
+    step::take_refused(steps, exchange).await
 }
 
 fn ends_lists(reason: Reason) -> bool {
