@@ -177,7 +177,10 @@ pub struct Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("source", &self.source).field("set_aside", &self.set_aside).finish()
+        f.debug_struct("Schema")
+            .field("source", &self.source)
+            .field("set_aside", &self.set_aside)
+            .finish_non_exhaustive()
     }
 }
 

@@ -117,7 +117,9 @@ async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) -> Attempt {
             if let Some(taken) = expected(probe, refused.exchange.as_deref()).await {
                 attempt.status = Status::Healthy;
                 attempt.cause = None;
-                taken.into_iter().for_each(|taken| attempt.add(taken));
+                for taken in taken {
+                    attempt.add(taken);
+                }
             }
             attempt.duration = begun.elapsed();
             attempt.phases = refused.phases;

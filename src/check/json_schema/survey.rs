@@ -46,7 +46,7 @@ impl Hit {
 }
 
 fn pointer(way: &[String]) -> String {
-    way.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
+    way.iter().flat_map(|step| ["/".to_owned(), step.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 /// Bounds a schema and gives a copy in which every subschema counts.
