@@ -1,9 +1,9 @@
 //! What is fuzzed, as plain functions: they panic when something holds that must not. cargo-fuzz calls them with what
 //! it finds, `cargo test` with seeded inputs.
 
-use std::path::Path;
-
 use bytes::Bytes;
+use mcp_probe::check::json_schema::{Compile, Patterns, Schema};
+use mcp_probe::check::path::Path;
 use mcp_probe::config::{self, Environment};
 use mcp_probe::files;
 use mcp_probe::plan::{NotSelected, Selection};
@@ -98,6 +98,29 @@ pub fn message(input: &[u8]) {
     }
 }
 
+/// A schema, a path and a value from the server, each on a line of its own: whatever they are, there is a judgement or a
+/// reason why not, and the same again.
+pub fn schema(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let mut lines = text.split('\n');
+    let (Some(schema), Some(path), Some(value)) = (lines.next(), lines.next(), lines.next()) else { return };
+    let value = serde_json::from_str(value).unwrap_or(serde_json::Value::Null);
+    match Path::parse(path) {
+        Ok(path) => {
+            let found = path.find(&value);
+            assert_eq!(found.is_some(), path.find(&value).is_some());
+        }
+        Err(why) => assert!(!why.is_empty(), "a refusal has a reason"),
+    }
+    let Ok(schema) = serde_json::from_str(schema) else { return };
+    for patterns in [Patterns::Linear, Patterns::Backtracking] {
+        match Schema::compile(&schema, Compile { patterns, ..Compile::default() }) {
+            Ok(schema) => assert_eq!(schema.judge(&value), schema.judge(&value)),
+            Err(unfit) => assert!(!unfit.to_string().is_empty(), "a refusal has a reason"),
+        }
+    }
+}
+
 struct Nothing;
 
 impl Environment for Nothing {
@@ -105,7 +128,7 @@ impl Environment for Nothing {
         (name == "SET").then(|| "value".to_owned())
     }
 
-    fn file(&self, _: &Path) -> Result<String, String> {
+    fn file(&self, _: &std::path::Path) -> Result<String, String> {
         Err("it does not exist".to_owned())
     }
 }

@@ -22,6 +22,10 @@ impl Environment for Nothing {
     fn file(&self, _: &Path) -> Result<String, String> {
         Err("it does not exist".to_owned())
     }
+
+    fn document(&self, path: &Path) -> Result<String, String> {
+        if path.ends_with("schema-broken.json") { Ok("{\n  \"type\": }".to_owned()) } else { self.file(path) }
+    }
 }
 
 /// What is shown for these files: the mistakes, or, without any, the warnings and what selecting everything says; then

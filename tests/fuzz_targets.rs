@@ -89,6 +89,25 @@ fn messages() {
 }
 
 #[test]
+fn schemas_and_paths() {
+    const PIECES: &[&[u8]] = &[
+        b"{\"$ref\":\"#\"}\n",
+        b"{\"allOf\":[{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"null\"}]}}}\n",
+        b"{\"patternProperties\":{\"^(?=a)\":{\"pattern\":\"(a+)+$\"}},\"unevaluatedProperties\":false}\n",
+        b"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"not\":{\"$ref\":\"#\"}}\n",
+        b"{\"items\":{\"$dynamicRef\":\"#x\"},\"$dynamicAnchor\":\"x\",\"contains\":{\"minLength\":2}}\n",
+        b"$.a[?@.b == 1 && (@.c || !@.d)]['x\\u00e9'][-1:0:2]..*\n",
+        b"$[?match(@.a, 'x.*')][?length(@) > 2]\n",
+        b"[[{\"a\":{\"b\":1}},\"aaaaaaaaaaaaaaaa!\",null,1.0]]\n",
+        b"{\"a\":[{\"b\":1,\"c\":[]}],\"x\":-0.0}\n",
+        b"[",
+        b"(",
+        b"\n",
+    ];
+    rounds(5, 2_000, targets::schema, PIECES, 2);
+}
+
+#[test]
 fn plans() {
     let mut seeds = Vec::new();
     for folder in ["tests/bad_plans", "probes"] {

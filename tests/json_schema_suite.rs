@@ -101,7 +101,6 @@ fn all(folder: &str, dialect: Dialect, required_min: usize, optional_min: usize)
     let optional = run(folder, dialect, Patterns::Backtracking, true);
     // A probe file's own schemas have linear patterns, which is enough for every required test.
     assert_eq!(run(folder, dialect, Patterns::Linear, false), required);
-    println!("{folder}: {required} required and {optional} optional tests");
     assert!(required >= required_min && optional >= optional_min, "{folder}: only {required} and {optional} tests ran");
 }
 

@@ -19,6 +19,8 @@ use survey::{TICK, survey};
 
 /// Evaluations of one (sub)schema at one place that judging one instance may take.
 const STEPS_MAX: u64 = 1_000_000;
+/// The same for telling what is wrong, where every branch that failed is kept until its siblings are through.
+const TELLING_STEPS_MAX: u64 = 100_000;
 /// Stack that judging may use where nobody said more, in bytes.
 const STACK_BYTES: usize = 512 << 10;
 /// Memory that one compiled pattern may take, in bytes.
@@ -175,7 +177,10 @@ pub struct Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("source", &self.source).field("set_aside", &self.set_aside).finish()
+        f.debug_struct("Schema")
+            .field("source", &self.source)
+            .field("set_aside", &self.set_aside)
+            .finish_non_exhaustive()
     }
 }
 
@@ -217,9 +222,9 @@ impl Schema {
     /// Judges an instance.
     #[must_use]
     pub fn judge(&self, instance: &Value) -> Conformance {
-        let wide = metered(|| self.violations(&self.validator, instance));
+        let wide = self.judge_by(&self.validator, instance);
         let Some(narrow) = &self.narrow else { return wide };
-        let narrow = metered(|| self.violations(narrow, instance));
+        let narrow = self.judge_by(narrow, instance);
         match (&wide, &narrow) {
             (Conformance::Conforms, Conformance::Violates(..)) | (Conformance::Violates(..), Conformance::Conforms) => {
                 let pattern = self.set_aside.first().map_or("", |set_aside| set_aside.pattern.as_str());
@@ -230,6 +235,19 @@ impl Schema {
             }
             (_, Conformance::Undecided(_)) => narrow,
             _ => wide,
+        }
+    }
+
+    fn judge_by(&self, validator: &Validator, instance: &Value) -> Conformance {
+        match metered(STEPS_MAX, || validator.is_valid(instance)) {
+            Ok(true) => Conformance::Conforms,
+            Ok(false) => metered(TELLING_STEPS_MAX, || self.violations(validator, instance)).unwrap_or_else(|_| {
+                let expected = "a value that meets the schema; saying where it does not takes too many steps";
+                let violation =
+                    Violation { path: String::new(), expected: expected.into(), actual: quote_json(instance) };
+                Conformance::Violates(violation, 0)
+            }),
+            Err(why) => Conformance::Undecided(why),
         }
     }
 
@@ -415,19 +433,17 @@ fn stack_address() -> usize {
     std::ptr::from_ref(std::hint::black_box(&here)).addr()
 }
 
-/// Judges with a full meter; what is spent breaks it off from inside the library.
-fn metered(judge: impl FnOnce() -> Conformance) -> Conformance {
+/// Works with a full meter; what is spent breaks it off from inside the library, and the reason is given.
+fn metered<T>(steps: u64, work: impl FnOnce() -> T) -> Result<T, String> {
     let before = METER.get();
     let floor = stack_address().saturating_sub(before.stack_bytes);
-    METER.set(Meter { steps: STEPS_MAX, floor, ..before });
-    let judged = catch_unwind(AssertUnwindSafe(judge));
+    METER.set(Meter { steps, floor, ..before });
+    let done = catch_unwind(AssertUnwindSafe(work));
     METER.set(before);
-    judged.unwrap_or_else(|payload| {
-        Conformance::Undecided(match payload.downcast_ref::<Spent>() {
-            Some(Spent::Steps) => format!("judging takes over {STEPS_MAX} steps"),
-            Some(Spent::Stack) => "its references go too deep".to_owned(),
-            None => "the validator failed on it".to_owned(),
-        })
+    done.map_err(|payload| match payload.downcast_ref::<Spent>() {
+        Some(Spent::Steps) => format!("judging takes over {steps} steps"),
+        Some(Spent::Stack) => "its references go too deep".to_owned(),
+        None => "the validator failed on it".to_owned(),
     })
 }
 

@@ -11,10 +11,11 @@ use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::config::suggest;
 use crate::config::template::Saved;
-use crate::event::{Cause, CheckOutcome, CheckStatus, Finding, Reason, Status, StepOutcome};
+use crate::event::{Cause, CheckOutcome, CheckStatus, Era, Finding, Reason, Status, StepOutcome, TransportKind};
 use crate::plan::Step;
 use crate::plan::step::OnFail;
-use crate::session::{Call, Exchange, Session};
+use crate::protocol::Revision;
+use crate::session::{Call, Exchange, ServerFacts, Session};
 
 /// A step that was run.
 pub(super) struct Taken {
@@ -73,6 +74,43 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         retry_after: pause::asked_for(&exchange),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
+}
+
+/// Steps of a session that was refused. Where each asks for the HTTP status of the refusal, each is judged by it; of the
+/// server itself nothing is known then.
+pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<Vec<Taken>> {
+    if steps.is_empty() || steps.iter().any(|step| expected_refusal(step, exchange).is_none()) {
+        return None;
+    }
+    let facts = ServerFacts {
+        identity: None,
+        instructions: None,
+        capabilities: Value::Null,
+        revision: Revision::newest(Era::Legacy),
+        transport: TransportKind::StreamableHttp,
+        supported: Vec::new(),
+    };
+    let case = Arc::new(Case { facts, exchange: exchange.clone(), called: Called::NotRead });
+    let mut all = Vec::new();
+    for step in steps {
+        let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
+        for check in checks.iter_mut().filter(|check| matches!(check.kind, "server" | "protocol" | "capabilities")) {
+            check.status = CheckStatus::Blocked;
+            "there is no session".clone_into(&mut check.actual);
+        }
+        let (status, cause) = judge(step, exchange, &mut checks);
+        let status =
+            if status == Status::Failed && step.on_fail == OnFail::Degrade { Status::Degraded } else { status };
+        all.push(Taken {
+            had_effects: false,
+            findings,
+            spent: exchange.total,
+            aside: Duration::ZERO,
+            retry_after: None,
+            outcome: outcome(&step.name, exchange, status, cause, checks),
+        });
+    }
+    Some(all)
 }
 
 /// Runs a list of the built-in probe.

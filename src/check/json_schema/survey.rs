@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::Unfit;
 
-/// The keyword that counts. Its value is a schema in every dialect, so it does no harm where a name was taken for a
-/// keyword.
+/// The keyword that counts.
 pub(super) const TICK: &str = "x-mcp-probe-tick";
 
 /// Values within values; compiling goes as deep as the schema.
@@ -47,7 +46,7 @@ impl Hit {
 }
 
 fn pointer(way: &[String]) -> String {
-    way.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
+    way.iter().flat_map(|step| ["/".to_owned(), step.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 /// Bounds a schema and gives a copy in which every subschema counts.
@@ -95,7 +94,13 @@ fn instrument(value: &mut Value, read: Read) {
                 }
             }
             if read == Read::Schema {
-                members.insert(TICK.to_owned(), json!({}));
+                // The library evaluates a keyword it does not know last, and what fails before ends the schema; `allOf`
+                // comes before all that can branch at one place. At its end it moves nothing that a `$ref` points to.
+                match members.get_mut("allOf") {
+                    None => drop(members.insert("allOf".to_owned(), json!([{ TICK: {} }]))),
+                    Some(Value::Array(all)) => all.push(json!({ TICK: {} })),
+                    Some(_) => {}
+                }
             }
         }
         _ => {}

@@ -73,6 +73,18 @@ pub static FINDINGS: &[FindingTopic] = &[
         "send each message by itself.",
     ),
     row(
+        "tool.output_schema",
+        "A tool's `outputSchema` cannot be judged with: it is no valid JSON Schema, names an unknown dialect, refers to a document outside, or is over a bound.",
+        "Clients that check answers by it refuse the tool or the whole list; those that do not are never told of a wrong answer.",
+        "write it in JSON Schema 2020-12, with everything it refers to under `$defs`.",
+    ),
+    row(
+        "tool.schema_pattern",
+        "A pattern in a tool's `outputSchema` cannot be compiled. The rest of the schema was judged without it.",
+        "Clients differ in what they do with it: some refuse the tool, some ignore the pattern.",
+        "write patterns as ECMA-262 regular expressions, and keep repetitions small.",
+    ),
+    row(
         "era.discover",
         "The answer to server/discover was unusual, and the era had to be judged from it.",
         "Clients that try the modern era first may judge it otherwise, and fail to connect.",

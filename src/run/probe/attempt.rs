@@ -12,7 +12,7 @@ use crate::event::{
 };
 use crate::plan::{Probe, Step, Steps};
 use crate::protocol::{Answers, Pin};
-use crate::session::{Ending, Refused, Session};
+use crate::session::{Ending, Exchange, Refused, Session};
 
 /// How long a step with `always = true` has at least, once an earlier one failed; less where the probe's own `timeout`
 /// is less.
@@ -48,6 +48,7 @@ pub(in crate::run) async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) 
         Err(mut refused) => {
             let closing = refused.closing.take();
             let mut attempt = Attempt::refused(&refused, begun.elapsed());
+            attempt.heed_refusal(probe, refused.exchange.as_deref()).await;
             if let Some(closing) = closing {
                 attempt.closed(&closing.finish(cx.grace).await);
             }
@@ -164,6 +165,22 @@ impl Attempt {
             duration,
             ..Self::unreached(refused.fault.cause())
         }
+    }
+
+    /// A session that was refused is what a probe wants where every one of its steps asks for the HTTP status of the
+    /// refusal: they are judged by it.
+    pub(in crate::run) async fn heed_refusal(&mut self, probe: &Probe, exchange: Option<&Exchange>) {
+        let (Steps::Given(steps), Some(exchange)) = (&probe.steps, exchange) else { return };
+        let Some(taken) = step::take_refused(steps, exchange).await else { return };
+        self.status = Status::Healthy;
+        self.cause = None;
+        self.retry_after = None;
+        // What was sent is told as the phase of the opening that it was.
+        let phases = self.phases;
+        for taken in taken {
+            self.add(taken);
+        }
+        self.phases = phases;
     }
 
     fn open(session: &Session) -> Self {

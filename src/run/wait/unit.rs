@@ -271,6 +271,7 @@ impl<'a> Unit<'a> {
             }
             Err(mut refused) => {
                 let mut attempt = Attempt::refused(&refused, begun.elapsed());
+                attempt.heed_refusal(probe, refused.exchange.as_deref()).await;
                 if let Some(closing) = refused.closing.take() {
                     attempt.closed(&closing.finish(wait.cx.grace).await);
                 }

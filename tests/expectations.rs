@@ -1,0 +1,157 @@
+//! Every kind of expectation and every operator on a real server: each row passes on a right answer and fails on a wrong
+//! one, through the real binary and the demo server. No kind and no operator is without a row.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use mcp_probe::check::{KINDS, operators};
+use serde_json::Value;
+
+const FORECAST: &str = "tool = 'forecast'\narguments = { city = 'Oslo' }";
+
+/// Kind, the step's call, what it expects rightly, and wrongly.
+const KIND_ROWS: &[(&str, &str, &str, &str)] = &[
+    ("latency", FORECAST, "latency = '20s'", "latency = '1ns'"),
+    ("json", FORECAST, "json.'$.structuredContent.city' = 'Oslo'", "json.'$.structuredContent.city' = 'Rome'"),
+    ("text", FORECAST, "text = { contains = 'Oslo' }", "text = { contains = 'Rome' }"),
+    ("schema", FORECAST, "schema = { required = ['content'] }", "schema = { required = ['contents'] }"),
+    ("is_error", "tool = 'fail'", "is_error = true", "is_error = false"),
+    (
+        "error",
+        "tool = 'none'\nunlisted = true\nallow_side_effects = true",
+        "error = { code = -32602 }",
+        "error = { code = -32601 }",
+    ),
+    ("tools", "method = 'tools/list'", "tools = { include = ['forecast'] }", "tools = { include = ['none'] }"),
+    ("resources", "method = 'resources/list'", "resources = { min = 1 }", "resources = { max = 0 }"),
+    ("prompts", "method = 'prompts/list'", "prompts = { min = 1 }", "prompts = { max = 0 }"),
+    ("server", FORECAST, "server.name = 'mcp-probe-demo'", "server.name = 'other'"),
+    ("protocol", FORECAST, "protocol = 'modern'", "protocol = 'legacy'"),
+    ("capabilities", FORECAST, "capabilities = ['tools']", "capabilities = ['nothing']"),
+    ("http", FORECAST, "http.status = 200", "http.status = 404"),
+    ("size", FORECAST, "size = '1MiB'", "size = '1B'"),
+    ("tokens", "method = 'tools/list'", "tokens = 100000", "tokens = 1"),
+    (
+        "notifications",
+        FORECAST,
+        "notifications = { method = 'notifications/message', max = 0 }",
+        "notifications = { method = 'notifications/message', min = 1 }",
+    ),
+];
+
+/// Operator, path, what holds of the forecast for Oslo, and what does not.
+const OPERATOR_ROWS: &[(&str, &str, &str, &str)] = &[
+    ("equals", "$.structuredContent.city", "{ equals = 'Oslo' }", "{ equals = 'oslo' }"),
+    ("not", "$.structuredContent.city", "{ not = 'Rome' }", "{ not = { starts_with = 'Os' } }"),
+    ("gt", "$.structuredContent.days[1].day", "{ gt = 1.5 }", "{ gt = 2 }"),
+    ("ge", "$.structuredContent.days[1].day", "{ ge = 2.0 }", "{ ge = 3 }"),
+    ("lt", "$.structuredContent.days[1].day", "{ lt = 2.5 }", "{ lt = 2 }"),
+    ("le", "$.structuredContent.days[1].day", "{ le = 2 }", "{ le = 1 }"),
+    ("contains", "$.structuredContent.days[*].day", "{ contains = 3.0 }", "{ contains = 4 }"),
+    ("matches", "$.structuredContent.city", "{ matches = 'sl' }", "{ matches = '^sl' }"),
+    ("starts_with", "$.structuredContent.city", "{ starts_with = 'Os' }", "{ starts_with = 'lo' }"),
+    ("ends_with", "$.structuredContent.city", "{ ends_with = 'lo' }", "{ ends_with = 'Os' }"),
+    ("type", "$.structuredContent.days[0].day", "{ type = 'integer' }", "{ type = 'string' }"),
+    ("len", "$.structuredContent.days", "{ len = 3 }", "{ len = { gt = 3 } }"),
+    ("exists", "$.structuredContent.none", "{ exists = false }", "{ exists = true }"),
+    ("all", "$.structuredContent.days[*].day", "{ all = { ge = 1 } }", "{ all = { ge = 2 } }"),
+    ("any", "$.structuredContent.days[*].day", "{ any = 3 }", "{ any = 4 }"),
+];
+
+/// Runs a probe file against the demo server over HTTP, started with these arguments; gives name and status of each probe.
+fn run(demo: &[&str], probes: &str) -> Vec<(String, Value)> {
+    let folder = tempfile::tempdir().unwrap();
+    let exe = env!("CARGO_BIN_EXE_mcp-probe");
+    let argv: Vec<String> =
+        [exe, "demo", "--http", "127.0.0.1:0"].iter().chain(demo).map(|word| format!("{word:?}")).collect();
+    let target = format!("[target.demo]\nurl = \"http://127.0.0.1:0/mcp\"\nstart = [{}]\n", argv.join(", "));
+    let file = folder.path().join("mcp-probe.toml");
+    std::fs::write(&file, format!("{target}{probes}")).unwrap();
+    let output = Command::new(exe).args(["check", "--json"]).arg(&file).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!("no report: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    });
+    let probes = report["probes"].as_array().unwrap();
+    probes.iter().map(|probe| (probe["name"].as_str().unwrap().to_owned(), probe.clone())).collect()
+}
+
+fn probe(name: &str, call: &str, expect: &str) -> String {
+    format!("\n[[probe]]\nname = \"{name}\"\ntarget = \"demo\"\n[[probe.step]]\n{call}\nexpect.{expect}\n")
+}
+
+#[test]
+fn every_kind_and_operator_passes_and_fails_on_the_demo_server() {
+    let mut file = String::new();
+    for (kind, call, right, wrong) in KIND_ROWS {
+        file += &probe(&format!("{kind} right"), call, right);
+        file += &probe(&format!("{kind} wrong"), call, wrong);
+    }
+    for (operator, path, right, wrong) in OPERATOR_ROWS {
+        file += &probe(&format!("json {operator} right"), FORECAST, &format!("json.'{path}' = {right}"));
+        file += &probe(&format!("json {operator} wrong"), FORECAST, &format!("json.'{path}' = {wrong}"));
+    }
+    let told = run(&[], &file);
+    assert_eq!(told.len(), 2 * (KIND_ROWS.len() + OPERATOR_ROWS.len()));
+    for (name, probe) in told {
+        let kind = name.split(' ').next().unwrap();
+        let checks = probe["steps"][0]["checks"].as_array().unwrap_or_else(|| panic!("{name}: {probe}"));
+        let check = checks.iter().find(|check| check["kind"] == kind).unwrap_or_else(|| panic!("{name}: {probe}"));
+        let (status, of_check) = if name.ends_with("right") { ("healthy", "passed") } else { ("failed", "failed") };
+        assert_eq!((&probe["status"], &check["status"]), (&status.into(), &of_check.into()), "{name}: {probe}");
+    }
+}
+
+#[test]
+fn the_schema_of_the_tool_holds_by_default() {
+    let calls = [
+        probe("default", FORECAST, "json.'$.content' = { len = 1 }"),
+        probe("asked", FORECAST, "output_schema = true"),
+    ];
+    let off = probe("off", FORECAST, "output_schema = false");
+    let file = format!("{}{off}", calls.concat());
+    for (fault, status) in
+        [(None, "healthy"), (Some("structured-invalid"), "failed"), (Some("structured-missing"), "failed")]
+    {
+        let arguments: Vec<&str> = fault.iter().flat_map(|fault| ["--fault", fault]).collect();
+        for (name, probe) in run(&arguments, &file) {
+            let expected = if name == "off" { "healthy" } else { status };
+            assert_eq!(probe["status"], expected, "{fault:?} {name}: {probe}");
+            if expected == "failed" {
+                assert!(probe["message"].as_str().unwrap().starts_with("output_schema: expected"), "{probe}");
+            }
+        }
+    }
+    // A tool without a schema: the default says nothing, and asking for it is red.
+    let echo = "tool = 'echo'\narguments = { message = 'x' }";
+    let told =
+        run(&[], &format!("{}{}", probe("default", echo, "text = 'x'"), probe("asked", echo, "output_schema = true")));
+    assert_eq!((&told[0].1["status"], &told[1].1["status"]), (&"healthy".into(), &"failed".into()), "{told:?}");
+    assert_eq!(told[1].1["steps"][0]["checks"][0]["status"], "blocked", "{told:?}");
+}
+
+#[test]
+fn a_refusal_that_is_asked_for_is_no_failure() {
+    let file = [
+        probe("asked", FORECAST, "http.status = 401"),
+        probe("other", FORECAST, "http.status = 403"),
+        probe("success as well", FORECAST, "http.status = { lt = 500 }"),
+        probe("more", FORECAST, "http.status = 401\nexpect.json.'$.content' = { len = 1 }"),
+    ];
+    for (name, probe) in run(&["--fault", "http-401"], &file.concat()) {
+        let status = if name == "asked" { "healthy" } else { "failed" };
+        assert_eq!(probe["status"], status, "{name}: {probe}");
+        if name == "other" || name == "success as well" {
+            assert_eq!(probe["reason"], "auth", "{name}: {probe}");
+        }
+    }
+}
+
+#[test]
+fn no_kind_and_no_operator_is_without_a_row() {
+    let rows: BTreeSet<&str> = KIND_ROWS.iter().map(|row| row.0).chain(["output_schema"]).collect();
+    assert_eq!(rows, KINDS.iter().map(|kind| kind.name).collect());
+    let rows: BTreeSet<&str> = OPERATOR_ROWS.iter().map(|row| row.0).collect();
+    assert_eq!(rows, operators::NAMES.iter().copied().collect());
+}
