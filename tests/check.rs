@@ -305,6 +305,11 @@ fn a_failed_check_has_its_place_in_both_outputs() {
     for word in ["f.toml:8:16", "expected", "actual", check["path"].as_str().unwrap()] {
         assert!(err.contains(word), "{word}: {err}");
     }
+    // Where no check of the file says where, the step does.
+    let place = file(&[("p", FAILS)]);
+    let step = place.run(&["check", "f.toml", "--json"]).ended(5).json()["probes"][0]["steps"][0].clone();
+    assert_eq!(step["place"], "f.toml:6:1");
+    assert!(place.run(&["check", "f.toml"]).ended(5).err.contains("[f.toml:6:1]"));
 }
 
 #[test]

@@ -130,6 +130,8 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_bytes: Option<u64>,
     checks: Vec<Check<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -237,6 +239,7 @@ fn step(outcome: &StepOutcome) -> Step<'_> {
                 place: check.place.as_deref(),
             })
             .collect(),
+        place: outcome.place.as_deref(),
     }
 }
 
@@ -310,6 +313,7 @@ pub(crate) mod samples {
                 request_bytes: 80,
                 response_bytes: 500,
                 checks: vec![],
+                place: None,
             }],
             findings: vec![],
             usage: None,

@@ -197,6 +197,7 @@ fn outcome(
         request_bytes: exchange.request_bytes,
         response_bytes: exchange.response_bytes,
         checks,
+        place: None,
     }
 }
 
@@ -225,6 +226,7 @@ impl Taken {
             request_bytes: 0,
             response_bytes: 0,
             checks: Vec::new(),
+            place: None,
         };
         Self {
             outcome,
