@@ -40,6 +40,8 @@ struct Document<'a> {
     duration_ms: f64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     interrupted: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_run: usize,
     summary: Summary,
     probes: Vec<Probe<'a>>,
 }
@@ -51,8 +53,6 @@ struct Summary {
     degraded: usize,
     failed: usize,
     unknown: usize,
-    #[serde(skip_serializing_if = "is_zero")]
-    not_run: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -163,7 +163,6 @@ pub(super) struct FindingDocument<'a> {
 pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
     let mut summary = Summary { probes: run.probes.len(), ..Summary::default() };
     for probe in run.probes {
-        summary.not_run += usize::from(!probe.was_run());
         match probe.status {
             Status::Healthy | Status::Skipped => summary.healthy += 1,
             Status::Degraded => summary.degraded += 1,
@@ -176,6 +175,7 @@ pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
         started_at: timestamp(run.started_at),
         duration_ms: millis(run.duration),
         interrupted: run.interrupted,
+        not_run: run.probes.iter().filter(|probe| !probe.was_run()).count(),
         summary,
         probes: run.probes.iter().map(probe).collect(),
     })
