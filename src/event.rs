@@ -382,6 +382,8 @@ pub struct StepOutcome {
     pub response_bytes: u64,
     /// What was expected of it.
     pub checks: Vec<CheckOutcome>,
+    /// Where in the probe file: `file:line:column`.
+    pub place: Option<String>,
 }
 
 /// One attempt at a probe.

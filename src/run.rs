@@ -32,6 +32,9 @@ pub const GRACE: Duration = Duration::from_secs(3);
 /// How many targets are opened at the same time.
 const OPENINGS_MAX: usize = 4;
 
+/// How long a start that may hesitate for long holds up the others: long enough for its heaviest moment.
+const SPAWN_HOLD: Duration = Duration::from_secs(1);
+
 /// What every part of a run shares.
 #[derive(Clone)]
 pub struct Context {
@@ -98,6 +101,17 @@ impl Context {
         // A gate that is closed lets everybody in.
         let permit = gate.clone().acquire_owned().await.ok();
         Turn { gate, _permit: permit }
+    }
+
+    /// Starts something in its turn. Others are held up by the start, but not by the whole hesitation after it.
+    async fn spaced<T>(&self, start: impl Future<Output = T>) -> T {
+        let permit = self.opening.acquire().await;
+        tokio::pin!(start);
+        tokio::select! {
+            started = &mut start => return started,
+            () = tokio::time::sleep(SPAWN_HOLD) => drop(permit),
+        }
+        start.await
     }
 
     fn learn(&self, target: &str, known: Known) {

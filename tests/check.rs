@@ -68,7 +68,7 @@ fn after_the_first_failure_nothing_is_started() {
     let document = ran.json();
     assert_eq!(column(&document, "status"), ["healthy", "failed", "unknown", "unknown"]);
     assert_eq!(column(&document, "name"), ["a", "b", "c", "d"]);
-    assert_eq!(document["summary"]["not_run"], 2);
+    assert_eq!(document["not_run"], 2);
     assert_eq!(document["probes"][2]["attempts"], json!([]));
     assert_eq!(document["probes"][3]["reason"], "cancelled");
     assert!(document["probes"][3]["message"].as_str().unwrap().contains("b on t failed"), "{document}");
@@ -305,6 +305,11 @@ fn a_failed_check_has_its_place_in_both_outputs() {
     for word in ["f.toml:8:16", "expected", "actual", check["path"].as_str().unwrap()] {
         assert!(err.contains(word), "{word}: {err}");
     }
+    // Where no check of the file says where, the step does.
+    let place = file(&[("p", FAILS)]);
+    let step = place.run(&["check", "f.toml", "--json"]).ended(5).json()["probes"][0]["steps"][0].clone();
+    assert_eq!(step["place"], "f.toml:6:1");
+    assert!(place.run(&["check", "f.toml"]).ended(5).err.contains("[f.toml:6:1]"));
 }
 
 #[test]

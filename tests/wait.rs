@@ -128,6 +128,22 @@ fn what_is_healthy_is_said_in_one_line() {
 }
 
 #[test]
+fn a_server_that_is_slow_to_exit_delays_nothing_but_the_exit() {
+    let place = Place::new();
+    let mut command = place.command(EXE);
+    command.args(["wait", "--", EXE, "demo", "--fault", "ignore-sigterm"]);
+    let begun = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said = begun.elapsed();
+    assert!(line.starts_with("healthy after "), "{line}");
+    assert!(child.wait().unwrap().success());
+    // It is killed three seconds after it was asked to go.
+    assert!(said + Duration::from_secs(2) < begun.elapsed(), "{said:?} of {:?}", begun.elapsed());
+}
+
+#[test]
 fn a_server_that_comes_late_is_found() {
     let host = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

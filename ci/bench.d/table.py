@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+import probes
+
 SECONDS_MAX = 120
 ROUNDS = 2000
 SIZE_MB_MAX = 22
@@ -230,6 +232,7 @@ def main():
         if arguments.floor:
             bench.one_shots()
             bench.round_trips()
+            probes.measure(bench)
         if arguments.inspector:
             bench.peers()
     rows = sorted(bench.rows, key=lambda row: row["target"])

@@ -2,6 +2,7 @@
 
 mod board;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -115,9 +116,15 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
-        let mut board = Board::new(&plan, &args.output, masker.clone());
+        let board = Board::new(&plan, &args.output, masker.clone());
+        let told = Told { args, jq: jq.as_ref(), limit, masker: &masker, early: Cell::new(None) };
         let waited = {
-            let tell = |tried: Tried<'_>| board.tried(tried);
+            let begun = Instant::now();
+            let tell = |tried: Tried<'_>| {
+                if board.tried(tried) {
+                    told.well(begun.elapsed());
+                }
+            };
             let waiting = wait(&cx, &plan, options, &tell);
             tokio::pin!(waiting);
             loop {
@@ -135,7 +142,6 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         }
         let interrupted = signals.caught().is_some();
         let run = Run { started_at, duration: waited.after, probes: &waited.outcomes, interrupted };
-        let told = Told { args, jq: jq.as_ref(), limit, masker: &masker };
         undelivered |= weighed(told.tell(&run, &waited), &args.output)?;
         let judging = Judging { fail_on: args.fail_on, exit_style: args.exit_style };
         Ok(code(judging, &waited.outcomes, undelivered))
@@ -148,17 +154,29 @@ struct Told<'a> {
     jq: Option<&'a Jq>,
     limit: Duration,
     masker: &'a Masker,
+    /// What became of the line that says that all is well, where it has been said.
+    early: Cell<Option<Result<(), Complaint>>>,
 }
 
 impl Told<'_> {
+    fn is_document(&self) -> bool {
+        self.args.output.json || self.jq.is_some()
+    }
+
+    /// Says that all is well, at once: a server that is slow to exit delays nothing but the exit.
+    fn well(&self, after: Duration) {
+        if !self.is_document() && !self.args.output.quiet {
+            self.early.set(Some(output::say(&format!("healthy after {}\n", duration::human(after)), false)));
+        }
+    }
+
     fn tell(&self, run: &Run<'_>, waited: &Waited) -> Result<(), Complaint> {
         let args = self.args;
-        if args.output.json || self.jq.is_some() {
+        if self.is_document() {
             return print_document(&document(run, self.masker)?, self.jq, &args.output);
         }
         if waited.well {
-            let line = format!("healthy after {}\n", duration::human(waited.after));
-            return if args.output.quiet { Ok(()) } else { output::say(&line, false) };
+            return self.early.take().unwrap_or(Ok(()));
         }
         let unwell: Vec<ProbeOutcome> =
             run.probes.iter().filter(|probe| !is_well(probe.status, args.fail_on)).cloned().collect();

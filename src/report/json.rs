@@ -51,6 +51,10 @@ pub(super) struct Document<'a> {
     /// Whether it was interrupted before every probe had its outcome.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     interrupted: bool,
+    /// Not begun, because an earlier one failed or the run was interrupted.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(with = "usize")]
+    not_run: usize,
     /// How many probes ended how.
     summary: Summary,
     /// Every probe of every target, in the order of the files.
@@ -70,10 +74,6 @@ struct Summary {
     failed: usize,
     /// Nobody could tell.
     unknown: usize,
-    /// Not begun, because an earlier one failed or the run was interrupted.
-    #[serde(skip_serializing_if = "is_zero")]
-    #[schemars(with = "usize")]
-    not_run: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -204,6 +204,10 @@ struct Step<'a> {
     response_bytes: Option<u64>,
     /// What was expected of the reply.
     checks: Vec<Check<'a>>,
+    /// Where in the probe file: file, line and column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    place: Option<&'a str>,
 }
 
 /// One expectation and how it was judged.
@@ -253,7 +257,6 @@ pub(super) struct FindingDocument<'a> {
 pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
     let mut summary = Summary { probes: run.probes.len(), ..Summary::default() };
     for probe in run.probes {
-        summary.not_run += usize::from(!probe.was_run());
         match probe.status {
             Status::Healthy | Status::Skipped => summary.healthy += 1,
             Status::Degraded => summary.degraded += 1,
@@ -266,6 +269,7 @@ pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
         started_at: timestamp(run.started_at),
         duration_ms: millis(run.duration),
         interrupted: run.interrupted,
+        not_run: run.probes.iter().filter(|probe| !probe.was_run()).count(),
         summary,
         probes: run.probes.iter().map(probe).collect(),
     })
@@ -329,6 +333,7 @@ fn step(outcome: &StepOutcome) -> Step<'_> {
                 place: check.place.as_deref(),
             })
             .collect(),
+        place: outcome.place.as_deref(),
     }
 }
 
@@ -402,6 +407,7 @@ pub(crate) mod samples {
                 request_bytes: 80,
                 response_bytes: 500,
                 checks: vec![],
+                place: None,
             }],
             findings: vec![],
             usage: None,

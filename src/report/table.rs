@@ -46,7 +46,7 @@ pub fn rows(run: &Run<'_>, look: &Look) -> String {
             Cell::inked(probe.status.name(), Ink::of(probe.status)),
             Cell::new(&latency),
             Cell::inked(&protocol, Ink::Dim),
-            Cell::new(&detail(probe)),
+            Cell::new(&detail(probe, look)),
         ];
         if repeated {
             row.insert(5, Cell::new(&probe.repetition.unwrap_or(1).to_string()));
@@ -165,7 +165,10 @@ fn slowest(probe: &ProbeOutcome) -> Option<Duration> {
     probe.steps.iter().filter_map(|step| step.latency).max()
 }
 
-fn detail(probe: &ProbeOutcome) -> String {
+fn detail(probe: &ProbeOutcome, look: &Look) -> String {
+    if !probe.was_run() && look.is_terminal() {
+        return "not run".to_owned();
+    }
     let mut text = match &probe.cause {
         Some(cause) if probe.status != Status::Healthy => {
             format!("{}: {}", cause.reason, cause.message)
@@ -240,12 +243,16 @@ fn step_story(step: &StepOutcome, look: &Look) -> String {
     if let Some(latency) = step.latency {
         head.push_str(&format!(", answered in {}", human(latency)));
     }
-    let mut text = head + "\n";
     let unhappy: Vec<&CheckOutcome> = step
         .checks
         .iter()
         .filter(|check| matches!(check.status, CheckStatus::Failed | CheckStatus::Warned | CheckStatus::Blocked))
         .collect();
+    // A check that the file states has a place of its own.
+    if let Some(place) = step.place.as_ref().filter(|_| unhappy.iter().all(|check| check.place.is_none())) {
+        head.push_str(&look.paint(Ink::Dim, &format!("  [{}]", sanitize::one_line(place, 300))));
+    }
+    let mut text = head + "\n";
     if unhappy.is_empty()
         && let Some(cause) = &step.cause
     {

@@ -54,7 +54,7 @@ impl Stage {
             if let Some(ended) = served.take() {
                 ended.end(cx.grace).await;
             }
-            *served = Some(Served::start(cx, target, argv).await?);
+            *served = Some(cx.spaced(Served::start(cx, target, argv)).await?);
         }
         reach(cx, target, served.as_ref().map(Served::url))
     }

@@ -270,6 +270,7 @@ fn outcome(
         request_bytes: exchange.request_bytes,
         response_bytes: exchange.response_bytes,
         checks,
+        place: None,
     }
 }
 
@@ -298,6 +299,7 @@ impl Taken {
             request_bytes: 0,
             response_bytes: 0,
             checks: Vec::new(),
+            place: None,
         };
         Self {
             outcome,

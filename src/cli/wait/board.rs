@@ -31,7 +31,7 @@ pub struct Board {
     rows: RefCell<Vec<Row>>,
     masker: Masker,
     begun: Instant,
-    progress: Progress,
+    progress: RefCell<Progress>,
     /// Lines are printed: nobody sees a line that moves, and nobody asked for quiet.
     lines: bool,
 }
@@ -51,14 +51,14 @@ impl Board {
         let first = rows.first().map_or(String::new(), |row| row.name.clone());
         let text =
             if rows.len() == 1 { format!("waiting for {first}") } else { format!("waiting for {} probes", rows.len()) };
-        let progress = Progress::start(&masker.mask(&text), moves);
+        let progress = RefCell::new(Progress::start(&masker.mask(&text), moves));
         Self { rows: RefCell::new(rows), masker, begun: Instant::now(), progress, lines: !moves && !output.quiet }
     }
 
-    /// Takes what a try came to.
-    pub fn tried(&self, tried: Tried<'_>) {
+    /// Takes what a try came to; says whether everything is well now.
+    pub fn tried(&self, tried: Tried<'_>) -> bool {
         let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.get_mut(tried.place) else { return };
+        let Some(row) = rows.get_mut(tried.place) else { return false };
         row.well = tried.well;
         let last = tried.cause.filter(|_| !tried.well).map(|cause| {
             let sentence = cause.message.lines().next().unwrap_or_default();
@@ -68,11 +68,17 @@ impl Board {
         let news = last.as_ref().map(|(reason, _)| *reason) != row.last.as_ref().map(|(reason, _)| *reason);
         row.last = last;
         let line = news.then(|| row.line()).flatten();
+        let all_well = rows.iter().all(|row| row.well);
         drop(rows);
         if let Some(line) = line.filter(|_| self.lines) {
             self.say(&format!("waiting for {line}"));
         }
-        self.progress.say(&self.masker.mask(&self.summary(1)));
+        if all_well {
+            self.clear();
+        } else {
+            self.progress.borrow().say(&self.masker.mask(&self.summary(NAMES_MAX)));
+        }
+        all_well
     }
 
     /// Says that it still goes on.
@@ -84,8 +90,8 @@ impl Board {
     }
 
     /// Takes the moving line off the screen.
-    pub fn clear(&mut self) {
-        self.progress.clear();
+    pub fn clear(&self) {
+        self.progress.borrow_mut().clear();
     }
 
     fn say(&self, line: &str) {
@@ -95,7 +101,9 @@ impl Board {
     /// `waiting for 2 of 3: smoke on weather (connect: …)`.
     fn summary(&self, names_max: usize) -> String {
         let rows = self.rows.borrow();
-        let left: Vec<&Row> = rows.iter().filter(|row| !row.well).collect();
+        // Those with something to say come first.
+        let mut left: Vec<&Row> = rows.iter().filter(|row| !row.well).collect();
+        left.sort_by_key(|row| row.last.is_none());
         let mut named: Vec<String> = left
             .iter()
             .take(names_max)

@@ -108,7 +108,7 @@ async fn run_steps(
     let mut saved = Saved::new();
     let mut stopped = false;
     for step in steps {
-        let taken = if cx.cancel.is_cancelled() {
+        let mut taken = if cx.cancel.is_cancelled() {
             attempt.status = Status::Unknown;
             attempt.cause.get_or_insert_with(|| Cause::new(Reason::Cancelled, "the run was interrupted"));
             Taken::skipped(step, "the run was interrupted")
@@ -119,6 +119,7 @@ async fn run_steps(
             let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
             step::take(session, step, &mut saved, until).await
         };
+        taken.outcome.place = Some(step.place.clone());
         deadline += taken.aside;
         stopped |= matches!(taken.outcome.status, Status::Failed | Status::Unknown);
         attempt.add(taken);

@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::Context;
 use super::super::adhoc::{self, note};
 use super::super::pause::Pauses;
 use super::super::probe::attempt::{Attempt, declared, on_session};
 use super::super::probe::{heed, outcome, rest};
-use super::super::reach::Reach;
 use super::{Tried, Wait};
 use crate::event::{AttemptOutcome, Cause, ProbeOutcome, Reason};
 use crate::plan::{Endpoint, Probe, Target};
@@ -18,8 +16,6 @@ use crate::session::{Closing, Ending, Opening, Refused, Session};
 /// How long a try at a URL may take for connecting and the handshake at first; twice as long after each that did not
 /// suffice. A server that comes up behind a connection which hangs is found by the next one.
 const OPENING_FIRST: Duration = Duration::from_secs(5);
-/// How long the start of one process holds up the next: long enough for its heaviest moment.
-const SPAWN_HOLD: Duration = Duration::from_secs(1);
 /// Tries kept of one probe; of more the newest replaces the one before.
 const TRIES_MAX: usize = 1_000;
 
@@ -209,7 +205,10 @@ impl<'a> Unit<'a> {
                 let tap = wait.cx.tap(&probe.name, &reach.name);
                 Session::again(*closing, &method, &*reach.dial, &opening, tap).await
             }
-            Held::Open(..) | Held::Nothing => spaced(&wait.cx, &reach, &answers, probe).await,
+            Held::Open(..) | Held::Nothing => {
+                let opening = Box::pin(adhoc::open(&wait.cx, &reach, reach.pin, &answers, &probe.name));
+                wait.cx.spaced(opening).await
+            }
         };
         match opened {
             Ok(session) => {
@@ -259,6 +258,9 @@ impl<'a> Unit<'a> {
             slot = wait.slots.acquire() => slot,
             () = wait.cx.cancel.cancelled() => return Attempt::unreached(interrupted()),
         };
+        if wait.is_over() {
+            return Attempt::unreached(interrupted());
+        }
         let own = wait.options.startup_timeout.unwrap_or_else(|| target.startup_timeout.min(self.opening_max));
         reach.startup_timeout = own.min(wait.left());
         let begun = Instant::now();
@@ -284,18 +286,6 @@ impl<'a> Unit<'a> {
         drop(slot);
         attempt
     }
-}
-
-/// Opens a session on a new process. Others are held up by its start, but not by its whole hesitation.
-async fn spaced(cx: &Context, reach: &Reach, answers: &Answers, probe: &Probe) -> Result<Session, Box<Refused>> {
-    let permit = cx.opening.acquire().await;
-    let opening = adhoc::open(cx, reach, reach.pin, answers, &probe.name);
-    tokio::pin!(opening);
-    tokio::select! {
-        opened = &mut opening => return opened,
-        () = tokio::time::sleep(SPAWN_HOLD) => drop(permit),
-    }
-    opening.await
 }
 
 /// After these the process is gone, or nothing can be had from it any more.
