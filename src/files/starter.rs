@@ -293,31 +293,4 @@ pub fn listed(lists: &[Measured]) -> &[Value] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bounds_are_what_a_person_would_write() {
-        let ms = Duration::from_millis;
-        assert_eq!(bounds(&[ms(3), ms(1)]), Some((ms(500), ms(2_000))));
-        assert_eq!(bounds(&[ms(61)]), Some((ms(750), ms(3_000))));
-        assert_eq!(bounds(&[ms(1_800)]), Some((ms(20_000), ms(100_000))));
-        assert_eq!(bounds(&[]), None);
-        assert_eq!(friendly(Duration::from_micros(1)), ms(10));
-        assert_eq!(friendly(ms(10)), ms(10));
-    }
-
-    #[test]
-    fn names_are_made_of_what_can_stand_in_one() {
-        for (text, name) in [
-            ("mcp-servers/everything", "mcp-servers-everything"),
-            ("@scope/Server X (beta)", "scope-Server-X-beta"),
-            ("  Wëather  ", "W-ather"),
-            ("a*b?c://d", "a-b-c-d"),
-        ] {
-            assert_eq!(target_name(text).as_deref(), Some(name));
-        }
-        assert_eq!(target_name("漢字 \u{202e}"), None);
-        assert_eq!(target_name(&"x".repeat(1000)).map(|name| name.len()), Some(40));
-    }
-}
+mod tests;
