@@ -258,9 +258,10 @@ fn every_check_kind_stands_in_the_page_of_the_probe_file() {
 fn every_option_stands_in_the_page_of_the_command_line() {
     let option = Regex::new(r"(?m)^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)").unwrap();
     let mut missing = Vec::new();
-    for (page, commands) in
-        [("docs/cli.md", &["", "check", "explain", "schema", "completions", "man"][..]), ("docs/demo.md", &["demo"])]
-    {
+    for (page, commands) in [
+        ("docs/cli.md", &["", "check", "init", "explain", "schema", "completions", "man"][..]),
+        ("docs/demo.md", &["demo"]),
+    ] {
         let text = document(page);
         for command in commands {
             let help = said(&[command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>());
@@ -312,7 +313,7 @@ fn completions_and_manual_pages_are_whole() {
     let page = said(&["man"]);
     assert!(page.contains(".TH mcp-probe 1") && page.contains("startup\\-timeout"), "{page}");
     said(&["man", "--dir", folder.path().to_str().unwrap()]);
-    for command in ["check", "demo", "explain", "schema", "completions", "man"] {
+    for command in ["check", "demo", "explain", "init", "schema", "completions", "man"] {
         assert!(folder.path().join(format!("mcp-probe-{command}.1")).is_file(), "{command}");
     }
 }

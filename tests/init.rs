@@ -88,6 +88,26 @@ fn over_stdio_in_both_eras() {
     }
 }
 
+/// What hostile or careless servers list goes into the file as what it is.
+#[test]
+fn whatever_is_listed_the_file_can_be_read() {
+    let faults =
+        ["hostile-name", "tools-poisoned", "tools-duplicate", "tools-no-name", "tools-null", "tools-remote-ref"];
+    let jobs: Vec<(&str, &str)> = faults.into_iter().flat_map(|fault| [(fault, "modern"), (fault, "legacy")]).collect();
+    let complaints = prober::in_parallel(jobs, 2, |(fault, era)| {
+        let text = init(&[&DEMO[..], &["--era", era, "--fault", fault]].concat());
+        can_be_switched_on(&text);
+        let harmful = prober::harmful(&text);
+        let checked = check(&text, tempfile::tempdir().unwrap().path());
+        let mut complaints = Vec::new();
+        if !harmful.is_empty() || checked.code != 0 {
+            complaints.push(format!("{fault} {era}: {harmful:?}, exit {}\n{}\n{text}", checked.code, checked.stderr));
+        }
+        complaints
+    });
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
 #[test]
 fn over_http_in_both_eras() {
     for era in ["modern", "legacy"] {

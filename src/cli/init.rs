@@ -108,7 +108,9 @@ async fn write(cx: &Context, request: &Request<'_>) -> Result<Code, Complaint> {
             let mut steps: Vec<ToolStep> = Vec::new();
             let tries = |lists: &[Measured]| {
                 let mut masked = starter::listed(lists).to_vec();
-                masked.iter_mut().for_each(|tool| cx.masker.mask_json(tool));
+                for tool in &mut masked {
+                    cx.masker.mask_json(tool);
+                }
                 steps = tools::of(&masked);
                 if request.args.call_read_only { starter::steps(&steps) } else { Vec::new() }
             };
@@ -177,6 +179,11 @@ fn tell(cx: &Context, request: &Request<'_>, survey: &mut Survey, tools: &mut [T
         };
         target::table(&name, &request.target, &typed, &cx.masker)
     };
+    // Writing the target may have shown more secrets, in the words of a command.
+    mask(survey, &cx.masker);
+    for tool in &mut *tools {
+        tool.mask(&cx.masker);
+    }
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let subject = Subject {
         name: &name,

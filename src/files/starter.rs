@@ -54,7 +54,10 @@ pub struct Subject<'a> {
 pub fn text(subject: &Subject<'_>) -> String {
     let measured = subject.survey.lists.iter().filter(|list| list.exchange.result().is_some());
     let slowest = measured.clone().filter_map(|list| bounds(&list.latencies)).map(|(_, max)| max).max();
+    let whole: Duration = measured.clone().map(|list| list.exchange.total).sum();
     let timeout = subject.timeout.max(slowest.map_or(Duration::ZERO, |max| friendly(max + max / 2)));
+    // All pages of all lists are read within it, and the machine may be busier then.
+    let timeout = timeout.max(friendly(whole * 3));
     let mut text = head(subject);
     text.push_str(subject.target);
     text.push('\n');

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::skeleton::Skeleton;
 use super::toml;
 use crate::base::sanitize;
-use crate::base::secret::MASK;
+use crate::base::secret::{MASK, Masker};
 use crate::plan::step::STEP_KEYS;
 
 /// Tools that are written.
@@ -156,7 +156,7 @@ impl ToolStep {
         let description = tool["description"].as_str().or_else(|| tool["title"].as_str()).unwrap_or_default();
         let mut prose = toml::prose(description, DESCRIPTION_LINES_MAX);
         if prose.is_empty() {
-            prose = "## The server does not say what it does.\n".to_owned();
+            prose.push_str("## The server does not say what it does.\n");
         }
         lines.insert(0, Line::Prose(prose));
         Self { lines, standing, latency_max: None }
@@ -193,6 +193,14 @@ impl ToolStep {
     /// It was called and failed.
     pub(super) fn failed(&mut self, why: &str) {
         self.standing = Standing::Off(format!("Read-only; it was called once, and failed: {why}"));
+    }
+
+    /// Takes secrets out of what the server said.
+    pub fn mask(&mut self, masker: &Masker) {
+        for line in &mut self.lines {
+            let (Line::Prose(text) | Line::Code(text) | Line::Optional(text)) = line;
+            *text = masker.mask(text).into_owned();
+        }
     }
 
     /// Its lines of TOML alone.
