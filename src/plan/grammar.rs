@@ -35,8 +35,8 @@ fn file() -> Value {
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
         ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
-        ("notify", named(receiver(&[]), "Whom alerts tell, by name.")),
-        ("push", described(array(receiver(&[])), "Where results are pushed.")),
+        ("notify", named(receiver(&["webhook", "pagerduty"]), "Whom alerts tell, by name.")),
+        ("push", described(array(receiver(&["pushgateway", "hub"])), "Where results are pushed.")),
         ("log", described(anything(), "What `watch` writes down.")),
     ])
 }
