@@ -278,6 +278,7 @@ fn without_a_server_there_is_no_file() {
         (vec!["http://127.0.0.1:1/mcp", "http://127.0.0.1:2/mcp"], 2),
         (vec!["http://127.0.0.1:1/mcp", "--name", "a*b"], 2),
         (vec!["http://127.0.0.1:1/mcp", "--force"], 2),
+        ([&["-o", "no/such/folder.toml"], &DEMO[..]].concat(), 2),
     ] {
         let told = probe([&["init"], arguments.as_slice()].concat());
         assert_eq!((told.code, told.stdout.as_str()), (code, ""), "{arguments:?}\n{}", told.stderr);

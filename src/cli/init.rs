@@ -88,9 +88,14 @@ fn prepare(args: &InitArgs) -> Result<Request<'_>, Complaint> {
     Ok(Request { args, output, connection, target, defined, masker: resolved.masker })
 }
 
-/// Before anything is started: a file that exists is somebody's work.
+/// Before anything is started: a file that exists is somebody's work, and a folder that does not holds no file.
 fn refuse_overwriting(args: &InitArgs) -> Result<(), Complaint> {
+    let is_missing = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
     match &args.output {
+        Some(path) if path.parent().is_some_and(is_missing) => {
+            let path = sanitize::one_line(&path.display().to_string(), 200);
+            Err(Complaint::usage(format!("{path} cannot be written: there is no such folder")))
+        }
         Some(path) if path.exists() && !args.force => {
             let path = sanitize::one_line(&path.display().to_string(), 200);
             Err(Complaint::usage(format!("{path} exists already")).hint("--force writes over it"))
