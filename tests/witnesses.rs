@@ -480,6 +480,60 @@ fn what_a_server_does_not_speak_is_incompatible() {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
+// A probe file about each
+
+/// The file that `init` writes about a server passes at once; gives the statuses of its probes.
+#[track_caller]
+fn written_and_checked(arguments: &[&str], server: Option<&[String]>) -> Vec<String> {
+    let written = probe(&[&["init"], arguments].concat(), server, &[]);
+    assert_eq!(written.code, Some(0), "{written}");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("new.toml");
+    fs::write(&file, &written.stdout).unwrap();
+    let checked = probe(&["check", "--json", &file.to_string_lossy()], None, &[]);
+    assert_eq!(checked.code, Some(0), "{}\n{checked}", written.stdout);
+    let report = checked.json();
+    let probes = report["probes"].as_array().unwrap();
+    assert_eq!(probes[0]["status"], "healthy", "{}\n{checked}", written.stdout);
+    probes.iter().map(|probe| probe["status"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_probe_file_about_each_over_stdio() {
+    let root = TempDir::new().unwrap();
+    let files = filesystem(&root.path().to_string_lossy());
+    for server in
+        [everything_2025(), typescript("stdio"), time(), python(&["stdio"]), calculator(), rmcp("stdio"), files]
+    {
+        let statuses = written_and_checked(&[], Some(&server));
+        assert!(statuses.iter().all(|status| status == "healthy"), "{server:?}: {statuses:?}");
+    }
+    for server in [typescript("stdio"), python(&["stdio"]), rmcp("stdio")] {
+        written_and_checked(&["--protocol", "legacy"], Some(&server));
+    }
+}
+
+/// One of its read-only tools takes ten seconds with its defaults. Tried with less time, it is switched off.
+#[test]
+fn a_probe_file_about_everything_with_its_tools_tried() {
+    let statuses = written_and_checked(&["--call-read-only", "--timeout", "3s"], Some(&everything("stdio")));
+    assert_eq!(statuses, ["healthy", "healthy"]);
+}
+
+#[test]
+fn a_probe_file_about_each_over_http() {
+    let everything = Listening::told(|_| everything("streamableHttp"), "/mcp");
+    let typescript = Listening::says_where(&typescript("http"), &[]);
+    let python = Listening::told(|port| python(&["streamable-http", port]), "/mcp");
+    let rmcp = Listening::says_where(&rmcp("http"), &[]);
+    for server in [&everything, &typescript, &python, &rmcp] {
+        let tried = ["--call-read-only", "--timeout", "3s"];
+        let statuses = written_and_checked(&[&[server.url.as_str()][..], &tried].concat(), None);
+        assert!(statuses.iter().all(|status| status == "healthy"), "{}: {statuses:?}", server.url);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // HTTP
 
 const STREAMABLE: &str = "streamable-http";

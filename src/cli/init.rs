@@ -88,9 +88,14 @@ fn prepare(args: &InitArgs) -> Result<Request<'_>, Complaint> {
     Ok(Request { args, output, connection, target, defined, masker: resolved.masker })
 }
 
-/// Before anything is started: a file that exists is somebody's work.
+/// Before anything is started: a file that exists is somebody's work, and a folder that does not holds no file.
 fn refuse_overwriting(args: &InitArgs) -> Result<(), Complaint> {
+    let is_missing = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
     match &args.output {
+        Some(path) if path.parent().is_some_and(is_missing) => {
+            let path = sanitize::one_line(&path.display().to_string(), 200);
+            Err(Complaint::usage(format!("{path} cannot be written: there is no such folder")))
+        }
         Some(path) if path.exists() && !args.force => {
             let path = sanitize::one_line(&path.display().to_string(), 200);
             Err(Complaint::usage(format!("{path} exists already")).hint("--force writes over it"))
@@ -108,7 +113,9 @@ async fn write(cx: &Context, request: &Request<'_>) -> Result<Code, Complaint> {
             let mut steps: Vec<ToolStep> = Vec::new();
             let tries = |lists: &[Measured]| {
                 let mut masked = starter::listed(lists).to_vec();
-                masked.iter_mut().for_each(|tool| cx.masker.mask_json(tool));
+                for tool in &mut masked {
+                    cx.masker.mask_json(tool);
+                }
                 steps = tools::of(&masked);
                 if request.args.call_read_only { starter::steps(&steps) } else { Vec::new() }
             };
@@ -177,6 +184,11 @@ fn tell(cx: &Context, request: &Request<'_>, survey: &mut Survey, tools: &mut [T
         };
         target::table(&name, &request.target, &typed, &cx.masker)
     };
+    // Writing the target may have shown more secrets, in the words of a command.
+    mask(survey, &cx.masker);
+    for tool in &mut *tools {
+        tool.mask(&cx.masker);
+    }
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let subject = Subject {
         name: &name,

@@ -10,14 +10,10 @@ use super::tree;
 /// A text with a variable, whose value is not known yet.
 const VARIABLE: &str = r"\$\{";
 
-/// A duration as [`crate::base::duration::parse`] reads it: `10s`, `1m30s`, `2 hours`, `PT10S`.
-const DURATION: &str = concat!(
-    r"^\s*[0-9]+(\.[0-9]+)?\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis|milliseconds?",
-    r"|us|µs|usecs?|micros|microseconds?|ns|nsecs?|nanos|nanoseconds?)",
-    r"([\s,]*[0-9]+(\.[0-9]+)?\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis|milliseconds?",
-    r"|us|µs|usecs?|micros|microseconds?|ns|nsecs?|nanos|nanoseconds?))*\s*$",
-    r"|^\s*[+]?[pP]?[tT][0-9.,hHmMsS]+\s*$|^\s*[0-9]+:[0-9]{2}:[0-9]{2}([.,][0-9]+)?\s*$",
-);
+/// A duration as [`crate::base::duration::parse`] reads it: `10s`, `1m30s`, `2 hours`, `PT10S`, `00:01:30`. Editors show
+/// it to people, so it is short rather than exact about the names of units.
+const DURATION: &str =
+    r"^\s*([0-9]+(\.[0-9]+)?\s*(h|m|s|us|µs|ns)[a-z]*[\s,]*)+$|^\s*\+?[pP][tT][0-9]|^\s*[0-9]+:[0-9]";
 
 /// A size as [`crate::base::duration::parse_size`] reads it.
 const SIZE: &str = r"^\s*[0-9]+\s*(B|KiB|MiB|GiB|kB|KB|MB|GB)\s*$";
@@ -113,6 +109,12 @@ pub fn one_or_more() -> Value {
 pub fn table<const N: usize>(keys: [(&str, Value); N]) -> Value {
     let properties: Map<String, Value> = keys.into_iter().map(|(key, schema)| (key.to_owned(), schema)).collect();
     json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// A table of any keys. It says so: editors that are strict take silence for a no.
+#[must_use]
+pub fn anything() -> Value {
+    json!({"type": "object", "additionalProperties": true})
 }
 
 /// A table whose keys the user chooses.

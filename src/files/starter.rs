@@ -28,6 +28,8 @@ const NAMES_MAX: usize = 50;
 const CAPABILITIES_MAX: usize = 20;
 /// Characters of a name that is pinned as it is.
 const NAME_CHARS_MAX: usize = 200;
+/// Of the probe of the tools: a tool may take longer than a list.
+const TOOLS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Columns of an array on one line.
 const COLUMNS: usize = 100;
 
@@ -50,17 +52,16 @@ pub struct Subject<'a> {
 /// The whole file.
 #[must_use]
 pub fn text(subject: &Subject<'_>) -> String {
-    let name = toml::string(subject.name);
-    let probe = toml::string(&format!("{} smoke", subject.name));
     let measured = subject.survey.lists.iter().filter(|list| list.exchange.result().is_some());
     let slowest = measured.clone().filter_map(|list| bounds(&list.latencies)).map(|(_, max)| max).max();
+    let whole: Duration = measured.clone().map(|list| list.exchange.total).sum();
     let timeout = subject.timeout.max(slowest.map_or(Duration::ZERO, |max| friendly(max + max / 2)));
+    // All pages of all lists are read within it, and the machine may be busier then.
+    let timeout = timeout.max(friendly(whole * 3));
     let mut text = head(subject);
     text.push_str(subject.target);
-    text.push_str(&format!(
-        "\n[[probe]]\nname = {probe}\ntarget = {name}\ntimeout = \"{}\"\n",
-        duration::written(timeout)
-    ));
+    text.push('\n');
+    text.push_str(&probe(subject.name, "smoke", timeout));
     let identity = subject.survey.facts.as_ref().map(identity).unwrap_or_default();
     let mut first = Some(identity);
     for list in measured {
@@ -77,8 +78,16 @@ pub fn text(subject: &Subject<'_>) -> String {
     for list in subject.survey.lists.iter().filter(|list| list.exchange.result().is_none()) {
         text.push_str(&format!("\n## {} is announced, and answered with an error.\n", list.method));
     }
-    text.push_str(&tools::text(subject.tools));
+    let slowest = subject.tools.iter().filter_map(ToolStep::latency_max).max();
+    let timeout = subject.timeout.max(TOOLS_TIMEOUT).max(slowest.map_or(Duration::ZERO, |max| friendly(max + max / 2)));
+    text.push_str(&tools::text(subject.tools, &probe(subject.name, "tools", timeout)));
     text
+}
+
+/// The first lines of a probe.
+fn probe(target: &str, what: &str, timeout: Duration) -> String {
+    let (name, target) = (toml::string(&format!("{target} {what}")), toml::string(target));
+    format!("[[probe]]\nname = {name}\ntarget = {target}\ntimeout = \"{}\"\n", duration::written(timeout))
 }
 
 fn head(subject: &Subject<'_>) -> String {
@@ -239,9 +248,8 @@ pub fn steps(tools: &[ToolStep]) -> Vec<Step> {
 /// Takes in what became of the steps that were tried, in the order of [`steps`].
 pub fn heed(tools: &mut [ToolStep], tried: &[StepOutcome]) {
     for (tool, outcome) in tools.iter_mut().filter(|tool| tool.is_on()).zip(tried) {
-        let took = latency(outcome.latency.as_slice());
         match outcome.status {
-            Status::Healthy => tool.passed(&took),
+            Status::Healthy => tool.passed(&latency(outcome.latency.as_slice()), bounds(outcome.latency.as_slice())),
             _ => tool.failed(outcome.cause.as_ref().map_or("", |cause| cause.message.as_str())),
         }
     }
@@ -288,31 +296,4 @@ pub fn listed(lists: &[Measured]) -> &[Value] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bounds_are_what_a_person_would_write() {
-        let ms = Duration::from_millis;
-        assert_eq!(bounds(&[ms(3), ms(1)]), Some((ms(500), ms(2_000))));
-        assert_eq!(bounds(&[ms(61)]), Some((ms(750), ms(3_000))));
-        assert_eq!(bounds(&[ms(1_800)]), Some((ms(20_000), ms(100_000))));
-        assert_eq!(bounds(&[]), None);
-        assert_eq!(friendly(Duration::from_micros(1)), ms(10));
-        assert_eq!(friendly(ms(10)), ms(10));
-    }
-
-    #[test]
-    fn names_are_made_of_what_can_stand_in_one() {
-        for (text, name) in [
-            ("mcp-servers/everything", "mcp-servers-everything"),
-            ("@scope/Server X (beta)", "scope-Server-X-beta"),
-            ("  Wëather  ", "W-ather"),
-            ("a*b?c://d", "a-b-c-d"),
-        ] {
-            assert_eq!(target_name(text).as_deref(), Some(name));
-        }
-        assert_eq!(target_name("漢字 \u{202e}"), None);
-        assert_eq!(target_name(&"x".repeat(1000)).map(|name| name.len()), Some(40));
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::{EFFECTS, STARTUP_TIMEOUT, TIMEOUT};
 use crate::base::duration;
 use crate::check::{self, operators};
 use crate::config::grammar::{
-    self, array, boolean, count, described, map, one_or_more, pattern, string, strings, table, with, words,
+    self, anything, array, boolean, count, described, map, one_or_more, pattern, string, strings, table, with, words,
 };
 use crate::protocol::Pin;
 
@@ -35,9 +35,9 @@ fn file() -> Value {
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
         ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
-        ("notify", named(receiver(&[]), "Whom alerts tell, by name.")),
-        ("push", described(array(receiver(&[])), "Where results are pushed.")),
-        ("log", described(json!({"type": "object"}), "What `watch` writes down.")),
+        ("notify", named(receiver(&["webhook", "pagerduty"]), "Whom alerts tell, by name.")),
+        ("push", described(array(receiver(&["pushgateway", "hub"])), "Where results are pushed.")),
+        ("log", described(anything(), "What `watch` writes down.")),
     ])
 }
 
@@ -209,7 +209,7 @@ fn step() -> Value {
         json!({"minLength": 1, "pattern": r"^\S+$|\$\{", "not": {"pattern": "^notifications/"},
                                        "examples": ["tools/list", "resources/list", "prompts/list", "ping"]}),
     );
-    let sent = json!({"type": "object", "propertyNames": {"not": {"enum": STEP_KEYS}}});
+    let sent = with(anything(), json!({"propertyNames": {"not": {"enum": STEP_KEYS}}}));
     let path = with(pattern(r"^\$"), json!({"examples": ["$.structuredContent.id"]}));
     let on_fail = with(words(ON_FAIL.iter().map(|(word, _)| *word)), json!({"default": "failed"}));
     let keys = table([
@@ -249,7 +249,8 @@ fn step() -> Value {
 }
 
 fn answers() -> Value {
-    let root = json!({"type": "object", "properties": {"uri": string(), "name": string()}, "required": ["uri"]});
+    let root = json!({"properties": {"uri": string(), "name": string()}, "required": ["uri"]});
+    let root = with(anything(), root);
     table([
         ("roots", described(array(root), "The list that `roots/list` is answered with.")),
         ("sampling", described(json!({}), "The result of `sampling/createMessage`.")),
@@ -276,7 +277,7 @@ fn alert() -> Value {
         ("resolved", flag("Tell when it is over, too.")),
         ("min_samples", described(count(), "Fewer runs than these fire nothing.")),
         ("severity", described(string(), "A word for those who are told, such as `critical`.")),
-        ("labels", described(json!({"type": "object"}), "Only targets with these labels.")),
+        ("labels", described(anything(), "Only targets with these labels.")),
         ("notify", described(one_or_more(), "The names of the notifiers that are told.")),
         ("probe", described(one_or_more(), "Only these probes.")),
         ("target", described(one_or_more(), "Only these targets.")),
@@ -291,7 +292,7 @@ fn receiver(kinds: &[&str]) -> Value {
     let mut properties = Map::new();
     let kind = with(string(), json!({ "examples": kinds }));
     properties.insert("kind".into(), described(kind, "Of what kind it is; the other keys are those of the kind."));
-    json!({"type": "object", "properties": properties, "required": ["kind"]})
+    with(anything(), json!({"properties": properties, "required": ["kind"]}))
 }
 
 #[cfg(test)]
@@ -400,7 +401,24 @@ mod tests {
         assert!(unread.is_empty(), "described, but no parser of FILE reads them: {unread:?}");
     }
 
-    /// Tables with a closed set of keys, anywhere in the schema, are those that the test above compares.
+    /// Strict editors take a table that says nothing about other keys for a closed one.
+    #[test]
+    fn every_table_says_whether_it_is_open() {
+        fn visit(value: &Value, wrong: &mut Vec<String>) {
+            if value["type"] == "object" && value.get("additionalProperties").is_none() {
+                wrong.push(value.to_string());
+            }
+            match value {
+                Value::Object(members) => members.values().for_each(|member| visit(member, wrong)),
+                Value::Array(items) => items.iter().for_each(|item| visit(item, wrong)),
+                _ => {}
+            }
+        }
+        let mut wrong = Vec::new();
+        visit(&schema(), &mut wrong);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
     #[test]
     fn every_key_says_what_it_is_for() {
         fn visit(schema: &Value, place: &str, wrong: &mut Vec<String>) {

@@ -329,3 +329,72 @@ fn is_key_in_path(part: &str) -> bool {
         && has(char::is_ascii_digit)
         && has(char::is_ascii_alphabetic)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(target: &Target, environment: &[(&str, &str)]) -> Table {
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let typed = Typed { bearer: None, environment: &environment, folder: Path::new("/folder") };
+        table("web", target, &typed, &Masker::default())
+    }
+
+    fn url(url: &str) -> String {
+        let table = written(&Target::ad_hoc("a", Endpoint::Url(url.to_owned())), &[]);
+        let line = table.text.lines().find_map(|line| line.strip_prefix("url = ")).map(str::to_owned);
+        line.unwrap_or_default()
+    }
+
+    fn command(words: &[&str]) -> Table {
+        let argv = words.iter().map(ToString::to_string).collect();
+        written(&Target::ad_hoc("a", Endpoint::Command(argv)), &[("HELD", "held-value-1")])
+    }
+
+    #[test]
+    fn keys_in_urls_become_variables_and_the_rest_stays() {
+        for (given, wanted) in [
+            ("https://host/mcp", "\"https://host/mcp\""),
+            ("https://host:8/a-b/v1.2?team=a&b", "\"https://host:8/a-b/v1.2?team=a&b\""),
+            ("https://host/model-context-protocol-server/mcp", "\"https://host/model-context-protocol-server/mcp\""),
+            ("https://host/s/0a1b2c3d4e5f60718293a4b5c6/mcp", "\"https://host/s/${WEB_PATH_KEY}/mcp\""),
+            ("https://host/mcp?key=abc&x=${Y}", "\"https://host/mcp?key=${WEB_KEY}&x=$${Y}\""),
+            ("https://host?0123456789abcdefghij", "\"https://host?${WEB_URL_KEY}\""),
+            ("https://TOKEN-1@host", "\"https://${WEB_LOGIN}@host\""),
+            ("unix:run/x.sock", "\"unix:/folder/run/x.sock\""),
+        ] {
+            assert_eq!(url(given), wanted, "{given}");
+        }
+    }
+
+    #[test]
+    fn keys_in_commands_become_variables_and_the_rest_stays() {
+        let table = command(&[
+            "npx",
+            "-y",
+            "@scope/a-very-long-package-name-1",
+            "--api-key",
+            "hunter2",
+            "--token=held-value-1",
+            "--port",
+            "80",
+            "--header",
+            "Authorization: Bearer x-1",
+            "https://h/mcp?api_key=q-1",
+            "ghp_0123456789abcdef0",
+            "${X}",
+        ]);
+        let line = table.text.lines().find(|line| line.starts_with("command")).unwrap_or_default();
+        assert_eq!(
+            line,
+            "command = [\"npx\", \"-y\", \"@scope/a-very-long-package-name-1\", \"--api-key\", \"${WEB_API_KEY}\", \
+             \"--token=${HELD}\", \"--port\", \"80\", \"--header\", \"Authorization: ${WEB_AUTHORIZATION}\", \
+             \"https://h/mcp?api_key=${WEB_API_KEY_}\", \"${WEB_KEY}\", \"$${X}\"]"
+        );
+        assert_eq!(table.unset, ["WEB_API_KEY", "WEB_AUTHORIZATION", "WEB_API_KEY_", "WEB_KEY"]);
+        for secret in ["hunter2", "held-value", "x-1", "q-1", "ghp_"] {
+            assert!(!table.text.contains(secret), "{}", table.text);
+        }
+    }
+}

@@ -2,13 +2,14 @@
 //! names every required argument; all others are commented out, with the reason.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::skeleton::Skeleton;
 use super::toml;
 use crate::base::sanitize;
-use crate::base::secret::MASK;
+use crate::base::secret::{MASK, Masker};
 use crate::plan::step::STEP_KEYS;
 
 /// Tools that are written.
@@ -49,6 +50,7 @@ enum Standing {
 pub struct ToolStep {
     lines: Vec<Line>,
     standing: Standing,
+    latency_max: Option<Duration>,
 }
 
 /// Every tool that can be written, and how many there are besides.
@@ -77,24 +79,32 @@ pub fn of(tools: &[Value]) -> Vec<ToolStep> {
         let noun = if left_out == 1 { "tool is" } else { "tools are" };
         let why = "there are many, or they have no name, one that is very long, or that of another";
         let lines = vec![Line::Prose(toml::prose(&format!("{left_out} more {noun} not written here: {why}."), 2))];
-        steps.push(ToolStep { lines, standing: Standing::Off(String::new()) });
+        steps.push(ToolStep { lines, standing: Standing::Off(String::new()), latency_max: None });
     }
     steps
 }
 
-/// The steps as they stand in the file.
+/// The probe of the tools as it stands in the file, below its table's first lines. Without a step that is switched on it
+/// is commented out itself.
 #[must_use]
-pub fn text(steps: &[ToolStep]) -> String {
+pub fn text(steps: &[ToolStep], head: &str) -> String {
     let (on, off): (Vec<&ToolStep>, Vec<&ToolStep>) = steps.iter().partition(|step| step.is_on());
     let mut text = String::new();
-    if !on.is_empty() {
+    if steps.is_empty() {
+        return text;
+    }
+    if on.is_empty() {
+        text.push_str("\n## No tool can be called without being looked at first: this begins with the first step.\n");
+        head.lines().for_each(|line| text.push_str(&format!("# {line}\n")));
+    } else {
         text.push_str(
-            "\n## ---- Tools that the server declares read-only, and that need nothing but what their schemas say ----\n",
+            "\n## Tools that the server declares read-only, and that need nothing but what their schemas name.\n",
         );
+        text.push_str(head);
         text.extend(on.iter().map(|step| step.written()));
     }
     if !off.is_empty() {
-        text.push_str("\n## ---- Tools that are switched off; take the `# ` away from the lines of a step ----\n");
+        text.push_str("\n## ---- Switched off: take the `# ` away from the lines of a step to switch it on ----\n");
         text.extend(off.iter().map(|step| step.written()));
     }
     text
@@ -146,10 +156,10 @@ impl ToolStep {
         let description = tool["description"].as_str().or_else(|| tool["title"].as_str()).unwrap_or_default();
         let mut prose = toml::prose(description, DESCRIPTION_LINES_MAX);
         if prose.is_empty() {
-            prose = "## The server does not say what it does.\n".to_owned();
+            prose.push_str("## The server does not say what it does.\n");
         }
         lines.insert(0, Line::Prose(prose));
-        Self { lines, standing }
+        Self { lines, standing, latency_max: None }
     }
 
     /// Whether it is switched on.
@@ -164,9 +174,16 @@ impl ToolStep {
         self.standing == Standing::Untried
     }
 
+    /// The bound of its time, once it has been tried.
+    #[must_use]
+    pub fn latency_max(&self) -> Option<Duration> {
+        self.latency_max
+    }
+
     /// It was called and passed; `latency` is what is expected of its time from now on.
-    pub(super) fn passed(&mut self, latency: &str) {
+    pub(super) fn passed(&mut self, latency: &str, bounds: Option<(Duration, Duration)>) {
         self.standing = Standing::Passed;
+        self.latency_max = bounds.map(|(_, max)| max);
         for line in latency.lines() {
             let prose = line.starts_with("##");
             self.lines.push(if prose { Line::Prose(format!("{line}\n")) } else { Line::Code(line.to_owned()) });
@@ -176,6 +193,14 @@ impl ToolStep {
     /// It was called and failed.
     pub(super) fn failed(&mut self, why: &str) {
         self.standing = Standing::Off(format!("Read-only; it was called once, and failed: {why}"));
+    }
+
+    /// Takes secrets out of what the server said.
+    pub fn mask(&mut self, masker: &Masker) {
+        for line in &mut self.lines {
+            let (Line::Prose(text) | Line::Code(text) | Line::Optional(text)) = line;
+            *text = masker.mask(text).into_owned();
+        }
     }
 
     /// Its lines of TOML alone.
@@ -205,7 +230,7 @@ impl ToolStep {
             }
         }
         if self.is_untried() {
-            text.push_str("on_fail = \"degraded\"  # it has not been tried yet: take this line away once it passes\n");
+            text.push_str("on_fail = \"degraded\"  # not tried yet: take this line away once it passes\n");
         }
         text
     }
