@@ -3,6 +3,7 @@
 
 pub mod adhoc;
 pub mod args;
+pub mod as_client;
 pub mod check;
 pub mod complaint;
 pub mod completions;
@@ -19,8 +20,10 @@ pub mod man;
 pub mod output;
 pub mod params;
 pub mod progress;
+pub mod shown;
 pub mod signals;
 pub mod targets;
+pub mod targets_command;
 pub mod terminal;
 pub mod words;
 
@@ -98,6 +101,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Man(man) => man::run(&man)?,
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
+        Command::Targets(targets) => return targets_command::run(&targets),
         Command::Demo(demo) => return demo::main(*demo),
     };
     Ok(code.number())

@@ -9,6 +9,7 @@ pub mod grid;
 pub mod json;
 pub mod render;
 pub mod table;
+pub mod targets;
 pub mod wire_log;
 
 use anstyle::{AnsiColor, Style};

@@ -70,6 +70,8 @@ pub enum Command {
     AdHoc(Box<AdHoc>),
     /// Run every probe once, judge, exit (CI, cron)
     Check(Box<CheckArgs>),
+    /// List every target that is visible from here, and where it was found
+    Targets(Box<TargetsArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -87,6 +89,7 @@ impl Command {
         match self {
             Self::AdHoc(ad_hoc) => ad_hoc.output.color,
             Self::Check(check) => check.output.color,
+            Self::Targets(targets) => targets.document.color,
             Self::Explain(explain) => explain.color,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
@@ -297,6 +300,30 @@ pub struct CheckArgs {
     /// How it is told.
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+/// `mcp-probe targets [NAME|GLOB...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::TARGETS)]
+pub struct TargetsArgs {
+    /// Only targets of these names
+    #[arg(value_name = "NAME|GLOB")]
+    pub words: Vec<String>,
+    /// Say yes to what was found here: it is shown whole, asked about, and remembered until it changes
+    #[arg(long, help_heading = "Consent", conflicts_with = "forget")]
+    pub trust: bool,
+    /// Withdraw the yes given to these targets, or to all that are visible from here
+    #[arg(long, help_heading = "Consent")]
+    pub forget: bool,
+    /// Which targets.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// How it is told.
+    #[command(flatten)]
+    pub document: DocumentOptions,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
 }
 
 /// `mcp-probe explain [WORD]`.

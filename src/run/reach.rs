@@ -84,10 +84,15 @@ fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {
 }
 
 /// What a child of this target inherits.
-pub(super) fn inherit(target: &Target) -> child::Inherit {
+#[must_use]
+pub fn inherit(target: &Target) -> child::Inherit {
     match &target.inherit_env {
         Inherit::All => child::Inherit::All { except: target.hidden_env.clone() },
         Inherit::Minimal(also) => child::Inherit::Minimal { also: also.clone() },
+        Inherit::Exactly { names, path } => {
+            let hidden = |name: &&String| !target.hidden_env.contains(name);
+            child::Inherit::Exactly { names: names.iter().filter(hidden).cloned().collect(), path: path.clone() }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Carries an ad hoc call out: every target side by side, each told when its answer is there, each closed afterwards.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -9,12 +10,13 @@ use serde_json::Value;
 use super::{Outcome, Request, Teller, prepare};
 use crate::base::duration;
 use crate::base::ids::RunId;
+use crate::base::sanitize;
 use crate::cli::args::AdHoc;
 use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
-use crate::cli::{listeners, live, targets};
+use crate::cli::{listeners, live, output, targets};
 use crate::event::{Cause, Era, Finding, Phases, Publisher, Reason, Status};
 use crate::plan::{Endpoint, Pin, TIMEOUT, Target};
 use crate::report::call::{
@@ -38,6 +40,12 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let color = request.output.color;
     let resolved = targets::resolve(&request.named, &request.connection, &request.selection, color)?;
     let single = matches!(request.named.as_slice(), [Named::Url(_) | Named::Command(_) | Named::Name(_)]);
+    if !request.output.quiet {
+        for why in &resolved.unreadable {
+            let _ = output::say(&format!("warning: {}\n", sanitize::one_line(why, 600)), true);
+        }
+        tell_disabled(&resolved.disabled);
+    }
     let mut consents = Consents::open(request.selection.yes);
     let (agreed, refused): (Vec<Target>, Vec<Target>) =
         resolved.targets.into_iter().partition(|target| consents.agrees(target));
@@ -50,7 +58,10 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
         for target in &refused {
-            teller.tell(unasked(request, target))?;
+            teller.tell(unreached(request, &target.name, &target.labels, targets::no_consent(target)))?;
+        }
+        for entry in &resolved.unusable {
+            teller.tell(unreached(request, &entry.name, &entry.labels, entry.cause.clone()))?;
         }
         let told = ask_all(&cx, request, agreed, &mut teller).await;
         let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
@@ -140,7 +151,7 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
     let timeout = request.connection.timeout.unwrap_or(TIMEOUT);
     let reach = match stage.reach(cx, &target).await {
         Ok(reach) => reach,
-        Err(cause) => return (unreached(request, &target, cause), None),
+        Err(cause) => return (unreached(request, &target.name, &target.labels, cause), None),
     };
     match &request.method {
         Some(method) => {
@@ -162,15 +173,26 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
     }
 }
 
-/// A target that nobody agreed to start.
-fn unasked(request: &Request, target: &Target) -> Outcome {
-    unreached(request, target, targets::no_consent(target))
+/// What its own client does not use is not probed; that is said, so that nobody looks for it.
+fn tell_disabled(disabled: &[(String, String)]) {
+    const SHOWN_MAX: usize = 8;
+    if disabled.is_empty() {
+        return;
+    }
+    let one =
+        |(name, why): &(String, String)| format!("{} ({})", sanitize::one_line(name, 80), sanitize::one_line(why, 120));
+    let mut text = disabled.iter().take(SHOWN_MAX).map(one).collect::<Vec<_>>().join(", ");
+    if disabled.len() > SHOWN_MAX {
+        text.push_str(&format!(" and {} more", disabled.len() - SHOWN_MAX));
+    }
+    let _ = output::say(&format!("left out, because disabled: {text}\n"), true);
 }
 
-fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
+/// The outcome of a target that was not opened.
+fn unreached(request: &Request, name: &str, labels: &BTreeMap<String, String>, cause: Cause) -> Outcome {
     let heading = Heading {
-        target: target.name.clone(),
-        labels: target.labels.clone(),
+        target: name.to_owned(),
+        labels: labels.clone(),
         status: crate::run::verdict::status_of(cause.reason),
         cause: Some(cause),
         connected: false,

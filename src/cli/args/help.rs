@@ -59,6 +59,15 @@ Examples:
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
+pub(super) const TARGETS: &str = "\
+Examples:
+  mcp-probe targets                          all of them, with their files
+  mcp-probe targets 'git*' --json            some of them, for scripts
+  mcp-probe targets -f ~/other/.mcp.json     those of one file
+  mcp-probe targets --trust                  look at each, say yes or no
+  mcp-probe targets --trust github --yes     without a terminal
+  mcp-probe targets --forget '*'             withdraw every yes";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   mcp-probe completions zsh > ~/.zfunc/_mcp-probe
