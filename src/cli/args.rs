@@ -16,6 +16,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
+use crate::files::clients::Client;
 use crate::plan::Pin;
 
 const STYLES: Styles = Styles::styled()
@@ -192,6 +193,10 @@ pub struct ConnectionOptions {
     /// A variable in the environment of the server's command; may be repeated (one named target only)
     #[arg(short = 'e', long = "env", value_name = "K=V")]
     pub env: Vec<String>,
+    /// Start the server's command with what this MCP client would give it (its variables, its PATH, its folder), and
+    /// where it fails, explain the difference to this shell
+    #[arg(long = "as", value_name = "CLIENT", value_parser = as_client)]
+    pub as_client: Option<&'static Client>,
     /// Working directory of the server's command
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
@@ -406,6 +411,10 @@ fn report(text: &str) -> Result<Report, String> {
     let format =
         ReportFormat::from_str(format, false).map_err(|_| format!("no format `{format}`; there are: table, json"))?;
     Ok(Report { format, file })
+}
+
+fn as_client(text: &str) -> Result<&'static Client, String> {
+    super::as_client::parse(text)
 }
 
 fn protocol(text: &str) -> Result<Pin, String> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::terminal::{Colour, Terminal};
+use crate::base::secret::Secret;
 use crate::files::Machine;
 use crate::plan::{Target, TargetDraft};
 use record::{Consent, Record};
@@ -51,7 +52,7 @@ impl Consents {
             return true;
         }
         let Some(draft) = target.entry.as_deref() else { return false };
-        let identity = identity(draft);
+        let identity = identity(draft, &target.env);
         if self.given.contains_like(&identity) {
             return true;
         }
@@ -75,19 +76,16 @@ impl Consents {
 
     /// Whether a yes is recorded for exactly this.
     #[must_use]
-    pub fn has(&self, draft: &TargetDraft) -> bool {
-        self.given.contains_like(&identity(draft))
+    pub fn has(&self, identity: &Consent) -> bool {
+        self.given.contains_like(identity)
     }
 
-    /// Records a yes for each of these.
+    /// Records a yes.
     ///
     /// # Errors
     /// Why that could not be done.
-    pub fn give(&mut self, drafts: &[&TargetDraft]) -> Result<(), String> {
-        for draft in drafts {
-            self.put(identity(draft))?;
-        }
-        Ok(())
+    pub fn give(&mut self, identity: Consent) -> Result<(), String> {
+        self.put(identity)
     }
 
     /// Withdraws every recorded yes that this says of; gives them.
@@ -154,8 +152,10 @@ pub fn ask(target: &Target, draft: &TargetDraft, color: Option<Colour>) -> Answe
 }
 
 /// What a consent to this entry would be: where it stands, where it would run, and the hash of both and of all it says.
+/// `env` are the variables of the child; what among them the entry itself does not say was read into it from elsewhere,
+/// such as a file of variables, and is part of it.
 #[must_use]
-pub fn identity(draft: &TargetDraft) -> Consent {
+pub fn identity(draft: &TargetDraft, env: &[(String, Secret)]) -> Consent {
     let named = Path::new(&draft.place.source.name);
     let file = std::fs::canonicalize(named).unwrap_or_else(|_| named.to_owned());
     let folder = folder(draft);
@@ -169,6 +169,10 @@ pub fn identity(draft: &TargetDraft) -> Consent {
         add(path.as_os_str().as_encoded_bytes());
     }
     add(&draft.fingerprint());
+    for (name, value) in from_elsewhere(draft, env) {
+        add(name.as_bytes());
+        add(value.reveal().as_bytes());
+    }
     Consent {
         file: file.display().to_string(),
         name: draft.name.clone(),
@@ -176,6 +180,12 @@ pub fn identity(draft: &TargetDraft) -> Consent {
         sha256: hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")),
         given_at: jiff::Timestamp::now().to_string(),
     }
+}
+
+/// Variables of the child that its entry does not say itself.
+fn from_elsewhere<'a>(draft: &TargetDraft, env: &'a [(String, Secret)]) -> impl Iterator<Item = &'a (String, Secret)> {
+    let said: Vec<String> = draft.as_written().env.iter().map(|(key, _)| key.name.clone()).collect();
+    env.iter().filter(move |(name, _)| !said.contains(name))
 }
 
 /// Where its program would run. The same words run another program in another folder.
@@ -212,9 +222,12 @@ mod tests {
         let open = || Consents::with(Some(record.clone()), false);
         let a = target(folder.path(), "a", FILE);
         assert!(!open().agrees(&a), "without a terminal nothing is asked");
-        let draft = a.entry.clone().unwrap();
-        open().give(&[&draft]).unwrap();
-        assert!(open().agrees(&a) && open().has(&draft));
+        let identity = identity(a.entry.as_ref().unwrap(), &a.env);
+        open().give(identity.clone()).unwrap();
+        assert!(open().agrees(&a) && open().has(&identity));
+        let mut more = a.clone();
+        more.env.push(("LD_PRELOAD".into(), Secret::new("./x.so")));
+        assert!(!open().agrees(&more), "a variable out of another file");
         let other = target(folder.path(), "a", &FILE.replace("'sh'", "'sh', '-c', 'evil'"));
         assert!(!open().agrees(&other), "another command");
         let other = target(folder.path(), "a", &format!("{FILE}# a step may have changed\n"));

@@ -332,6 +332,9 @@ fn of_command(words: &[OsString]) -> Result<Target, Complaint> {
 
 /// What the command line says wins over what the file says.
 pub fn lay_over(target: &mut Target, connection: &Connection) {
+    if let Some(client) = connection.as_client {
+        super::as_client::dress(target, client);
+    }
     if let Some(pin) = connection.protocol {
         target.protocol = pin;
     }

@@ -3,6 +3,7 @@
 
 use super::args::TargetsArgs;
 use super::complaint::Complaint;
+use super::consent::record::Consent;
 use super::consent::{Answer, Consents, ask, identity, may_ask, question};
 use super::exit::Code;
 use super::jq::Jq;
@@ -14,7 +15,7 @@ use super::words;
 use crate::base::sanitize;
 use crate::config::{Diag, Key, Text};
 use crate::files::{Discovery, Found, Machine, Range, clients};
-use crate::plan::{TargetDraft, TransportChoice, glob};
+use crate::plan::{Target, TargetDraft, TransportChoice, glob};
 use crate::report::targets::{ConsentTold, ProblemTold, TargetTold, document, rows};
 
 /// A target of the list.
@@ -22,6 +23,16 @@ struct Listed<'a> {
     name: String,
     found: &'a Found,
     draft: &'a TargetDraft,
+}
+
+impl Listed<'_> {
+    /// What a yes would be recorded for. An entry of another client may name a file of variables, which is part of it;
+    /// what was read of it goes nowhere else.
+    fn identity(&self) -> Consent {
+        let resolved = self.draft.client().and_then(|_| self.found.loaded.draft.target(&self.draft.name, &Machine));
+        let env = resolved.and_then(Result::ok).map(|(target, _)| target.env).unwrap_or_default();
+        identity(self.draft, &env)
+    }
 }
 
 /// Runs the command; gives the exit code as the shell sees it.
@@ -126,7 +137,7 @@ fn trust(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> 
     if needing.is_empty() && !args.quiet {
         say("nothing here needs your yes\n")?;
     }
-    if !needing.iter().all(|one| consents.has(one.draft)) && !args.selection.yes && !may_ask() {
+    if !needing.iter().all(|one| consents.has(&one.identity())) && !args.selection.yes && !may_ask() {
         return Err(Complaint::usage("without a terminal nobody can be asked").hint(
             "look at `mcp-probe targets --json` first, then say yes to what you name: mcp-probe targets --trust NAME --yes",
         ));
@@ -134,14 +145,14 @@ fn trust(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> 
     let mut code = Code::Healthy;
     for one in needing {
         let shown = sanitize::one_line(&one.name, 120);
-        if consents.has(one.draft) {
+        if consents.has(&one.identity()) {
             if !args.quiet {
                 say(&format!("{shown}: you agreed to it before\n"))?;
             }
             continue;
         }
         let target = match one.found.loaded.draft.target(&one.draft.name, &Machine) {
-            Some(Ok((target, _))) => target,
+            Some(Ok((target, _))) => Target { name: one.name.clone(), ..target },
             _ => {
                 let why = told(one, consents).state();
                 say(&format!("warning: {shown} cannot be used now ({why}), so there is nothing to agree to\n"))?;
@@ -158,7 +169,7 @@ fn trust(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> 
         };
         match answer {
             Answer::Yes => {
-                consents.give(&[one.draft]).map_err(|why| {
+                consents.give(identity(one.draft, &target.env)).map_err(|why| {
                     Complaint::new(Code::Undelivered, format!("your yes could not be recorded: {why}"))
                 })?;
                 say(&format!("{shown}: agreed\n"))?;
@@ -172,7 +183,7 @@ fn trust(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> 
 
 /// Withdraws what was agreed to: of what is named, wherever it stands, or of all that is visible from here.
 fn forget(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> Result<(), Complaint> {
-    let visible: Vec<_> = chosen.iter().map(|one| identity(one.draft)).collect();
+    let visible: Vec<_> = chosen.iter().map(|one| identity(one.draft, &[])).collect();
     let gone = consents.withdraw(|consent| {
         args.words.iter().any(|word| glob::matches(word, &consent.name))
             || visible.iter().any(|have| have.file == consent.file && have.name == consent.name)
@@ -209,7 +220,7 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
         headers.insert("Authorization".to_owned(), format!("Bearer {token}"));
     }
     let (line, column) = draft.place.line_column();
-    let needed = needs_consent(one);
+    let yes = needs_consent(one).then(|| one.identity());
     TargetTold {
         name: one.name.clone(),
         target: draft.name.clone(),
@@ -234,9 +245,9 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
         labels: draft.labels.clone(),
         disabled: draft.disabled.clone(),
         consent: ConsentTold {
-            needed,
-            given: needed && consents.has(draft),
-            sha256: needed.then(|| identity(draft).sha256),
+            needed: yes.is_some(),
+            given: yes.as_ref().is_some_and(|yes| consents.has(yes)),
+            sha256: yes.map(|yes| yes.sha256),
         },
         unset: draft.unset(&Machine),
         problems: draft.problems().iter().chain(draft.warnings()).map(problem).collect(),

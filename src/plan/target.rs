@@ -53,6 +53,8 @@ pub enum Inherit {
         names: Vec<String>,
         /// The PATH, where that program has another one than we have.
         path: Option<String>,
+        /// Where a child runs whose entry does not say it; here, where there is none.
+        folder: Option<PathBuf>,
     },
 }
 

@@ -32,6 +32,8 @@ struct Document<'a> {
     insecure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<Certificate<'a>>,
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    as_client: Option<As<'a>>,
     phases_ms: Map<String, Value>,
     #[serde(flatten)]
     measures: Option<Measures>,
@@ -46,6 +48,23 @@ struct Document<'a> {
     result: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<RpcErrorDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct As<'a> {
+    client: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    works_here: Option<bool>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    not_passed: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_passed_total: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found_here: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -212,6 +231,15 @@ fn heading(heading: &Heading) -> Document<'_> {
         certificate: heading.certificate.as_ref().map(|certificate| Certificate {
             not_after: json::timestamp(certificate.not_after),
             subject: &certificate.subject,
+        }),
+        as_client: heading.as_client.as_ref().map(|told| As {
+            client: told.client,
+            works_here: told.works_here,
+            not_passed: &told.not_passed,
+            not_passed_total: Some(told.not_passed_total).filter(|total| *total > 0),
+            path: told.path.as_deref(),
+            found_here: told.found_here.as_deref(),
+            folder: told.folder.as_deref(),
         }),
         phases_ms: json::phases(&heading.phases),
         measures: None,

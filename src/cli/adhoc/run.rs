@@ -16,15 +16,16 @@ use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
-use crate::cli::{listeners, live, output, targets};
+use crate::cli::{as_client, listeners, live, output, targets};
 use crate::event::{Cause, Era, Finding, Phases, Publisher, Reason, Status};
-use crate::plan::{Endpoint, Pin, TIMEOUT, Target};
+use crate::files::clients::Client;
+use crate::plan::{Endpoint, Inherit, Pin, TIMEOUT, Target};
 use crate::report::call::{
-    AnswerTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
+    AnswerTold, AsTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
 };
 use crate::run::Context;
 use crate::run::adhoc::{self, CallOutcome, CallPlan, Found, Overview, opens};
-use crate::run::reach::Stage;
+use crate::run::reach::{self, Stage};
 use crate::session::{Call, Closing, Exchange};
 
 /// Targets that are asked at the same time.
@@ -54,7 +55,7 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let publisher = Publisher::new(RunId::random(), consumers, wire);
     let request = &request;
     let mut teller = Teller::new(request, single, resolved.masker.clone());
-    let guarded = !single || request.repeat > 1;
+    let guarded = !single || request.repeat > 1 || request.connection.as_client.is_some();
     live::run(|signals| async move {
         let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
         for target in &refused {
@@ -148,8 +149,47 @@ async fn close(grace: Duration, target: String, known: Vec<Finding>, closing: Cl
 }
 
 async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> (Outcome, Option<Closing>) {
+    let (mut outcome, mut closing) = ask_once(cx, stage, request, &target).await;
+    if let (Some(client), Inherit::Exactly { .. }) = (request.connection.as_client, &target.inherit_env) {
+        compare(cx, &target, client, outcome.heading_mut(), &mut closing).await;
+    }
+    (outcome, closing)
+}
+
+/// Tells what differs from what this shell gives a server that failed as a client starts it. Where nothing was asked of it
+/// yet, it is started once more, as this shell would: outside all that was measured.
+async fn compare(
+    cx: &Context,
+    target: &Target,
+    client: &'static Client,
+    heading: &mut Heading,
+    closing: &mut Option<Closing>,
+) {
+    let Some(cause) = heading.cause.as_mut().filter(|_| heading.status == Status::Failed) else {
+        heading.as_client = Some(AsTold { client: client.id, title: client.title, ..AsTold::default() });
+        return;
+    };
+    let mut told = as_client::differences(target, client, &cause.message);
+    let mut here = None;
+    if !heading.connected && as_client::may_explain(cause.reason) && !cx.cancel.is_cancelled() {
+        if let Some(closing) = closing.take() {
+            let ending = closing.finish(cx.grace).await;
+            let is_new = |finding: &Finding| !heading.findings.iter().any(|have| have.id == finding.id);
+            let new: Vec<Finding> = ending.findings.into_iter().filter(is_new).collect();
+            heading.findings.extend(new);
+        }
+        here = match reach::reach(cx, &as_client::undressed(target), None) {
+            Ok(reach) if target.start.is_none() => Some(adhoc::starts(cx, &reach).await),
+            _ => None,
+        };
+    }
+    as_client::explain(cause, &mut told, target, here);
+    heading.as_client = Some(told);
+}
+
+async fn ask_once(cx: &Context, stage: &Stage, request: &Request, target: &Target) -> (Outcome, Option<Closing>) {
     let timeout = request.connection.timeout.unwrap_or(TIMEOUT);
-    let reach = match stage.reach(cx, &target).await {
+    let reach = match stage.reach(cx, target).await {
         Ok(reach) => reach,
         Err(cause) => return (unreached(request, &target.name, &target.labels, cause), None),
     };
@@ -164,11 +204,11 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
                 measure_child: request.usage,
             };
             let (outcome, closing) = Box::pin(adhoc::call(cx, &reach, &plan)).await;
-            (Outcome::Call(Box::new(call_told(method, &target, outcome))), closing)
+            (Outcome::Call(Box::new(call_told(method, target, outcome))), closing)
         }
         None => {
             let (overview, closing) = Box::pin(adhoc::overview(cx, &reach, timeout)).await;
-            (Outcome::Overview(Box::new(overview_told(&target, overview))), closing)
+            (Outcome::Overview(Box::new(overview_told(target, overview))), closing)
         }
     }
 }
@@ -203,6 +243,7 @@ fn unreached(request: &Request, name: &str, labels: &BTreeMap<String, String>, c
         certificate: None,
         insecure: false,
         withheld: false,
+        as_client: None,
     };
     match &request.method {
         Some(method) => Outcome::Call(Box::new(CallTold {
@@ -255,6 +296,7 @@ fn heading(target: &Target, found: Found) -> Heading {
             .map(|certificate| CertificateTold { not_after: certificate.not_after, subject: certificate.subject }),
         insecure: target.tls.insecure && https,
         withheld: found.withheld,
+        as_client: None,
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::base::sanitize;
+use crate::base::secret::MASK;
+use crate::cli::as_client;
 use crate::cli::shown::{self, Shown, quoted};
 use crate::config::{Environment, Key, Text};
 use crate::files::{Discovery, clients};
@@ -30,6 +32,10 @@ pub fn text(target: &Target, draft: &TargetDraft, environment: &dyn Environment,
     if let Endpoint::Command(argv) = &target.endpoint {
         page.command("command", said.command, argv, environment);
         page.row("program", &program_of(target, argv));
+        if matches!(target.inherit_env, Inherit::Exactly { .. }) {
+            // Where it fails as a client starts it, it is tried once more.
+            page.row("in shell", &program_of(&as_client::undressed(target), argv));
+        }
     }
     if let Some(url) = said.url {
         page.shown("url", &shown::text(url, Some(environment)));
@@ -42,7 +48,7 @@ pub fn text(target: &Target, draft: &TargetDraft, environment: &dyn Environment,
         page.command("restart", said.restart, &[], environment);
     }
     if !said.command.is_empty() || !said.start.is_empty() {
-        let folder = target.cwd.clone().unwrap_or_else(|| super::folder(draft));
+        let folder = reach::folder(target).unwrap_or_else(|| super::folder(draft));
         page.row("folder", &quoted(&folder.display().to_string()));
     }
     if !target.headers.is_empty() {
@@ -54,6 +60,13 @@ pub fn text(target: &Target, draft: &TargetDraft, environment: &dyn Environment,
         page.shown("headers", &token);
     }
     page.pairs("env", said.env, "=", environment);
+    for (name, value) in super::from_elsewhere(draft, &target.env) {
+        let hook = shown::is_hook(name);
+        page.masked += usize::from(!hook);
+        let value = if hook { quoted(value.reveal()) } else { MASK.to_owned() };
+        let note = if hook { ", decides what programs load or run" } else { "" };
+        page.row("env", &format!("{}={value}   (out of a file that the entry names{note})", quoted(name)));
+    }
     match said.inherit_env {
         Inherit::All | Inherit::Exactly { .. } => {}
         Inherit::Minimal(also) if also.is_empty() => page.row("inherits", "a minimal environment"),
@@ -124,10 +137,11 @@ pub fn place(draft: &TargetDraft) -> String {
 fn program_of(target: &Target, argv: &[String]) -> String {
     let env: Vec<(String, String)> =
         target.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+    let cwd = reach::folder(target);
     let start = Start {
         argv,
         env: &env,
-        cwd: target.cwd.as_ref(),
+        cwd: cwd.as_ref(),
         inherit: &reach::inherit(target),
         run_id: crate::base::ids::RunId::random(),
     };
@@ -212,12 +226,14 @@ impl Page<'_> {
     }
 
     fn end(mut self, draft: &TargetDraft) -> String {
-        self.line("");
         if self.masked > 0 {
-            let what = if self.masked == 1 { "one value is".to_owned() } else { format!("{} values are", self.masked) };
+            let what = match self.masked {
+                1 => "one value is shown as ***, because it looks like a secret".to_owned(),
+                count => format!("{count} values are shown as ***, because they look like secrets"),
+            };
             let (line, _) = draft.place.line_column();
             let file = sanitize::one_line(&draft.place.source.name, usize::MAX);
-            self.row("masked", &format!("{what} shown as ***, because it looks like a secret: see {file}:{line}"));
+            self.row("masked", &format!("{what}: see {file}:{line}"));
         }
         if self.lines > LINES_MANY {
             self.row("length", &format!("{} lines: scroll up to read it all", self.lines));
