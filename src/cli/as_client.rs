@@ -8,9 +8,9 @@ use crate::base::duration;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::config::suggest;
-use crate::event::{Cause, Reason};
+use crate::event::{Cause, ProbeOutcome, Reason, Status};
 use crate::files::clients::{CLIENTS, Client, Passes, client};
-use crate::plan::{Endpoint, Inherit, STARTUP_TIMEOUT, Target, glob};
+use crate::plan::{Endpoint, Inherit, Plan, STARTUP_TIMEOUT, Target, glob};
 use crate::report::call::AsTold;
 use crate::run::reach;
 use crate::transport::child::{Start, program};
@@ -219,37 +219,58 @@ pub fn may_explain(reason: Reason) -> bool {
     )
 }
 
-/// Puts the difference into the sentence of a failure. `here` is what became of the start in this shell, where it was
-/// tried.
-pub fn explain(cause: &mut Cause, told: &mut AsTold, target: &Target, here: Option<Result<(), Cause>>) {
+/// What became of the start in this shell.
+#[derive(Clone, Debug)]
+pub enum Here {
+    /// It was tried: whether it starts.
+    Tried(Result<(), Cause>),
+    /// It was not tried.
+    NotTried,
+    /// The server runs as the client starts it, and failed later: only what the failure names has to do with it.
+    Runs,
+}
+
+/// Puts the difference into the sentence of a failure.
+pub fn explain(cause: &mut Cause, told: &mut AsTold, target: &Target, here: &Here) {
     let title = told.title;
-    told.works_here = here.as_ref().map(Result::is_ok);
     let mut reasons = reasons(cause, told, target);
-    cause.message = match here {
-        Some(Ok(())) => {
+    let lines = |reasons: &[String]| reasons.iter().map(|reason| format!("\n{reason}")).collect::<String>();
+    match here {
+        Here::Tried(Ok(())) => {
+            told.works_here = Some(true);
             if reasons.is_empty() {
                 reasons.push(format!("{title} gives it another environment than this shell has"));
             }
-            let more: String = reasons.drain(1..).map(|reason| format!("\n{reason}")).collect();
-            format!(
+            let more = lines(&reasons[1..]);
+            cause.message = format!(
                 "it works in this shell, not in {title}: {}{more}\nas {title} starts it: {}",
                 reasons[0], cause.message
-            )
+            );
         }
-        Some(Err(other)) => {
+        Here::Tried(Err(other)) => {
+            told.works_here = Some(false);
             let first = sanitize::one_line(other.message.lines().next().unwrap_or_default(), 300);
-            format!(
-                "{}\nit does not start in this shell either, so what {title} gives it is not the reason: {first}",
-                cause.message
-            )
+            cause.message.push_str(&format!("\nin this shell it does not start either, so mend that first: {first}"));
         }
-        None => {
-            // The server runs: only what the failure itself names has to do with it.
-            let reasons = if told.mentioned > 0 { reasons } else { Vec::new() };
-            let more: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
-            format!("{}{more}", cause.message)
+        Here::NotTried => cause.message.push_str(&lines(&reasons)),
+        Here::Runs if told.mentioned > 0 => cause.message.push_str(&lines(&reasons)),
+        Here::Runs => {}
+    }
+}
+
+/// Tells of the failed probes what this client gives otherwise. Nothing is started again.
+pub fn annotate(outcomes: &mut [ProbeOutcome], plan: &Plan, client: &'static Client) {
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.status == Status::Failed) {
+        let mut pairs =
+            plan.pairs().filter(|(probe, target)| probe.name == outcome.name && target.name == outcome.target);
+        let (Some((_, target)), Some(cause)) = (pairs.next(), &mut outcome.cause) else { continue };
+        if !matches!(target.inherit_env, Inherit::Exactly { .. }) {
+            continue;
         }
-    };
+        let mut told = differences(target, client, &cause.message);
+        let here = if outcome.connected { Here::Runs } else { Here::NotTried };
+        explain(cause, &mut told, target, &here);
+    }
 }
 
 /// What may be the reason, likeliest first.
@@ -392,7 +413,7 @@ mod tests {
             ..AsTold::default()
         };
         let mut cause = Cause::new(Reason::Spawn, "cannot start `npx`");
-        explain(&mut cause, &mut told, &target, Some(Ok(())));
+        explain(&mut cause, &mut told, &target, &Here::Tried(Ok(())));
         assert_eq!(
             cause.message,
             "it works in this shell, not in Claude Desktop: `npx` is found in /home/me/.nvm/bin, which is not in the PATH \
@@ -402,10 +423,11 @@ mod tests {
         );
         assert_eq!(told.works_here, Some(true));
         let mut cause = Cause::new(Reason::Exited, "it exited");
-        explain(&mut cause, &mut told, &target, Some(Err(Cause::new(Reason::Spawn, "no such file\nmore"))));
-        assert!(cause.message.ends_with("is not the reason: no such file"), "{}", cause.message);
+        let other = Cause::new(Reason::Spawn, "no such file\nmore");
+        explain(&mut cause, &mut told, &target, &Here::Tried(Err(other)));
+        assert!(cause.message.ends_with("so mend that first: no such file"), "{}", cause.message);
         let mut cause = Cause::new(Reason::ToolError, "it failed");
-        explain(&mut cause, &mut AsTold { mentioned: 0, ..told.clone() }, &target, None);
+        explain(&mut cause, &mut AsTold { mentioned: 0, ..told.clone() }, &target, &Here::Runs);
         assert_eq!(cause.message, "it failed");
     }
 }

@@ -12,6 +12,7 @@ use crate::base::duration;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::cli::args::AdHoc;
+use crate::cli::as_client::Here;
 use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
 use crate::cli::exit::Code;
@@ -170,7 +171,7 @@ async fn compare(
         return;
     };
     let mut told = as_client::differences(target, client, &cause.message);
-    let mut here = None;
+    let mut here = if heading.connected { Here::Runs } else { Here::NotTried };
     if !heading.connected && as_client::may_explain(cause.reason) && !cx.cancel.is_cancelled() {
         if let Some(closing) = closing.take() {
             let ending = closing.finish(cx.grace).await;
@@ -178,12 +179,13 @@ async fn compare(
             let new: Vec<Finding> = ending.findings.into_iter().filter(is_new).collect();
             heading.findings.extend(new);
         }
-        here = match reach::reach(cx, &as_client::undressed(target), None) {
-            Ok(reach) if target.start.is_none() => Some(adhoc::starts(cx, &reach).await),
-            _ => None,
-        };
+        if target.start.is_none()
+            && let Ok(reach) = reach::reach(cx, &as_client::undressed(target), None)
+        {
+            here = Here::Tried(adhoc::starts(cx, &reach).await);
+        }
     }
-    as_client::explain(cause, &mut told, target, here);
+    as_client::explain(cause, &mut told, target, &here);
     heading.as_client = Some(told);
 }
 

@@ -34,6 +34,10 @@ Examples:
   Credentials
     mcp-probe tools/list https://host/mcp --bearer env:TOKEN -H 'X-Team: search'
 
+  What is configured here, and why does it not work in Claude Desktop?
+    mcp-probe targets
+    mcp-probe tools/list --as claude-desktop -- npx -y some-server
+
   What went over the wire?
     mcp-probe tools/list https://host/mcp -v
     mcp-probe tools/list https://host/mcp --trace wire.jsonl

@@ -42,6 +42,9 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let mut progress = listeners::progress(&text, &check.output);
         let mut outcomes = run::check::check(&cx, &plan, usize::from(check.jobs.unwrap_or(JOBS))).await;
         progress.clear();
+        if let Some(client) = request.connection.as_client {
+            crate::cli::as_client::annotate(&mut outcomes, &plan, client);
+        }
         outcomes.extend(withheld);
         outcomes.sort_by_key(|outcome| {
             order.iter().position(|(probe, target)| *probe == outcome.name && *target == outcome.target)
