@@ -207,7 +207,7 @@ fn hostile_files_stay_text() {
         assert_eq!(harmful(text), Vec::<char>::new(), "{text}");
     }
     let named = place.run(&["targets", "--jq", ".targets[0].name"]);
-    assert_eq!(named.stdout.trim_end_matches('\n').is_empty(), false);
+    assert_eq!(named.stdout, format!("{name}\n"), "programs get the name itself");
 }
 
 #[test]

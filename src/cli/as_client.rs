@@ -234,7 +234,7 @@ pub enum Here {
 pub fn explain(cause: &mut Cause, told: &mut AsTold, target: &Target, here: &Here) {
     let title = told.title;
     let mut reasons = reasons(cause, told, target);
-    let lines = |reasons: &[String]| reasons.iter().map(|reason| format!("\n{reason}")).collect::<String>();
+    let lines = |reasons: &[String]| reasons.iter().flat_map(|reason| ["\n", reason]).collect::<String>();
     match here {
         Here::Tried(Ok(())) => {
             told.works_here = Some(true);

@@ -60,8 +60,29 @@ const HOOKS: &[&str] = &[
     "DOTNET_",
 ];
 
-/// No token is shorter, in bytes.
-const TOKEN_BYTES_MIN: usize = 14;
+/// How they begin.
+const TOKEN_BEGINNINGS: &[&str] = &[
+    "sk-",
+    "sk_",
+    "rk_",
+    "pk_live_",
+    "gho_",
+    "ghp_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "npm_",
+    "pypi-",
+    "hf_",
+    "dop_v1_",
+    "eyJ",
+];
 
 /// Tokens that are known by how they begin.
 static TOKENS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -210,7 +231,7 @@ impl<'a> StandIns<'a> {
             match part {
                 // Nobody may write what looks like a variable of ours.
                 Part::Literal(literal) => {
-                    whole.extend(literal.chars().map(|c| if is_stand_in(c) { '\u{fffd}' } else { c }))
+                    whole.extend(literal.chars().map(|c| if is_stand_in(c) { '\u{fffd}' } else { c }));
                 }
                 _ => match u32::try_from(self.parts.len()).ok().and_then(|at| char::from_u32(STAND_INS + at)) {
                     Some(c) if self.parts.len() < STAND_INS_MAX => {
@@ -330,7 +351,7 @@ fn mask_word(word: &str) -> String {
             Some(pattern) => pattern.replace_all(text, with).into_owned(),
             None => text.to_owned(),
         };
-    if text.contains("://") {
+    if text.contains("://") && text.contains(['@', '?']) {
         text = replace(&text, &LOGINS, &|found| match found[2].split_once(':') {
             Some((user, password)) => format!("://{user}:{}@", mask_literals(password)),
             None => format!("://{}@", mask_literals(&found[2])),
@@ -346,7 +367,7 @@ fn mask_word(word: &str) -> String {
     // To compile a pattern costs more than all the rest: only where there is something for it to find.
     let lower = text.to_ascii_lowercase();
     if !["token", "key", "secret", "passw", "authorization", "cookie"].iter().any(|name| lower.contains(name)) {
-        return if text.len() < TOKEN_BYTES_MIN { text } else { replace(&text, &TOKENS, &|_| MASK.to_owned()) };
+        return mask_tokens(text);
     }
     text = replace(&text, &NAMED, &|found| {
         if is_path_or_option(&found[2]) || found[2] == *MASK {
@@ -355,7 +376,17 @@ fn mask_word(word: &str) -> String {
             format!("{}{}", &found[1], mask_literals(&found[2]))
         }
     });
-    replace(&text, &TOKENS, &|_| MASK.to_owned())
+    mask_tokens(text)
+}
+
+fn mask_tokens(text: String) -> String {
+    if !TOKEN_BEGINNINGS.iter().any(|beginning| text.contains(beginning)) {
+        return text;
+    }
+    match &*TOKENS {
+        Some(pattern) => pattern.replace_all(&text, MASK).into_owned(),
+        None => text,
+    }
 }
 
 #[cfg(test)]

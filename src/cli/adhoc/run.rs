@@ -152,7 +152,7 @@ async fn close(grace: Duration, target: String, known: Vec<Finding>, closing: Cl
 async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> (Outcome, Option<Closing>) {
     let (mut outcome, mut closing) = ask_once(cx, stage, request, &target).await;
     if let (Some(client), Inherit::Exactly { .. }) = (request.connection.as_client, &target.inherit_env) {
-        compare(cx, &target, client, outcome.heading_mut(), &mut closing).await;
+        Box::pin(compare(cx, &target, client, outcome.heading_mut(), &mut closing)).await;
     }
     (outcome, closing)
 }
