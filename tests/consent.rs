@@ -21,7 +21,7 @@ use std::process::Command;
 
 use prober::{BINARY, Told, told};
 use serde_json::{Value, json};
-use terminal::at_terminal;
+use terminal::{at_terminal, while_asked};
 
 /// A user with a home and a project, and a server that leaves a mark when it is started.
 struct User {
@@ -197,6 +197,20 @@ fn every_change_asks_again() {
         user.at_terminal(LIST, &["y"])
     };
     assert!(code == 0 && seen.contains("[y/N/q]"), "asked again: {seen}");
+}
+
+#[test]
+fn what_was_shown_is_what_is_started() {
+    let user = User::new();
+    user.script("project/evil.sh", "evil");
+    user.entry("project/.mcp.json", "own", &json!({"command": "./server.sh"}));
+    let mut command = user.command_in("project", LIST);
+    let (code, seen) = while_asked(command.env("NO_COLOR", "1"), 100, &["y"], || {
+        user.entry("project/.mcp.json", "own", &json!({"command": "./evil.sh"}));
+    });
+    assert_eq!((code, user.starts("evil")), (0, 0), "{seen}");
+    assert!(user.starts("started") > 0);
+    assert_eq!((user.run(LIST).code, user.starts("evil")), (8, 0), "the yes was for the other");
 }
 
 #[test]

@@ -136,6 +136,9 @@ pub fn may_ask() -> bool {
 pub fn ask(target: &Target, draft: &TargetDraft, color: Option<Colour>) -> Answer {
     let look = Terminal::stderr(color).look;
     let text = question::text(target, draft, &Machine, &look);
+    // What was typed before there was anything to read is no answer.
+    #[cfg(unix)]
+    let _ = nix::sys::termios::tcflush(std::io::stdin(), nix::sys::termios::FlushArg::TCIFLUSH);
     if super::output::say(&format!("{text}\nAgree? [y/N/q] "), true).is_err() {
         return Answer::Enough;
     }

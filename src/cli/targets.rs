@@ -15,7 +15,7 @@ use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::{Cause, Reason};
-use crate::files::{Discovery, Folders, Machine, Range, Unplaced, discover, given, sources::PROBES};
+use crate::files::{Discovery, Folders, Loaded, Machine, Range, Unplaced, discover, given};
 use crate::plan::{self, Endpoint, Target, glob};
 use crate::transport::http::parse_endpoint;
 
@@ -92,6 +92,27 @@ pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
     }
 }
 
+/// The same of what was read of one place. The lines of another program's file are not quoted: they may hold anybody's
+/// secrets.
+pub fn warn_of(loaded: &Loaded, color: Option<super::terminal::Colour>) {
+    if !is_foreign(loaded) {
+        return warn(&loaded.warnings, color);
+    }
+    for diag in &loaded.warnings {
+        let _ = super::output::say(&format!("warning: {}\n", sanitize::one_line(&told(diag), 600)), true);
+    }
+}
+
+/// Mistakes in what was read of one place, as [`mistakes`] and [`warn_of`] tell them.
+#[must_use]
+pub fn mistakes_of(loaded: &Loaded, diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
+    if is_foreign(loaded) { Complaint::usage(sentence(diags)) } else { mistakes(diags, color) }
+}
+
+fn is_foreign(loaded: &Loaded) -> bool {
+    loaded.draft.targets.iter().any(|draft| draft.client().is_some())
+}
+
 /// The labels of `-l`.
 ///
 /// # Errors
@@ -135,10 +156,9 @@ pub fn resolve(
             Named::Name(name) => {
                 let (discovery, index, name) = find(name, named, selection, color)?;
                 let found = discovery.found[index].loaded.draft.target(&name, &Machine);
-                let foreign = discovery.found[index].source != PROBES;
-                let (mut target, masker) = found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| {
-                    if foreign { Complaint::usage(sentence(&diags)) } else { mistakes(&diags, color) }
-                })?;
+                let loaded = &discovery.found[index].loaded;
+                let (mut target, masker) =
+                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes_of(loaded, &diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
                 target.name = Names::of(&discovery).write(index, &name);
@@ -295,14 +315,15 @@ fn take_all(
 
 /// Mistakes in an entry of another program's file, without the lines they stand on: those may hold anybody's secrets.
 fn sentence(diags: &[Diag]) -> String {
-    let one = |diag: &Diag| {
-        let place = diag.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        let help = diag.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        super::shown::prose(&format!("{place}{}{help}", diag.message)).replace('\n', " ")
-    };
     let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error);
-    let said: Vec<String> = errors.map(one).collect();
+    let said: Vec<String> = errors.map(told).collect();
     if said.is_empty() { "its entry cannot be used".to_owned() } else { said.join("\n") }
+}
+
+fn told(diag: &Diag) -> String {
+    let place = diag.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let help = diag.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    super::shown::prose(&format!("{place}{}{help}", diag.message)).replace('\n', " ")
 }
 
 /// A URL without the parts that may hold a secret names the target.

@@ -9,7 +9,7 @@ use super::exit::Code;
 use super::jq::Jq;
 use super::output;
 use super::shown;
-use super::targets::{Names, labels, look_around, warn};
+use super::targets::{Names, labels, look_around, warn_of};
 use super::terminal::{Colour, Terminal};
 use super::words;
 use crate::base::sanitize;
@@ -72,7 +72,7 @@ pub fn run(args: &TargetsArgs) -> Result<u8, Complaint> {
         output::say(&rows(&told, home.as_deref(), &look), false)?;
     }
     if !args.quiet && args.selection.file.is_empty() {
-        discovery.found.iter().for_each(|found| warn(&found.loaded.warnings, color));
+        discovery.found.iter().for_each(|found| warn_of(&found.loaded, color));
     }
     notes(&told, &unreadable, args.quiet, color)?;
     if told.is_empty() && !args.forget {

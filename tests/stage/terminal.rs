@@ -10,6 +10,12 @@ const QUESTION: &str = "[y/N/q] ";
 /// Runs a line of shell in a terminal of so many columns and answers its questions one by one; gives the exit code and
 /// all that was shown. A question beyond the answers gets the end of the input.
 pub fn at_terminal(command: &mut Command, columns: u16, answers: &[&str]) -> (i32, String) {
+    while_asked(command, columns, answers, || ())
+}
+
+/// The same, doing something while the first question stands there.
+pub fn while_asked(command: &mut Command, columns: u16, answers: &[&str], doing: impl FnOnce()) -> (i32, String) {
+    let mut doing = Some(doing);
     let shell = command.get_args().map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
     let line = format!("stty cols {columns} rows 50 -echo; {} {shell}", command.get_program().to_str().unwrap());
     let mut script = Command::new("script");
@@ -31,6 +37,9 @@ pub fn at_terminal(command: &mut Command, columns: u16, answers: &[&str]) -> (i3
         seen.extend_from_slice(&chunk[..read]);
         let asked = String::from_utf8_lossy(&seen).matches(QUESTION).count();
         while answered < asked {
+            if let Some(doing) = doing.take() {
+                doing();
+            }
             match (answers.get(answered), &mut stdin) {
                 (Some(answer), Some(stdin)) => stdin.write_all(format!("{answer}\n").as_bytes()).unwrap(),
                 _ => drop(stdin.take()),
