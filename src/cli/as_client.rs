@@ -60,6 +60,12 @@ const KNOWN: &[&str] = &[
     "DISPLAY",
 ];
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
 /// Reads the id of a client.
 ///
 /// # Errors

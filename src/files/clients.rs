@@ -76,12 +76,6 @@ pub enum Passes {
 /// Every client, in the order in which their files are looked into.
 pub static CLIENTS: &[Client] = &[claude_desktop::CLIENT, claude_code::CLIENT];
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.id)
-    }
-}
-
 /// The client of this id.
 #[must_use]
 pub fn client(id: &str) -> Option<&'static Client> {
