@@ -133,7 +133,7 @@ fn it_is_shown_whole_and_safe() {
         "args": ["--dir", "${HOME}/d", "--api-key", "sekret-literal", "a\nb\u{1b}[2J\u{202e}", long, "--header", "Authorization: Bearer sekret-two"],
         "env": {"LOG": "info", "API_TOKEN": "${TOKEN_HERE}", "MY_SECRET": "sekret-three", "NODE_OPTIONS": "--require ./evil.js"},
     });
-    user.entry("project/.mcp.json", "ow\u{1b}[31mn", &entry);
+    user.entry("project/.mcp.json", "o\"wn", &entry);
     let mut command = user.command_in("project", LIST);
     command.env("NO_COLOR", "1").env("TOKEN_HERE", "sekret-four");
     let (code, seen) = at_terminal(&mut command, 80, &["n"]);
@@ -154,6 +154,7 @@ fn it_is_shown_whole_and_safe() {
         "MY_SECRET=***",
         "NODE_OPTIONS=\"--require./evil.js\"",
         ".mcp.json:1:16(ClaudeCode)",
+        "\"o\\\"wn\"wasfound",
         "Authorization:Bearer***",
     ] {
         assert!(flat.contains(shown), "{shown}\n{seen}");
