@@ -163,6 +163,12 @@ pub fn value(name: &str, text: &Text, environment: Option<&dyn Environment>) -> 
     stand_ins.shown(&masked, whole != masked, environment)
 }
 
+/// The value of a variable that no text of the entry says.
+pub fn plain_value(name: &str, value: &str) -> String {
+    let is_key = is_like_a_key(value) && !value.contains(['/', '\\']);
+    if !is_hook(name) && (is_secret_name(name) || is_key) { MASK.to_owned() } else { value.to_owned() }
+}
+
 /// A sentence that may quote what a file says.
 pub fn prose(text: &str) -> String {
     mask_word(text)

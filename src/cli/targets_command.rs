@@ -274,7 +274,9 @@ fn notes(told: &[TargetTold], unreadable: &[ProblemTold], quiet: bool, color: Op
         }
         let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
         let line = sanitize::printable(&format!("{}: {name}{}", problem.severity, problem.line())).replace('\n', " ");
-        text.push_str(&crate::report::wrap(&line, look.prose_width().unwrap_or(usize::MAX)).join("\n  "));
+        text.push_str(
+            &crate::report::wrap(&line, look.prose_width().map_or(usize::MAX, |width| width - 2)).join("\n  "),
+        );
         text.push('\n');
     };
     for problem in unreadable {

@@ -62,8 +62,9 @@ pub fn text(target: &Target, draft: &TargetDraft, environment: &dyn Environment,
     page.pairs("env", said.env, "=", environment);
     for (name, value) in super::from_elsewhere(draft, &target.env) {
         let hook = shown::is_hook(name);
-        page.masked += usize::from(!hook);
-        let value = if hook { quoted(value.reveal()) } else { MASK.to_owned() };
+        let value = shown::plain_value(name, value.reveal());
+        page.masked += usize::from(value == MASK);
+        let value = quoted(&value);
         let note = if hook { ", decides what programs load or run" } else { "" };
         page.row("env", &format!("{}={value}   (out of a file that the entry names{note})", quoted(name)));
     }
