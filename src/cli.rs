@@ -3,6 +3,7 @@
 
 pub mod adhoc;
 pub mod args;
+pub mod as_client;
 pub mod check;
 pub mod complaint;
 pub mod completions;
@@ -21,8 +22,10 @@ pub mod output;
 pub mod params;
 pub mod progress;
 pub mod schema;
+pub mod shown;
 pub mod signals;
 pub mod targets;
+pub mod targets_command;
 pub mod terminal;
 pub mod validate;
 pub mod wait;
@@ -105,6 +108,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Check(check) => return check::run::run(&check),
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Wait(wait) => return wait::run(&wait),
+        Command::Targets(targets) => return targets_command::run(&targets),
         Command::Demo(demo) => return demo::main(*demo),
         Command::Init(init) => return init::run(&init),
     };

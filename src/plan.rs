@@ -22,7 +22,7 @@ pub use probe::ProbeDraft;
 pub use select::{NotSelected, Selected, Selection};
 pub use step::Step;
 pub use target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
-pub use target_draft::{Imported, ImportedEndpoint, TargetDraft};
+pub use target_draft::{AsWritten, Imported, ImportedEndpoint, TargetDraft};
 
 pub use crate::protocol::Pin;
 

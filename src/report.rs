@@ -10,6 +10,7 @@ pub mod json;
 pub mod render;
 pub mod schema;
 pub mod table;
+pub mod targets;
 pub mod wire_log;
 
 use anstyle::{AnsiColor, Style};

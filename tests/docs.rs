@@ -259,7 +259,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
     let option = Regex::new(r"(?m)^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)").unwrap();
     let mut missing = Vec::new();
     for (page, commands) in [
-        ("docs/cli.md", &["", "check", "wait", "init", "validate", "schema", "explain", "completions", "man"][..]),
+        ("docs/cli.md", &["", "check", "wait", "targets", "init", "validate", "schema", "explain", "completions", "man"][..]),
         ("docs/demo.md", &["demo"]),
     ] {
         let text = document(page);
@@ -313,7 +313,7 @@ fn completions_and_manual_pages_are_whole() {
     let page = said(&["man"]);
     assert!(page.contains(".TH mcp-probe 1") && page.contains("startup\\-timeout"), "{page}");
     said(&["man", "--dir", folder.path().to_str().unwrap()]);
-    for command in ["check", "wait", "init", "validate", "demo", "explain", "schema", "completions", "man"] {
+    for command in ["check", "wait", "targets", "init", "validate", "demo", "explain", "schema", "completions", "man"] {
         assert!(folder.path().join(format!("mcp-probe-{command}.1")).is_file(), "{command}");
     }
 }

@@ -96,6 +96,13 @@ impl Outcome {
         }
     }
 
+    fn heading_mut(&mut self) -> &mut Heading {
+        match self {
+            Self::Call(call) => &mut call.heading,
+            Self::Overview(overview) => &mut overview.heading,
+        }
+    }
+
     fn told(&self) -> Told<'_> {
         match self {
             Self::Call(call) => Told::Call(call),

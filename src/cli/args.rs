@@ -16,6 +16,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
+use crate::files::clients::Client;
 use crate::plan::Pin;
 
 const STYLES: Styles = Styles::styled()
@@ -74,6 +75,8 @@ pub enum Command {
     Validate(Box<ValidateArgs>),
     /// Try until every probe is healthy or the time is over (CI, compose)
     Wait(Box<super::wait::WaitArgs>),
+    /// List every target that is visible from here, and where it was found
+    Targets(Box<TargetsArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -97,6 +100,7 @@ impl Command {
             Self::Check(check) => check.output.color,
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
+            Self::Targets(targets) => targets.document.color,
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,
@@ -201,6 +205,10 @@ pub struct ConnectionOptions {
     /// A variable in the environment of the server's command; may be repeated (one named target only)
     #[arg(short = 'e', long = "env", value_name = "K=V")]
     pub env: Vec<String>,
+    /// Start the server's command with what this MCP client would give it (its variables, its PATH, its folder), and
+    /// where it fails, explain the difference to this shell
+    #[arg(long = "as", value_name = "CLIENT", value_parser = as_client)]
+    pub as_client: Option<&'static Client>,
     /// Working directory of the server's command
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
@@ -345,6 +353,30 @@ pub struct ValidateArgs {
     /// How it is told.
     #[command(flatten)]
     pub output: DocumentOptions,
+}
+
+/// `mcp-probe targets [NAME|GLOB...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::TARGETS)]
+pub struct TargetsArgs {
+    /// Only targets of these names
+    #[arg(value_name = "NAME|GLOB")]
+    pub words: Vec<String>,
+    /// Say yes to what was found here: it is shown whole, asked about, and remembered until it changes
+    #[arg(long, help_heading = "Consent", conflicts_with = "forget")]
+    pub trust: bool,
+    /// Withdraw the yes given to these targets, or to all that are visible from here
+    #[arg(long, help_heading = "Consent")]
+    pub forget: bool,
+    /// Which targets.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// How it is told.
+    #[command(flatten)]
+    pub document: DocumentOptions,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
 }
 
 /// `mcp-probe explain [WORD]`.
@@ -508,6 +540,10 @@ fn report(text: &str) -> Result<Report, String> {
     let format =
         ReportFormat::from_str(format, false).map_err(|_| format!("no format `{format}`; there are: table, json"))?;
     Ok(Report { format, file })
+}
+
+fn as_client(text: &str) -> Result<&'static Client, String> {
+    super::as_client::parse(text)
 }
 
 fn protocol(text: &str) -> Result<Pin, String> {

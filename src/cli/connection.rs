@@ -9,6 +9,7 @@ use super::complaint::Complaint;
 use super::words::Named;
 use crate::base::sanitize;
 use crate::base::secret::Secret;
+use crate::files::clients::Client;
 use crate::plan::Pin;
 
 /// What the command line says about reaching targets. Whatever is `None` or empty is left to the target's file.
@@ -40,6 +41,8 @@ pub struct Connection {
     pub insecure: bool,
     /// Ask for gzip.
     pub compressed: bool,
+    /// The client whose gifts a command gets.
+    pub as_client: Option<&'static Client>,
 }
 
 /// Checks what was typed, and that what belongs to one target was given for one.
@@ -65,6 +68,11 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
     if let [url @ Named::Url(_)] = named {
         let for_child = !options.env.is_empty() || options.cwd.is_some();
         refuse(for_child, "`--env` and `--cwd` are for a command", &url.label())?;
+        refuse(
+            options.as_client.is_some(),
+            "`--as` is for a command: a URL is the same to every client",
+            &url.label(),
+        )?;
     }
     if let [command @ Named::Command(_)] = named {
         let web = !options.header.is_empty() || options.bearer.is_some() || options.transport.is_some();
@@ -89,6 +97,7 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
         key: options.key.clone(),
         insecure: options.insecure,
         compressed: options.compressed,
+        as_client: options.as_client,
     })
 }
 

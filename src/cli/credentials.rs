@@ -12,6 +12,9 @@ const KEY_BYTES_MIN: usize = 20;
 /// The same for one that mixes letters and digits.
 const MIXED_KEY_BYTES_MIN: usize = 12;
 
+/// A shorter word of a command, such as that of `--auth none`, stands in too many texts to be masked in all of them.
+const WORD_BYTES_MIN: usize = 6;
+
 /// Headers that are long without being secret.
 const PLAIN_HEADERS: &[&str] =
     &["accept", "accept-encoding", "accept-language", "content-type", "host", "origin", "referer", "user-agent"];
@@ -37,8 +40,13 @@ pub fn hide(target: &Target, masker: &Masker) {
             masker.add(value.reveal());
         }
     }
-    if let Endpoint::Url(url) = &target.endpoint {
-        hide_url(url, masker);
+    match &target.endpoint {
+        Endpoint::Url(url) => hide_url(url, masker),
+        // Everybody on the machine can read the words of a command; that is no reason to print them into a log.
+        Endpoint::Command(argv) => {
+            let secrets = super::shown::secrets_in(argv);
+            secrets.iter().filter(|secret| secret.len() >= WORD_BYTES_MIN).for_each(|secret| masker.add(secret));
+        }
     }
 }
 

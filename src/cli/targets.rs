@@ -1,7 +1,7 @@
 //! From what was named on the command line to targets that can be opened: URLs, commands, files, names found in the
 //! project, with what the command line says laid over what the files say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 
 use super::args::{SelectionOptions, TransportChoice};
@@ -14,8 +14,8 @@ use super::words::{self, Named};
 use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
-use crate::event::Reason;
-use crate::files::{Discovery, Folders, Machine, Range, Unplaced, discover, given, several_places};
+use crate::event::{Cause, Reason};
+use crate::files::{Discovery, Folders, Loaded, Machine, Range, Unplaced, discover, given};
 use crate::plan::{self, Endpoint, Target, glob};
 use crate::transport::http::parse_endpoint;
 
@@ -26,6 +26,51 @@ pub struct Resolved {
     pub targets: Vec<Target>,
     /// Every secret value.
     pub masker: Masker,
+    /// Entries of other clients' files that cannot be used, each with the reason.
+    pub unusable: Vec<Unusable>,
+    /// Entries of other clients' files that those clients do not use either: name and reason.
+    pub disabled: Vec<(String, String)>,
+    /// Files of other clients that could not be read, each with the reason.
+    pub unreadable: Vec<String>,
+}
+
+/// An entry that keeps nobody from the others.
+#[derive(Clone, Debug)]
+pub struct Unusable {
+    /// How it is written.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Why it cannot be used.
+    pub cause: Cause,
+}
+
+/// How every target of a discovery is written. To ask the discovery for each would compare all with all.
+pub struct Names<'a> {
+    discovery: &'a Discovery,
+    counts: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    /// Counts the names.
+    #[must_use]
+    pub fn of(discovery: &'a Discovery) -> Self {
+        let mut counts = HashMap::new();
+        for (_, name) in discovery.names() {
+            *counts.entry(name).or_default() += 1;
+        }
+        Self { discovery, counts }
+    }
+
+    /// The shortest way to write a target that means no other.
+    #[must_use]
+    pub fn write(&self, index: usize, target: &str) -> String {
+        // With a colon in it, it may look like the name of a place.
+        if self.counts.get(target) == Some(&1) && !target.contains(':') {
+            return target.to_owned();
+        }
+        self.discovery.shortest(index, target)
+    }
 }
 
 /// Mistakes in files, as a complaint with exit code 2.
@@ -45,6 +90,27 @@ pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
         let look = Terminal::stderr(color).look;
         let _ = super::output::say(&render(diags, look.colour, look.width.map(usize::from)), true);
     }
+}
+
+/// The same of what was read of one place. The lines of another program's file are not quoted: they may hold anybody's
+/// secrets.
+pub fn warn_of(loaded: &Loaded, color: Option<super::terminal::Colour>) {
+    if !is_foreign(loaded) {
+        return warn(&loaded.warnings, color);
+    }
+    for diag in &loaded.warnings {
+        let _ = super::output::say(&format!("warning: {}\n", sanitize::one_line(&told(diag), 600)), true);
+    }
+}
+
+/// Mistakes in what was read of one place, as [`mistakes`] and [`warn_of`] tell them.
+#[must_use]
+pub fn mistakes_of(loaded: &Loaded, diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
+    if is_foreign(loaded) { Complaint::usage(sentence(diags)) } else { mistakes(diags, color) }
+}
+
+fn is_foreign(loaded: &Loaded) -> bool {
+    loaded.draft.targets.iter().any(|draft| draft.client().is_some())
 }
 
 /// The labels of `-l`.
@@ -72,10 +138,16 @@ pub fn resolve(
     let mut resolved = Resolved::default();
     let chosen = Chosen { globs: &selection.target, labels: labels(selection)? };
     let mut before = 0;
+    let direct = |target: Target, resolved: &mut Resolved, before: &mut usize| {
+        *before += 1;
+        if chosen.takes(&[&target.name], &target.labels) {
+            resolved.targets.push(target);
+        }
+    };
     for one in named {
         match one {
-            Named::Url(url) => resolved.targets.push(of_url(url)?),
-            Named::Command(words) => resolved.targets.push(of_command(words)?),
+            Named::Url(url) => direct(of_url(url)?, &mut resolved, &mut before),
+            Named::Command(words) => direct(of_command(words)?, &mut resolved, &mut before),
             Named::Path(path) => {
                 let discovery = given(std::slice::from_ref(path), &Folders::here(), &Machine)
                     .map_err(|diags| mistakes(&diags, color))?;
@@ -84,12 +156,17 @@ pub fn resolve(
             Named::Name(name) => {
                 let (discovery, index, name) = find(name, named, selection, color)?;
                 let found = discovery.found[index].loaded.draft.target(&name, &Machine);
+                let loaded = &discovery.found[index].loaded;
                 let (mut target, masker) =
-                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes(&diags, color))?;
+                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes_of(loaded, &diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
+                target.name = Names::of(&discovery).write(index, &name);
                 resolved.masker.absorb(&masker);
-                resolved.targets.push(target);
+                before += 1;
+                if chosen.takes(&[&target.name, &name], &target.labels) {
+                    resolved.targets.push(target);
+                }
             }
         }
     }
@@ -97,10 +174,16 @@ pub fn resolve(
         let discovery = look_around(selection, Range::Project, color)?;
         before += take_all(&discovery, &chosen, &mut resolved, color)?;
     }
-    before = before.max(resolved.targets.len());
-    resolved.targets.retain(|target| chosen.takes(&target.name, &target.labels));
-    if resolved.targets.is_empty() {
-        return Err(nothing(before));
+    if resolved.targets.is_empty() && resolved.unusable.is_empty() {
+        return Err(match resolved.disabled.as_slice() {
+            [] => nothing(before),
+            [(name, why), rest @ ..] => {
+                let others = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                let name = sanitize::one_line(name, 80);
+                Complaint::new(Code::Nothing, format!("every target here is disabled: `{name}` ({why}){others}"))
+                    .hint("a target that is named is probed although its client does not use it")
+            }
+        });
     }
     for target in &mut resolved.targets {
         lay_over(target, connection);
@@ -119,7 +202,10 @@ fn nothing(before: usize) -> Complaint {
 }
 
 /// `-f FILE`, or what can be found.
-fn look_around(
+///
+/// # Errors
+/// Mistakes in probe files (2).
+pub fn look_around(
     options: &SelectionOptions,
     range: Range,
     color: Option<super::terminal::Colour>,
@@ -155,7 +241,14 @@ pub fn find(
     }
     match place {
         Ok((index, target)) => Ok((discovery, index, target)),
-        Err(Unplaced::Several(places)) => Err(mistakes(&[several_places(name, &places)], color)),
+        Err(Unplaced::Several(places)) => {
+            let look = crate::report::Look::PLAIN;
+            let shown = super::consent::question::places(&discovery, &places, &look);
+            let name = sanitize::one_line(name, 120);
+            let text = format!("the target `{name}` is found in {} places:\n{shown}", places.len());
+            let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+            Err(Complaint::usage(text).hint(format!("choose one: write {}", places.join(" or "))))
+        }
         Err(Unplaced::Unknown) => {
             let words: Vec<String> = named.iter().map(Named::label).collect();
             let known: Vec<String> = discovery.names().map(|(_, name)| name.to_owned()).collect();
@@ -171,13 +264,16 @@ struct Chosen<'a> {
 }
 
 impl Chosen<'_> {
-    fn takes(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        let by_name = self.globs.is_empty() || self.globs.iter().any(|pattern| glob::matches(pattern, name));
+    /// Whether any of the ways to write a target is wanted.
+    fn takes(&self, names: &[&str], labels: &BTreeMap<String, String>) -> bool {
+        let matches = |pattern: &String| names.iter().any(|name| glob::matches(pattern, name));
+        let by_name = self.globs.is_empty() || self.globs.iter().any(matches);
         by_name && self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 }
 
-/// Resolves what is chosen: what is not chosen may miss its variables. Gives how many targets there are.
+/// Resolves what is chosen: what is not chosen may miss its variables. A mistake in a probe file ends it; an entry of
+/// another client's file that cannot be used keeps nobody from the others. Gives how many targets there are.
 fn take_all(
     discovery: &Discovery,
     chosen: &Chosen<'_>,
@@ -185,19 +281,49 @@ fn take_all(
     color: Option<super::terminal::Colour>,
 ) -> Result<usize, Complaint> {
     let mut diags = Vec::new();
-    let drafts =
-        || discovery.found.iter().flat_map(|found| found.loaded.draft.targets.iter().map(move |t| (&found.loaded, t)));
-    for (loaded, draft) in drafts().filter(|(_, draft)| chosen.takes(&draft.name, &draft.labels)) {
-        match loaded.draft.target(&draft.name, &Machine) {
-            Some(Ok((target, masker))) => {
-                resolved.masker.absorb(&masker);
-                resolved.targets.push(target);
+    let names = Names::of(discovery);
+    let mut count = 0;
+    resolved.unreadable.extend(discovery.unreadable.iter().map(|diag| sentence(std::slice::from_ref(diag))));
+    for (index, found) in discovery.found.iter().enumerate() {
+        for draft in &found.loaded.draft.targets {
+            count += 1;
+            let name = names.write(index, &draft.name);
+            if !chosen.takes(&[&name, &draft.name], &draft.labels) {
+                continue;
             }
-            Some(Err(mistakes)) => diags.extend(mistakes),
-            None => {}
+            if let Some(why) = &draft.disabled {
+                resolved.disabled.push((name, why.clone()));
+                continue;
+            }
+            match found.loaded.draft.target(&draft.name, &Machine) {
+                Some(Ok((mut target, masker))) => {
+                    target.name = name;
+                    resolved.masker.absorb(&masker);
+                    resolved.targets.push(target);
+                }
+                Some(Err(mistakes)) if draft.client().is_some() => {
+                    let cause = Cause::new(Reason::Cancelled, sentence(&mistakes));
+                    resolved.unusable.push(Unusable { name, labels: draft.labels.clone(), cause });
+                }
+                Some(Err(mistakes)) => diags.extend(mistakes),
+                None => {}
+            }
         }
     }
-    if diags.is_empty() { Ok(drafts().count()) } else { Err(mistakes(&diags, color)) }
+    if diags.is_empty() { Ok(count) } else { Err(mistakes(&diags, color)) }
+}
+
+/// Mistakes in an entry of another program's file, without the lines they stand on: those may hold anybody's secrets.
+fn sentence(diags: &[Diag]) -> String {
+    let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error);
+    let said: Vec<String> = errors.map(told).collect();
+    if said.is_empty() { "its entry cannot be used".to_owned() } else { said.join("\n") }
+}
+
+fn told(diag: &Diag) -> String {
+    let place = diag.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let help = diag.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    super::shown::prose(&format!("{place}{}{help}", diag.message)).replace('\n', " ")
 }
 
 /// A URL without the parts that may hold a secret names the target.
@@ -227,6 +353,9 @@ fn of_command(words: &[OsString]) -> Result<Target, Complaint> {
 
 /// What the command line says wins over what the file says.
 pub fn lay_over(target: &mut Target, connection: &Connection) {
+    if let Some(client) = connection.as_client {
+        super::as_client::dress(target, client);
+    }
     if let Some(pin) = connection.protocol {
         target.protocol = pin;
     }
@@ -268,12 +397,12 @@ pub fn lay_over(target: &mut Target, connection: &Connection) {
 
 /// The sentence for a target that nobody agreed to start.
 #[must_use]
-pub fn no_consent(target: &Target) -> crate::event::Cause {
-    crate::event::Cause::new(
+pub fn no_consent(target: &Target) -> Cause {
+    Cause::new(
         Reason::Cancelled,
         format!(
-            "{} was found in {} and starts a program or sends something of this machine, which nobody agreed to; look \
-             at it and add --yes, or name the file with -f",
+            "{} was found in {} and starts a program or sends something of this machine, which nobody agreed to; look at \
+             it with `mcp-probe targets --trust`, or add --yes, or name the target or its file (-f)",
             target.name, target.origin.text
         ),
     )

@@ -188,7 +188,9 @@ impl Text {
             .collect()
     }
 
-    pub(super) fn parts(&self) -> &[Part] {
+    /// Its pieces.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 

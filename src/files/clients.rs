@@ -2,6 +2,7 @@
 //! per client and one row in [`CLIENTS`]; nothing is ever written to their files.
 
 mod claude_code;
+mod claude_desktop;
 mod entry;
 
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ pub enum Passes {
 }
 
 /// Every client, in the order in which their files are looked into.
-pub static CLIENTS: &[Client] = &[claude_code::CLIENT];
+pub static CLIENTS: &[Client] = &[claude_desktop::CLIENT, claude_code::CLIENT];
 
 /// The client of this id.
 #[must_use]

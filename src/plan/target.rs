@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::STARTUP_TIMEOUT;
+use super::{STARTUP_TIMEOUT, TargetDraft};
 use crate::base::secret::Secret;
 use crate::config::Text;
 use crate::protocol::Pin;
@@ -46,6 +47,15 @@ pub enum Inherit {
     All,
     /// PATH, HOME, USER, LOGNAME, SHELL, TERM, LANG, TMPDIR, and these.
     Minimal(Vec<String>),
+    /// What another program would hand on.
+    Exactly {
+        /// The names of the variables.
+        names: Vec<String>,
+        /// The PATH, where that program has another one than we have.
+        path: Option<String>,
+        /// Where a child runs whose entry does not say it; here, where there is none.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Files and choices of TLS.
@@ -114,10 +124,10 @@ pub struct Target {
     pub server_id: Option<String>,
     /// Where it was found.
     pub origin: Origin,
-    /// Whether a variable or file of this machine goes into its URL or headers.
+    /// Whether a variable or file of this machine goes into its URL, its headers or its TLS handshake.
     pub sends_machine: bool,
-    /// The whole entry as it was written, for people and for the record of a consent.
-    pub written: String,
+    /// The entry as it was written, for people and for the record of a consent; none on the command line.
+    pub entry: Option<Arc<TargetDraft>>,
 }
 
 impl Target {
@@ -143,7 +153,7 @@ impl Target {
             server_id: None,
             origin: Origin { text: "command line".to_owned(), file: None, client: None, found: false },
             sends_machine: false,
-            written: String::new(),
+            entry: None,
         }
     }
 
@@ -151,9 +161,9 @@ impl Target {
     /// (other than our own demo server) or sends something of this machine.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        // A variable such as LD_PRELOAD makes any program do anything.
         let harmless = |argv: &[String]| {
-            self.env.is_empty() && matches!(argv, [program, command, ..] if program == SELF && command == "demo")
+            let words: Vec<&str> = argv.iter().take(2).map(String::as_str).collect();
+            is_demo(&words, self.env.is_empty())
         };
         let starts = match &self.endpoint {
             Endpoint::Command(argv) => !harmless(argv),
@@ -161,4 +171,10 @@ impl Target {
         };
         self.origin.found && (starts || self.sends_machine)
     }
+}
+
+/// Whether a command is our own demo server, which harms nobody. A variable such as `LD_PRELOAD` makes any program do
+/// anything.
+pub(super) fn is_demo(words: &[&str], env_is_empty: bool) -> bool {
+    env_is_empty && matches!(words, [program, command, ..] if *program == SELF && *command == "demo")
 }

@@ -1,8 +1,13 @@
 //! Targets as they are written: read from their table, resolved when they are selected.
 
+mod as_written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+pub use as_written::AsWritten;
 
 use super::STARTUP_TIMEOUT;
 use super::advice::{launcher, secrets};
@@ -253,11 +258,6 @@ impl TargetDraft {
         let cwd = resolver.path(self.cwd.as_ref(), "cwd");
         let diags = resolver.diags;
         let Some(endpoint) = endpoint.filter(|_| diags.is_empty()) else { return Err(diags) };
-        let url = match &self.endpoint {
-            Some(DraftEndpoint::Url(url)) => Some(url),
-            _ => None,
-        };
-        let sent = url.into_iter().chain(&self.bearer).chain(self.headers.iter().map(|(_, text)| text));
         Ok(Target {
             name: self.name.clone(),
             endpoint,
@@ -281,8 +281,8 @@ impl TargetDraft {
                 client: self.client,
                 found,
             },
-            sends_machine: sent.into_iter().any(Text::reads_machine),
-            written: self.written.clone(),
+            sends_machine: self.sends_machine(),
+            entry: Some(Arc::new(self.clone())),
         })
     }
 }

@@ -38,6 +38,33 @@ pub struct Heading {
     pub insecure: bool,
     /// Whether the call was withheld, because it needs a consent that the command line did not give.
     pub withheld: bool,
+    /// With `--as`: what that client changed.
+    pub as_client: Option<AsTold>,
+}
+
+/// What a client gives to a server otherwise than this shell does, as it is told. Of variables only the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsTold {
+    /// The client's id.
+    pub client: &'static str,
+    /// Its name, for people.
+    pub title: &'static str,
+    /// Whether the server starts with what this shell gives it, where that was tried.
+    pub works_here: Option<bool>,
+    /// Variables that are set here and not passed on, those that the failure mentions first.
+    pub not_passed: Vec<String>,
+    /// How many there are.
+    pub not_passed_total: usize,
+    /// How many of them the failure mentions.
+    pub mentioned: usize,
+    /// The PATH that takes the place of this shell's.
+    pub path: Option<String>,
+    /// The program that this shell would start, where the client does not find the same.
+    pub found_here: Option<String>,
+    /// Whether the client finds one at all.
+    pub found_there: bool,
+    /// The folder that takes the place of this one.
+    pub folder: Option<String>,
 }
 
 /// A certificate as it is told.
@@ -243,6 +270,7 @@ pub(crate) mod samples {
             certificate: None,
             insecure: false,
             withheld: false,
+            as_client: None,
         }
     }
 

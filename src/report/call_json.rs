@@ -47,6 +47,10 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Certificate<'a>")]
     certificate: Option<Certificate<'a>>,
+    /// With `--as`: what the client would give the server.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "As<'a>")]
+    as_client: Option<As<'a>>,
     /// The phases that happened.
     #[schemars(schema_with = "schema::phases")]
     phases_ms: Map<String, Value>,
@@ -74,6 +78,36 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RpcErrorDocument<'a>")]
     error: Option<RpcErrorDocument<'a>>,
+}
+
+/// A server started as another client would start it.
+#[derive(JsonSchema, Serialize)]
+struct As<'a> {
+    /// The client.
+    client: &'a str,
+    /// Where it failed so: whether it works with the environment of this shell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    works_here: Option<bool>,
+    /// Variables that are set here and not passed on, likely ones first.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    not_passed: &'a [String],
+    /// How many there are, where more are not passed on than are named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "usize")]
+    not_passed_total: Option<usize>,
+    /// The PATH that the client gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    path: Option<&'a str>,
+    /// Where the program is found here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    found_here: Option<&'a str>,
+    /// The folder in which the client starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    folder: Option<&'a str>,
 }
 
 /// A certificate.
@@ -294,6 +328,15 @@ fn heading(heading: &Heading) -> Document<'_> {
         certificate: heading.certificate.as_ref().map(|certificate| Certificate {
             not_after: json::timestamp(certificate.not_after),
             subject: &certificate.subject,
+        }),
+        as_client: heading.as_client.as_ref().map(|told| As {
+            client: told.client,
+            works_here: told.works_here,
+            not_passed: &told.not_passed,
+            not_passed_total: Some(told.not_passed_total).filter(|total| *total > 0),
+            path: told.path.as_deref(),
+            found_here: told.found_here.as_deref(),
+            folder: told.folder.as_deref(),
         }),
         phases_ms: json::phases(&heading.phases),
         measures: None,

@@ -223,6 +223,21 @@ async fn withheld(session: &mut Session, plan: &CallPlan) -> Option<Cause> {
     })
 }
 
+/// Opens the target and closes it again: whether it starts at all.
+///
+/// # Errors
+/// Why it does not.
+pub async fn starts(cx: &Context, reach: &Reach) -> Result<(), Cause> {
+    let (closing, opened) = match open(cx, reach, reach.pin, &Answers::default(), "start").await {
+        Ok(session) => (Some(session.into_closing()), Ok(())),
+        Err(refused) => (refused.closing, Err(refused.fault.cause())),
+    };
+    if let Some(closing) = closing {
+        closing.finish(cx.grace).await;
+    }
+    opened
+}
+
 /// Opens the target and reads every list that its capabilities announce.
 pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overview, Option<Closing>) {
     let mut session = match open(cx, reach, reach.pin, &Answers::default(), "overview").await {

@@ -85,7 +85,7 @@ fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {
     StdioSettings {
         argv: argv.to_vec(),
         env: target.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        cwd: target.cwd.clone(),
+        cwd: folder(target),
         inherit: inherit(target),
         line_bytes_max: LINE_BYTES_MAX,
         run_id: cx.publisher.run_id(),
@@ -93,11 +93,26 @@ fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {
     }
 }
 
+/// Where a child of this target runs; where we are, if nothing is said.
+#[must_use]
+pub fn folder(target: &Target) -> Option<std::path::PathBuf> {
+    let others = match &target.inherit_env {
+        Inherit::Exactly { folder, .. } => folder.as_ref(),
+        Inherit::All | Inherit::Minimal(_) => None,
+    };
+    target.cwd.as_ref().or(others).cloned()
+}
+
 /// What a child of this target inherits.
-pub(super) fn inherit(target: &Target) -> child::Inherit {
+#[must_use]
+pub fn inherit(target: &Target) -> child::Inherit {
     match &target.inherit_env {
         Inherit::All => child::Inherit::All { except: target.hidden_env.clone() },
         Inherit::Minimal(also) => child::Inherit::Minimal { also: also.clone() },
+        Inherit::Exactly { names, path, .. } => {
+            let hidden = |name: &&String| !target.hidden_env.contains(name);
+            child::Inherit::Exactly { names: names.iter().filter(hidden).cloned().collect(), path: path.clone() }
+        }
     }
 }
 

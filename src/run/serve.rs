@@ -8,7 +8,7 @@ use tokio::process::ChildStdin;
 use tokio::task::JoinHandle;
 
 use super::Context;
-use super::reach::inherit;
+use super::reach::{folder, inherit};
 use crate::base::{duration, sanitize};
 use crate::event::{Cause, Finding, Reason, Severity};
 use crate::plan::Target;
@@ -34,13 +34,9 @@ impl Served {
     /// It could not be started, ended, or said something else.
     pub async fn start(cx: &Context, target: &Target, argv: &[String]) -> Result<Self, Cause> {
         let env: Vec<_> = target.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-        let start = Start {
-            argv,
-            env: &env,
-            cwd: target.cwd.as_ref(),
-            inherit: &inherit(target),
-            run_id: cx.publisher.run_id(),
-        };
+        let cwd = folder(target);
+        let start =
+            Start { argv, env: &env, cwd: cwd.as_ref(), inherit: &inherit(target), run_id: cx.publisher.run_id() };
         let (process, pipes) = Process::spawn(&start).map_err(|fault| fault.cause())?;
         if cx.guard {
             guard::start_guard();

@@ -44,6 +44,13 @@ pub enum Inherit {
         /// And these.
         also: Vec<String>,
     },
+    /// What another program would hand on.
+    Exactly {
+        /// The names of the variables.
+        names: Vec<String>,
+        /// The PATH that takes the place of ours.
+        path: Option<String>,
+    },
 }
 
 impl Inherit {
@@ -53,6 +60,15 @@ impl Inherit {
         match self {
             Self::All { except } => !except.iter().any(|other| other == name),
             Self::Minimal { also } => MINIMAL.contains(&name) || also.iter().any(|other| other == name),
+            Self::Exactly { names, .. } => names.iter().any(|other| other == name),
+        }
+    }
+
+    /// The PATH that takes the place of ours.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Exactly { path, .. } => path.as_deref(),
+            Self::All { .. } | Self::Minimal { .. } => None,
         }
     }
 }
@@ -123,11 +139,12 @@ impl Process {
             Inherit::All { except } => except.iter().for_each(|name| {
                 command.env_remove(name);
             }),
-            Inherit::Minimal { .. } => {
+            Inherit::Minimal { .. } | Inherit::Exactly { .. } => {
                 command.env_clear();
                 command.envs(
                     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|n| start.inherit.passes(n))),
                 );
+                command.envs(start.inherit.path().map(|path| ("PATH", path)));
             }
         }
         command.envs(start.env.iter().map(|(name, value)| (name, value))).env(MARK, &mark);

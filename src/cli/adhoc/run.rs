@@ -1,5 +1,6 @@
 //! Carries an ad hoc call out: every target side by side, each told when its answer is there, each closed afterwards.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -9,20 +10,23 @@ use serde_json::Value;
 use super::{Outcome, Request, Teller, prepare};
 use crate::base::duration;
 use crate::base::ids::RunId;
+use crate::base::sanitize;
 use crate::cli::args::AdHoc;
+use crate::cli::as_client::Here;
 use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
-use crate::cli::{listeners, live, targets};
+use crate::cli::{as_client, listeners, live, output, targets};
 use crate::event::{Cause, Era, Finding, Phases, Publisher, Reason, Status};
-use crate::plan::{Endpoint, Pin, TIMEOUT, Target};
+use crate::files::clients::Client;
+use crate::plan::{Endpoint, Inherit, Pin, TIMEOUT, Target};
 use crate::report::call::{
-    AnswerTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
+    AnswerTold, AsTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
 };
 use crate::run::Context;
 use crate::run::adhoc::{self, CallOutcome, CallPlan, Found, Overview, opens};
-use crate::run::reach::Stage;
+use crate::run::reach::{self, Stage};
 use crate::session::{Call, Closing, Exchange};
 
 /// Targets that are asked at the same time.
@@ -38,6 +42,12 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let color = request.output.color;
     let resolved = targets::resolve(&request.named, &request.connection, &request.selection, color)?;
     let single = matches!(request.named.as_slice(), [Named::Url(_) | Named::Command(_) | Named::Name(_)]);
+    if !request.output.quiet {
+        for why in &resolved.unreadable {
+            let _ = output::say(&format!("warning: {}\n", sanitize::one_line(why, 600)), true);
+        }
+        tell_disabled(&resolved.disabled);
+    }
     let mut consents = Consents::open(request.selection.yes);
     let (agreed, refused): (Vec<Target>, Vec<Target>) =
         resolved.targets.into_iter().partition(|target| consents.agrees(target));
@@ -46,11 +56,14 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let publisher = Publisher::new(RunId::random(), consumers, wire);
     let request = &request;
     let mut teller = Teller::new(request, single, resolved.masker.clone());
-    let guarded = !single || request.repeat > 1;
+    let guarded = !single || request.repeat > 1 || request.connection.as_client.is_some();
     live::run(|signals| async move {
         let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
         for target in &refused {
-            teller.tell(unasked(request, target))?;
+            teller.tell(unreached(request, &target.name, &target.labels, targets::no_consent(target)))?;
+        }
+        for entry in &resolved.unusable {
+            teller.tell(unreached(request, &entry.name, &entry.labels, entry.cause.clone()))?;
         }
         let told = ask_all(&cx, request, agreed, &mut teller).await;
         let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
@@ -137,10 +150,50 @@ async fn close(grace: Duration, target: String, known: Vec<Finding>, closing: Cl
 }
 
 async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> (Outcome, Option<Closing>) {
+    let (mut outcome, mut closing) = ask_once(cx, stage, request, &target).await;
+    if let (Some(client), Inherit::Exactly { .. }) = (request.connection.as_client, &target.inherit_env) {
+        Box::pin(compare(cx, &target, client, outcome.heading_mut(), &mut closing)).await;
+    }
+    (outcome, closing)
+}
+
+/// Tells what differs from what this shell gives a server that failed as a client starts it. Where nothing was asked of it
+/// yet, it is started once more, as this shell would: outside all that was measured.
+async fn compare(
+    cx: &Context,
+    target: &Target,
+    client: &'static Client,
+    heading: &mut Heading,
+    closing: &mut Option<Closing>,
+) {
+    let Some(cause) = heading.cause.as_mut().filter(|_| heading.status == Status::Failed) else {
+        heading.as_client = Some(AsTold { client: client.id, title: client.title, ..AsTold::default() });
+        return;
+    };
+    let mut told = as_client::differences(target, client, &cause.message);
+    let mut here = if heading.connected { Here::Runs } else { Here::NotTried };
+    if !heading.connected && as_client::may_explain(cause.reason) && !cx.cancel.is_cancelled() {
+        if let Some(closing) = closing.take() {
+            let ending = closing.finish(cx.grace).await;
+            let is_new = |finding: &Finding| !heading.findings.iter().any(|have| have.id == finding.id);
+            let new: Vec<Finding> = ending.findings.into_iter().filter(is_new).collect();
+            heading.findings.extend(new);
+        }
+        if target.start.is_none()
+            && let Ok(reach) = reach::reach(cx, &as_client::undressed(target), None)
+        {
+            here = Here::Tried(adhoc::starts(cx, &reach).await);
+        }
+    }
+    as_client::explain(cause, &mut told, target, &here);
+    heading.as_client = Some(told);
+}
+
+async fn ask_once(cx: &Context, stage: &Stage, request: &Request, target: &Target) -> (Outcome, Option<Closing>) {
     let timeout = request.connection.timeout.unwrap_or(TIMEOUT);
-    let reach = match stage.reach(cx, &target).await {
+    let reach = match stage.reach(cx, target).await {
         Ok(reach) => reach,
-        Err(cause) => return (unreached(request, &target, cause), None),
+        Err(cause) => return (unreached(request, &target.name, &target.labels, cause), None),
     };
     match &request.method {
         Some(method) => {
@@ -153,24 +206,35 @@ async fn ask(cx: &Context, stage: &Stage, request: &Request, target: Target) -> 
                 measure_child: request.usage,
             };
             let (outcome, closing) = Box::pin(adhoc::call(cx, &reach, &plan)).await;
-            (Outcome::Call(Box::new(call_told(method, &target, outcome))), closing)
+            (Outcome::Call(Box::new(call_told(method, target, outcome))), closing)
         }
         None => {
             let (overview, closing) = Box::pin(adhoc::overview(cx, &reach, timeout)).await;
-            (Outcome::Overview(Box::new(overview_told(&target, overview))), closing)
+            (Outcome::Overview(Box::new(overview_told(target, overview))), closing)
         }
     }
 }
 
-/// A target that nobody agreed to start.
-fn unasked(request: &Request, target: &Target) -> Outcome {
-    unreached(request, target, targets::no_consent(target))
+/// What its own client does not use is not probed; that is said, so that nobody looks for it.
+fn tell_disabled(disabled: &[(String, String)]) {
+    const SHOWN_MAX: usize = 8;
+    if disabled.is_empty() {
+        return;
+    }
+    let one =
+        |(name, why): &(String, String)| format!("{} ({})", sanitize::one_line(name, 80), sanitize::one_line(why, 120));
+    let mut text = disabled.iter().take(SHOWN_MAX).map(one).collect::<Vec<_>>().join(", ");
+    if disabled.len() > SHOWN_MAX {
+        text.push_str(&format!(" and {} more", disabled.len() - SHOWN_MAX));
+    }
+    let _ = output::say(&format!("left out, because disabled: {text}\n"), true);
 }
 
-fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
+/// The outcome of a target that was not opened.
+fn unreached(request: &Request, name: &str, labels: &BTreeMap<String, String>, cause: Cause) -> Outcome {
     let heading = Heading {
-        target: target.name.clone(),
-        labels: target.labels.clone(),
+        target: name.to_owned(),
+        labels: labels.clone(),
         status: crate::run::verdict::status_of(cause.reason),
         cause: Some(cause),
         connected: false,
@@ -181,6 +245,7 @@ fn unreached(request: &Request, target: &Target, cause: Cause) -> Outcome {
         certificate: None,
         insecure: false,
         withheld: false,
+        as_client: None,
     };
     match &request.method {
         Some(method) => Outcome::Call(Box::new(CallTold {
@@ -233,6 +298,7 @@ fn heading(target: &Target, found: Found) -> Heading {
             .map(|certificate| CertificateTold { not_after: certificate.not_after, subject: certificate.subject }),
         insecure: target.tls.insecure && https,
         withheld: found.withheld,
+        as_client: None,
     }
 }
 

@@ -34,6 +34,10 @@ Examples:
   Credentials
     mcp-probe tools/list https://host/mcp --bearer env:TOKEN -H 'X-Team: search'
 
+  What is configured here, and why does it not work in Claude Desktop?
+    mcp-probe targets
+    mcp-probe tools/list --as claude-desktop -- npx -y some-server
+
   What went over the wire?
     mcp-probe tools/list https://host/mcp -v
     mcp-probe tools/list https://host/mcp --trace wire.jsonl
@@ -91,6 +95,15 @@ Examples:
                                              #:schema ./mcp-probe.schema.json
   mcp-probe schema --report                  the document of `check --json`
   mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
+
+pub(super) const TARGETS: &str = "\
+Examples:
+  mcp-probe targets                          all of them, with their files
+  mcp-probe targets 'git*' --json            some of them, for scripts
+  mcp-probe targets -f ~/other/.mcp.json     those of one file
+  mcp-probe targets --trust                  look at each, say yes or no
+  mcp-probe targets --trust github --yes     without a terminal
+  mcp-probe targets --forget '*'             withdraw every yes";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:

@@ -191,6 +191,7 @@ fn reach(target: &Target) -> Reach {
         inherit_env: match &target.inherit_env {
             Inherit::All => None,
             Inherit::Minimal(also) => Some(also.clone()),
+            Inherit::Exactly { names, .. } => Some(names.clone()),
         },
         headers,
         insecure: target.tls.insecure,

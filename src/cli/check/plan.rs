@@ -112,7 +112,7 @@ fn add(
 ) -> Result<(), Complaint> {
     let color = choice.output.color;
     if !choice.output.quiet {
-        targets::warn(&loaded.warnings, color);
+        targets::warn_of(loaded, color);
     }
     let selection = Selection {
         named,
@@ -122,7 +122,7 @@ fn add(
     };
     let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
         NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
-        NotSelected::Mistakes(diags) => targets::mistakes(&diags, color),
+        NotSelected::Mistakes(diags) => targets::mistakes_of(loaded, &diags, color),
     })?;
     masker.absorb(&selected.masker);
     lay_over(&mut selected.plan, choice.connection);

@@ -58,6 +58,9 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let begun = Instant::now();
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
         let mut outcomes = run_plan(&cx, &plan, options).await;
+        if let Some(client) = request.connection.as_client {
+            crate::cli::as_client::annotate(&mut outcomes, &plan, client);
+        }
         let duration = begun.elapsed();
         let mut errors = publisher.finish();
         errors.dedup_by_key(|error| error.to_string());

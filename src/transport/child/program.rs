@@ -85,7 +85,8 @@ fn search(start: &Start<'_>, word: &str, folder: &Path) -> Result<PathBuf, Fault
 /// The PATH that the child will see.
 fn search_path(start: &Start<'_>) -> OsString {
     let own = start.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| OsString::from(value));
-    own.or_else(|| start.inherit.passes("PATH").then(|| std::env::var_os("PATH")).flatten())
+    own.or_else(|| start.inherit.path().map(OsString::from))
+        .or_else(|| start.inherit.passes("PATH").then(|| std::env::var_os("PATH")).flatten())
         .unwrap_or_else(|| PATH_DEFAULT.into())
 }
 
