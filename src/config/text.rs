@@ -68,8 +68,10 @@ pub enum Part {
 pub enum Unset {
     /// It refuses the file.
     Mistake,
-    /// It takes this.
+    /// It takes what is written as the default.
     Default(String),
+    /// It takes the empty text.
+    Empty,
     /// It leaves the text as it stands.
     AsWritten,
 }
@@ -174,7 +176,9 @@ impl Text {
             .collect()
     }
 
-    pub(super) fn parts(&self) -> &[Part] {
+    /// Its pieces.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
@@ -229,6 +233,7 @@ impl Text {
                 match (value, unset) {
                     (Some(value), _) => Ok((value, true)),
                     (None, Unset::Default(default)) => Ok((default.clone(), false)),
+                    (None, Unset::Empty) => Ok((String::new(), false)),
                     (None, Unset::AsWritten) => Ok((written.clone(), false)),
                     (None, Unset::Mistake) => Err(Box::new(
                         Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
