@@ -3,13 +3,21 @@
 
 mod claude_code;
 mod claude_desktop;
+mod cline;
 mod codex;
+mod copilot;
 mod cursor;
 mod entry;
 mod gemini;
+mod grok;
+mod inspector;
+mod openclaw;
+mod opencode;
 mod opened;
+mod registry;
 mod variables;
 mod vscode;
+mod windsurf;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -86,8 +94,22 @@ pub enum Passes {
 }
 
 /// Every client, in the order in which their files are looked into.
-pub static CLIENTS: &[Client] =
-    &[claude_code::CLIENT, vscode::CLIENT, cursor::CLIENT, codex::CLIENT, gemini::CLIENT, claude_desktop::CLIENT];
+pub static CLIENTS: &[Client] = &[
+    claude_code::CLIENT,
+    vscode::CLIENT,
+    copilot::CLIENT,
+    cursor::CLIENT,
+    codex::CLIENT,
+    gemini::CLIENT,
+    claude_desktop::CLIENT,
+    windsurf::CLIENT,
+    cline::CLIENT,
+    openclaw::CLIENT,
+    grok::CLIENT,
+    opencode::CLIENT,
+    inspector::CLIENT,
+    registry::CLIENT,
+];
 
 /// The client of this id.
 #[must_use]
@@ -185,6 +207,11 @@ pub fn read_opened(
     let warnings = opened.warnings.iter().cloned().chain(reading.into_diags()).collect();
     parts.push(held(false, draft, warnings));
     parts
+}
+
+/// Whether a table stands under an outermost key.
+fn has_table(root: &Table, key: &str) -> bool {
+    matches!(root.get(key).map(|node| &node.value), Some(Value::Table(_)))
 }
 
 /// The value under a path of keys.

@@ -246,35 +246,32 @@ impl<'a> Entry<'a> {
 
     /// A table of headers.
     pub fn headers(&self, key: &'static str) -> Vec<(Key, Text)> {
-        let headers = self.pairs(key);
-        let is_name = |key: &Key| {
-            let is_name = http::HeaderName::from_bytes(key.name.as_bytes()).is_ok();
-            if !is_name {
-                let diag = Diag::error(&key.place, format!("{:?} is no name of a header", key.name));
-                self.section.reading().report(diag);
-            }
-            is_name
-        };
-        headers.into_iter().filter(|(key, _)| is_name(key)).collect()
+        self.pairs(key)
     }
 
     /// A table of variables for the child.
     pub fn env(&self, key: &'static str) -> Vec<(Key, Text)> {
-        let env = self.pairs(key);
-        let is_name = |key: &Key| {
-            let is_name = !key.name.is_empty() && !key.name.contains(['=', '\0']);
-            if !is_name {
-                let diag = Diag::error(&key.place, format!("{:?} is no name of a variable", key.name));
-                self.section.reading().report(diag);
-            }
-            is_name
+        self.pairs(key)
+    }
+
+    /// Whether this can name a header, or a variable, whichever stands under `under`; told where it cannot.
+    pub fn is_pair(&self, key: &Key, under: &str) -> bool {
+        let is_header = under.contains("headers");
+        let (is_name, what) = if is_header {
+            (http::HeaderName::from_bytes(key.name.as_bytes()).is_ok(), "a header")
+        } else {
+            (!key.name.is_empty() && !key.name.contains(['=', '\0']), "a variable")
         };
-        env.into_iter().filter(|(key, _)| is_name(key)).collect()
+        if !is_name {
+            self.section.reading().report(Diag::error(&key.place, format!("{:?} is no name of {what}", key.name)));
+        }
+        is_name
     }
 
     fn pairs(&self, key: &'static str) -> Vec<(Key, Text)> {
         let section = self.section.section(key);
         let pairs = section.iter().flat_map(Section::entries);
+        let pairs = pairs.filter(|(name, _)| self.is_pair(name, key));
         pairs.filter_map(|(name, field)| Some((name.clone(), self.text_as(field, key)?))).collect()
     }
 
@@ -299,7 +296,12 @@ impl<'a> Entry<'a> {
 
     /// A time. What makes no sense is told and left out.
     pub fn time(&self, key: &'static str, unit: Unit) -> Option<Duration> {
-        let field = self.section.field(key)?;
+        self.time_of(self.section.field(key)?, unit)
+    }
+
+    /// The same for a value that stands deeper.
+    pub fn time_of(&self, field: Field<'_>, unit: Unit) -> Option<Duration> {
+        let key = field.key;
         let number = match field.node.value {
             #[expect(clippy::cast_precision_loss, reason = "a time that long is refused")]
             Value::Integer(number) => number as f64,
@@ -314,7 +316,8 @@ impl<'a> Entry<'a> {
         if time.is_none() {
             let unit = if unit == Unit::Seconds { "seconds" } else { "milliseconds" };
             let message = format!("`{key}` is {number} {unit}, which is no time to wait: it is left out");
-            self.warn(key, message, format!("{} counts `{key}` in {unit}", self.file.client.title));
+            let help = format!("{} counts `{key}` in {unit}", self.file.client.title);
+            self.section.reading().report(Diag::warning(field.place(), message).help(help));
         }
         time
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::claude_desktop::application_folders;
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, File, Format, Item, Passes, entries, only_under, variables};
+use super::{ChildEnvironment, Client, File, Format, Item, Passes, entries, has_table, only_under, variables};
 use crate::config::{Environment, Part};
 use crate::plan::{ImportedEndpoint, TransportChoice};
 
@@ -19,7 +19,7 @@ pub(super) const CLIENT: Client = Client {
     },
     user,
     by_place: |path| path.ends_with(".vscode/mcp.json") || path.ends_with("User/mcp.json") || is_container(path),
-    by_keys: |root| root.get("servers").is_some(),
+    by_keys: |root| has_table(root, "servers"),
     entries: found,
     keys: &[
         "type",
