@@ -106,14 +106,18 @@ pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) 
     // Several clients share a file; the first of them has it.
     let mut seen: Vec<PathBuf> = Vec::new();
     let mut look = |client: &'static Client, scope: Scope, files: Vec<PathBuf>| {
-        for file in files.iter().filter(|file| file.is_file()) {
+        // What is there and is no file that can be read is told; what is not there costs one look.
+        for file in files.iter().filter(|file| file.symlink_metadata().is_ok()) {
             let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
             if seen.contains(&canonical) {
                 continue;
             }
             seen.push(canonical);
             match clients::read(client, file, folders, environment) {
-                Ok(parts) => discovery.found.extend(parts.into_iter().filter_map(|held| place(client, scope, held))),
+                Ok(mut parts) => {
+                    parts.iter_mut().for_each(|held| offered(client, held));
+                    discovery.found.extend(parts.into_iter().filter_map(|held| place(client, scope, held)));
+                }
                 Err(diag) => discovery.unreadable.push(*diag),
             }
         }
@@ -128,6 +132,15 @@ pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) 
         }
     }
     Ok(discovery)
+}
+
+/// What the registry's file of a project offers is in use by nobody here until somebody names it.
+fn offered(client: &Client, held: &mut Held) {
+    if client.id == "registry" {
+        for target in &mut held.loaded.draft.targets {
+            target.disabled = Some("the project offers it to others; no client here uses it".to_owned());
+        }
+    }
 }
 
 /// A part of a client's file as a place. One that holds nothing and says nothing is none.
