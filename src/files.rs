@@ -8,4 +8,4 @@ pub mod sources;
 
 pub use machine::Machine;
 pub use probe_files::{Loaded, default_paths, load};
-pub use sources::{Discovery, Folders, Found, Range, Scope, Unplaced, discover, given, several_places};
+pub use sources::{Discovery, Folders, Found, PROBES, Range, Scope, Unplaced, discover, given, several_places};

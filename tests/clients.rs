@@ -24,15 +24,24 @@ use mcp_probe::config::{self, Diag, Environment};
 use mcp_probe::files::{Discovery, Folders, Found, Range, discover, given};
 use mcp_probe::plan::{Endpoint, Target};
 
+/// What tells where clients keep their files.
+const PLACES: &[&str] = &[
+    "APPDATA",
+    "CLAUDE_CONFIG_DIR",
+    "CLINE_MCP_SETTINGS_PATH",
+    "CODEX_HOME",
+    "COPILOT_HOME",
+    "OPENCLAW_CONFIG_PATH",
+    "OPENCODE_CONFIG",
+    "XDG_CONFIG_HOME",
+];
+
 /// Variables that are all set, or of which none is; files are read as they are.
 struct Variables(bool);
 
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Option<String> {
-        // What tells where clients keep their files is never set.
-        let is_place =
-            name.ends_with("_HOME") || name.ends_with("_CONFIG") || name.contains("_PATH") || name.contains("_DIR");
-        (self.0 && !is_place && name != "APPDATA").then(|| format!("set-{}", name.to_lowercase().replace('_', "-")))
+        (self.0 && !PLACES.contains(&name)).then(|| format!("set-{}", name.to_lowercase().replace('_', "-")))
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {

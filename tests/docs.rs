@@ -124,6 +124,7 @@ fn shell(line: &str, folder: &Path) -> Output {
         .args(["-c", line])
         .current_dir(folder)
         .env("PATH", std::env::join_paths(places).unwrap())
+        .env("HOME", folder)
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -252,6 +253,22 @@ fn every_fault_stands_in_the_page_of_the_demo_server() {
 #[test]
 fn every_check_kind_stands_in_the_page_of_the_probe_file() {
     headings("docs/probe-file.md", "### ", &explained("check"));
+}
+
+#[test]
+fn every_client_stands_in_the_page_of_the_clients() {
+    let text = document("docs/clients.md");
+    let clients = files::clients::CLIENTS;
+    let missing: Vec<&str> =
+        clients.iter().map(|client| client.id).filter(|id| !text.contains(&format!("| `{id}` |"))).collect();
+    assert!(missing.is_empty(), "docs/clients.md lacks {missing:?}");
+    let row = Regex::new(r"(?m)^\| `([a-z-]+)` \|").unwrap();
+    let dead: Vec<&str> = row
+        .captures_iter(&text)
+        .map(|hit| hit.get(1).unwrap().as_str())
+        .filter(|id| files::clients::client(id).is_none())
+        .collect();
+    assert!(dead.is_empty(), "docs/clients.md has clients that do not exist: {dead:?}");
 }
 
 #[test]

@@ -176,6 +176,11 @@ impl Text {
             .collect()
     }
 
+    /// The variables among them that may hold secrets: all but those that every program is given.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        self.variables().filter(|name| !is_public(name))
+    }
+
     /// Its pieces.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -193,7 +198,8 @@ impl Text {
                 return Err(self.saved_elsewhere(key, name));
             }
             let (value, from_outside) = self.value_of(part, key, environment)?;
-            if from_outside && !value.is_empty() {
+            let is_public = matches!(part, Part::Variable { name, .. } | Part::Foreign { name, .. } if is_public(name));
+            if from_outside && !is_public && !value.is_empty() {
                 resolved.secret_parts.push(value.clone());
             }
             resolved.value.push_str(&value);
@@ -274,6 +280,11 @@ fn part(inside: &str) -> Result<Part, String> {
         return Err(format!("`${{{inside}}}` is no variable: a name is letters, digits and `_`"));
     }
     Ok(Part::Variable { name: name.to_owned(), default })
+}
+
+/// Whether every program is given this variable anyway: it is no secret, and a child that lacks it may not even start.
+fn is_public(name: &str) -> bool {
+    matches!(name, "PATH" | "HOME" | "USER" | "LOGNAME" | "SHELL" | "TERM" | "LANG" | "TMPDIR")
 }
 
 /// Whether this can name a variable or a saved value.

@@ -129,12 +129,15 @@ impl TargetDraft {
             Some(DraftEndpoint::Url(url)) => Some(url),
             _ => None,
         };
-        url.into_iter().chain(&self.bearer).chain(self.headers.iter().map(|(_, text)| text)).flat_map(Text::variables)
+        url.into_iter()
+            .chain(&self.bearer)
+            .chain(self.headers.iter().map(|(_, text)| text))
+            .flat_map(Text::secret_variables)
     }
 
     /// Variables that it hands to its own child.
     pub fn env_variables(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().flat_map(|(_, text)| text.variables())
+        self.env.iter().flat_map(|(_, text)| text.secret_variables())
     }
 
     /// Resolves every variable. `secrets` collects the values to mask; `hidden` are the variables that no child of

@@ -13,8 +13,8 @@ use crate::cli::exit::Code;
 use crate::cli::words::Named;
 use crate::cli::{listeners, live, targets};
 use crate::event::{Phases, ProbeOutcome, Publisher, Status};
-use crate::files::{Loaded, Machine, default_paths, load};
-use crate::plan::{NotSelected, Plan, Selection};
+use crate::files::{Folders, Loaded, Machine, PROBES, default_paths, given, load};
+use crate::plan::{NotSelected, Plan, Selection, TargetDraft};
 use crate::report::json::Run;
 use crate::run::{self, Context};
 
@@ -91,9 +91,17 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
                 .hint("name a probe file, a URL, or a command after `--`"));
         }
     }
-    if !files.is_empty() {
+    if found {
         let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
         add(check, request, &loaded, Vec::new(), &mut plan, &masker)?;
+    } else if !files.is_empty() {
+        let discovery = given(&files, &Folders::here(), &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
+        for place in &discovery.found {
+            let names = if place.source == PROBES { Some(Vec::new()) } else { usable(check, &place.loaded) };
+            if let Some(names) = names {
+                add(check, request, &place.loaded, names, &mut plan, &masker)?;
+            }
+        }
     }
     for (mut loaded, names) in places(check, request, &names)? {
         // Each name stands in one place only, else there was a complaint: naming it is the consent.
@@ -107,6 +115,17 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
         hide(target, &masker);
     }
     Ok((plan, masker))
+}
+
+/// The targets of another client's file that it uses and that can be used; what is wrong with the others is told. None
+/// where there is none.
+fn usable(check: &CheckArgs, loaded: &Loaded) -> Option<Vec<String>> {
+    let (usable, others): (Vec<&TargetDraft>, Vec<&TargetDraft>) =
+        loaded.draft.targets.iter().partition(|target| target.disabled.is_none() && target.problems().is_empty());
+    let problems: Vec<_> = others.iter().flat_map(|target| target.problems()).cloned().collect();
+    targets::warn(&problems, check.output.color);
+    let names: Vec<String> = usable.iter().map(|target| target.name.clone()).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// What was read of each place that has a target which was named, with the names there.

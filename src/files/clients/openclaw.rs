@@ -149,7 +149,7 @@ fn secret(field: Field<'_>) -> Option<Text> {
     let part = match source.as_str() {
         "env" => Part::Foreign { written: format!("${{{id}}}"), name: id, unset: Unset::Mistake, empty_is_unset: true },
         source => Part::Unfillable {
-            written: format!("a secret of the source `{source}`"),
+            written: format!("{source}:{id}"),
             why: "which OpenClaw fetches through a provider; write the target into a probe file, with `${VAR}` or \
                   `${file:path}` in its place"
                 .to_owned(),

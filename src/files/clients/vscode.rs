@@ -91,13 +91,8 @@ fn read(entry: &mut Entry<'_>) {
 
 /// `unix:///path.sock#/sub` is `unix:/path.sock:/sub` to us.
 fn socket(entry: &mut Entry<'_>) {
-    let Some(field) = entry.section.field("url") else { return };
-    let written = field.text().and_then(|text| text.literal().map(str::to_owned)).unwrap_or_default();
-    if written.starts_with("pipe://") {
-        return;
-    }
     let Some(ImportedEndpoint::Url(text)) = &entry.imported.endpoint else { return };
-    if written.starts_with("unix://") {
+    if text.written().starts_with("unix://") {
         let mut parts = text.parts().to_vec();
         let mut has_path = false;
         for part in &mut parts {
