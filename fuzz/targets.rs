@@ -166,7 +166,7 @@ pub fn clients(input: &[u8]) {
                                 show(&diags);
                             }
                             Some(Ok((target, _))) => assert_eq!(target.origin.client, Some(client.id)),
-                            None => panic!("{} has no target {}", client.id, target.name),
+                            None => unreachable!("{} has no target {}", client.id, target.name),
                         }
                     }
                 }

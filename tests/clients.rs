@@ -290,6 +290,82 @@ fn one_name_in_three_scopes_of_one_client_is_three_places() {
 }
 
 #[test]
+fn what_may_be_a_secret_is_masked_and_what_every_program_has_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = r#"{"mcpServers": {
+        "a": {
+            "command": "x", "args": ["--key", "${ARG_KEY}", "${HOME}/x"],
+            "env": {"API_KEY": "written-out", "MODE": "plain-mode", "CACHE": "${HOME}/c", "FROM": "${ENV_VALUE}"}
+        },
+        "b": {"type": "http", "url": "https://h.example/${URL_PART}", "headers": {"Authorization": "Bearer in-header"}}
+    }}"#;
+    let path = folder.path().join(".mcp.json");
+    fs::write(&path, servers).unwrap();
+    let folders = Folders { project: folder.path().to_path_buf(), home: None };
+    let discovery = given(&[path], &folders, &Variables(true)).unwrap_or_else(|_| panic!());
+    let (target, masker) = discovery.target("a", &Variables(true)).unwrap();
+    let shown = "set-arg-key written-out set-env-value set-home plain-mode";
+    assert_eq!(masker.mask(shown), "*** *** *** set-home plain-mode");
+    assert!(target.hidden_env.contains(&"URL_PART".to_owned()) && !target.hidden_env.contains(&"HOME".to_owned()));
+    let (_, masker) = discovery.target("b", &Variables(true)).unwrap();
+    assert_eq!(masker.mask("set-url-part Bearer in-header"), "*** ***");
+    // The file of variables.
+    let sample = Sample::new("vscode");
+    let (_, masker) = sample.discover(&Variables(false)).target("build", &Variables(false)).unwrap();
+    assert_eq!(masker.mask("b-12345678"), "***");
+}
+
+/// Variables that tell where clients keep their files: each a folder or a file below this one.
+struct Elsewhere(PathBuf);
+
+impl Environment for Elsewhere {
+    fn variable(&self, name: &str) -> Option<String> {
+        PLACES.contains(&name).then(|| self.0.join(name.to_lowercase()).display().to_string())
+    }
+
+    fn file(&self, _: &Path) -> Result<String, String> {
+        Err("it does not exist".to_owned())
+    }
+}
+
+#[test]
+fn the_environment_tells_where_files_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = |name: &str| format!(r#"{{"mcpServers": {{"{name}": {{"command": "x"}}}}}}"#);
+    let toml = "[mcp_servers.f]\ncommand = 'x'\n".to_owned();
+    let local = |name: &str| format!(r#"{{"mcp": {{"{name}": {{"type": "local", "command": ["x"]}}}}}}"#);
+    let files = [
+        ("appdata/Claude/claude_desktop_config.json", server("a"), "claude-desktop:a"),
+        ("appdata/Code/User/mcp.json", server("b").replace("mcpServers", "servers"), "vscode:b"),
+        ("xdg_config_home/Claude/claude_desktop_config.json", server("c"), "claude-desktop:c"),
+        ("home/Library/Application Support/Claude/claude_desktop_config.json", server("d"), "claude-desktop:d"),
+        ("claude_config_dir/.claude.json", server("e"), "claude-code:e"),
+        ("codex_home/config.toml", toml, "codex:f"),
+        ("copilot_home/mcp-config.json", server("g"), "copilot:g"),
+        ("cline_mcp_settings_path", server("h"), "cline:h"),
+        ("openclaw_config_path", "{mcp: {servers: {i: {command: 'x'}}}}".to_owned(), "openclaw:i"),
+        ("opencode_config", local("j"), "opencode:j"),
+        ("xdg_config_home/opencode/opencode.json", local("k"), "opencode:k"),
+    ];
+    for (name, text, _) in &files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let environment = Elsewhere(folder.path().to_path_buf());
+    let folders = Folders { project: folder.path().join("project"), home: Some(folder.path().join("home")) };
+    let discovery = discover(&folders, Range::Everywhere, &environment).unwrap_or_else(|_| panic!());
+    let mut found: Vec<String> = discovery.names().map(|(found, name)| format!("{}:{name}", found.source)).collect();
+    let mut wanted: Vec<&str> = files.iter().map(|(_, _, name)| *name).collect();
+    found.sort();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+    // Of the project alone, none of them is looked at.
+    let project = discover(&folders, Range::Project, &environment).unwrap_or_else(|_| panic!());
+    assert!(project.found.is_empty() && project.unreadable.is_empty());
+}
+
+#[test]
 fn the_same_words_mean_other_things_to_other_clients() {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str, text: &str| {

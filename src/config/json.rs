@@ -22,7 +22,9 @@ const WARNINGS_MAX: usize = 100;
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse(source: &Arc<Source>) -> Result<(Table, Vec<Diag>), Box<Diag>> {
-    let parsed = parse_to_ast(&source.text, &CollectOptions::default(), &ParseOptions::default()).map_err(|error| {
+    // Nobody else reads an object whose commas are missing.
+    let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
+    let parsed = parse_to_ast(&source.text, &CollectOptions::default(), &options).map_err(|error| {
         let why = error.kind().to_string();
         let why = why.trim_end_matches('.').to_lowercase();
         Diag::error(&place(source, error.range()), format!("this is not JSON: {why}"))
@@ -135,8 +137,13 @@ mod tests {
 
     #[test]
     fn a_mistake_has_its_place() {
-        for (text, at) in [("{\n  a: }", "a.json:2"), ("[]", "a.json:1:1"), ("{", "a.json:1:1"), ("{} {}", "a.json:1")]
-        {
+        for (text, at) in [
+            ("{\n  a: }", "a.json:2"),
+            ("[]", "a.json:1:1"),
+            ("{", "a.json:1:1"),
+            ("{} {}", "a.json:1"),
+            ("{\"a\": 1\n\"b\": 2}", "a.json:1:8"),
+        ] {
             let diag = parse(&Source::new("a.json", text, ".")).unwrap_err();
             assert!(diag.place.as_ref().unwrap().to_string().starts_with(at), "{text}: {diag:?}");
         }

@@ -115,7 +115,9 @@ pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) 
             seen.push(canonical);
             match clients::read(client, file, folders, environment) {
                 Ok(mut parts) => {
-                    parts.iter_mut().for_each(|held| offered(client, held));
+                    for held in &mut parts {
+                        offered(client, held);
+                    }
                     discovery.found.extend(parts.into_iter().filter_map(|held| place(client, scope, held)));
                 }
                 Err(diag) => discovery.unreadable.push(*diag),

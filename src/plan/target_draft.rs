@@ -152,7 +152,8 @@ impl TargetDraft {
         found: bool,
         secrets: &mut Vec<String>,
     ) -> Result<Target, Vec<Diag>> {
-        let mut resolver = Resolver { environment, target: &self.name, secrets, diags: self.unset.clone() };
+        let is_foreign = self.client.is_some();
+        let mut resolver = Resolver { environment, target: &self.name, is_foreign, secrets, diags: self.unset.clone() };
         let endpoint = match &self.endpoint {
             Some(DraftEndpoint::Url(url)) => Some(Endpoint::Url(resolver.url(url))),
             Some(DraftEndpoint::Command(argv)) => Some(Endpoint::Command(resolver.command(argv, "command"))),
@@ -163,7 +164,7 @@ impl TargetDraft {
         let bearer = self.bearer.as_ref().map(|text| resolver.token(text));
         let mut env: Vec<(String, Secret)> =
             self.env.iter().map(|(key, text)| (key.name.clone(), resolver.secret(text, "env"))).collect();
-        if self.client.is_some() {
+        if is_foreign {
             resolver.foreign_env(self.env_file.as_ref(), &mut env);
         }
         let tls = TlsFiles {
@@ -214,6 +215,7 @@ impl TargetDraft {
 struct Resolver<'a> {
     environment: &'a dyn Environment,
     target: &'a str,
+    is_foreign: bool,
     secrets: &'a mut Vec<String>,
     diags: Vec<Diag>,
 }
@@ -273,7 +275,15 @@ impl Resolver<'_> {
 
     /// A program that is a path is relative to the file; a bare word is looked up by the transport.
     fn command(&mut self, argv: &[Text], key: &str) -> Vec<String> {
-        let mut words: Vec<String> = argv.iter().map(|text| self.plain(text, key)).collect();
+        let mut words = Vec::with_capacity(argv.len());
+        for text in argv {
+            let resolved = self.text(text, key);
+            // In the files of other programs people put tokens among the arguments.
+            if self.is_foreign {
+                self.secrets.extend(resolved.secret_parts);
+            }
+            words.push(resolved.value);
+        }
         if let (Some(program), Some(text)) = (words.first_mut(), argv.first())
             && program.contains(std::path::is_separator)
         {

@@ -97,7 +97,7 @@ impl Entry<'_> {
     }
 }
 
-impl<'a> Entry<'a> {
+impl Entry<'_> {
     /// Records a mistake of the entry as a whole.
     pub fn wrong(&self, message: impl Into<String>, help: impl Into<String>) {
         self.section.reading().report(Diag::error(self.place, message).help(help));

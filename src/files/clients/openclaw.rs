@@ -1,4 +1,4 @@
-//! OpenClaw: `mcp.servers` in `~/.openclaw/openclaw.json`, JSON5. Some values are references to secrets kept elsewhere.
+//! `OpenClaw`: `mcp.servers` in `~/.openclaw/openclaw.json`, JSON5. Some values are references to secrets kept elsewhere.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! `server.json` of the registry: every package and every remote of a server is a target. What a client would ask its user
-//! for is a variable of that name. Old files with snake_case keys are read too.
+//! for is a variable of that name. Old files with `snake_case` keys are read too.
 
 use std::borrow::Cow;
 
-use super::entry::Entry;
+use super::entry::{Entry, Kind};
 use super::{ChildEnvironment, Client, File, Format, Item, Passes, variables};
 use crate::config::{Diag, Field, Key, Node, Part, Section, Table, Text, Unset, Value};
 use crate::plan::{ImportedEndpoint, TransportChoice};
@@ -121,11 +121,14 @@ fn read(entry: &mut Entry<'_>) {
     if is_package {
         package(entry);
     } else {
-        let kind = either(&entry.section, "type", "transport_type").and_then(|field| transport(&field));
-        if let Some(Some(transport)) = kind {
-            remote(entry, "url", transport);
-        } else if kind.is_none() {
-            entry.wrong("an entry of `remotes` needs a `type`", "write `streamable-http` or `sse`");
+        let help = "write `streamable-http` or `sse`";
+        match either(&entry.section, "type", "transport_type") {
+            None => entry.wrong("an entry of `remotes` needs a `type`", help),
+            Some(field) => match field.one_of(KINDS) {
+                Some(Kind::Http(transport)) => remote(entry, "url", transport),
+                Some(Kind::Stdio) => entry.wrong("an entry of `remotes` is reached over HTTP, never over stdio", help),
+                None => {}
+            },
         }
     }
 }
@@ -146,14 +149,12 @@ fn either<'a>(section: &Section<'a>, new: &'static str, old: &'static str) -> Op
     section.field(new).or_else(|| section.field(old))
 }
 
-/// None within for stdio; a word that is none is told.
-fn transport(field: &Field<'_>) -> Option<Option<TransportChoice>> {
-    field.one_of(&[
-        ("stdio", None),
-        ("streamable-http", Some(TransportChoice::StreamableHttp)),
-        ("sse", Some(TransportChoice::Sse)),
-    ])
-}
+/// What the `type` of a transport may say.
+const KINDS: &[(&str, Kind)] = &[
+    ("stdio", Kind::Stdio),
+    ("streamable-http", Kind::Http(TransportChoice::StreamableHttp)),
+    ("sse", Kind::Http(TransportChoice::Sse)),
+];
 
 fn remote(entry: &mut Entry<'_>, key: &'static str, transport: TransportChoice) {
     entry.imported.transport = transport;
@@ -227,8 +228,7 @@ fn package(entry: &mut Entry<'_>) {
 /// A package that is started and then reached over HTTP: whoever probes it starts it.
 fn over_http(entry: &mut Entry<'_>) {
     let Some(table) = entry.section.section("transport") else { return };
-    let Some(kind) = table.field("type").and_then(|field| transport(&field)) else { return };
-    let Some(choice) = kind else { return };
+    let Some(Kind::Http(choice)) = table.one_of("type", KINDS) else { return };
     let Some(url) = table.text("url") else {
         let message = format!("`{}` is reached over HTTP, and its `transport` says no `url`", entry.imported.name);
         entry.wrong(message, "write `url` into `transport`");
