@@ -1,6 +1,8 @@
 //! JSON as people write it into configuration files (comments, trailing commas, all of JSON5) → the same spanned tables
 //! that TOML gives. Every string is a literal; what `${…}` in it means is for its reader to say.
 
+mod lightened;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,14 +19,16 @@ use super::tree::{Key, Node, Table, Value};
 const WARNINGS_MAX: usize = 100;
 
 /// Reads a text whose outermost value is an object, with warnings of what it says twice. An empty text is an empty
-/// object: editors create such files.
+/// object: editors create such files. In a text of many megabytes, arrays that are longer than anything a server is
+/// described by count as the number 0.
 ///
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse(source: &Arc<Source>) -> Result<(Table, Vec<Diag>), Box<Diag>> {
     // Nobody else reads an object whose commas are missing.
     let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
-    let parsed = parse_to_ast(&source.text, &CollectOptions::default(), &options).map_err(|error| {
+    let text = lightened::lightened(&source.text);
+    let parsed = parse_to_ast(&text, &CollectOptions::default(), &options).map_err(|error| {
         let why = error.kind().to_string();
         let why = why.trim_end_matches('.').to_lowercase();
         Diag::error(&place(source, error.range()), format!("this is not JSON: {why}"))
