@@ -192,6 +192,15 @@ fn a_broken_entry_keeps_nobody_from_the_others_and_is_told_when_it_is_named() {
     world.run(&["tools/list", "good", "--yes"]).ended(0);
     let err = world.run(&["tools/list", "bad", "--yes"]).ended(2).err;
     assert!(err.contains("`args` must be an array of strings") && err.contains("mcp.json:3:"), "{err}");
+    // Of a whole file, what can be checked is checked, and what cannot is not forgotten.
+    let file = world.path("home/.cursor/mcp.json");
+    let file = file.to_str().unwrap();
+    let ran = world.run(&["check", file]).ended(8);
+    assert!(ran.out.contains("good\thealthy") && ran.out.contains("bad\tunknown"), "{}", ran.out);
+    assert!(ran.err.contains("`args` must be an array of strings") && ran.err.contains("mcp.json:3:"), "{}", ran.err);
+    world.run(&["check", file, "--target", "good"]).ended(0);
+    world.run(&["check", file, "--target", "nobody"]).ended(6);
+    world.run(&["check", file, "-l", "env=prod"]).ended(6);
 }
 
 /// Every file below a folder with its bytes, its mode and its time.

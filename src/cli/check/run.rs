@@ -1,5 +1,6 @@
 //! Carries `check` out: reads the files, runs what is selected, tells.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Request, prepare, tell};
@@ -12,9 +13,10 @@ use crate::cli::credentials::hide;
 use crate::cli::exit::Code;
 use crate::cli::words::Named;
 use crate::cli::{listeners, live, targets};
-use crate::event::{Phases, ProbeOutcome, Publisher, Status};
+use crate::config::Diag;
+use crate::event::{Cause, Phases, ProbeOutcome, Publisher, Reason, Status};
 use crate::files::{Folders, Loaded, Machine, PROBES, default_paths, given, load};
-use crate::plan::{NotSelected, Plan, Selection, TargetDraft};
+use crate::plan::{BUILT_IN, NotSelected, Plan, Selection, glob};
 use crate::report::json::Run;
 use crate::run::{self, Context};
 
@@ -27,7 +29,7 @@ const JOBS: u16 = 8;
 /// When something cannot be meant, is not there, or cannot be told.
 pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let request = prepare(check)?;
-    let (mut plan, masker) = plan(check, &request)?;
+    let (mut plan, masker, unusable) = plan(check, &request)?;
     let order: Vec<(String, String)> =
         plan.pairs().map(|(probe, target)| (probe.name.clone(), target.name.clone())).collect();
     let withheld = withhold(check, &mut plan);
@@ -43,8 +45,10 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let mut outcomes = run::check::check(&cx, &plan, usize::from(check.jobs.unwrap_or(JOBS))).await;
         progress.clear();
         outcomes.extend(withheld);
+        outcomes.extend(unusable);
         outcomes.sort_by_key(|outcome| {
-            order.iter().position(|(probe, target)| *probe == outcome.name && *target == outcome.target)
+            let at = order.iter().position(|(probe, target)| *probe == outcome.name && *target == outcome.target);
+            at.unwrap_or(usize::MAX)
         });
         let mut errors = publisher.finish();
         errors.dedup_by_key(|error| error.to_string());
@@ -57,8 +61,8 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
 }
 
 /// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
-/// has the built-in one.
-fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complaint> {
+/// has the built-in one. With it come the outcomes of entries of other clients' files that cannot be used.
+fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Complaint> {
     let color = check.output.color;
     let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
     for named in &request.named {
@@ -68,13 +72,13 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
             Named::Url(_) | Named::Command(_) => direct.push(named.clone()),
         }
     }
-    let (mut plan, masker) = (Plan::default(), Masker::default());
+    let (mut plan, masker, mut unusable) = (Plan::default(), Masker::default(), Vec::new());
     if !direct.is_empty() {
         let resolved = targets::resolve(&direct, &request.connection, &check.selection, color)?;
         masker.absorb(&resolved.masker);
         plan = Plan::built_in(resolved.targets);
         if !check.probe.is_empty() {
-            plan.probes.retain(|probe| check.probe.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
+            plan.probes.retain(|probe| check.probe.iter().any(|glob| glob::matches(glob, &probe.name)));
         }
         for probe in &mut plan.probes {
             probe.timeout = request.connection.timeout.unwrap_or(probe.timeout);
@@ -97,8 +101,13 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
     } else if !files.is_empty() {
         let discovery = given(&files, &Folders::here(), &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
         for place in &discovery.found {
-            let names = if place.source == PROBES { Some(Vec::new()) } else { usable(check, &place.loaded) };
-            if let Some(names) = names {
+            if place.source == PROBES {
+                add(check, request, &place.loaded, Vec::new(), &mut plan, &masker)?;
+                continue;
+            }
+            let (names, outcomes) = usable(check, &place.loaded);
+            unusable.extend(outcomes);
+            if !names.is_empty() {
                 add(check, request, &place.loaded, names, &mut plan, &masker)?;
             }
         }
@@ -108,24 +117,65 @@ fn plan(check: &CheckArgs, request: &Request) -> Result<(Plan, Masker), Complain
         loaded.draft.found = false;
         add(check, request, &loaded, names, &mut plan, &masker)?;
     }
-    if plan.pairs().next().is_none() {
+    if plan.pairs().next().is_none() && unusable.is_empty() {
         return Err(Complaint::new(Code::Nothing, "no probe is selected"));
     }
     for (_, target) in plan.pairs() {
         hide(target, &masker);
     }
-    Ok((plan, masker))
+    Ok((plan, masker, unusable))
 }
 
-/// The targets of another client's file that it uses and that can be used; what is wrong with the others is told. None
-/// where there is none.
-fn usable(check: &CheckArgs, loaded: &Loaded) -> Option<Vec<String>> {
-    let (usable, others): (Vec<&TargetDraft>, Vec<&TargetDraft>) =
-        loaded.draft.targets.iter().partition(|target| target.disabled.is_none() && target.problems().is_empty());
-    let problems: Vec<_> = others.iter().flat_map(|target| target.problems()).cloned().collect();
-    targets::warn(&problems, check.output.color);
-    let names: Vec<String> = usable.iter().map(|target| target.name.clone()).collect();
-    (!names.is_empty()).then_some(names)
+/// The targets of another client's file that it uses and that can be used, and outcomes for those that cannot: a broken
+/// entry keeps nobody from the others, and is not forgotten either.
+fn usable(check: &CheckArgs, loaded: &Loaded) -> (Vec<String>, Vec<ProbeOutcome>) {
+    let (mut names, mut outcomes) = (Vec::new(), Vec::new());
+    let any = |globs: &[String], name: &str| globs.is_empty() || globs.iter().any(|glob| glob::matches(glob, name));
+    // These entries have no labels and no probes of their own.
+    let wanted = check.selection.label.is_empty() && any(&check.probe, BUILT_IN);
+    let targets = loaded.draft.targets.iter().filter(|target| wanted && any(&check.selection.target, &target.name));
+    for target in targets.filter(|target| target.disabled.is_none()) {
+        match loaded.draft.target(&target.name, &Machine) {
+            Some(Err(diags)) => {
+                let cause = Cause::new(Reason::Cancelled, reasons(&diags));
+                outcomes.push(unknown(BUILT_IN, &target.name, &target.labels, cause));
+            }
+            Some(Ok(_)) => names.push(target.name.clone()),
+            None => {}
+        }
+    }
+    (names, outcomes)
+}
+
+/// Mistakes in an entry, without the lines they stand on: those may hold anybody's secrets.
+fn reasons(diags: &[Diag]) -> String {
+    let reason = |diag: &Diag| {
+        let place = diag.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        let help = diag.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{place}{}{help}", diag.message)
+    };
+    diags.iter().map(reason).collect::<Vec<_>>().join("; ")
+}
+
+/// The outcome of a probe that was not run.
+fn unknown(probe: &str, target: &str, labels: &BTreeMap<String, String>, cause: Cause) -> ProbeOutcome {
+    ProbeOutcome {
+        name: probe.to_owned(),
+        target: target.to_owned(),
+        labels: labels.clone(),
+        started_at: jiff::Timestamp::now(),
+        status: Status::Unknown,
+        cause: Some(cause),
+        connected: false,
+        server: None,
+        protocol: None,
+        duration: std::time::Duration::ZERO,
+        phases: Phases::default(),
+        attempts: Vec::new(),
+        steps: Vec::new(),
+        findings: Vec::new(),
+        usage: None,
+    }
 }
 
 /// What was read of each place that has a target which was named, with the names there.
@@ -202,23 +252,7 @@ fn withhold(check: &CheckArgs, plan: &mut Plan) -> Vec<ProbeOutcome> {
         probe.targets.retain(|target| {
             let withheld = refused.contains(&target.name);
             if withheld {
-                outcomes.push(ProbeOutcome {
-                    name: name.clone(),
-                    target: target.name.clone(),
-                    labels: target.labels.clone(),
-                    started_at: jiff::Timestamp::now(),
-                    status: Status::Unknown,
-                    cause: Some(targets::no_consent(target)),
-                    connected: false,
-                    server: None,
-                    protocol: None,
-                    duration: std::time::Duration::ZERO,
-                    phases: Phases::default(),
-                    attempts: Vec::new(),
-                    steps: Vec::new(),
-                    findings: Vec::new(),
-                    usage: None,
-                });
+                outcomes.push(unknown(&name, &target.name, &target.labels, targets::no_consent(target)));
             }
             !withheld
         });
