@@ -262,6 +262,32 @@ fn json_of_nobody_is_a_mistake_that_says_what_was_looked_for() {
 }
 
 #[test]
+fn a_file_elsewhere_is_about_the_project_it_lies_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = root.join("sub").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let folders = Folders { project: root.clone(), home: None };
+        let discovery = given(&[path], &folders, &Variables(false)).unwrap_or_else(|_| panic!());
+        let (target, _) = discovery.target("a", &Variables(false)).unwrap();
+        assert!(!target.needs_consent(), "naming the file is the consent");
+        match target.endpoint {
+            Endpoint::Command(argv) => argv[0].strip_prefix(root.to_str().unwrap()).unwrap().to_owned(),
+            Endpoint::Url(url) => url,
+        }
+    };
+    let servers = r#"{"servers": {"a": {"command": "${workspaceFolder}/x"}}}"#;
+    assert_eq!(program(".vscode/mcp.json", servers), "/sub/x");
+    assert_eq!(program(".devcontainer/other.json", servers), "/sub/x");
+    assert_eq!(program("mcp.json", servers), "/sub/x");
+    let relative = r#"{"mcpServers": {"a": {"command": "./x"}}}"#;
+    assert_eq!(program(".mcp.json", relative), "/sub/./x");
+    assert_eq!(program(".cursor/mcp.json", relative), "/sub/./x");
+}
+
+#[test]
 fn a_file_that_two_clients_share_is_found_once() {
     let sample = Sample::new("copilot");
     let names = |discovery: &Discovery| -> Vec<String> {

@@ -125,6 +125,7 @@ fn shell(line: &str, folder: &Path) -> Output {
         .current_dir(folder)
         .env("PATH", std::env::join_paths(places).unwrap())
         .env("HOME", folder)
+        .env_remove("XDG_CONFIG_HOME")
         .stdin(Stdio::null())
         .output()
         .unwrap()
