@@ -5,7 +5,8 @@ use bytes::Bytes;
 use mcp_probe::check::json_schema::{Compile, Patterns, Schema};
 use mcp_probe::check::path::Path;
 use mcp_probe::config::{self, Environment};
-use mcp_probe::files;
+use mcp_probe::files::clients::{CLIENTS, Format};
+use mcp_probe::files::{self, Folders};
 use mcp_probe::plan::{NotSelected, Selection};
 use mcp_probe::wire::event_stream::{EventDecoder, Item};
 use mcp_probe::wire::lines::{Line, LineDecoder};
@@ -164,4 +165,47 @@ pub fn plan(input: &[u8]) {
     let shown = config::render(&said, false, Some(80)) + &config::render(&said, false, None);
     let harmless = |c: char| !c.is_control() || c == '\n';
     assert!(shown.chars().all(harmless), "{shown:?}");
+}
+
+/// Files of other clients: whatever the text, every reader makes targets or mistakes of it, each of which can be resolved
+/// and shown. The first byte says in which format the rest is written.
+pub fn clients(input: &[u8]) {
+    let Some((first, text)) = input.split_first() else { return };
+    let format = if first % 2 == 0 { Format::Json } else { Format::Toml };
+    let folder = std::env::temp_dir().join(format!("mcp-probe-fuzz-{}", std::process::id()));
+    let path = folder.join(if first % 4 < 2 { "file" } else { ".claude.json" });
+    if std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, text)).is_err() {
+        return;
+    }
+    let folders = Folders { project: folder.clone(), home: Some(folder.clone()) };
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    let show = |diags: &[config::Diag]| {
+        let shown = config::render(diags, false, Some(120));
+        assert!(shown.chars().all(harmless), "{shown:?}");
+    };
+    let _ = files::clients::recognise(&path);
+    for client in CLIENTS.iter().filter(|client| client.format == format) {
+        match files::clients::read(client, &path, &folders, &Nothing) {
+            Err(diag) => show(&[*diag]),
+            Ok(parts) => {
+                assert!(!parts.is_empty());
+                for loaded in parts.iter().map(|held| &held.loaded) {
+                    show(&loaded.warnings);
+                    for target in &loaded.draft.targets {
+                        show(target.problems());
+                        show(target.warnings());
+                        match loaded.draft.target(&target.name, &Nothing) {
+                            Some(Err(diags)) => {
+                                assert!(!diags.is_empty(), "a refusal has a reason");
+                                show(&diags);
+                            }
+                            Some(Ok((target, _))) => assert_eq!(target.origin.client, Some(client.id)),
+                            None => unreachable!("{} has no target {}", client.id, target.name),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let _ = std::fs::remove_file(&path);
 }

@@ -23,6 +23,7 @@ pub use select::{NotSelected, Selected, Selection};
 pub use step::Step;
 pub use target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 pub use target_draft::{AsWritten, Imported, ImportedEndpoint, TargetDraft};
+pub(crate) use target_draft::{check_name, check_url};
 
 pub use crate::protocol::Pin;
 

@@ -124,6 +124,8 @@ fn shell(line: &str, folder: &Path) -> Output {
         .args(["-c", line])
         .current_dir(folder)
         .env("PATH", std::env::join_paths(places).unwrap())
+        .env("HOME", folder)
+        .env_remove("XDG_CONFIG_HOME")
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -255,11 +257,31 @@ fn every_check_kind_stands_in_the_page_of_the_probe_file() {
 }
 
 #[test]
+fn every_client_stands_in_the_page_of_the_clients() {
+    let text = document("docs/clients.md");
+    let clients = files::clients::CLIENTS;
+    let missing: Vec<&str> =
+        clients.iter().map(|client| client.id).filter(|id| !text.contains(&format!("| `{id}` |"))).collect();
+    assert!(missing.is_empty(), "docs/clients.md lacks {missing:?}");
+    let row = Regex::new(r"(?m)^\| `([a-z-]+)` \|").unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("Clients\n")).unwrap();
+    let dead: Vec<&str> = row
+        .captures_iter(section)
+        .map(|hit| hit.get(1).unwrap().as_str())
+        .filter(|id| files::clients::client(id).is_none())
+        .collect();
+    assert!(dead.is_empty(), "docs/clients.md has clients that do not exist: {dead:?}");
+}
+
+#[test]
 fn every_option_stands_in_the_page_of_the_command_line() {
     let option = Regex::new(r"(?m)^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)").unwrap();
     let mut missing = Vec::new();
     for (page, commands) in [
-        ("docs/cli.md", &["", "check", "wait", "targets", "init", "validate", "schema", "explain", "completions", "man"][..]),
+        (
+            "docs/cli.md",
+            &["", "check", "wait", "targets", "init", "validate", "schema", "explain", "completions", "man"][..],
+        ),
         ("docs/demo.md", &["demo"]),
     ] {
         let text = document(page);

@@ -124,3 +124,125 @@ fn plans() {
     pieces.extend(WIRE);
     rounds(4, 3_000, targets::plan, &pieces, 2);
 }
+
+/// A value of any kind, with the keys and words of clients; TOML has its own sign between key and value, and no null.
+fn value(random: &mut Rng, words: &[&str], depth: usize, toml: bool) -> String {
+    let word = |random: &mut Rng| words[random.usize(0..words.len())].to_owned();
+    match random.u8(0..if depth == 0 { 5 } else { 9 }) {
+        0 => format!("\"{}\"", word(random)),
+        1 => format!("\"{}{}\"", word(random), word(random)),
+        2 => ["0", "-1", "1e300", "3", "0.5", "9223372036854775807"][random.usize(0..6)].to_owned(),
+        3 => ["true", "false"][random.usize(0..2)].to_owned(),
+        4 => if toml { "\"\"" } else { "null" }.to_owned(),
+        5 | 6 => {
+            let items: Vec<String> = (0..random.usize(0..4)).map(|_| value(random, words, depth - 1, toml)).collect();
+            format!("[{}]", items.join(","))
+        }
+        _ => table(random, words, depth - 1, toml),
+    }
+}
+
+fn table(random: &mut Rng, words: &[&str], depth: usize, toml: bool) -> String {
+    let mut keys: Vec<&str> = (0..random.usize(0..7)).map(|_| words[random.usize(0..words.len())]).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let member = |key: &&str| format!("\"{key}\"{}{}", if toml { "=" } else { ":" }, value(random, words, depth, toml));
+    format!("{{{}}}", keys.iter().map(member).collect::<Vec<_>>().join(","))
+}
+
+/// What clients write as values.
+const CLIENT_WORDS: &[&str] = &[
+    "x",
+    "http://h/",
+    "unix:///a#b",
+    "stdio",
+    "http",
+    "sse",
+    "streamable-http",
+    "local",
+    "remote",
+    "npm",
+    "oci",
+    "positional",
+    "named",
+    "legacy",
+    "${A}",
+    "${env:A}",
+    "${input:a}",
+    "$A",
+    "{env:A}",
+    "{file:a}",
+    "$${A}",
+    "${A:-b}",
+    "{a}",
+    "a b",
+    "-y",
+    "env",
+    "exec",
+    "oauth",
+    "é\\u001b[2J",
+    "\\u0000",
+];
+
+/// What stands under keys that no reader asks an entry for.
+const CLIENT_KEYS: &[&str] = &[
+    "mcp",
+    "mcpServers",
+    "servers",
+    "projects",
+    "allowed",
+    "excluded",
+    "serverCommand",
+    "source",
+    "id",
+    "name",
+    "value",
+    "default",
+    "isRequired",
+    "variables",
+    "startup",
+    "commmand",
+    "bearer_token",
+    "$include",
+    "packages",
+    "remotes",
+    "url",
+    "type",
+];
+
+#[test]
+fn client_files() {
+    let own = mcp_probe::files::clients::CLIENTS.iter().flat_map(|client| client.keys.iter().copied());
+    let words: Vec<&str> = CLIENT_WORDS.iter().chain(CLIENT_KEYS).copied().chain(own).collect();
+    let mut random = Rng::with_seed(5);
+    for round in 0..6_000_u32 {
+        let toml = round % 4 == 3;
+        let entries: Vec<String> = (0..random.usize(0..4))
+            .map(|at| format!("\"e{at}\"{}{}", if toml { "=" } else { ":" }, value(&mut random, &words, 4, toml)))
+            .collect();
+        let servers = entries.join(",");
+        let body = match (round % 7, toml) {
+            (_, true) => format!("mcp_servers={{{servers}}}"),
+            (0, _) => format!("{{\"servers\":{{{servers}}}}}"),
+            (1, _) => format!("{{\"mcp\":{{\"servers\":{{{servers}}}}}}}"),
+            (2, _) => format!("{{\"mcp\":{{{servers}}}}}"),
+            (3, _) => {
+                let list: Vec<String> = (0..3).map(|_| table(&mut random, &words, 4, false)).collect();
+                format!("{{\"name\":\"a/b\",\"packages\":[{0}],\"remotes\":[{0}]}}", list.join(","))
+            }
+            (4, _) => table(&mut random, &words, 4, false),
+            _ => format!("{{\"mcpServers\":{{{servers}}}}}"),
+        };
+        let mut input = vec![u8::from(toml) + 2 * random.u8(0..2)];
+        input.extend_from_slice(body.as_bytes());
+        if random.bool() {
+            let at = random.usize(1..input.len());
+            input[at] = random.u8(..);
+        }
+        let told = std::panic::catch_unwind(|| targets::clients(&input));
+        assert!(told.is_ok(), "round {round}: {:?}", String::from_utf8_lossy(&input));
+    }
+    targets::clients(format!("\0{}", "[".repeat(200_000)).as_bytes());
+    targets::clients(format!("\0{}", "{\"mcpServers\":".repeat(100_000)).as_bytes());
+    targets::clients(format!("\u{1}mcp_servers = {}", "[".repeat(100_000)).as_bytes());
+}

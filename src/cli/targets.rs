@@ -314,7 +314,8 @@ fn take_all(
 }
 
 /// Mistakes in an entry of another program's file, without the lines they stand on: those may hold anybody's secrets.
-fn sentence(diags: &[Diag]) -> String {
+#[must_use]
+pub fn sentence(diags: &[Diag]) -> String {
     let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error);
     let said: Vec<String> = errors.map(told).collect();
     if said.is_empty() { "its entry cannot be used".to_owned() } else { said.join("\n") }

@@ -96,8 +96,9 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         probes: &args.probe,
         output: &args.output,
     };
-    let (mut plan, masker) = plan(&choice)?;
-    let withheld = withhold(&choice, &mut plan);
+    let (mut plan, masker, unusable) = plan(&choice)?;
+    let mut withheld = withhold(&choice, &mut plan);
+    withheld.extend(unusable);
     if let Some(refused) = withheld.first() {
         // Waiting brings no consent about.
         let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());

@@ -543,6 +543,14 @@ impl<'a> Section<'a> {
         !self.has(key) && !self.table.entries.iter().any(|(have, _)| meant(have))
     }
 
+    /// The keys that nobody asked for, each with the nearest that was.
+    #[must_use]
+    pub fn unasked(&self) -> Vec<(&'a Key, Option<&'static str>)> {
+        let asked = self.asked.borrow();
+        let unasked = self.table.entries.iter().map(|(key, _)| key).filter(|key| !asked.contains(&key.name.as_str()));
+        unasked.map(|key| (key, suggest::nearest(&key.name, asked.iter().copied()))).collect()
+    }
+
     /// Ends the reading of this table: every key that was not asked for is a mistake.
     pub fn finish(self) {
         let asked = self.asked.borrow();

@@ -82,8 +82,10 @@ pub enum Part {
 pub enum Unset {
     /// It refuses the file.
     Mistake,
-    /// It takes this.
+    /// It takes what is written as the default.
     Default(String),
+    /// It takes the empty text.
+    Empty,
     /// It leaves the text as it stands.
     AsWritten,
 }
@@ -188,6 +190,11 @@ impl Text {
             .collect()
     }
 
+    /// The variables among them that may hold secrets: all but those that every program is given.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        self.variables().filter(|name| !is_public(name))
+    }
+
     /// Its pieces.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -205,7 +212,8 @@ impl Text {
                 return Err(self.saved_elsewhere(key, name));
             }
             let (value, from_outside) = self.value_of(part, key, environment)?;
-            if from_outside && !value.is_empty() {
+            let is_public = matches!(part, Part::Variable { name, .. } | Part::Foreign { name, .. } if is_public(name));
+            if from_outside && !is_public && !value.is_empty() {
                 resolved.secret_parts.push(value.clone());
             }
             resolved.value.push_str(&value);
@@ -253,6 +261,7 @@ impl Text {
                 match (value, unset) {
                     (Some(value), _) => Ok((value, true)),
                     (None, Unset::Default(default)) => Ok((default.clone(), false)),
+                    (None, Unset::Empty) => Ok((String::new(), false)),
                     (None, Unset::AsWritten) => Ok((written.clone(), false)),
                     (None, Unset::Mistake) => Err(Box::new(
                         Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
@@ -294,6 +303,11 @@ fn part(inside: &str) -> Result<Part, String> {
         return Err(format!("`${{{inside}}}` is no variable: a name is letters, digits and `_`"));
     }
     Ok(Part::Variable { name: name.to_owned(), default })
+}
+
+/// Whether every program is given this variable anyway: it is no secret, and a child that lacks it may not even start.
+fn is_public(name: &str) -> bool {
+    matches!(name, "PATH" | "HOME" | "USER" | "LOGNAME" | "SHELL" | "TERM" | "LANG" | "TMPDIR")
 }
 
 /// Whether this can name a variable or a saved value.

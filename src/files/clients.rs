@@ -3,18 +3,33 @@
 
 mod claude_code;
 mod claude_desktop;
+mod cline;
+mod codex;
+mod copilot;
+mod cursor;
 mod entry;
+mod gemini;
+mod grok;
+mod inspector;
+mod openclaw;
+mod opencode;
+mod opened;
+mod registry;
+mod variables;
+mod vscode;
+mod windsurf;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::machine::read_text;
+pub use opened::{Opened, Recognised, recognise};
+
 use super::probe_files::Loaded;
 use super::sources::Folders;
-use crate::config::{Diag, Environment, Key, Node, Part, Reading, Source, Table, json, tree};
-use crate::plan::{Draft, Imported, TargetDraft};
-
-/// A client's file is never larger, in bytes: some keep their history in the same file.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+use crate::config::{Diag, Environment, Key, Node, Part, Reading, Source, Table, Value};
+use crate::plan::{Draft, TargetDraft};
+use entry::Entry;
 
 /// Targets of one file beyond this are not read.
 const TARGETS_MAX: usize = 1_000;
@@ -31,13 +46,18 @@ pub struct Client {
     pub project: fn(folder: &Path) -> Vec<PathBuf>,
     /// Its files of the user, given the home folder.
     pub user: fn(home: &Path, environment: &dyn Environment) -> Vec<PathBuf>,
-    /// Whether a file that the command line names is one of its, by its path and its outermost keys. The first row that
-    /// says yes reads it.
-    pub recognises: fn(path: &Path, root: &Table) -> bool,
-    /// Its entries, in the order of the file.
-    pub read: fn(file: &File<'_>) -> Vec<Imported>,
-    /// What it makes of a string with variables.
-    pub expand: fn(text: &str, file: &File<'_>) -> Vec<Part>,
+    /// Whether a file is one of its by name and folder alone.
+    pub by_place: fn(path: &Path) -> bool,
+    /// Whether a file in no known place is read by its rules: told by its outermost keys. The first row that says yes has it.
+    pub by_keys: fn(root: &Table) -> bool,
+    /// Its entries, in the order of the file; what is wrong with the file as a whole is reported.
+    pub entries: for<'a> fn(file: &File<'a>) -> Vec<Item<'a>>,
+    /// Every key of an entry that it knows; those that [`Client::read`] asks for need not be here.
+    pub keys: &'static [&'static str],
+    /// Reads one entry.
+    pub read: fn(entry: &mut Entry<'_>),
+    /// What it makes of a string with variables, which stands under `key`.
+    pub expand: fn(text: &str, key: &str, file: &File<'_>) -> Vec<Part>,
     /// What a server that it starts gets of the environment.
     pub environment: ChildEnvironment,
 }
@@ -74,7 +94,22 @@ pub enum Passes {
 }
 
 /// Every client, in the order in which their files are looked into.
-pub static CLIENTS: &[Client] = &[claude_desktop::CLIENT, claude_code::CLIENT];
+pub static CLIENTS: &[Client] = &[
+    claude_code::CLIENT,
+    vscode::CLIENT,
+    copilot::CLIENT,
+    cursor::CLIENT,
+    codex::CLIENT,
+    gemini::CLIENT,
+    claude_desktop::CLIENT,
+    windsurf::CLIENT,
+    cline::CLIENT,
+    openclaw::CLIENT,
+    grok::CLIENT,
+    opencode::CLIENT,
+    inspector::CLIENT,
+    registry::CLIENT,
+];
 
 /// The client of this id.
 #[must_use]
@@ -88,17 +123,46 @@ pub struct File<'a> {
     pub client: &'static Client,
     /// What it says.
     pub root: &'a Table,
+    /// Where it is.
+    pub path: &'a Path,
     /// Its text.
-    pub source: &'a std::sync::Arc<Source>,
+    pub source: &'a Arc<Source>,
     /// The project and the user.
     pub folders: &'a Folders,
     /// Where variables come from.
     pub environment: &'a dyn Environment,
-    /// Records mistakes.
+    /// Records what is wrong with the file as a whole.
     pub reading: &'a Reading<'a>,
 }
 
-/// Reads the targets of a client's file.
+impl File<'_> {
+    /// The folder in which the client works.
+    fn project(&self) -> &Path {
+        &self.source.folder
+    }
+}
+
+/// An entry of a file, not yet read.
+pub struct Item<'a> {
+    /// Its name, and where that stands.
+    pub key: Cow<'a, Key>,
+    /// What it says.
+    pub node: Cow<'a, Node>,
+    /// Whether it holds for the folder in which the user works alone, although it stands in a file of the user.
+    pub local: bool,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Whether it holds for the folder in which the user works alone, although it stands in a file of the user.
+    pub local: bool,
+    /// The targets.
+    pub loaded: Loaded,
+}
+
+/// Reads the targets of a client's file: first those that hold for this folder alone, where there are any. There is always
+/// one part at least.
 ///
 /// # Errors
 /// The file cannot be read, or is not what its format asks for.
@@ -107,51 +171,92 @@ pub fn read(
     path: &Path,
     folders: &Folders,
     environment: &dyn Environment,
-) -> Result<Loaded, Box<Diag>> {
-    let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
-    let text = read_text(path, FILE_BYTES_MAX)
-        .map_err(|why| Diag::general(format!("{name} ({}) cannot be read: {why}", client.title)))?;
-    // Relative paths are relative to where the client works: in the project.
-    let folder = std::path::absolute(&folders.project).unwrap_or_else(|_| folders.project.clone());
-    let source = Source::new(name, text, folder);
-    let root = parse(client.format, &source)?;
+) -> Result<Vec<Held>, Box<Diag>> {
+    let opened = Opened::new(client.title, client.format, path, &folders.project)?;
+    Ok(read_opened(client, &opened, folders, environment))
+}
+
+/// The same for a file that was opened to find out whose it is.
+pub fn read_opened(
+    client: &'static Client,
+    opened: &Opened,
+    folders: &Folders,
+    environment: &dyn Environment,
+) -> Vec<Held> {
     let reading = Reading::new(environment);
-    let file = File { client, root: &root, source: &source, folders, environment, reading: &reading };
-    let entries = (client.read)(&file);
-    let mut draft = Draft { found: true, ..Draft::default() };
-    draft.targets = entries.into_iter().take(TARGETS_MAX).map(TargetDraft::imported).collect();
-    Ok(Loaded { draft, warnings: reading.into_diags(), files: vec![path.to_path_buf()] })
-}
-
-fn parse(format: Format, source: &std::sync::Arc<Source>) -> Result<Table, Box<Diag>> {
-    match format {
-        Format::Json => json::parse(source),
-        Format::Toml => {
-            let (table, mut errors) = tree::parse_foreign(source);
-            if errors.is_empty() { Ok(table) } else { Err(Box::new(errors.swap_remove(0))) }
-        }
+    let (root, path, source) = (&opened.root, opened.path.as_path(), &opened.source);
+    let file = File { client, root, path, source, folders, environment, reading: &reading };
+    let mut items = (client.entries)(&file);
+    if let Some(first) = items.get(TARGETS_MAX) {
+        let message = format!("only the first {TARGETS_MAX} of {} entries are read", items.len());
+        reading.report(Diag::warning(&first.key.place, message).label("from here on they are left out"));
+        items.truncate(TARGETS_MAX);
     }
+    let (local, others): (Vec<Item<'_>>, Vec<Item<'_>>) = items.into_iter().partition(|item| item.local);
+    let drafts = |items: &[Item<'_>]| {
+        let targets = items.iter().map(|item| TargetDraft::imported(Entry::import(&file, item))).collect();
+        Draft { found: true, targets, ..Draft::default() }
+    };
+    let (local_draft, draft) = (drafts(&local), drafts(&others));
+    let held =
+        |local, draft, warnings| Held { local, loaded: Loaded { draft, warnings, files: vec![path.to_path_buf()] } };
+    let mut parts = Vec::new();
+    if !local.is_empty() {
+        parts.push(held(true, local_draft, Vec::new()));
+    }
+    let warnings = opened.warnings.iter().cloned().chain(reading.into_diags()).collect();
+    parts.push(held(false, draft, warnings));
+    parts
 }
 
-/// Whose file this is, where it is none of ours: told by its name and by what stands in it.
-#[must_use]
-pub fn recognise(path: &Path) -> Option<&'static Client> {
-    let text = path.is_file().then(|| read_text(path, FILE_BYTES_MAX).ok())??;
-    let source = Source::new(path.display().to_string(), text, ".");
-    let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-    let format = if is_toml { Format::Toml } else { Format::Json };
-    let root = parse(format, &source).ok()?;
-    CLIENTS.iter().filter(|client| client.format == format).find(|client| (client.recognises)(path, &root))
+/// Whether a table stands under an outermost key.
+fn has_table(root: &Table, key: &str) -> bool {
+    matches!(root.get(key).map(|node| &node.value), Some(Value::Table(_)))
 }
 
-/// The tables under a path of keys, each an entry with its name.
-fn entries<'a>(root: &'a Table, keys: &[&str]) -> Vec<(&'a Key, &'a Node)> {
+/// The value under a path of keys.
+fn under<'a>(root: &'a Table, keys: &[&str]) -> Option<&'a Node> {
+    let (last, before) = keys.split_last()?;
     let mut table = root;
-    for key in keys {
-        match table.get(key).map(|node| &node.value) {
-            Some(crate::config::Value::Table(inner)) => table = inner,
-            _ => return Vec::new(),
+    for key in before {
+        match &table.get(key)?.value {
+            Value::Table(inner) => table = inner,
+            _ => return None,
         }
     }
-    table.entries.iter().map(|(key, node)| (key, node)).collect()
+    table.get(last)
+}
+
+/// The members of the table under a path of keys, each an entry with its name.
+fn entries<'a>(file: &File<'a>, keys: &[&str]) -> Vec<Item<'a>> {
+    match under(file.root, keys) {
+        None => Vec::new(),
+        Some(Node { value: Value::Table(table), .. }) => {
+            let item = |(key, node): &'a (Key, Node)| Item {
+                key: Cow::Borrowed(key),
+                node: Cow::Borrowed(node),
+                local: false,
+            };
+            table.entries.iter().map(item).collect()
+        }
+        Some(node) => {
+            let message = format!("`{}` must be an object of servers, this is {}", keys.join("."), node.value.kind());
+            file.reading.report(Diag::warning(&node.place, message));
+            Vec::new()
+        }
+    }
+}
+
+/// The members of the outermost key of a file that is about servers alone. What stands under another client's key is
+/// ignored by this one, which is told.
+fn only_under<'a>(file: &File<'a>, wanted: &'static str) -> Vec<Item<'a>> {
+    /// What other clients call it.
+    const OTHERS: &[&str] = &["mcpServers", "servers", "mcp_servers", "mcpservers", "mcp", "mcp.servers"];
+    if file.root.get(wanted).is_none()
+        && let Some((key, _)) = file.root.entries.iter().find(|(key, _)| OTHERS.contains(&key.name.as_str()))
+    {
+        let message = format!("{} ignores `{}`: it looks for `{wanted}`", file.client.title, key.name);
+        file.reading.report(Diag::warning(&key.place, message).help(format!("write `{wanted}`")));
+    }
+    entries(file, &[wanted])
 }

@@ -34,6 +34,12 @@ impl Environment for Machine {
 
 /// Reads a regular file that is UTF-8 and not too large.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let bytes = read_bytes(path, bytes_max)?;
+    String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+}
+
+/// Reads a regular file that is not too large.
+pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let metadata = std::fs::metadata(path).map_err(|error| why(&error))?;
     if !metadata.is_file() {
         return Err("it is no regular file".to_owned());
@@ -44,7 +50,7 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
     if bytes.len() as u64 > bytes_max {
         return Err(format!("it is larger than {}", crate::base::duration::human_bytes(bytes_max)));
     }
-    String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    Ok(bytes)
 }
 
 /// The operating system's words without its number.

@@ -1,12 +1,12 @@
 //! Where targets are found by name: the project's probe files, and the files of other MCP clients, each a row of
 //! [`CLIENTS`](super::clients::CLIENTS).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::clients::{self, CLIENTS, Client};
+use super::clients::{self, CLIENTS, Client, Held, Recognised};
 use super::probe_files::{Loaded, default_paths, load};
 use crate::base::secret::Masker;
-use crate::config::{Diag, Environment, suggest};
+use crate::config::{Diag, Environment, Severity, suggest};
 use crate::plan::Target;
 
 /// Whom a place belongs to.
@@ -14,6 +14,8 @@ use crate::plan::Target;
 pub enum Scope {
     /// Files of the folder in which the user works.
     Project,
+    /// Entries in a file of the user that hold for the folder in which he works alone.
+    Local,
     /// Files of the user.
     User,
     /// Files that the command line names.
@@ -26,6 +28,7 @@ impl Scope {
     pub fn name(self) -> &'static str {
         match self {
             Self::Project => "project",
+            Self::Local => "local",
             Self::User => "user",
             Self::Given => "file",
         }
@@ -54,8 +57,14 @@ impl Folders {
     /// Those of this process.
     #[must_use]
     pub fn here() -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        Self { project: PathBuf::from("."), home }
+        Self::of(&super::Machine)
+    }
+
+    /// The folder of this process, and the home that the environment tells.
+    #[must_use]
+    pub fn of(environment: &dyn Environment) -> Self {
+        let home = ["HOME", "USERPROFILE"].iter().find_map(|name| environment.variable(name)).map(PathBuf::from);
+        Self { project: PathBuf::from("."), home: home.filter(|home| home.is_absolute()) }
     }
 }
 
@@ -94,11 +103,23 @@ pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) 
         let loaded = load(&ours, true, environment)?;
         discovery.found.push(Found { source: PROBES, scope: Scope::Project, loaded });
     }
+    // Several clients share a file; the first of them has it.
+    let mut seen: Vec<PathBuf> = Vec::new();
     let mut look = |client: &'static Client, scope: Scope, files: Vec<PathBuf>| {
-        for file in files.iter().filter(|file| file.is_file()) {
+        // What is there and is no file that can be read is told; what is not there costs one look.
+        for file in files.iter().filter(|file| file.symlink_metadata().is_ok()) {
+            let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
+            if seen.contains(&canonical) {
+                continue;
+            }
+            seen.push(canonical);
             match clients::read(client, file, folders, environment) {
-                Ok(loaded) if loaded.draft.targets.is_empty() => {}
-                Ok(loaded) => discovery.found.push(Found { source: client.id, scope, loaded }),
+                Ok(mut parts) => {
+                    for held in &mut parts {
+                        offered(client, held);
+                    }
+                    discovery.found.extend(parts.into_iter().filter_map(|held| place(client, scope, held)));
+                }
                 Err(diag) => discovery.unreadable.push(*diag),
             }
         }
@@ -115,6 +136,22 @@ pub fn discover(folders: &Folders, range: Range, environment: &dyn Environment) 
     Ok(discovery)
 }
 
+/// What the registry's file of a project offers is in use by nobody here until somebody names it.
+fn offered(client: &Client, held: &mut Held) {
+    if client.id == "registry" {
+        for target in &mut held.loaded.draft.targets {
+            target.disabled = Some("the project offers it to others; no client here uses it".to_owned());
+        }
+    }
+}
+
+/// A part of a client's file as a place. One that holds nothing and says nothing is none.
+fn place(client: &'static Client, scope: Scope, held: Held) -> Option<Found> {
+    let scope = if held.local { Scope::Local } else { scope };
+    let is_empty = held.loaded.draft.targets.is_empty() && held.loaded.warnings.is_empty();
+    (!is_empty).then_some(Found { source: client.id, scope, loaded: held.loaded })
+}
+
 /// The files that the command line names: probe files, and files of other clients.
 ///
 /// # Errors
@@ -124,14 +161,18 @@ pub fn given(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment
     let (mut ours, mut diags) = (Vec::new(), Vec::new());
     for path in paths {
         match clients::recognise(path) {
-            None => ours.push(path.clone()),
-            Some(client) => match clients::read(client, path, folders, environment) {
-                Ok(mut loaded) => {
-                    loaded.draft.found = false;
-                    discovery.found.push(Found { source: client.id, scope: Scope::Given, loaded });
+            Recognised::Ours => ours.push(path.clone()),
+            Recognised::Nobody(diag) => diags.push(*diag),
+            Recognised::Client(client, opened) => {
+                let mut parts = clients::read_opened(client, &opened, folders, environment);
+                if parts.iter().all(|held| held.loaded.draft.targets.is_empty()) {
+                    diags.push(no_servers(client, path, &parts));
                 }
-                Err(diag) => diags.push(*diag),
-            },
+                for held in &mut parts {
+                    held.loaded.draft.found = false;
+                }
+                discovery.found.extend(parts.into_iter().filter_map(|held| place(client, Scope::Given, held)));
+            }
         }
     }
     if !ours.is_empty() {
@@ -141,6 +182,15 @@ pub fn given(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment
         }
     }
     if diags.is_empty() { Ok(discovery) } else { Err(diags) }
+}
+
+/// A client's file that was named, and holds no server.
+fn no_servers(client: &Client, path: &Path, parts: &[Held]) -> Diag {
+    let warning = parts.iter().flat_map(|held| &held.loaded.warnings).next().cloned();
+    warning.map_or_else(
+        || Diag::general(format!("{} ({}) holds no server", path.display(), client.title)),
+        |warning| Diag { severity: Severity::Error, ..warning },
+    )
 }
 
 impl Discovery {
@@ -231,7 +281,6 @@ pub fn several_places(name: &str, places: &[String]) -> Diag {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
     use crate::config::text::tests::Given;

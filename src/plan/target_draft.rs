@@ -16,6 +16,10 @@ use crate::base::secret::Secret;
 use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, suggest};
 use crate::protocol::Pin;
 
+mod imported;
+
+pub use imported::{Imported, ImportedEndpoint};
+
 /// What the URL of a target looks like.
 const URL_EXPECTED: &str = "expected a URL such as \"https://host/mcp\" or \"unix:/path/to.sock\"";
 
@@ -55,53 +59,8 @@ pub struct TargetDraft {
     /// Why the program in whose file it stands does not use it, where it does not.
     pub disabled: Option<String>,
     client: Option<&'static str>,
+    env_file: Option<Text>,
     warnings: Vec<Diag>,
-}
-
-/// A target as another program's file has it, in our words.
-#[derive(Clone, Debug)]
-pub struct Imported {
-    /// Its name.
-    pub name: String,
-    /// Where its name stands.
-    pub place: Place,
-    /// The id of the program whose file it is.
-    pub client: &'static str,
-    /// Where the server is; none when the entry does not say, and `problems` says so.
-    pub endpoint: Option<ImportedEndpoint>,
-    /// Headers of every HTTP request.
-    pub headers: Vec<(Key, Text)>,
-    /// The token of `Authorization: Bearer`.
-    pub bearer: Option<Text>,
-    /// Certificates to trust, our certificate, its key.
-    pub tls: [Option<Text>; 3],
-    /// Verify nothing.
-    pub insecure: bool,
-    /// Variables for the child.
-    pub env: Vec<(Key, Text)>,
-    /// The child's folder; relative to the folder of the source.
-    pub cwd: Option<Text>,
-    /// Which protocol to speak.
-    pub protocol: Pin,
-    /// Which HTTP transport to use.
-    pub transport: TransportChoice,
-    /// How long it may take to start, where the file says so.
-    pub startup_timeout: Option<Duration>,
-    /// Why its program does not use it, where it does not.
-    pub disabled: Option<String>,
-    /// The whole entry as it was written.
-    pub written: String,
-    /// What is wrong with it: errors keep it from being probed, warnings are told.
-    pub problems: Vec<Diag>,
-}
-
-/// Where an imported server is.
-#[derive(Clone, Debug)]
-pub enum ImportedEndpoint {
-    /// Over HTTP.
-    Url(Text),
-    /// A program and its arguments.
-    Command(Vec<Text>),
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +105,7 @@ impl TargetDraft {
             unset: Vec::new(),
             disabled: None,
             client: None,
+            env_file: None,
             warnings: Vec::new(),
         };
         if let Some(tls) = tls {
@@ -157,41 +117,6 @@ impl TargetDraft {
         misplaced(&section, over_http);
         section.finish();
         Some(Self { unset: reading.take_unset(), ..draft })
-    }
-
-    /// A target of another program's file.
-    #[must_use]
-    pub fn imported(imported: Imported) -> Self {
-        let (unset, warnings) =
-            imported.problems.into_iter().partition(|diag| diag.severity == crate::config::Severity::Error);
-        Self {
-            name: imported.name,
-            place: imported.place,
-            labels: BTreeMap::new(),
-            endpoint: imported.endpoint.map(|endpoint| match endpoint {
-                ImportedEndpoint::Url(url) => DraftEndpoint::Url(url),
-                ImportedEndpoint::Command(argv) => DraftEndpoint::Command(argv),
-            }),
-            start: None,
-            protocol: imported.protocol,
-            transport: imported.transport,
-            headers: imported.headers,
-            bearer: imported.bearer,
-            tls: imported.tls,
-            server_name: None,
-            insecure: imported.insecure,
-            env: imported.env,
-            cwd: imported.cwd,
-            inherit_env: Inherit::All,
-            startup_timeout: imported.startup_timeout.unwrap_or(STARTUP_TIMEOUT),
-            restart: None,
-            server_id: None,
-            written: imported.written,
-            unset,
-            disabled: imported.disabled,
-            client: Some(imported.client),
-            warnings,
-        }
     }
 
     /// What keeps it from being used, variables apart: known when its file was read.
@@ -212,12 +137,15 @@ impl TargetDraft {
             Some(DraftEndpoint::Url(url)) => Some(url),
             _ => None,
         };
-        url.into_iter().chain(&self.bearer).chain(self.headers.iter().map(|(_, text)| text)).flat_map(Text::variables)
+        url.into_iter()
+            .chain(&self.bearer)
+            .chain(self.headers.iter().map(|(_, text)| text))
+            .flat_map(Text::secret_variables)
     }
 
     /// Variables that it hands to its own child.
     pub fn env_variables(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().flat_map(|(_, text)| text.variables())
+        self.env.iter().flat_map(|(_, text)| text.secret_variables())
     }
 
     /// Whether `watch` can restart it: by its own command, or because `watch` holds its process.
@@ -238,7 +166,8 @@ impl TargetDraft {
         found: bool,
         secrets: &mut Vec<String>,
     ) -> Result<Target, Vec<Diag>> {
-        let mut resolver = Resolver { environment, target: &self.name, secrets, diags: self.unset.clone() };
+        let is_foreign = self.client.is_some();
+        let mut resolver = Resolver { environment, target: &self.name, is_foreign, secrets, diags: self.unset.clone() };
         let endpoint = match &self.endpoint {
             Some(DraftEndpoint::Url(url)) => Some(Endpoint::Url(resolver.url(url))),
             Some(DraftEndpoint::Command(argv)) => Some(Endpoint::Command(resolver.command(argv, "command"))),
@@ -247,7 +176,11 @@ impl TargetDraft {
         let start = self.start.as_ref().map(|argv| resolver.command(argv, "start"));
         let headers = self.headers.iter().map(|(key, text)| resolver.header(key, text)).collect();
         let bearer = self.bearer.as_ref().map(|text| resolver.token(text));
-        let env = self.env.iter().map(|(key, text)| (key.name.clone(), resolver.secret(text, "env"))).collect();
+        let mut env: Vec<(String, Secret)> =
+            self.env.iter().map(|(key, text)| (key.name.clone(), resolver.secret(text, "env"))).collect();
+        if is_foreign {
+            resolver.foreign_env(self.env_file.as_ref(), &mut env);
+        }
         let tls = TlsFiles {
             ca: resolver.path(self.tls[0].as_ref(), "tls.ca"),
             cert: resolver.path(self.tls[1].as_ref(), "tls.cert"),
@@ -291,6 +224,7 @@ impl TargetDraft {
 struct Resolver<'a> {
     environment: &'a dyn Environment,
     target: &'a str,
+    is_foreign: bool,
     secrets: &'a mut Vec<String>,
     diags: Vec<Diag>,
 }
@@ -350,7 +284,15 @@ impl Resolver<'_> {
 
     /// A program that is a path is relative to the file; a bare word is looked up by the transport.
     fn command(&mut self, argv: &[Text], key: &str) -> Vec<String> {
-        let mut words: Vec<String> = argv.iter().map(|text| self.plain(text, key)).collect();
+        let mut words = Vec::with_capacity(argv.len());
+        for text in argv {
+            let resolved = self.text(text, key);
+            // In the files of other programs people put tokens among the arguments.
+            if self.is_foreign {
+                self.secrets.extend(resolved.secret_parts);
+            }
+            words.push(resolved.value);
+        }
         if let (Some(program), Some(text)) = (words.first_mut(), argv.first())
             && program.contains(std::path::is_separator)
         {

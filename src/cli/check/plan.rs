@@ -1,7 +1,5 @@
 //! From what was named to what is run: files, URLs, commands and names become one plan, without what nobody agreed to.
 
-use std::path::PathBuf;
-
 use crate::base::secret::Masker;
 use crate::cli::args::{OutputOptions, SelectionOptions};
 use crate::cli::complaint::Complaint;
@@ -11,9 +9,9 @@ use crate::cli::credentials::hide;
 use crate::cli::exit::Code;
 use crate::cli::targets;
 use crate::cli::words::Named;
-use crate::event::ProbeOutcome;
-use crate::files::{Folders, Loaded, Machine, default_paths, given, load};
-use crate::plan::{NotSelected, Plan, Selection};
+use crate::event::{Cause, ProbeOutcome, Reason};
+use crate::files::{Folders, Loaded, Machine, PROBES, default_paths, given, load};
+use crate::plan::{BUILT_IN, NotSelected, Plan, Selection, glob};
 
 /// What was chosen on the command line.
 pub struct Choice<'a> {
@@ -30,8 +28,11 @@ pub struct Choice<'a> {
 }
 
 /// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
-/// has the built-in one.
-pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker), Complaint> {
+/// has the built-in one. With it come the outcomes of entries of other clients' files that cannot be used.
+///
+/// # Errors
+/// Mistakes in files, unknown names (2); nothing selected (6).
+pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Complaint> {
     let color = choice.output.color;
     let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
     for named in choice.named {
@@ -41,13 +42,13 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker), Complaint> {
             Named::Url(_) | Named::Command(_) => direct.push(named.clone()),
         }
     }
-    let (mut plan, masker) = (Plan::default(), Masker::default());
+    let (mut plan, masker, mut unusable) = (Plan::default(), Masker::default(), Vec::new());
     if !direct.is_empty() {
         let resolved = targets::resolve(&direct, choice.connection, choice.selection, color)?;
         masker.absorb(&resolved.masker);
         plan = Plan::built_in(resolved.targets);
         if !choice.probes.is_empty() {
-            plan.probes.retain(|probe| choice.probes.iter().any(|glob| crate::plan::glob::matches(glob, &probe.name)));
+            plan.probes.retain(|probe| choice.probes.iter().any(|glob| glob::matches(glob, &probe.name)));
         }
         for probe in &mut plan.probes {
             probe.timeout = choice.connection.timeout.unwrap_or(probe.timeout);
@@ -64,14 +65,21 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker), Complaint> {
                 .hint("name a probe file, a URL, or a command after `--`"));
         }
     }
-    if !files.is_empty() {
-        let read = |paths: &[PathBuf]| match found {
-            true => load(paths, true, &Machine).map(|loaded| vec![loaded]),
-            false => given(paths, &Folders::here(), &Machine)
-                .map(|discovery| discovery.found.into_iter().map(|found| found.loaded).collect()),
-        };
-        for loaded in read(&files).map_err(|diags| targets::mistakes(&diags, color))? {
-            add(choice, &loaded, Vec::new(), &mut plan, &masker)?;
+    if found {
+        let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
+        add(choice, &loaded, Vec::new(), &mut plan, &masker)?;
+    } else if !files.is_empty() {
+        let discovery = given(&files, &Folders::here(), &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
+        for place in &discovery.found {
+            if place.source == PROBES {
+                add(choice, &place.loaded, Vec::new(), &mut plan, &masker)?;
+                continue;
+            }
+            let (names, outcomes) = usable(choice, &place.loaded);
+            unusable.extend(outcomes);
+            if !names.is_empty() {
+                add(choice, &place.loaded, names, &mut plan, &masker)?;
+            }
         }
     }
     for (mut loaded, names) in places(choice, &names)? {
@@ -79,13 +87,34 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker), Complaint> {
         loaded.draft.found = false;
         add(choice, &loaded, names, &mut plan, &masker)?;
     }
-    if plan.pairs().next().is_none() {
+    if plan.pairs().next().is_none() && unusable.is_empty() {
         return Err(Complaint::new(Code::Nothing, "no probe is selected"));
     }
     for (_, target) in plan.pairs() {
         hide(target, &masker);
     }
-    Ok((plan, masker))
+    Ok((plan, masker, unusable))
+}
+
+/// The targets of another client's file that it uses and that can be used, and outcomes for those that cannot: a broken
+/// entry keeps nobody from the others, and is not forgotten either.
+fn usable(choice: &Choice<'_>, loaded: &Loaded) -> (Vec<String>, Vec<ProbeOutcome>) {
+    let (mut names, mut outcomes) = (Vec::new(), Vec::new());
+    let any = |globs: &[String], name: &str| globs.is_empty() || globs.iter().any(|glob| glob::matches(glob, name));
+    // These entries have no labels and no probes of their own.
+    let wanted = choice.selection.label.is_empty() && any(choice.probes, BUILT_IN);
+    let targets = loaded.draft.targets.iter().filter(|target| wanted && any(&choice.selection.target, &target.name));
+    for target in targets.filter(|target| target.disabled.is_none()) {
+        match loaded.draft.target(&target.name, &Machine) {
+            Some(Err(diags)) => {
+                let cause = Cause::new(Reason::Cancelled, targets::sentence(&diags));
+                outcomes.push(ProbeOutcome::not_run(BUILT_IN, &target.name, &target.labels, cause));
+            }
+            Some(Ok(_)) => names.push(target.name.clone()),
+            None => {}
+        }
+    }
+    (names, outcomes)
 }
 
 /// What was read of each place that has a target which was named, with the names there.

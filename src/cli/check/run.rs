@@ -30,7 +30,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         probes: &check.probe,
         output: &check.output,
     };
-    let (mut plan, masker) = plan(&choice)?;
+    let (mut plan, masker, unusable) = plan(&choice)?;
     if let Some(retries) = check.retries {
         for probe in &mut plan.probes {
             probe.retries = retries;
@@ -40,7 +40,8 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         return dry_run::tell(check, &request, &plan, &masker);
     }
     let order = order(&plan);
-    let withheld = withhold(&choice, &mut plan);
+    let mut withheld = withhold(&choice, &mut plan);
+    withheld.extend(unusable);
     let mut consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
     let wire = !consumers.is_empty();
     consumers.extend(listeners::bar(&check.output));
@@ -86,6 +87,6 @@ fn sort(outcomes: &mut [ProbeOutcome], order: &[(String, String)]) {
         order.iter().enumerate().map(|(place, (probe, target))| ((probe.as_str(), target.as_str()), place)).collect();
     outcomes.sort_by_key(|outcome| {
         let place = places.get(&(outcome.name.as_str(), outcome.target.as_str())).copied();
-        (outcome.repetition.unwrap_or(1), place)
+        (outcome.repetition.unwrap_or(1), place.unwrap_or(usize::MAX))
     });
 }

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::{ChildEnvironment, Client, File, Format, Passes, entries};
-use crate::config::{Environment, Part};
-use crate::plan::Imported;
+use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use crate::config::Environment;
 
 pub(super) const CLIENT: Client = Client {
     id: "claude-desktop",
@@ -13,9 +12,12 @@ pub(super) const CLIENT: Client = Client {
     format: Format::Json,
     project: |_| Vec::new(),
     user,
-    recognises: |path, _| path.ends_with("claude_desktop_config.json"),
+    by_place: |path| path.ends_with("claude_desktop_config.json"),
+    by_keys: |_| false,
+    entries: |file| only_under(file, "mcpServers"),
+    keys: &["command", "args", "env"],
     read,
-    expand: |text, _| vec![Part::Literal(text.to_owned())],
+    expand: variables::none,
     environment: ChildEnvironment {
         passes: Passes::Only(&["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]),
         path: Some("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
@@ -23,21 +25,41 @@ pub(super) const CLIENT: Client = Client {
     },
 };
 
-fn user(home: &Path, _: &dyn Environment) -> Vec<PathBuf> {
-    let folders = ["Library/Application Support", ".config"];
-    folders.iter().map(|folder| home.join(folder).join("Claude/claude_desktop_config.json")).collect()
+fn user(home: &Path, environment: &dyn Environment) -> Vec<PathBuf> {
+    application_folders(home, environment)
+        .into_iter()
+        .map(|folder| folder.join("Claude/claude_desktop_config.json"))
+        .collect()
 }
 
-fn read(file: &File<'_>) -> Vec<Imported> {
-    entries(file.root, &["mcpServers"])
-        .into_iter()
-        .map(|(key, node)| match Entry::new(file, key, node) {
-            Ok(mut entry) => {
-                entry.command();
-                entry.imported.env = entry.table("env");
-                entry.finish()
-            }
-            Err(imported) => *imported,
-        })
-        .collect()
+/// Where applications keep their settings: of macOS, of Linux, of Windows.
+pub(super) fn application_folders(home: &Path, environment: &dyn Environment) -> Vec<PathBuf> {
+    let mut folders = vec![home.join("Library/Application Support"), xdg_config(home, environment)];
+    folders.extend(environment.variable("APPDATA").filter(|folder| !folder.is_empty()).map(PathBuf::from));
+    folders
+}
+
+/// `$XDG_CONFIG_HOME`, else `~/.config`.
+pub(super) fn xdg_config(home: &Path, environment: &dyn Environment) -> PathBuf {
+    let given = environment.variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    given.unwrap_or_else(|| home.join(".config"))
+}
+
+fn read(entry: &mut Entry<'_>) {
+    if entry.section.has("url") && !entry.section.has("command") {
+        let help = "add it in the application (Settings, Connectors), or start a bridge such as `npx mcp-remote URL`";
+        entry.wrong(format!("`{}` is remote, and Claude Desktop starts programs only", entry.imported.name), help);
+        return;
+    }
+    for key in ["url", "headers"] {
+        if entry.section.has(key) {
+            entry.warn(key, format!("Claude Desktop ignores `{key}`"), "it starts programs only: leave it out");
+        }
+    }
+    if entry.section.has("cwd") {
+        let help = "write absolute paths into `command` and `args`";
+        entry.warn("cwd", "Claude Desktop ignores `cwd`", help);
+    }
+    entry.command();
+    entry.imported.env = entry.env("env");
 }
