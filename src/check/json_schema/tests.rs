@@ -229,17 +229,17 @@ fn harmful_schemas_end_soon_and_quietly() {
             let _ = schema.judge(&json!([[[[1]]]]));
         }
         // Patterns: catastrophic ones, huge ones, many.
-        let text = json!(format!("{}!", "a".repeat(50_000)));
+        let text = json!(format!("{}!", "a".repeat(1_000)));
         for pattern in ["^(a+)+$", "(?=(a+)+b)a", "(a*)*(?!x)b", "^(?:(a)|b)*\\1$", "((a{1,100}){1,100}){1,100}"] {
             let _ = servers(&json!({"pattern": pattern})).map(|compiled| compiled.judge(&text));
         }
-        let many: serde_json::Map<String, Value> = (0..5_000)
+        let many: serde_json::Map<String, Value> = (0..300)
             .map(|index| (format!("p{index}"), json!({"pattern": format!("^[a-z{{}}]{{{index}}}$")})))
             .collect();
         let _ = servers(&json!({"properties": many}));
         let bad: serde_json::Map<String, Value> =
-            (0..5_000).map(|index| (format!("p{index}"), json!({"pattern": format!("(x{index}")}))).collect();
-        assert_eq!(servers(&json!({"properties": bad})).unwrap().set_aside().len(), 5_000);
+            (0..300).map(|index| (format!("p{index}"), json!({"pattern": format!("(x{index}")}))).collect();
+        assert_eq!(servers(&json!({"properties": bad})).unwrap().set_aside().len(), 300);
     });
     assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
 }
