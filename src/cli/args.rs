@@ -72,19 +72,19 @@ pub enum Command {
     /// Run every probe once, judge, exit (CI, cron)
     Check(Box<CheckArgs>),
     /// Show all mistakes in probe files at once, and what will disappoint; touches nothing
-    Validate(Box<ValidateArgs>),
+    Validate(Box<super::validate::ValidateArgs>),
     /// Try until every probe is healthy or the time is over (CI, compose)
     Wait(Box<super::wait::WaitArgs>),
     /// List every target that is visible from here, and where it was found
-    Targets(Box<TargetsArgs>),
+    Targets(Box<super::targets_command::TargetsArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
     Explain(ExplainArgs),
     /// Write a probe file from a live server
-    Init(Box<InitArgs>),
+    Init(Box<super::init::InitArgs>),
     /// Print the JSON Schema of the probe file (of the report), for editors
-    Schema(SchemaArgs),
+    Schema(super::schema::SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all pages into a folder
@@ -334,51 +334,6 @@ pub struct CheckArgs {
     pub output: OutputOptions,
 }
 
-/// `mcp-probe validate [PATH...]`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = help::VALIDATE)]
-pub struct ValidateArgs {
-    /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Variables that are not set, and files that are missing, are mistakes
-    #[arg(long)]
-    pub env_required: bool,
-    /// Warnings end with exit code 2, too
-    #[arg(long)]
-    pub deny_warnings: bool,
-    /// Show mistakes only
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
-    /// How it is told.
-    #[command(flatten)]
-    pub output: DocumentOptions,
-}
-
-/// `mcp-probe targets [NAME|GLOB...]`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = help::TARGETS)]
-pub struct TargetsArgs {
-    /// Only targets of these names
-    #[arg(value_name = "NAME|GLOB")]
-    pub words: Vec<String>,
-    /// Say yes to what was found here: it is shown whole, asked about, and remembered until it changes
-    #[arg(long, help_heading = "Consent", conflicts_with = "forget")]
-    pub trust: bool,
-    /// Withdraw the yes given to these targets, or to all that are visible from here
-    #[arg(long, help_heading = "Consent")]
-    pub forget: bool,
-    /// Which targets.
-    #[command(flatten)]
-    pub selection: SelectionOptions,
-    /// How it is told.
-    #[command(flatten)]
-    pub document: DocumentOptions,
-    /// Nothing on stderr but errors
-    #[arg(short = 'q', long, help_heading = "Output")]
-    pub quiet: bool,
-}
-
 /// `mcp-probe explain [WORD]`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ExplainArgs {
@@ -387,87 +342,6 @@ pub struct ExplainArgs {
     /// When to use colours [default: auto]
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Colour>,
-}
-
-/// `mcp-probe init TARGET`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = help::INIT)]
-pub struct InitArgs {
-    /// A URL, or the name of a target
-    #[arg(value_name = "TARGET")]
-    pub words: Vec<String>,
-    /// The server's command, started over stdio
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
-    /// What the target is called in the file [default: what the server calls itself]
-    #[arg(long, value_name = "NAME", value_parser = target_name, help_heading = "File")]
-    pub name: Option<String>,
-    /// Call every read-only tool once whose arguments are known, and keep the steps that pass
-    #[arg(long, help_heading = "File")]
-    pub call_read_only: bool,
-    /// Write the file here instead of to stdout; one that exists is left alone
-    #[arg(short = 'o', long, value_name = "FILE", help_heading = "File")]
-    pub output: Option<PathBuf>,
-    /// Write over a file that exists
-    #[arg(long, requires = "output", help_heading = "File")]
-    pub force: bool,
-    /// How the target is reached.
-    #[command(flatten)]
-    pub connection: ConnectionOptions,
-    /// Which target.
-    #[command(flatten)]
-    pub selection: SelectionOptions,
-    /// Write every message, both ways, to this file as JSON lines
-    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
-    pub trace: Option<PathBuf>,
-    /// Show the wire on stderr
-    #[arg(short = 'v', long, help_heading = "Output")]
-    pub verbose: bool,
-    /// Nothing on stderr but errors
-    #[arg(short = 'q', long, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
-    /// When to use colours [default: auto]
-    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Output")]
-    pub color: Option<Colour>,
-}
-
-/// A name that a target may have.
-fn target_name(text: &str) -> Result<String, String> {
-    let bad = |c: char| c.is_control() || c == '*' || c == '?';
-    let fits = !text.is_empty() && text.trim() == text && text.chars().count() <= 100;
-    if fits && !text.starts_with('-') && !text.contains("://") && !text.contains(bad) {
-        return Ok(text.to_owned());
-    }
-    Err("a name has no `*`, `?` or `://`, and does not start with `-` or a space".to_owned())
-}
-
-/// `mcp-probe schema [DOCUMENT]`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = help::SCHEMA)]
-pub struct SchemaArgs {
-    /// What is to be described
-    #[arg(value_enum, value_name = "DOCUMENT", default_value = "probe-file")]
-    pub document: DocumentKind,
-    /// The document of `check --json` instead of the probe file
-    #[arg(long, conflicts_with = "document")]
-    pub report: bool,
-    /// How it is told.
-    #[command(flatten)]
-    pub output: DocumentOptions,
-}
-
-/// What `schema` describes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DocumentKind {
-    /// The probe file (TOML)
-    #[default]
-    ProbeFile,
-    /// `check --json`, mcp-probe/report/1
-    Report,
-    /// An ad hoc call with --json, mcp-probe/call/1
-    Call,
-    /// The same to several targets, mcp-probe/calls/1
-    Calls,
 }
 
 /// `mcp-probe completions SHELL`.

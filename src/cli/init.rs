@@ -3,16 +3,19 @@
 
 mod target;
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{InitArgs, OutputOptions};
+use clap::Args;
+
+use super::args::{ConnectionOptions, OutputOptions, SelectionOptions, help};
 use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::consent::Consents;
 use super::exit::{self, Code, Ending};
-use super::terminal::Terminal;
+use super::terminal::{Colour, Terminal};
 use super::words::{self, Named};
 use super::{credentials, listeners, live, output, targets};
 use crate::base::ids::RunId;
@@ -28,6 +31,58 @@ use crate::run::reach::Stage;
 use crate::run::survey::{self, Measured, Survey};
 use crate::session::Closing;
 use tools::ToolStep;
+
+/// `mcp-probe init TARGET`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::INIT)]
+pub struct InitArgs {
+    /// A URL, or the name of a target
+    #[arg(value_name = "TARGET")]
+    pub words: Vec<String>,
+    /// The server's command, started over stdio
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// What the target is called in the file [default: what the server calls itself]
+    #[arg(long, value_name = "NAME", value_parser = target_name, help_heading = "File")]
+    pub name: Option<String>,
+    /// Call every read-only tool once whose arguments are known, and keep the steps that pass
+    #[arg(long, help_heading = "File")]
+    pub call_read_only: bool,
+    /// Write the file here instead of to stdout; one that exists is left alone
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = "File")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that exists
+    #[arg(long, requires = "output", help_heading = "File")]
+    pub force: bool,
+    /// How the target is reached.
+    #[command(flatten)]
+    pub connection: ConnectionOptions,
+    /// Which target.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// Write every message, both ways, to this file as JSON lines
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
+    pub trace: Option<PathBuf>,
+    /// Show the wire on stderr
+    #[arg(short = 'v', long, help_heading = "Output")]
+    pub verbose: bool,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// When to use colours [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Output")]
+    pub color: Option<Colour>,
+}
+
+/// A name that a target may have.
+fn target_name(text: &str) -> Result<String, String> {
+    let bad = |c: char| c.is_control() || c == '*' || c == '?';
+    let fits = !text.is_empty() && text.trim() == text && text.chars().count() <= 100;
+    if fits && !text.starts_with('-') && !text.contains("://") && !text.contains(bad) {
+        return Ok(text.to_owned());
+    }
+    Err("a name has no `*`, `?` or `://`, and does not start with `-` or a space".to_owned())
+}
 
 /// Everything that was asked for, checked.
 struct Request<'a> {

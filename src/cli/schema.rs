@@ -3,13 +3,44 @@
 
 use serde_json::Value;
 
-use super::args::{DocumentKind, SchemaArgs};
+use clap::{Args, ValueEnum};
+
+use super::args::{DocumentOptions, help};
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::jq::Jq;
 use super::output;
 use super::terminal::Terminal;
 use crate::report::{Look, schema};
+
+/// `mcp-probe schema [DOCUMENT]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::SCHEMA)]
+pub struct SchemaArgs {
+    /// What is to be described
+    #[arg(value_enum, value_name = "DOCUMENT", default_value = "probe-file")]
+    pub document: DocumentKind,
+    /// The document of `check --json` instead of the probe file
+    #[arg(long, conflicts_with = "document")]
+    pub report: bool,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
+}
+
+/// What `schema` describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocumentKind {
+    /// The probe file (TOML)
+    #[default]
+    ProbeFile,
+    /// `check --json`, mcp-probe/report/1
+    Report,
+    /// An ad hoc call with --json, mcp-probe/call/1
+    Call,
+    /// The same to several targets, mcp-probe/calls/1
+    Calls,
+}
 
 /// Prints the schema: indented also into a pipe, because it is kept beside the files that it describes.
 ///

@@ -1,7 +1,9 @@
 //! `mcp-probe targets`: every target that is visible from here, where it was found, and what keeps it from being probed.
 //! It starts nothing, connects nowhere and looks at no secret. `--trust` and `--forget` give and withdraw a yes.
 
-use super::args::TargetsArgs;
+use clap::Args;
+
+use super::args::{DocumentOptions, SelectionOptions, help};
 use super::complaint::Complaint;
 use super::consent::record::Consent;
 use super::consent::{Answer, Consents, ask, identity, may_ask, question};
@@ -17,6 +19,30 @@ use crate::config::{Diag, Key, Text};
 use crate::files::{Discovery, Found, Machine, Range, clients};
 use crate::plan::{Target, TargetDraft, TransportChoice, glob};
 use crate::report::targets::{ConsentTold, ProblemTold, TargetTold, document, rows};
+
+/// `mcp-probe targets [NAME|GLOB...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::TARGETS)]
+pub struct TargetsArgs {
+    /// Only targets of these names
+    #[arg(value_name = "NAME|GLOB")]
+    pub words: Vec<String>,
+    /// Say yes to what was found here: it is shown whole, asked about, and remembered until it changes
+    #[arg(long, help_heading = "Consent", conflicts_with = "forget")]
+    pub trust: bool,
+    /// Withdraw the yes given to these targets, or to all that are visible from here
+    #[arg(long, help_heading = "Consent")]
+    pub forget: bool,
+    /// Which targets.
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// How it is told.
+    #[command(flatten)]
+    pub document: DocumentOptions,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
+}
 
 /// A target of the list.
 struct Listed<'a> {

@@ -1,11 +1,13 @@
 //! `mcp-probe validate`: all mistakes in probe files at once, then what will disappoint, or one line about what was
 //! found. It reads the files and those that `${file:…}` names; it starts nothing and connects nowhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::args::ValidateArgs;
+use clap::Args;
+
+use super::args::{DocumentOptions, help};
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::explain::findings::FINDINGS;
@@ -17,6 +19,27 @@ use crate::config::suggest::nearest;
 use crate::config::{Diag, Place, Severity, render};
 use crate::files::{Examined, Machine, default_paths, examine, probe_files};
 use crate::plan::Steps;
+
+/// `mcp-probe validate [PATH...]`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = help::VALIDATE)]
+pub struct ValidateArgs {
+    /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Variables that are not set, and files that are missing, are mistakes
+    #[arg(long)]
+    pub env_required: bool,
+    /// Warnings end with exit code 2, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Show mistakes only
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
+}
 
 /// The version of the JSON document.
 const SCHEMA: &str = "mcp-probe/validate/1";

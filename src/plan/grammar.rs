@@ -1,12 +1,13 @@
 //! The probe file as JSON Schema, table by table, in the order of the parsers beside it. A test compares the keys that
 //! the parsers ask for with the keys described here, so that neither can be changed alone.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::probe::{RETRIES_MAX, SESSIONS};
 use super::step::{ON_FAIL, STEP_KEYS};
 use super::target::TransportChoice;
 use super::target_draft::LABELS_TAKEN;
+use super::telling::receiver;
 use super::{EFFECTS, STARTUP_TIMEOUT, TIMEOUT};
 use crate::base::duration;
 use crate::check::{self, operators};
@@ -35,9 +36,9 @@ fn file() -> Value {
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
         ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
-        ("notify", named(receiver(&["webhook", "pagerduty"]), "Whom alerts tell, by name.")),
-        ("push", described(array(receiver(&["pushgateway", "hub"])), "Where results are pushed.")),
-        ("log", described(anything(), "What `watch` writes down.")),
+        ("notify", named(receiver::notifiers(), "Whom alerts tell, by name.")),
+        ("push", described(array(receiver::pushes()), "Where results are pushed.")),
+        ("log", described(log(), "What `watch` writes down.")),
     ])
 }
 
@@ -287,12 +288,8 @@ fn alert() -> Value {
     with(keys, json!({"required": ["name"], "oneOf": conditions}))
 }
 
-/// A notifier or a push; what goes with a kind is that kind's own.
-fn receiver(kinds: &[&str]) -> Value {
-    let mut properties = Map::new();
-    let kind = with(string(), json!({ "examples": kinds }));
-    properties.insert("kind".into(), described(kind, "Of what kind it is; the other keys are those of the kind."));
-    with(anything(), json!({"properties": properties, "required": ["kind"]}))
+fn log() -> Value {
+    table([("wire", described(string(), "The file into which every message is written, as JSON lines."))])
 }
 
 #[cfg(test)]
@@ -315,9 +312,12 @@ mod tests {
         ("`[[probe.step]]`", "/properties/probe/items/properties/step/items"),
         ("`answers`", "/properties/probe/items/properties/step/items/properties/answers"),
         ("`[[alert]]`", "/properties/alert/items"),
+        ("`[log]`", "/properties/log"),
     ];
 
     const FILE: &str = r#"
+        [log]
+        wire = "wire.jsonl"
         [defaults]
         timeout = "5s"
         [target.web]
@@ -352,7 +352,7 @@ mod tests {
     /// The keys of the table that a schema describes, also where it is one of several shapes.
     fn keys(schema: &Value) -> BTreeSet<String> {
         let shapes = schema["anyOf"].as_array().map_or(&[][..], Vec::as_slice);
-        let own = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned();
+        let own = schema["properties"].as_object().into_iter().flat_map(serde_json::Map::keys).cloned();
         own.chain(shapes.iter().flat_map(keys)).collect()
     }
 
@@ -434,8 +434,10 @@ mod tests {
             for key in ["items", "additionalProperties"] {
                 visit(&members.get(key).cloned().unwrap_or_default(), place, wrong);
             }
-            for shape in members.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
-                visit(shape, place, wrong);
+            for shapes in ["anyOf", "oneOf"] {
+                for shape in members.get(shapes).and_then(Value::as_array).into_iter().flatten() {
+                    visit(shape, place, wrong);
+                }
             }
             for (name, definition) in members.get("definitions").and_then(Value::as_object).into_iter().flatten() {
                 visit(definition, &format!("{place}#{name}"), wrong);

@@ -67,7 +67,7 @@ Examples:
   mcp-probe check --fail-on degraded         a warning is a failure, too
   mcp-probe check -l env=prod --exit-style nagios";
 
-pub(super) const VALIDATE: &str = "\
+pub(in crate::cli) const VALIDATE: &str = "\
 Examples:
   mcp-probe validate                         ./mcp-probe.toml, ./probes/*.toml
   mcp-probe validate probes/ more.toml       folders and files are one plan
@@ -82,21 +82,21 @@ Examples:
   mcp-probe wait a.toml --probe smoke        until that probe is healthy
   mcp-probe wait --for 2m -- npx -y some-server";
 
-pub(super) const INIT: &str = "\
+pub(in crate::cli) const INIT: &str = "\
 Examples:
   mcp-probe init https://host/mcp > probes/host.toml
   mcp-probe init https://host/mcp --bearer env:TOKEN -o probes/host.toml
   mcp-probe init -o probes/files.toml -- npx -y @modelcontextprotocol/server-filesystem .
   mcp-probe init --call-read-only -- mcp-probe demo   tools that pass become steps";
 
-pub(super) const SCHEMA: &str = "\
+pub(in crate::cli) const SCHEMA: &str = "\
 Examples:
   mcp-probe schema > mcp-probe.schema.json   for editors, with this as the first line of a probe file:
                                              #:schema ./mcp-probe.schema.json
   mcp-probe schema --report                  the document of `check --json`
   mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
 
-pub(super) const TARGETS: &str = "\
+pub(in crate::cli) const TARGETS: &str = "\
 Examples:
   mcp-probe targets                          all of them, with their files
   mcp-probe targets 'git*' --json            some of them, for scripts

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Diag, Environment, Field, Key, Node, Place, Section, Text, suggest};
+use crate::config::{Diag, Environment, Field, Key, Node, Place, Section, Text, grammar, suggest};
 use crate::plan::advice::secrets;
 
 /// What a key of a receiver holds.
@@ -29,6 +29,26 @@ enum Shape {
     Time,
     /// `true` or `false`.
     Switch,
+}
+
+impl Shape {
+    fn schema(self) -> serde_json::Value {
+        match self {
+            Self::Text => grammar::string(),
+            Self::Url => grammar::pattern("^https?://"),
+            Self::Mail => grammar::pattern("^smtps?://"),
+            Self::Address => grammar::pattern("^unix:.|:[0-9]+$"),
+            Self::Argv => grammar::with(grammar::strings(), serde_json::json!({"minItems": 1})),
+            Self::Texts => grammar::one_or_more(),
+            Self::Table => grammar::map(grammar::string(), serde_json::json!({"minLength": 1})),
+            Self::Auth => {
+                let bearer = grammar::described(grammar::string(), "The token of `Authorization: Bearer`.");
+                grammar::with(grammar::table([("bearer", bearer)]), serde_json::json!({"required": ["bearer"]}))
+            }
+            Self::Time => grammar::duration(),
+            Self::Switch => grammar::boolean(),
+        }
+    }
 }
 
 /// A key of a kind.
@@ -100,6 +120,54 @@ static PUSHES: &[Kind] = &[
 
 /// Keys of every push.
 static OF_PUSHES: &[Slot] = &[may("required", Shape::Switch)];
+
+/// The notifiers as JSON Schema.
+pub(in crate::plan) fn notifiers() -> serde_json::Value {
+    described_kinds(NOTIFIERS, &[])
+}
+
+/// The pushes likewise.
+pub(in crate::plan) fn pushes() -> serde_json::Value {
+    described_kinds(PUSHES, OF_PUSHES)
+}
+
+fn described_kinds(kinds: &[Kind], common: &[Slot]) -> serde_json::Value {
+    let one = |kind: &Kind| {
+        let slots = || kind.slots.iter().chain(common);
+        let word = serde_json::json!({"const": kind.name, "description": "Of what kind it is: the other keys follow from it."});
+        let own = slots().map(|slot| (slot.key.to_owned(), grammar::described(slot.shape.schema(), what(slot.key))));
+        let properties: serde_json::Map<_, _> = std::iter::once(("kind".to_owned(), word)).chain(own).collect();
+        let required: Vec<&str> =
+            std::iter::once("kind").chain(slots().filter(|slot| slot.required).map(|slot| slot.key)).collect();
+        serde_json::json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    };
+    serde_json::json!({"oneOf": kinds.iter().map(one).collect::<Vec<_>>()})
+}
+
+/// What a key of a receiver is for; a key means the same wherever it stands.
+fn what(key: &str) -> &'static str {
+    match key {
+        "url" => "Where it is sent; to PagerDuty only where it is not its own address.",
+        "headers" => "Headers of every request; variables in them are secrets.",
+        "auth" => "How the request is authorised.",
+        "body" => "The template of the body.",
+        "timeout" => "How long one delivery may take.",
+        "routing_key" => "The integration key: a secret.",
+        "labels" => "Labels that go with everything sent.",
+        "smtp" => "The mail server.",
+        "from" => "The sender.",
+        "to" => "The receivers.",
+        "username" => "The login at the mail server.",
+        "password" => "Its password: a secret.",
+        "command" => "A program and its arguments; no shell reads it.",
+        "job" => "The job under which the metrics are grouped.",
+        "address" => "Where the datagrams go.",
+        "prefix" => "What every name begins with.",
+        "path" => "The file that is written.",
+        "required" => "Whether a delivery that fails ends `check` with exit code 7.",
+        _ => "",
+    }
+}
 
 /// The value of a key, its variables unresolved.
 #[derive(Clone, Debug)]
