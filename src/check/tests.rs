@@ -39,6 +39,7 @@ fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
         response_bytes: 65_536,
         notices: vec![Notice { after: Duration::ZERO, method: "notifications/progress".into(), params: json!({}) }],
         head: Some(Head { status: 200, headers: vec![("content-type".into(), "application/json".into())] }),
+        refused: None,
         findings: Vec::new(),
     }
 }
