@@ -44,6 +44,20 @@ const DIALECTS: &[(&str, &str, Dialect)] = &[
     ("json-schema.org/draft-04/schema", "http://json-schema.org/draft-04/schema#", Dialect::Draft4),
 ];
 
+/// Keywords by which nothing fails.
+const SAYS_NOTHING: &[&str] = &[
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+];
+
 /// A dialect of JSON Schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -131,7 +145,7 @@ impl fmt::Display for Unfit {
                 write!(f, "`$schema` names the unknown dialect {name:?}; known are {}", known.join(", "))
             }
             Self::Outside(address) => {
-                write!(f, "it refers to {address:?}, which is outside, and nothing is fetched: put it under `$defs`")
+                write!(f, "it refers to {address:?}, which is outside, and nothing is fetched")
             }
             Self::Invalid(at, why) => write!(f, "it is no valid JSON Schema at {at}: {why}"),
             Self::Pattern(at, pattern) => write!(f, "the pattern {pattern:?} at {at} cannot be compiled"),
@@ -231,6 +245,21 @@ impl Schema {
     #[must_use]
     pub fn set_aside(&self) -> &[SetAside] {
         &self.set_aside
+    }
+
+    /// Whether it asks nothing of an object, as far as its keywords alone tell.
+    #[must_use]
+    pub fn takes_every_object(&self) -> bool {
+        match &self.source {
+            Value::Bool(takes) => *takes,
+            Value::Object(members) => members.iter().all(|(keyword, value)| match keyword.as_str() {
+                "type" => value == "object",
+                "required" => value.as_array().is_some_and(Vec::is_empty),
+                "properties" => value.as_object().is_some_and(serde_json::Map::is_empty),
+                _ => SAYS_NOTHING.contains(&keyword.as_str()),
+            }),
+            _ => false,
+        }
     }
 
     /// Judges an instance.
@@ -418,7 +447,10 @@ fn unfit(error: &ValidationError<'_>) -> Unfit {
     use jsonschema::ReferencingError as Reference;
     let at = format!("#{}", error.instance_path().as_str());
     match error.kind() {
-        ValidationErrorKind::Referencing(Reference::Unretrievable { uri, .. }) => Unfit::Outside(quote(uri)),
+        ValidationErrorKind::Referencing(Reference::Unretrievable { uri, .. }) => {
+            // What the library puts before an address that is relative to no other.
+            Unfit::Outside(quote(uri.strip_prefix("json-schema:///").unwrap_or(uri)))
+        }
         ValidationErrorKind::Referencing(Reference::UnknownSpecification { specification }) => {
             Unfit::Dialect(quote(specification))
         }
