@@ -32,6 +32,7 @@ use crate::base::sanitize;
 use crate::config::{Field, Place, Section, grammar, suggest};
 use crate::event::{CheckOutcome, CheckStatus, Finding, Reason};
 use crate::session::{Exchange, ServerFacts};
+use crate::wire::RpcError;
 
 /// Characters of evidence that a verdict quotes.
 const QUOTED_CHARS_MAX: usize = 400;
@@ -159,6 +160,11 @@ pub trait Check: Send + Sync + std::fmt::Debug {
 
     /// Whether it needs the definition of the tool that is called, even where nothing else does.
     fn wants_tool(&self) -> bool {
+        false
+    }
+
+    /// Whether it asks for this very JSON-RPC error, and not for any.
+    fn asks_for_error(&self, _: &RpcError) -> bool {
         false
     }
 

@@ -149,6 +149,56 @@ fn a_refusal_that_is_asked_for_is_no_failure() {
 }
 
 #[test]
+fn an_error_under_a_status_is_judged_where_the_step_asks_for_it() {
+    let file = [
+        probe("asked", FORECAST, "error.code = -32001"),
+        probe("with words", FORECAST, "error = { code = { lt = -32000 }, message = { contains = 'scope' } }"),
+        probe("other code", FORECAST, "error.code = -32602"),
+        probe("other words", FORECAST, "error = { code = -32001, message = 'no' }"),
+        probe("any error", FORECAST, "error = {}"),
+        probe("no error", FORECAST, "json.'$.content' = { len = 1 }"),
+        probe("status", FORECAST, "http.status = 401"),
+        probe("both", FORECAST, "http.status = 401\nexpect.error.code = -32001"),
+    ];
+    for (name, probe) in run(&["--fault", "http-401-rpc"], &file.concat()) {
+        let asked = matches!(name.as_str(), "asked" | "with words" | "status" | "both");
+        assert_eq!(probe["status"], if asked { "healthy" } else { "failed" }, "{name}: {probe}");
+        assert!(asked || probe["reason"] == "auth", "{name}: {probe}");
+    }
+    // The session itself is refused so.
+    let at_first = ["--fault", "http-401-rpc", "--fault-on", "initialize", "--fault-on", "server/discover"];
+    for (name, probe) in run(&at_first, &file.concat()) {
+        let asked = matches!(name.as_str(), "asked" | "with words" | "status" | "both");
+        assert_eq!(probe["status"], if asked { "healthy" } else { "failed" }, "{name}: {probe}");
+        assert!(asked || probe["reason"] == "auth", "{name}: {probe}");
+    }
+}
+
+#[test]
+fn a_schema_of_the_tool_that_cannot_be_judged_with_is_a_finding() {
+    let file = [
+        probe("default", FORECAST, "json.'$.content' = { len = 1 }"),
+        probe("asked", FORECAST, "output_schema = true"),
+    ];
+    for (fault, id, says) in [
+        ("output-schema-pattern", "tool.schema_pattern", "[a-z"),
+        ("output-schema-invalid", "tool.output_schema", "#/type"),
+        ("output-schema-outside-ref", "tool.output_schema", "nothing is fetched"),
+    ] {
+        for (name, probe) in run(&["--fault", fault], &file.concat()) {
+            // What the step asks for is red when it cannot be judged; a default raises no false alarm.
+            assert_eq!(probe["status"], if name == "asked" { "failed" } else { "healthy" }, "{fault} {name}: {probe}");
+            let findings = probe["findings"].as_array().unwrap();
+            let finding = findings
+                .iter()
+                .find(|finding| finding["id"] == id)
+                .unwrap_or_else(|| panic!("{fault} {name}: {probe}"));
+            assert!(finding["actual"].as_str().unwrap().contains(says), "{fault} {name}: {finding}");
+        }
+    }
+}
+
+#[test]
 fn no_kind_and_no_operator_is_without_a_row() {
     let rows: BTreeSet<&str> = KIND_ROWS.iter().map(|row| row.0).chain(["output_schema"]).collect();
     assert_eq!(rows, KINDS.iter().map(|kind| kind.name).collect());

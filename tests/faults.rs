@@ -285,6 +285,9 @@ const CONTENT: &[Row] = &[
     healthy("call-text-missing", BOTH, ECHO),
     healthy("call-bad-base64", BOTH, ECHO),
     healthy("call-hostile-text", BOTH, ECHO),
+    healthy("output-schema-pattern", BOTH, ADD),
+    healthy("output-schema-invalid", BOTH, ADD),
+    healthy("output-schema-outside-ref", BOTH, ADD),
     healthy("structured-missing", BOTH, ADD),
     healthy("structured-invalid", BOTH, ADD),
     healthy("structured-array", BOTH, ADD),
@@ -295,6 +298,7 @@ const CONTENT: &[Row] = &[
 const STATUSES: &[Row] = &[
     fails("http-400", HTTP, LIST, "http", 1, &["HTTP 400", "Bad Request"]),
     fails("http-401", HTTP, LIST, "auth", 3, &["HTTP 401", "WWW-Authenticate", "resource_metadata", "--bearer"]),
+    fails("http-401-rpc", HTTP, ADD_LEGACY, "auth", 3, &["HTTP 401", "--bearer"]),
     fails("http-401-bare", HTTP, LIST, "auth", 3, &["HTTP 401", "no WWW-Authenticate", "--bearer"]),
     fails("http-403", HTTP, LIST, "auth", 3, &["HTTP 403", "Forbidden"]),
     fails("http-403-scope", HTTP, LIST, "auth", 3, &["HTTP 403", "mcp:admin"]),

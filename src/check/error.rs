@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, quote_json};
 use crate::config::{Field, grammar};
+use crate::wire::RpcError;
 
 pub(super) const KIND: Kind = Kind {
     name: "error",
-    what: "The reply must be a JSON-RPC error with that code and message. A reply without that error fails.",
+    what: "The reply must be a JSON-RPC error with that code and message. A reply without that error fails. \
+           Under an HTTP status that refuses the call (401, 403, 429) it is judged where `code` names that error.",
     why: "How a server refuses is part of what it promises: unknown tools, wrong parameters, missing rights.",
     example: "method = \"tools/call\"\nparams = { name = \"no-such-tool\" }\nexpect.error = { code = -32602, message = { contains = \"tool\" } }",
     methods: &[],
@@ -25,7 +27,7 @@ fn schema() -> Value {
 }
 
 #[derive(Debug)]
-struct RpcError {
+struct Error {
     code: Option<Operators>,
     message: Option<Operators>,
 }
@@ -35,10 +37,17 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
     let code = section.field("code").and_then(Operators::parse);
     let message = section.field("message").and_then(Operators::parse);
     section.finish();
-    vec![Expectation::new(RpcError { code, message }, field.place())]
+    vec![Expectation::new(Error { code, message }, field.place())]
 }
 
-impl RpcError {
+impl Error {
+    fn accepts(&self, error: &RpcError) -> bool {
+        let meets = |operators: &Option<Operators>, value: Value| {
+            operators.as_ref().is_none_or(|operators| operators.accept(&value))
+        };
+        meets(&self.code, error.code.into()) && meets(&self.message, error.message.as_str().into())
+    }
+
     fn describe(&self) -> String {
         let mut text = "a JSON-RPC error".to_owned();
         if let Some(code) = &self.code {
@@ -52,7 +61,7 @@ impl RpcError {
     }
 }
 
-impl Check for RpcError {
+impl Check for Error {
     fn kind(&self) -> &'static str {
         KIND.name
     }
@@ -69,13 +78,13 @@ impl Check for RpcError {
         match &reply.body {
             Ok(result) => Verdict::Fail(Judged::new(expected, format!("a result: {}", quote_json(result)))),
             Err(error) => {
-                let accepts = |operators: &Option<Operators>, value: Value| {
-                    operators.as_ref().is_none_or(|operators| operators.accept(&value))
-                };
-                let passed =
-                    accepts(&self.code, error.code.into()) && accepts(&self.message, error.message.as_str().into());
-                Verdict::of(passed, Judged::new(expected, format!("error {}: {}", error.code, quote(&error.message))))
+                let judged = Judged::new(expected, format!("error {}: {}", error.code, quote(&error.message)));
+                Verdict::of(self.accepts(error), judged)
             }
         }
+    }
+
+    fn asks_for_error(&self, error: &RpcError) -> bool {
+        self.code.is_some() && self.accepts(error)
     }
 }

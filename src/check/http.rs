@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::operators::{self, Operators};
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
-use crate::config::{Diag, Field, grammar};
+use crate::config::{Diag, Field, Section, grammar};
 
 pub(super) const KIND: Kind = Kind {
     name: "http",
@@ -40,7 +40,9 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
         let operators = Operators::parse(status);
         expectations.extend(operators.map(|operators| Expectation::new(Http::Status(operators), status.place())));
     }
-    for (key, value) in section.section("header").iter().flat_map(crate::config::Section::entries) {
+    let before = field.reading().count();
+    let header = section.section("header");
+    for (key, value) in header.iter().flat_map(Section::entries) {
         if ::http::HeaderName::from_bytes(key.name.as_bytes()).is_err() {
             field.reading().report(Diag::error(&key.place, format!("`{}` is no header name", key.name)));
             continue;
@@ -49,7 +51,8 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
         let operators = Operators::parse(value);
         expectations.extend(operators.map(|operators| Expectation::new(Http::Header(name, operators), &key.place)));
     }
-    if !section.has("status") && !section.has("header") {
+    let nothing = !section.has("status") && header.is_none_or(|header| header.entries().next().is_none());
+    if nothing && field.reading().count() == before {
         field.wrong("`expect.http` expects nothing").help("write `status`, `header.NAME`, or both");
     }
     section.finish();
@@ -88,6 +91,11 @@ impl Check for Http {
                 None => Verdict::of(operators.accept_absence(), Judged::new(expected, format!("no header {name}"))),
             },
         }
+    }
+
+    fn cannot_fail(&self) -> Option<&'static str> {
+        let every = |operators: &Operators| (100..600).all(|status: u16| operators.accept(&status.into()));
+        matches!(self, Self::Status(operators) if every(operators)).then_some("every status meets it")
     }
 
     fn asks_for_status(&self, status: u16) -> bool {

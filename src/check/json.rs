@@ -21,7 +21,8 @@ pub(super) const KIND: Kind = Kind {
 };
 
 fn schema() -> Value {
-    grammar::map(operators::reference(), serde_json::json!({"pattern": r"^\$"}))
+    let paths = grammar::map(operators::reference(), serde_json::json!({"pattern": r"^\$"}));
+    grammar::with(paths, serde_json::json!({"minProperties": 1}))
 }
 
 #[derive(Debug)]
@@ -32,6 +33,11 @@ struct Json {
 
 fn parse(field: Field<'_>) -> Vec<Expectation> {
     let Some(section) = field.table("`expect.json`") else { return Vec::new() };
+    if section.entries().next().is_none() {
+        field
+            .wrong("`expect.json` expects nothing")
+            .help("write a path and its value: `expect.json.\"$.city\" = \"Oslo\"`");
+    }
     let mut expectations = Vec::new();
     for (key, value) in section.entries() {
         match Path::parse(&key.name) {
@@ -56,6 +62,10 @@ impl Check for Json {
         KIND.name
     }
 
+    fn cannot_fail(&self) -> Option<&'static str> {
+        (self.path.text() == "$" && self.operators.only_presence()).then_some("a result is always there")
+    }
+
     fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
         let result = match result_of(evidence, || self.operators.describe()) {
             Ok(result) => result,
@@ -63,7 +73,10 @@ impl Check for Json {
             Err(verdict) => return verdict,
         };
         let (passed, actual) = match self.path.find(result) {
-            Some(value) => (self.operators.accept(&value), quote_json(&value)),
+            Some(value) => {
+                let kind = self.operators.misfit(&value).map(|kind| format!(", which is {kind}")).unwrap_or_default();
+                (self.operators.accept(&value), format!("{}{kind}", quote_json(&value)))
+            }
             None => (self.operators.accept_absence(), "nothing at this path".to_owned()),
         };
         Verdict::of(passed, Judged::new(self.operators.describe(), actual).at(self.path.text()))

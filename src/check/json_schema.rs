@@ -2,31 +2,36 @@
 //! server that means harm: nothing is ever fetched, size and depth are bounded before compiling, and judging counts
 //! its steps and watches its stack. The one file that names the library for it.
 
+mod meter;
 mod survey;
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::{Location, LocationSegment};
-use jsonschema::{Draft, Keyword, PatternOptions, Registry, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::Value;
 
 use super::{quote, quote_json};
-use survey::{TICK, survey};
+pub use meter::with_stack;
+use meter::{Spent, TICK, Tick, metered};
+use survey::survey;
 
 /// Evaluations of one (sub)schema at one place that judging one instance may take.
 const STEPS_MAX: u64 = 1_000_000;
 /// The same for telling what is wrong, where every branch that failed is kept until its siblings are through.
-const TELLING_STEPS_MAX: u64 = 100_000;
-/// Stack that judging may use where nobody said more, in bytes.
-const STACK_BYTES: usize = 512 << 10;
+const TELLING_STEPS_MAX: u64 = 30_000;
+/// Subschemas that compiling a server's schema may go through; references can lead through one many times.
+const COMPILING_STEPS_MAX: u64 = 5_000;
+/// The same for a schema of the user's.
+const OWN_COMPILING_STEPS_MAX: u64 = 200_000;
 /// Memory that one compiled pattern may take, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Memory that all compiled patterns of a server's schema may take, in bytes.
+const PATTERNS_BYTES_MAX: usize = 32 << 20;
 /// Steps back that a pattern of a server may take.
-const BACKTRACKS_MAX: usize = 100_000;
+const BACKTRACKS_MAX: usize = 10_000;
 /// Violations that are counted.
 const VIOLATIONS_MAX: usize = 1_000;
 
@@ -37,6 +42,20 @@ const DIALECTS: &[(&str, &str, Dialect)] = &[
     ("json-schema.org/draft-07/schema", "http://json-schema.org/draft-07/schema#", Dialect::Draft7),
     ("json-schema.org/draft-06/schema", "http://json-schema.org/draft-06/schema#", Dialect::Draft6),
     ("json-schema.org/draft-04/schema", "http://json-schema.org/draft-04/schema#", Dialect::Draft4),
+];
+
+/// Keywords by which nothing fails.
+const SAYS_NOTHING: &[&str] = &[
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
 ];
 
 /// A dialect of JSON Schema.
@@ -126,7 +145,7 @@ impl fmt::Display for Unfit {
                 write!(f, "`$schema` names the unknown dialect {name:?}; known are {}", known.join(", "))
             }
             Self::Outside(address) => {
-                write!(f, "it refers to {address:?}, which is outside, and nothing is fetched: put it under `$defs`")
+                write!(f, "it refers to {address:?}, which is outside, and nothing is fetched")
             }
             Self::Invalid(at, why) => write!(f, "it is no valid JSON Schema at {at}: {why}"),
             Self::Pattern(at, pattern) => write!(f, "the pattern {pattern:?} at {at} cannot be compiled"),
@@ -173,6 +192,8 @@ pub struct Schema {
     /// The same with every pattern set aside matching nothing; it decides where the two agree.
     narrow: Option<Validator>,
     set_aside: Vec<SetAside>,
+    /// Names of `patternProperties` that may go back and forth over a name.
+    hard_names: u64,
 }
 
 impl fmt::Debug for Schema {
@@ -190,10 +211,15 @@ impl Schema {
     /// # Errors
     /// Why it is unfit.
     pub fn compile(schema: &Value, how: Compile<'_>) -> Result<Self, Unfit> {
-        let mut metered = survey(schema)?;
+        let bounds = match how.patterns {
+            Patterns::Linear => &survey::OWN,
+            Patterns::Backtracking => &survey::SERVERS,
+        };
+        let mut metered = survey(schema, bounds)?;
         let dialect = dialect(&mut metered, how)?;
         let built = match build(&metered, dialect, how) {
             Ok(validator) => return Ok(Self::of(schema, validator, None, Vec::new())),
+            Err(unfit @ Unfit::Bounds(_)) => return Err(unfit),
             Err(unfit) => unfit,
         };
         // A pattern may be what is wrong, and the library's words may not say which.
@@ -201,16 +227,18 @@ impl Schema {
         let found = survey::patterns(&metered, &compiles);
         let Some(first) = found.first() else { return Err(built) };
         if how.patterns == Patterns::Linear {
-            return Err(Unfit::Pattern(first.place(), first.pattern.clone()));
+            return Err(Unfit::Pattern(first.place(schema), first.pattern.clone()));
         }
         let (wide, narrow) = survey::without(&metered, &found);
-        let set_aside = found.iter().map(|hit| SetAside { at: hit.place(), pattern: hit.pattern.clone() }).collect();
+        let set_aside =
+            found.iter().map(|hit| SetAside { at: hit.place(schema), pattern: hit.pattern.clone() }).collect();
         let narrow = build(&narrow, dialect, how)?;
         Ok(Self::of(schema, build(&wide, dialect, how)?, Some(narrow), set_aside))
     }
 
     fn of(source: &Value, validator: Validator, narrow: Option<Validator>, set_aside: Vec<SetAside>) -> Self {
-        Self { source: source.clone(), validator, narrow, set_aside }
+        let hard_names = survey::hard_names(source);
+        Self { source: source.clone(), validator, narrow, set_aside, hard_names }
     }
 
     /// The patterns that could not be compiled; the rest is judged without them.
@@ -219,9 +247,28 @@ impl Schema {
         &self.set_aside
     }
 
+    /// Whether it asks nothing of an object, as far as its keywords alone tell.
+    #[must_use]
+    pub fn takes_every_object(&self) -> bool {
+        match &self.source {
+            Value::Bool(takes) => *takes,
+            Value::Object(members) => members.iter().all(|(keyword, value)| match keyword.as_str() {
+                "type" => value == "object",
+                "required" => value.as_array().is_some_and(Vec::is_empty),
+                "properties" => value.as_object().is_some_and(serde_json::Map::is_empty),
+                _ => SAYS_NOTHING.contains(&keyword.as_str()),
+            }),
+            _ => false,
+        }
+    }
+
     /// Judges an instance.
     #[must_use]
     pub fn judge(&self, instance: &Value) -> Conformance {
+        // The library looks at the names before the keyword that counts comes to it.
+        if self.hard_names > 0 && meter::names_cost(instance).saturating_mul(self.hard_names) > STEPS_MAX {
+            return Conformance::Undecided("its patterns for names take too many steps on these".to_owned());
+        }
         let wide = self.judge_by(&self.validator, instance);
         let Some(narrow) = &self.narrow else { return wide };
         let narrow = self.judge_by(narrow, instance);
@@ -247,7 +294,9 @@ impl Schema {
                     Violation { path: String::new(), expected: expected.into(), actual: quote_json(instance) };
                 Conformance::Violates(violation, 0)
             }),
-            Err(why) => Conformance::Undecided(why),
+            Err(Spent::Steps) => Conformance::Undecided(format!("judging takes over {STEPS_MAX} steps")),
+            Err(Spent::Stack) => Conformance::Undecided("its references go too deep".to_owned()),
+            Err(Spent::Broken) => Conformance::Undecided("the validator failed on it".to_owned()),
         }
     }
 
@@ -268,7 +317,7 @@ impl Schema {
     }
 
     fn tell(&self, error: &ValidationError<'_>) -> Violation {
-        let at = error.schema_path().as_str();
+        let at = &survey::original(&self.source, error.schema_path().as_str());
         let keyword = at.rsplit('/').next().unwrap_or_default();
         let asked = self.source.pointer(at).map(|value| format!(" {}", quote_json(value))).unwrap_or_default();
         let expected = match error.kind() {
@@ -361,16 +410,22 @@ impl jsonschema::Retrieve for Nowhere {
 }
 
 fn build(schema: &Value, dialect: Option<Dialect>, how: Compile<'_>) -> Result<Validator, Unfit> {
-    let mut options = jsonschema::options().with_keyword(TICK, |_, _, _| Ok(Box::new(Tick)));
+    let mut options = jsonschema::options().with_keyword(TICK, |_, value, _| Ok(Box::new(Tick::compile(value))));
     // The newer dialects assert nothing by themselves, and can be described so that they do.
     if how.formats || matches!(dialect, Some(Dialect::Draft4 | Dialect::Draft6 | Dialect::Draft7)) {
         options = options.should_validate_formats(how.formats);
     }
-    options = match how.patterns {
-        Patterns::Linear => options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX)),
-        Patterns::Backtracking => options.with_pattern_options(
-            PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS_MAX).size_limit(PATTERN_BYTES_MAX),
-        ),
+    let steps = match how.patterns {
+        Patterns::Linear => {
+            options = options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX));
+            OWN_COMPILING_STEPS_MAX
+        }
+        Patterns::Backtracking => {
+            let bytes = (PATTERNS_BYTES_MAX / survey::count_patterns(schema).max(1)).min(PATTERN_BYTES_MAX);
+            let engine = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS_MAX).size_limit(bytes);
+            options = options.with_pattern_options(engine);
+            COMPILING_STEPS_MAX
+        }
     };
     if let Some(dialect) = dialect {
         options = options.with_draft(dialect.draft());
@@ -379,10 +434,12 @@ fn build(schema: &Value, dialect: Option<Dialect>, how: Compile<'_>) -> Result<V
         options = options.with_registry(&documents.0);
     }
     options = options.offline();
-    // The library has panicked on schemas before; that is no reason to end a run.
-    match catch_unwind(AssertUnwindSafe(|| options.build(schema))) {
+    match metered(steps, || options.build(schema)) {
         Ok(built) => built.map_err(|error| unfit(&error)),
-        Err(_) => Err(Unfit::Invalid("#".to_owned(), "the validator cannot read it".to_owned())),
+        Err(Spent::Steps) => Err(Unfit::Bounds(format!("its references lead to over {steps} schemas"))),
+        Err(Spent::Stack) => Err(Unfit::Bounds("its references go too deep".to_owned())),
+        // The library has panicked on schemas before; that is no reason to end a run.
+        Err(Spent::Broken) => Err(Unfit::Invalid("#".to_owned(), "the validator cannot read it".to_owned())),
     }
 }
 
@@ -390,89 +447,14 @@ fn unfit(error: &ValidationError<'_>) -> Unfit {
     use jsonschema::ReferencingError as Reference;
     let at = format!("#{}", error.instance_path().as_str());
     match error.kind() {
-        ValidationErrorKind::Referencing(Reference::Unretrievable { uri, .. }) => Unfit::Outside(quote(uri)),
+        ValidationErrorKind::Referencing(Reference::Unretrievable { uri, .. }) => {
+            // What the library puts before an address that is relative to no other.
+            Unfit::Outside(quote(uri.strip_prefix("json-schema:///").unwrap_or(uri)))
+        }
         ValidationErrorKind::Referencing(Reference::UnknownSpecification { specification }) => {
             Unfit::Dialect(quote(specification))
         }
         _ => Unfit::Invalid(quote(&at), quote(&error.to_string())),
-    }
-}
-
-/// What judging may still take on this thread.
-#[derive(Clone, Copy)]
-struct Meter {
-    steps: u64,
-    stack_bytes: usize,
-    /// The lowest address that the stack may reach.
-    floor: usize,
-}
-
-thread_local! {
-    static METER: Cell<Meter> = const { Cell::new(Meter { steps: 0, stack_bytes: STACK_BYTES, floor: 0 }) };
-}
-
-/// Why judging was broken off.
-enum Spent {
-    Steps,
-    Stack,
-}
-
-/// Judges within `work` may use this much of the thread's stack.
-pub fn with_stack<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    let before = METER.get();
-    METER.set(Meter { stack_bytes: bytes, ..before });
-    let done = work();
-    METER.set(before);
-    done
-}
-
-/// An address on the stack; stacks grow downwards on everything mcp-probe runs on.
-#[inline(never)]
-fn stack_address() -> usize {
-    let here = 0_u8;
-    std::ptr::from_ref(std::hint::black_box(&here)).addr()
-}
-
-/// Works with a full meter; what is spent breaks it off from inside the library, and the reason is given.
-fn metered<T>(steps: u64, work: impl FnOnce() -> T) -> Result<T, String> {
-    let before = METER.get();
-    let floor = stack_address().saturating_sub(before.stack_bytes);
-    METER.set(Meter { steps, floor, ..before });
-    let done = catch_unwind(AssertUnwindSafe(work));
-    METER.set(before);
-    done.map_err(|payload| match payload.downcast_ref::<Spent>() {
-        Some(Spent::Steps) => format!("judging takes over {steps} steps"),
-        Some(Spent::Stack) => "its references go too deep".to_owned(),
-        None => "the validator failed on it".to_owned(),
-    })
-}
-
-/// A keyword that stands in every subschema and does nothing but count.
-struct Tick;
-
-impl Tick {
-    fn count() {
-        let mut meter = METER.get();
-        meter.steps = meter.steps.saturating_sub(1);
-        METER.set(meter);
-        if meter.steps == 0 {
-            resume_unwind(Box::new(Spent::Steps));
-        }
-        if stack_address() < meter.floor {
-            resume_unwind(Box::new(Spent::Stack));
-        }
-    }
-}
-
-impl<'i> Keyword<'i> for Tick {
-    fn validate(&self, _: &'i Value) -> Result<(), ValidationError<'i>> {
-        Self::count();
-        Ok(())
-    }
-
-    fn is_valid(&self, _: &'i Value) -> bool {
-        Self::count();
-        true
     }
 }
 

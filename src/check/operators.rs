@@ -175,10 +175,33 @@ impl Operators {
     pub fn accept_absence(&self) -> bool {
         self.0.iter().all(|operator| match operator {
             Operator::Exists(expected) => !expected,
-            Operator::Len(inner) => inner.accept(&Value::from(0)),
+            // `len = { le = 3 }` is met by none as well, but then a slip in the path would be green.
+            Operator::Len(inner) => inner.accept(&Value::from(0)) && !inner.accept(&Value::from(1)),
             Operator::Not(inner) => inner.only_existence() && !inner.accept_absence(),
             _ => false,
         })
+    }
+
+    /// The JSON type of a value of which an operator asks what only another type can meet: `"7"` is not above 1.
+    #[must_use]
+    pub fn misfit(&self, value: &Value) -> Option<&'static str> {
+        let misfit = self.0.iter().any(|operator| !operator.concerns(value));
+        let kind = match value {
+            // It says so itself.
+            Value::Null => return None,
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        misfit.then_some(kind)
+    }
+
+    /// Whether these are nothing but `exists = true`.
+    #[must_use]
+    pub fn only_presence(&self) -> bool {
+        self.0.iter().all(|operator| matches!(operator, Operator::Exists(true)))
     }
 
     fn only_existence(&self) -> bool {
@@ -280,6 +303,18 @@ impl Operator {
         }
     }
 
+    /// Whether a value of this type can meet it at all.
+    fn concerns(&self, value: &Value) -> bool {
+        match self {
+            Self::Compare(..) => value.is_number(),
+            Self::Contains(part) => value.is_array() || (value.is_string() && part.is_string()),
+            Self::Matches(_) | Self::StartsWith(_) | Self::EndsWith(_) => value.is_string(),
+            Self::Len(_) => len(value).is_some(),
+            Self::All(_) | Self::Any(_) => value.is_array(),
+            Self::Equals(_) | Self::Not(_) | Self::Type(_) | Self::Exists(_) => true,
+        }
+    }
+
     /// Why every value of the kind it looks at meets it, if that is so.
     fn always_holds(&self) -> Option<&'static str> {
         let at_least_nothing = |inner: &Operators| {
@@ -338,7 +373,9 @@ impl Type {
             | (Self::Array, Value::Array(_))
             | (Self::Object, Value::Object(_)) => true,
             // As in JSON Schema, 1.0 is an integer.
-            (Self::Integer, Value::Number(number)) => whole(number).is_some(),
+            (Self::Integer, Value::Number(number)) => {
+                !number.is_f64() || number.as_f64().is_some_and(|float| float.fract() == 0.0)
+            }
             _ => false,
         }
     }

@@ -38,6 +38,10 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
                 super::json_schema::Unfit::Pattern(..) => Some(
                     "patterns are regexes of linear time: look-around and back-references do not exist here".to_owned(),
                 ),
+                super::json_schema::Unfit::Outside(_) => Some(
+                    "copy what it refers to under `$defs` of this schema, and write `\"$ref\" = \"#/$defs/NAME\"`"
+                        .to_owned(),
+                ),
                 _ => None,
             };
             field.wrong(format!("{name} cannot be used: {unfit}")).maybe_help(help);
@@ -95,6 +99,10 @@ impl Check for Meets {
                 Verdict::Blocked(Judged::new(self.name.clone(), format!("it cannot be judged: {why}")))
             }
         }
+    }
+
+    fn cannot_fail(&self) -> Option<&'static str> {
+        self.schema.takes_every_object().then_some("every result meets this schema")
     }
 
     fn is_costly(&self, evidence: &Evidence<'_>) -> bool {

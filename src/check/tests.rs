@@ -39,6 +39,7 @@ fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
         response_bytes: 65_536,
         notices: vec![Notice { after: Duration::ZERO, method: "notifications/progress".into(), params: json!({}) }],
         head: Some(Head { status: 200, headers: vec![("content-type".into(), "application/json".into())] }),
+        refused: None,
         findings: Vec::new(),
     }
 }
@@ -139,6 +140,225 @@ fn every_operator_passes_and_fails() {
         let outcome = fails(&exchange, &format!("json.\"{path}\" = {wrong}"));
         assert_eq!(outcome.path.as_deref(), Some(path));
         assert_eq!(outcome.place.as_deref(), Some("a.toml:1:6"));
+    }
+}
+
+/// One table an operator: the value, what it meets, what it does not.
+#[test]
+fn operators_hold_at_their_bounds_and_for_their_types_alone() {
+    let long = "é".repeat(3);
+    let meets: &[(Value, &str)] = &[
+        // equals: numbers by value, however they are written and however large.
+        (json!(1), "1.0"),
+        (json!(1.0), "1"),
+        (json!(-0.0), "0"),
+        (json!(1e3), "{ equals = 1000 }"),
+        (json!(9_007_199_254_740_993_i64), "9007199254740993"),
+        (json!(i64::MAX), "9223372036854775807"),
+        (json!(0.1), "0.1"),
+        (json!("x"), "{ equals = 'x' }"),
+        (json!({}), "{ equals = {} }"),
+        (json!({"b": [1], "a": {"c": 1.0}}), "{ equals = { a = { c = 1 }, b = [1.0] } }"),
+        (json!([]), "[]"),
+        (json!([{"a": 1}]), "[{ a = 1 }]"),
+        (json!("2026-01-15"), "2026-01-15"),
+        (json!("2026-01-15T09:32:45Z"), "{ equals = 2026-01-15T09:32:45Z }"),
+        // not: a plain value, and operators as a whole.
+        (json!("1"), "{ not = 1 }"),
+        (json!(null), "{ not = '' }"),
+        (json!({"a": 1}), "{ not = { equals = {} } }"),
+        (json!(5), "{ not = { ge = 1, le = 4 } }"),
+        (json!(5), "{ not = { not = 5 } }"),
+        (json!("x"), "{ not = { type = 'number' } }"),
+        // Bounds, beyond what a float can tell apart.
+        (json!(u64::MAX), "{ gt = 9223372036854775807 }"),
+        (json!(9_007_199_254_740_993_i64), "{ gt = 9007199254740992.0 }"),
+        (json!(9_007_199_254_740_992_i64), "{ lt = 9007199254740993 }"),
+        (json!(0.5), "{ gt = 0, lt = 1 }"),
+        (json!(7), "{ ge = 7.0, le = 7 }"),
+        (json!(-1), "{ lt = 0 }"),
+        (json!(1e300), "{ gt = 9223372036854775807 }"),
+        // Texts: everywhere, at the start, at the end; a pattern anywhere unless it says where.
+        (json!("Oslo"), "{ contains = 'sl' }"),
+        (json!(["Oslo", 1.0]), "{ contains = 1 }"),
+        (json!([{"a": 1}]), "{ contains = { a = 1.0 } }"),
+        (json!([[1]]), "{ contains = [1] }"),
+        (json!([null, true]), "{ contains = true }"),
+        (json!("a\nb"), "{ matches = '^a\\n' }"),
+        (json!("Oslo"), "{ matches = 's' }"),
+        (json!("Oslo"), "{ starts_with = 'Oslo', ends_with = 'Oslo' }"),
+        // Types.
+        (json!(1.0), "{ type = 'integer' }"),
+        (json!(1e300), "{ type = 'integer' }"),
+        (json!(u64::MAX), "{ type = 'integer' }"),
+        (json!(1), "{ type = 'number' }"),
+        (json!(null), "{ type = 'null' }"),
+        // Lengths: characters and not bytes, items, members.
+        (json!(long), "{ len = 3 }"),
+        (json!(""), "{ len = 0 }"),
+        (json!([null]), "{ len = 1 }"),
+        (json!({"a": 1, "b": 2}), "{ len = { gt = 1, lt = 3 } }"),
+        (json!([1, 2]), "{ len = { not = 3 } }"),
+        (json!([1, 2]), "{ len = 2.0 }"),
+        // Existence: null is there.
+        (json!(null), "{ exists = true }"),
+        // all and any, nested; none of nothing.
+        (json!([1, 2.0]), "{ all = { type = 'integer' } }"),
+        (json!([1, "x"]), "{ any = 'x', len = 2 }"),
+        (json!([[1, 2], [3]]), "{ all = { any = { ge = 2 } } }"),
+        (json!([[1], []]), "{ any = { all = 1 } }"),
+        (json!([1, 2]), "{ all = { not = 3 } }"),
+        (json!([]), "{ not = { all = 1 } }"),
+        (json!([]), "{ not = { any = 1 } }"),
+        (json!([{"a": 1}, {"b": 2}]), "{ any = { equals = { b = 2 } } }"),
+    ];
+    let fails_by: &[(Value, &str)] = &[
+        (json!("1"), "1"),
+        (json!(true), "1"),
+        (json!(null), "0"),
+        (json!(null), "''"),
+        (json!(null), "false"),
+        (json!(9_007_199_254_740_993_i64), "9007199254740992"),
+        (json!(u64::MAX), "9223372036854775807"),
+        (json!([1]), "1"),
+        (json!({"a": 1}), "{ equals = {} }"),
+        (json!({"a": 1, "b": 1}), "{ equals = { a = 1 } }"),
+        (json!([1, 2]), "[2, 1]"),
+        (json!("X"), "'x'"),
+        (json!(1), "{ not = 1.0 }"),
+        (json!(5), "{ not = { ge = 1 } }"),
+        (json!({}), "{ not = { equals = {} } }"),
+        (json!(7), "{ gt = 7 }"),
+        (json!(7), "{ lt = 7.0 }"),
+        (json!(6.999), "{ ge = 7 }"),
+        (json!(7.001), "{ le = 7 }"),
+        (json!("8"), "{ gt = 7 }"),
+        (json!(null), "{ le = 7 }"),
+        (json!([8]), "{ gt = 7 }"),
+        (json!("Oslo"), "{ contains = 'SL' }"),
+        (json!("14"), "{ contains = 4 }"),
+        (json!({"a": 1}), "{ contains = 'a' }"),
+        (json!(["Oslo"]), "{ contains = 'sl' }"),
+        (json!("Oslo"), "{ matches = '^s' }"),
+        (json!(14), "{ matches = '1' }"),
+        (json!(["a"]), "{ starts_with = 'a' }"),
+        (json!(11), "{ ends_with = '1' }"),
+        (json!(1.5), "{ type = 'integer' }"),
+        (json!("1"), "{ type = 'integer' }"),
+        (json!(true), "{ type = 'number' }"),
+        (json!({}), "{ type = 'array' }"),
+        (json!(long), "{ len = 6 }"),
+        (json!(3), "{ len = 3 }"),
+        (json!(null), "{ len = 0 }"),
+        (json!(true), "{ len = { lt = 9 } }"),
+        (json!(null), "{ exists = false }"),
+        (json!([]), "{ all = 1 }"),
+        (json!([]), "{ any = 1 }"),
+        (json!([1, "x"]), "{ all = 1 }"),
+        (json!("x"), "{ all = 'x' }"),
+        (json!({"a": 1}), "{ any = 1 }"),
+        (json!([[], [1]]), "{ all = { all = 1 } }"),
+        (json!(5), "{ ge = 1, le = 4 }"),
+    ];
+    for (value, operators) in meets {
+        passes(&exchange("x/y", Ok(json!({"v": value}))), &format!("json.'$.v' = {operators}"));
+    }
+    for (value, operators) in fails_by {
+        fails(&exchange("x/y", Ok(json!({"v": value}))), &format!("json.'$.v' = {operators}"));
+    }
+    // Of no match `exists = false` and `len = 0` alone say something.
+    let nothing = exchange("x/y", Ok(json!({"list": []})));
+    for path in ["$.v", "$.list[*]", "$..v", "$.list[0]"] {
+        for right in ["{ exists = false }", "{ len = 0 }", "{ len = { lt = 1 } }", "{ not = { exists = true } }"] {
+            passes(&nothing, &format!("json.'{path}' = {right}"));
+        }
+        for wrong in [
+            "{ exists = true }",
+            "{ not = { exists = false } }",
+            "{ len = { le = 3 } }",
+            "{ len = 0, type = 'array' }",
+            "{ not = 1 }",
+            "{ not = { len = 0 } }",
+            "{ not = { any = 1 } }",
+            "{ equals = [] }",
+            "[]",
+            "{ type = 'null' }",
+        ] {
+            fails(&nothing, &format!("json.'{path}' = {wrong}"));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_place_among_operators_is_a_mistake() {
+    for (toml, says) in [
+        ("{ gt = '1' }", "must be a number"),
+        ("{ gt = true }", "must be a number"),
+        ("{ type = 'float' }", "cannot be `float`"),
+        ("{ type = ['null'] }", "string"),
+        ("{ exists = 'yes' }", "true` or `false"),
+        ("{ matches = 1 }", "string"),
+        ("{ starts_with = 1 }", "string"),
+        ("{ len = { gte = 1 } }", "`gte` is no operator"),
+        ("{ all = {} }", "expects nothing"),
+        ("{ not = {} }", "expects nothing"),
+        ("{ city = 'Oslo' }", "`city` is no operator"),
+        ("{ ge = 3, lt = 3 }", "no number is both"),
+    ] {
+        mistake("x/y", &format!("json.'$.v' = {toml}"), says);
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_as_such() {
+    let value = exchange("x/y", Ok(json!({"days": "7", "list": 3, "none": null})));
+    for (toml, expected, actual) in [
+        ("json.'$.days' = { ge = 1, le = 14 }", ">= 1 and <= 14", "\"7\", which is a string"),
+        ("json.'$.days' = 7", "7", "\"7\""),
+        ("json.'$.list' = { all = { ge = 1 } }", "all (>= 1)", "3, which is a number"),
+        ("json.'$.list' = { len = 3 }", "length 3", "3, which is a number"),
+        ("json.'$.none' = { contains = 'x' }", "contains \"x\"", "null"),
+    ] {
+        let outcome = fails(&value, toml);
+        assert_eq!((outcome.expected.as_str(), outcome.actual.as_str()), (expected, actual), "{toml}");
+    }
+}
+
+#[test]
+fn what_can_never_fail_says_so() {
+    for (method, toml, never) in [
+        ("x/y", "schema = {}", true),
+        ("x/y", "schema = { type = 'object', title = 'x' }", true),
+        ("x/y", "schema = { properties.a = {} }", false),
+        ("x/y", "schema = { type = 'array' }", false),
+        ("x/y", "http.status = { ge = 100, lt = 600 }", true),
+        ("x/y", "http.status = { lt = 500 }", false),
+        ("x/y", "json.'$' = { exists = true }", true),
+        ("x/y", "json.'$' = { type = 'object', len = 1 }", false),
+        ("x/y", "json.'$.a' = { exists = true }", false),
+        ("x/y", "error = {}", false),
+    ] {
+        let (checks, mistakes) = compile(method, toml);
+        assert!(mistakes.is_empty(), "{toml}: {mistakes:?}");
+        assert_eq!(checks[0].check.cannot_fail().is_some(), never, "{toml}");
+    }
+    // The other kinds refuse to be written so.
+    for (method, toml) in [
+        ("tools/list", "tools = {}"),
+        ("tools/list", "tools = { min = 0 }"),
+        ("tools/list", "tools = { include = [] }"),
+        ("x/y", "capabilities = []"),
+        ("x/y", "size = {}"),
+        ("tools/list", "tokens = {}"),
+        ("x/y", "latency = {}"),
+        ("x/y", "http = {}"),
+        ("x/y", "http.header = {}"),
+        ("x/y", "server = {}"),
+        ("x/y", "json = {}"),
+        ("x/y", "notifications = { method = 'x', min = 0 }"),
+    ] {
+        let (_, mistakes) = compile(method, toml);
+        assert_eq!(mistakes.len(), 1, "{toml}: {mistakes:?}");
     }
 }
 

@@ -55,7 +55,10 @@ pub(super) fn of_probe(probe: &ProbeDraft, retries: Option<&Place>, reading: &Re
         let Some(place) = &expectation.place else { continue };
         if let Some(why) = expectation.check.cannot_fail() {
             let kind = expectation.check.kind();
-            reading.report(Diag::warning(place, format!("this `expect.{kind}` can never fail: {why}")));
+            reading.report(
+                Diag::warning(place, format!("this `expect.{kind}` can never fail: {why}"))
+                    .help("ask for what a client relies on, or leave it out"),
+            );
         }
         if let Some(bound) = expectation.check.latency_max().filter(|bound| *bound > probe.timeout) {
             let (bound, timeout) = (time::shown(bound), time::shown(probe.timeout));

@@ -15,7 +15,7 @@ use crate::event::{Cause, CheckOutcome, CheckStatus, Era, Finding, Reason, Statu
 use crate::plan::Step;
 use crate::plan::step::OnFail;
 use crate::protocol::Revision;
-use crate::session::{Call, Exchange, ServerFacts, Session};
+use crate::session::{Call, Exchange, Reply, ServerFacts, Session};
 
 /// A step that was run.
 pub(super) struct Taken {
@@ -44,7 +44,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         Err(cause) => return Taken { aside, ..Taken::refused(step, cause) },
     };
     let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
-    let exchange = session.call(&call, deadline + aside).await;
+    let exchange = as_asked(step, session.call(&call, deadline + aside).await);
     let case = Arc::new(Case { facts: session.facts().clone(), exchange, called });
     let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
     let exchange = &case.exchange;
@@ -79,7 +79,8 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
 /// Steps of a session that was refused. Where each asks for the HTTP status of the refusal, each is judged by it; of the
 /// server itself nothing is known then.
 pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<Vec<Taken>> {
-    if steps.is_empty() || steps.iter().any(|step| expected_refusal(step, exchange).is_none()) {
+    let asks = |step: &Step| expected_refusal(step, exchange).is_some() || asked_error(step, exchange).is_some();
+    if steps.is_empty() || !steps.iter().all(asks) {
         return None;
     }
     let facts = ServerFacts {
@@ -90,9 +91,11 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
         transport: TransportKind::StreamableHttp,
         supported: Vec::new(),
     };
-    let case = Arc::new(Case { facts, exchange: exchange.clone(), called: Called::NotRead });
     let mut all = Vec::new();
     for step in steps {
+        let exchange = as_asked(step, exchange.clone());
+        let case = Arc::new(Case { facts: facts.clone(), exchange, called: Called::NotRead });
+        let exchange = &case.exchange;
         let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
         for check in checks.iter_mut().filter(|check| matches!(check.kind, "server" | "protocol" | "capabilities")) {
             check.status = CheckStatus::Blocked;
@@ -230,6 +233,23 @@ fn judge(step: &Step, exchange: &Exchange, checks: &mut [CheckOutcome]) -> (Stat
         Some(place) => told(place, Status::Degraded),
         None => (Status::Healthy, None),
     }
+}
+
+/// The JSON-RPC error under the HTTP status that refused the call, where the step asks for this very error.
+fn asked_error<'a>(step: &Step, exchange: &'a Exchange) -> Option<&'a Reply> {
+    let beneath = exchange.refused.as_ref()?;
+    let error = beneath.body.as_ref().err()?;
+    step.checks.iter().any(|expectation| expectation.check.asks_for_error(error)).then_some(beneath)
+}
+
+/// The exchange as the step wants it judged: by the error it asks for, else by the status above it.
+fn as_asked(step: &Step, mut exchange: Exchange) -> Exchange {
+    if exchange.reply.is_err()
+        && let Some(beneath) = asked_error(step, &exchange)
+    {
+        exchange.reply = Ok(beneath.clone());
+    }
+    exchange
 }
 
 /// The HTTP status with which the call was refused, where the step asks for it.

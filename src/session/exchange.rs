@@ -80,6 +80,8 @@ pub struct Exchange {
     pub notices: Vec<Notice>,
     /// The HTTP head of the reply.
     pub head: Option<Head>,
+    /// The JSON-RPC error under an HTTP status that refuses the call: the status is the fault, unless one asks for this.
+    pub refused: Option<Reply>,
     /// What was noticed.
     pub findings: Vec<Finding>,
 }

@@ -10,7 +10,7 @@ use super::tap::CallIds;
 use crate::event::{Finding, Reason, Severity};
 use crate::protocol::refusal;
 use crate::transport::{Fault, Head, Key};
-use crate::wire::{Id, RpcError};
+use crate::wire::{Id, Message, RpcError, message};
 
 /// Notifications kept for one call.
 const NOTICES_MAX: usize = 1_000;
@@ -34,6 +34,8 @@ pub(super) struct Pending {
     pub(super) head: Option<Head>,
     pub(super) findings: Vec<Finding>,
     pub(super) done: Option<Result<Reply, Fault>>,
+    /// The error under a status that refuses.
+    refused: Option<Reply>,
     /// When the stream is to be taken up again, and after which event.
     pub(super) resume: Option<(Instant, String)>,
     body: Vec<u8>,
@@ -61,6 +63,7 @@ impl Pending {
             head: None,
             findings: Vec::new(),
             done: None,
+            refused: None,
             resume: None,
             body: Vec::new(),
             notices: Vec::new(),
@@ -86,6 +89,7 @@ impl Pending {
         let done = match refused {
             Some(head) => {
                 let (reason, message) = refusal::read(&head.answer(&raw), &self.method);
+                self.refused = Some(Reply { body, raw: vec![raw] });
                 Err(Fault::new(reason, message))
             }
             None => Ok(Reply { body, raw: vec![raw] }),
@@ -172,6 +176,7 @@ impl Pending {
             ),
             Some(head) => {
                 let (reason, message) = refusal::read(&head.answer(&self.body), &self.method);
+                self.refused = nameless(&self.body);
                 Fault::new(reason, message)
             }
             None => {
@@ -242,8 +247,18 @@ impl Pending {
             response_bytes,
             notices: self.notices,
             head: self.head,
+            refused: self.refused,
             findings: self.findings,
         }
+    }
+}
+
+/// A JSON-RPC error that names no request, as servers send it where they refuse before they have read one.
+fn nameless(body: &[u8]) -> Option<Reply> {
+    let raw = Bytes::copy_from_slice(body);
+    match message::read(&raw).into_iter().next()?.parsed {
+        Ok(Message::Reply { id: None, body: Err(error) }) => Some(Reply { body: Err(error), raw: vec![raw] }),
+        _ => None,
     }
 }
 

@@ -4,14 +4,23 @@
 use serde_json::{Value, json};
 
 use super::Unfit;
-
-/// The keyword that counts.
-pub(super) const TICK: &str = "x-mcp-probe-tick";
+use super::meter::{is_hard, tick};
 
 /// Values within values; compiling goes as deep as the schema.
 const DEPTH_MAX: usize = 96;
-/// Values in all: compiling takes time and memory for each.
-const VALUES_MAX: usize = 100_000;
+
+/// How large a schema may be: compiling takes time and memory for each value and each pattern.
+pub(super) struct Bounds {
+    values: usize,
+    patterns: usize,
+    /// Characters of all patterns, each times its repetitions.
+    weight: usize,
+}
+
+/// Of a server.
+pub(super) const SERVERS: Bounds = Bounds { values: 20_000, patterns: 500, weight: 500_000 };
+/// Of the user.
+pub(super) const OWN: Bounds = Bounds { values: 200_000, patterns: 200_000, weight: usize::MAX };
 
 /// Keywords whose value maps names to schemas.
 const MAPS: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
@@ -38,11 +47,24 @@ pub(super) struct Hit {
 }
 
 impl Hit {
-    /// As a JSON Pointer behind `#`.
-    pub(super) fn place(&self) -> String {
+    /// As a JSON Pointer behind `#` into the schema as it came.
+    pub(super) fn place(&self, schema: &Value) -> String {
         let last = if self.names { "patternProperties" } else { "pattern" };
-        format!("#{}/{last}", pointer(&self.holder))
+        format!("#{}", original(schema, &format!("{}/{last}", pointer(&self.holder))))
     }
+}
+
+/// Where a place of the copy is in the schema as it came: a pattern may have been put at the end of `allOf`.
+pub(super) fn original(schema: &Value, pointer: &str) -> String {
+    let moved = |(holder, keyword): (&str, &str)| {
+        let (holder, all) = holder.rsplit_once('/').and_then(|(rest, _)| rest.rsplit_once('/'))?;
+        let own = format!("{holder}/{keyword}");
+        (keyword == "pattern" && all == "allOf" && schema.pointer(&own).is_some()).then_some(own)
+    };
+    if schema.pointer(pointer).is_some() {
+        return pointer.to_owned();
+    }
+    pointer.rsplit_once('/').and_then(moved).unwrap_or_else(|| pointer.to_owned())
 }
 
 fn pointer(way: &[String]) -> String {
@@ -50,25 +72,32 @@ fn pointer(way: &[String]) -> String {
 }
 
 /// Bounds a schema and gives a copy in which every subschema counts.
-pub(super) fn survey(schema: &Value) -> Result<Value, Unfit> {
-    let mut values = 0;
-    bound(schema, 0, &mut values)?;
+pub(super) fn survey(schema: &Value, bounds: &Bounds) -> Result<Value, Unfit> {
+    bound(schema, 0, &mut 0, bounds.values)?;
+    let (mut patterns, mut sum) = (0, 0_usize);
+    find(schema, Read::Schema, &mut Vec::new(), &mut |_, _, pattern| {
+        patterns += 1;
+        sum = sum.saturating_add(weight(pattern));
+    });
+    if patterns > bounds.patterns || sum > bounds.weight {
+        return Err(Unfit::Bounds(format!("it has over {} patterns, or too large ones", bounds.patterns)));
+    }
     let mut copy = schema.clone();
     instrument(&mut copy, Read::Schema);
     Ok(copy)
 }
 
-fn bound(value: &Value, depth: usize, values: &mut usize) -> Result<(), Unfit> {
+fn bound(value: &Value, depth: usize, values: &mut usize, max: usize) -> Result<(), Unfit> {
     *values += 1;
     if depth > DEPTH_MAX {
         return Err(Unfit::Bounds(format!("it is over {DEPTH_MAX} levels deep")));
     }
-    if *values > VALUES_MAX {
-        return Err(Unfit::Bounds(format!("it has over {VALUES_MAX} values")));
+    if *values > max {
+        return Err(Unfit::Bounds(format!("it has over {max} values")));
     }
     match value {
-        Value::Array(items) => items.iter().try_for_each(|item| bound(item, depth + 1, values)),
-        Value::Object(members) => members.values().try_for_each(|member| bound(member, depth + 1, values)),
+        Value::Array(items) => items.iter().try_for_each(|item| bound(item, depth + 1, values, max)),
+        Value::Object(members) => members.values().try_for_each(|member| bound(member, depth + 1, values, max)),
         _ => Ok(()),
     }
 }
@@ -96,15 +125,45 @@ fn instrument(value: &mut Value, read: Read) {
             if read == Read::Schema {
                 // The library evaluates a keyword it does not know last, and what fails before ends the schema; `allOf`
                 // comes before all that can branch at one place. At its end it moves nothing that a `$ref` points to.
+                let mut own = vec![tick(members)];
+                // What may take long must wait for the count.
+                if matches!(members.get("pattern"), Some(Value::String(pattern)) if is_hard(pattern)) {
+                    own.extend(members.shift_remove("pattern").map(|pattern| json!({ "pattern": pattern })));
+                }
                 match members.get_mut("allOf") {
-                    None => drop(members.insert("allOf".to_owned(), json!([{ TICK: {} }]))),
-                    Some(Value::Array(all)) => all.push(json!({ TICK: {} })),
+                    None => drop(members.insert("allOf".to_owned(), Value::Array(own))),
+                    Some(Value::Array(all)) => all.extend(own),
                     Some(_) => {}
                 }
             }
         }
         _ => {}
     }
+}
+
+/// Roughly what compiling a pattern costs: its length, as often as its counted repetitions say. Of one that is too
+/// large the library says so itself.
+fn weight(pattern: &str) -> usize {
+    const WEIGHT_MAX: usize = 50_000;
+    let braces = pattern.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let most = braces.filter_map(|counts| counts.split(',').filter_map(|count| count.trim().parse().ok()).max());
+    most.fold(pattern.len(), |weight, count: usize| weight.saturating_mul(count.max(1))).min(WEIGHT_MAX)
+}
+
+/// Names of `patternProperties` beyond linear time.
+pub(super) fn hard_names(schema: &Value) -> u64 {
+    let mut count = 0;
+    find(schema, Read::Schema, &mut Vec::new(), &mut |_, names, pattern| {
+        count += u64::from(names && is_hard(pattern));
+    });
+    count
+}
+
+/// How many patterns there are.
+pub(super) fn count_patterns(schema: &Value) -> usize {
+    let mut count = 0;
+    find(schema, Read::Schema, &mut Vec::new(), &mut |_, _, _| count += 1);
+    count
 }
 
 /// The patterns of a schema that do not compile.

@@ -241,7 +241,59 @@ fn harmful_schemas_end_soon_and_quietly() {
             (0..300).map(|index| (format!("p{index}"), json!({"pattern": format!("(x{index}")}))).collect();
         assert_eq!(servers(&json!({"properties": bad})).unwrap().set_aside().len(), 300);
     });
-    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
+/// `count` definitions, each of which may be any of them, with a keyword beside.
+fn clique(count: usize, keyword: &str) -> Value {
+    let all: Vec<Value> = (0..count).map(|index| json!({"$ref": format!("#/$defs/l{index}")})).collect();
+    let defs: serde_json::Map<String, Value> =
+        (0..count).map(|index| (format!("l{index}"), json!({"anyOf": all, keyword: false}))).collect();
+    json!({"$ref": "#/$defs/l0", "$defs": defs})
+}
+
+#[test]
+fn compiling_is_bounded_as_well() {
+    roomy(|| {
+        let mut late = fan_out(40, "allOf");
+        late["unevaluatedProperties"] = json!(false);
+        // What is evaluated is looked for along every way through the references: these took hours.
+        for schema in [clique(20, "unevaluatedProperties"), clique(20, "unevaluatedItems"), late] {
+            let unfit = servers(&schema).map(|_| ()).unwrap_err();
+            assert!(matches!(&unfit, Unfit::Bounds(why) if why.contains("over 5000 schemas")), "{unfit:?}");
+        }
+        assert!(servers(&clique(4, "unevaluatedProperties")).is_ok());
+        // Patterns: too many, and too large in all.
+        let patterns = |count: usize, pattern: &str| {
+            let all = (0..count).map(|index| (format!("p{index}"), json!({"pattern": format!("{pattern}{index}")})));
+            json!({"properties": all.collect::<serde_json::Map<_, _>>()})
+        };
+        for (count, pattern) in [(501, "x"), (100, "(\\w{1,900})(?=a)"), (100, "((a{9}){99}){99}")] {
+            assert!(matches!(servers(&patterns(count, pattern)), Err(Unfit::Bounds(_))), "{count} {pattern}");
+        }
+        assert!(servers(&patterns(400, "^[a-z]{1,40}$")).is_ok());
+        let own = users(&patterns(501, "x")).unwrap();
+        assert_eq!(own.judge(&json!({"p7": "x7"})), Conformance::Conforms);
+    });
+}
+
+#[test]
+fn a_pattern_beyond_linear_time_is_counted_before_it_is_tried() {
+    let ahead = servers(&json!({"pattern": "(?=a*b)a*c"})).unwrap();
+    assert!(matches!(ahead.judge(&json!("a".repeat(300_000))), Conformance::Undecided(_)));
+    let Conformance::Violates(first, _) = ahead.judge(&json!("aaa")) else { panic!() };
+    assert_eq!(first.expected, "pattern \"(?=a*b)a*c\" (#/pattern)");
+    let beside = servers(&json!({"allOf": [{}], "pattern": "(?=b)b", "minLength": 3})).unwrap();
+    let Conformance::Violates(_, more) = beside.judge(&json!("x")) else { panic!() };
+    assert_eq!(more, 1);
+    // One that is linear is tried on any text.
+    let plain = servers(&json!({"pattern": "^a*c$"})).unwrap();
+    assert!(matches!(plain.judge(&json!("a".repeat(300_000))), Conformance::Violates(..)));
+    let names = servers(&json!({"patternProperties": {"(?=a*b)a*c": {}}})).unwrap();
+    assert!(matches!(names.judge(&json!({"a".repeat(30_000): 1})), Conformance::Undecided(_)));
+    assert_eq!(names.judge(&json!({"a".repeat(30): 1})), Conformance::Conforms);
+    let many = servers(&json!({"items": {"pattern": "(a*)*(?!x)b"}})).unwrap();
+    assert!(matches!(many.judge(&json!(vec!["a".repeat(100); 10_000])), Conformance::Undecided(_)));
 }
 
 #[test]

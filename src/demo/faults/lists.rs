@@ -46,6 +46,15 @@ pub(super) static FAULTS: &[Fault] = &[
                    "inputSchema": {"type": "object", "properties": {"a": {"$ref": "http://attacker.invalid/schema.json"}}}})
         });
     }),
+    tools("output-schema-pattern", "declares output schemas with a pattern that is no ECMA-262 regex", |_, steps| {
+        output_schema(steps, &json!({"type": "object", "additionalProperties": {"pattern": "[a-z"}}));
+    }),
+    tools("output-schema-invalid", "declares output schemas that are no JSON Schema", |_, steps| {
+        output_schema(steps, &json!({"type": "objekt"}));
+    }),
+    tools("output-schema-outside-ref", "declares output schemas that point to another host", |_, steps| {
+        output_schema(steps, &json!({"$ref": "http://attacker.invalid/schema.json"}));
+    }),
     tools("tools-bad-header", "lists tools whose x-mcp-header breaks the rules (modern)", |_, steps| {
         add(steps, || {
             json!({"name": "bad-header", "description": "Its header has a line break.",
@@ -124,6 +133,15 @@ fn add(steps: &mut [Step], tool: impl Fn() -> Value) {
     edit_results(steps, |result| {
         if let Some(tools) = result["tools"].as_array_mut() {
             tools.push(tool());
+        }
+    });
+}
+
+/// The output schema of every tool.
+fn output_schema(steps: &mut [Step], schema: &Value) {
+    edit_results(steps, |result| {
+        for tool in result["tools"].as_array_mut().into_iter().flatten() {
+            tool["outputSchema"] = schema.clone();
         }
     });
 }

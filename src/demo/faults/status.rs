@@ -1,5 +1,7 @@
 //! HTTP answers that are not the server's: statuses, pages of proxies, walls, redirects.
 
+use serde_json::json;
+
 use super::super::wire::{Plain, Seen, Wire, full, page};
 use super::{Act, Fault, On, Scope, fault};
 
@@ -17,6 +19,13 @@ pub(super) static FAULTS: &[Fault] = &[
         let headers = [("content-type", JSON), ("www-authenticate", challenge.as_str())];
         Some(vec![Wire::Write(full(401, &headers, br#"{"error":"invalid_token"}"#))])
     }),
+    fault(
+        "http-401-rpc",
+        On::Http,
+        Scope::Methods(&["tools/call"]),
+        "401 with a JSON-RPC error to every tool call",
+        Act::Upon(|seen, plain| refused(seen, plain, 401, -32001, "missing scope mcp:call")),
+    ),
     every("http-401-bare", "401 with nothing else", |_| Some(vec![Wire::Write(full(401, &[], b""))])),
     every("http-403", "403 with a line of text", |_| Some(page(403, TEXT, "Forbidden\n"))),
     every("http-403-scope", "403 that asks for more scope", |_| {
@@ -127,6 +136,12 @@ const fn upon(name: &'static str, about: &'static str, act: fn(&Seen<'_>, &Plain
 
 fn redirect(status: u16, to: &str) -> Vec<Wire> {
     vec![Wire::Write(full(status, &[("location", to)], b""))]
+}
+
+/// A JSON-RPC error under a status.
+fn refused(seen: &Seen<'_>, plain: &Plain, status: u16, code: i64, message: &str) -> Vec<Wire> {
+    let error = json!({"jsonrpc": "2.0", "id": seen.id, "error": {"code": code, "message": message}});
+    typed(&Plain { status, messages: vec![error], ..plain.clone() }, Some(JSON))
 }
 
 /// The reply as JSON under another content type.

@@ -22,6 +22,7 @@ fn list(method: &'static str, result: Value) -> Measured {
         response_bytes: 1,
         notices: Vec::new(),
         head: None,
+        refused: None,
         findings: Vec::new(),
     };
     Measured { method, exchange, latencies: vec![Duration::from_millis(3)] }
