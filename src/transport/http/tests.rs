@@ -598,7 +598,8 @@ async fn what_this_thread_does_before_it_writes_is_no_latency() {
     };
     let body = bytes::Bytes::from_static(b"{}");
     let outgoing = Outgoing { key: 1, intent: Intent::Request, body, headers: Vec::new(), repeatable: false };
-    let (sent, ()) = tokio::join!(link.send(outgoing), work);
+    // In this order at every turn: what is handed over waits for the work behind it.
+    let (sent, ()) = futures_util::future::join(link.send(outgoing), work).await;
     let read = server.join().unwrap();
     let sent = sent.unwrap();
     assert!(sent <= read && read - sent < WORK, "{:?} on the way", read - sent);
