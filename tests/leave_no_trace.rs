@@ -101,13 +101,17 @@ impl Stage {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        prober.stdin.take().unwrap().write_all("\n".repeat(links).as_bytes()).unwrap();
+        // It begins its part at the end of its stdin: not before all have been seen alive.
+        let mut stdin = prober.stdin.take().unwrap();
+        stdin.write_all("\n".repeat(links).as_bytes()).unwrap();
         let mut told = BufReader::new(prober.stdout.take().unwrap()).lines();
         let servers: Vec<i32> = told.by_ref().take(3 * links).map(|line| line.unwrap().parse().unwrap()).collect();
         let own = i32::try_from(prober.id()).unwrap();
+        until(|| table::children(own).into_iter().all(has_arguments));
         let guards: Vec<i32> = table::children(own).into_iter().filter(|&pid| is_guard(pid)).collect();
         assert_eq!(guards.len(), 1, "one guard for all links");
         assert!(servers.iter().chain(&guards).all(|&pid| is_alive(pid)), "{servers:?} {guards:?}");
+        drop(stdin);
         Self { prober, told, servers, guard: guards[0] }
     }
 
@@ -129,6 +133,20 @@ impl Stage {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// Waits for a fact.
+fn until(fact: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !fact() {
+        assert!(Instant::now() < end, "it does not come true");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A process has none for a moment: its parent runs on before the kernel has laid them out for the new program.
+fn has_arguments(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 fn is_guard(pid: i32) -> bool {

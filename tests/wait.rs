@@ -89,12 +89,13 @@ impl Waiting {
     }
 
     /// Waits for a line on stderr.
-    fn says(&mut self, word: &str) {
+    fn says(&mut self, word: &str) -> String {
         let mut line = String::new();
         while !line.contains(word) {
             line.clear();
             assert!(self.err.read_line(&mut line).unwrap() > 0, "it ended without a line with {word:?}");
         }
+        line
     }
 
     fn signal(&self, signal: Signal) {
@@ -317,6 +318,29 @@ fn our_own_mistakes_end_at_once() {
         place.run(arguments).ended(code);
         assert!(begun.elapsed() < Duration::from_secs(30), "{arguments:?}");
     }
+}
+
+// What is said meanwhile.
+
+#[test]
+fn a_long_wait_says_now_and_then_that_it_goes_on() {
+    let begun = Instant::now();
+    let place = some_healthy();
+    let mut waiting = Waiting::start(&place, &["--for", "60s", "f.toml"]);
+    // The reasons do not change, and the time is told in nothing else.
+    let reminder = waiting.says(", after 10");
+    assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(reminder.starts_with("waiting for 2 of 3: unwell on t: check: "), "{reminder}");
+    assert!(reminder.contains("; away on gone: connect: ") && !reminder.contains("well on t;"), "{reminder}");
+    waiting.signal(Signal::SIGTERM);
+    assert_eq!(waiting.end().0, 143);
+    assert_eq!(lines(&place, "started").len(), 1);
+}
+
+#[test]
+fn quiet_waits_say_nothing() {
+    let ran = some_healthy().run(&["wait", "f.toml", "--for", "300ms", "-q"]).ended(1);
+    assert_eq!(ran.err, "");
 }
 
 // Interruption.

@@ -138,8 +138,9 @@ impl Client {
         self.connector.named(fault)
     }
 
-    /// Connects where needed and hands the request over. The instant is taken right before it is handed to hyper,
-    /// which writes it as soon as its task runs.
+    /// Connects where needed and hands the request over. The instant is that of its writing, which is done by the task of
+    /// the connection: what else this thread has to do before that task runs is no latency. Where the request was not
+    /// written at once, and over HTTP/2, whose exchanges share their stamps, it is the instant at which it was handed over.
     pub(in crate::transport) async fn start(self: &Arc<Self>, ask: Ask) -> Result<(Instant, Waiting), Fault> {
         let connection = if let Some(connection) = self.pool.take().await {
             connection
@@ -148,7 +149,13 @@ impl Client {
             self.pool.introduce(&connection);
             connection
         };
-        self.write(ask, connection)
+        let is_h2 = connection.is_h2();
+        let (handed_over, waiting) = self.write(ask, connection)?;
+        if is_h2 {
+            return Ok((handed_over, waiting));
+        }
+        tokio::task::yield_now().await;
+        Ok((waiting.connection.stamps.written().unwrap_or(handed_over), waiting))
     }
 
     fn write(self: &Arc<Self>, ask: Ask, mut connection: Connection) -> Result<(Instant, Waiting), Fault> {

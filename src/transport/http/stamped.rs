@@ -1,4 +1,4 @@
-//! A stream that notes when its bytes arrive. The marks sit on the plaintext side of TLS, so that session tickets
+//! A stream that notes when its bytes leave and arrive. The marks sit on the plaintext side of TLS, so that session tickets
 //! are not taken for an answer.
 
 use std::io;
@@ -14,13 +14,14 @@ const OPENING_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 struct Marks {
+    written: Option<Instant>,
     first: Option<Instant>,
     last: Option<Instant>,
     bytes: u64,
     opening: Vec<u8>,
 }
 
-/// When bytes were read since [`Stamps::arm`].
+/// When bytes were written and read since [`Stamps::arm`].
 #[derive(Debug, Default)]
 pub(super) struct Stamps(Mutex<Marks>);
 
@@ -32,10 +33,17 @@ impl Stamps {
     /// Forgets everything: a request is about to be written.
     pub(super) fn arm(&self) {
         let mut marks = self.lock();
+        marks.written = None;
         marks.first = None;
         marks.last = None;
         marks.bytes = 0;
         marks.opening.clear();
+    }
+
+    /// The instant just before the latest write that no byte had answered yet: the server may read, and be at work, before
+    /// a write returns.
+    pub(super) fn written(&self) -> Option<Instant> {
+        self.lock().written
     }
 
     /// When the first byte was read; now, where none was.
@@ -56,6 +64,13 @@ impl Stamps {
     /// The first bytes that were read, up to a bound.
     pub(super) fn opening(&self) -> Vec<u8> {
         self.lock().opening.clone()
+    }
+
+    fn note_write(&self, began: Instant) {
+        let mut marks = self.lock();
+        if marks.first.is_none() {
+            marks.written = Some(began);
+        }
     }
 
     fn note(&self, read: &[u8]) {
@@ -98,7 +113,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let began = Instant::now();
+        let count = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        self.stamps.note_write(began);
+        Poll::Ready(Ok(count))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,7 +132,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let began = Instant::now();
+        let count = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
+        self.stamps.note_write(began);
+        Poll::Ready(Ok(count))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -569,3 +569,38 @@ async fn http2_survives_a_connection_that_was_closed() {
     }
     drop(serving);
 }
+
+#[tokio::test]
+async fn what_this_thread_does_before_it_writes_is_no_latency() {
+    use std::io::{Read as _, Write as _};
+    const WORK: Duration = Duration::from_millis(100);
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
+        while !request.ends_with(b"{}") {
+            let count = stream.read(&mut chunk).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&request));
+            request.extend_from_slice(&chunk[..count]);
+        }
+        let read = Instant::now();
+        stream.write_all(json().as_bytes()).unwrap();
+        read
+    });
+    let mut link = open(&url).await;
+    let work = async {
+        for _ in 0..4 {
+            std::thread::sleep(WORK);
+            tokio::task::yield_now().await;
+        }
+    };
+    let body = bytes::Bytes::from_static(b"{}");
+    let outgoing = Outgoing { key: 1, intent: Intent::Request, body, headers: Vec::new(), repeatable: false };
+    // In this order at every turn: what is handed over waits for the work behind it.
+    let (sent, ()) = futures_util::future::join(link.send(outgoing), work).await;
+    let read = server.join().unwrap();
+    let sent = sent.unwrap();
+    assert!(sent <= read && read - sent < WORK, "{:?} on the way", read - sent);
+}
