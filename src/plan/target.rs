@@ -163,7 +163,8 @@ impl Target {
     pub fn needs_consent(&self) -> bool {
         let harmless = |argv: &[String]| {
             let words: Vec<&str> = argv.iter().take(2).map(String::as_str).collect();
-            is_demo(&words, self.env.is_empty())
+            let reads_file = self.entry.as_ref().is_some_and(|entry| entry.as_written().env_file.is_some());
+            is_demo(&words, self.env.is_empty() && !reads_file)
         };
         let starts = match &self.endpoint {
             Endpoint::Command(argv) => !harmless(argv),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use as_written::AsWritten;
+pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
 use super::STARTUP_TIMEOUT;
 use super::advice::{launcher, secrets};

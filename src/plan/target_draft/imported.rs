@@ -147,7 +147,7 @@ impl Resolver<'_> {
             }
             Err(why) => {
                 let message = format!("the file of variables {} cannot be read: {why}", path.display());
-                self.diags.push(Diag::error(&text.place, message));
+                self.diags.push(Diag::error(&text.place, message).of_machine());
             }
         }
     }
