@@ -258,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn the_record_is_read_once_somebody_asks_for_a_yes() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::at(folder.path().join("state/consents.json"));
+        let a = target(folder.path(), "a", FILE);
+        let mut early = Consents::with(Some(record.clone()), false);
+        assert!(early.agrees(&target(folder.path(), "b", FILE)), "a URL needs no yes");
+        Consents::with(Some(record), false).give(identity(a.entry.as_ref().unwrap(), &a.env)).unwrap();
+        assert!(early.agrees(&a), "the record was not read before");
+    }
+
+    #[test]
     fn what_was_named_or_only_connects_is_never_asked_about() {
         let folder = tempfile::tempdir().unwrap();
         let mut consents = Consents::with(None, false);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::args::{SelectionOptions, TransportChoice};
 use super::complaint::Complaint;
@@ -65,6 +66,10 @@ impl<'a> Names<'a> {
     /// The shortest way to write a target that means no other.
     #[must_use]
     pub fn write(&self, index: usize, target: &str) -> String {
+        // Words with these in them are taken for files and methods, and so are the names of files that exist.
+        if target.contains(['/', '\\']) || target.ends_with(".toml") || Path::new(target).exists() {
+            return self.discovery.placed(index, target);
+        }
         // With a colon in it, it may look like the name of a place.
         if self.counts.get(target) == Some(&1) && !target.contains(':') {
             return target.to_owned();

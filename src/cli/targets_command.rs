@@ -222,6 +222,7 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
     }
     let (line, column) = draft.place.line_column();
     let yes = needs_consent(one).then(|| one.identity());
+    let unset: Vec<UnsetTold> = draft.unset(&Machine).into_iter().map(unset_told).collect();
     TargetTold {
         name: one.name.clone(),
         target: draft.name.clone(),
@@ -251,12 +252,22 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
             given: yes.as_ref().is_some_and(|yes| consents.has(yes)),
             sha256: yes.map(|yes| yes.sha256),
         },
-        unset: draft.unset(&Machine).into_iter().map(unset).collect(),
-        problems: draft.problems().iter().chain(draft.warnings()).map(problem).collect(),
+        problems: problems(one, !unset.is_empty()),
+        unset,
     }
 }
 
-fn unset(variable: UnsetVariable) -> UnsetTold {
+/// What is wrong with an entry, and unwise. Of what only this machine shows, an unset variable is told elsewhere.
+fn problems(one: &Listed<'_>, misses_variables: bool) -> Vec<ProblemTold> {
+    let draft = one.draft;
+    let resolved = draft.client().and_then(|_| one.found.loaded.draft.target(&draft.name, &Machine));
+    let known = draft.problems().len();
+    let more = resolved.and_then(Result::err).unwrap_or_default().into_iter().skip(known);
+    let more: Vec<Diag> = more.filter(|diag| !(diag.unset && misses_variables)).collect();
+    draft.problems().iter().chain(&more).chain(draft.warnings()).map(problem).collect()
+}
+
+fn unset_told(variable: UnsetVariable) -> UnsetTold {
     let taken_as = match variable.becomes {
         Becomes::Mistake => None,
         Becomes::Empty => Some("empty"),

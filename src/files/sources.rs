@@ -322,6 +322,17 @@ impl Discovery {
         all.iter().find(|spelling| means(spelling)).or(all.last()).cloned().unwrap_or_default()
     }
 
+    /// The same with the place said in any case, for names that would be taken for something else.
+    #[must_use]
+    pub fn placed(&self, index: usize, target: &str) -> String {
+        let Some(here) = self.found.get(index) else { return target.to_owned() };
+        let means = |spelling: &&String| {
+            self.names().filter(|(found, name)| spellings(found, name).contains(spelling)).count() == 1
+        };
+        let [_, with_place @ ..] = spellings(here, target);
+        with_place.iter().find(means).or(with_place.last()).cloned().unwrap_or_default()
+    }
+
     /// The target of a name, with its variables resolved.
     ///
     /// # Errors
@@ -340,6 +351,17 @@ impl Discovery {
             Err(Unplaced::Several(places)) => Err(vec![several_places(name, &places)]),
         }
     }
+}
+
+/// Whether a word says a place before its first colon: that of a target, whatever comes behind it.
+#[must_use]
+pub fn says_place(word: &str) -> bool {
+    let scopes = [Scope::Project, Scope::Local, Scope::User, Scope::Given].map(Scope::name);
+    word.split_once(':').is_some_and(|(head, rest)| {
+        !rest.is_empty()
+            && !rest.starts_with("//")
+            && (scopes.contains(&head) || head == PROBES || clients::client(head).is_some())
+    })
 }
 
 /// Every way to write a target, shortest first.

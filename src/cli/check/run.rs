@@ -39,7 +39,8 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     }
     if check.dry_run {
         if !check.output.quiet {
-            let why = |outcome: &ProbeOutcome| outcome.cause.as_ref().map_or(String::new(), |cause| cause.message.clone());
+            let why =
+                |outcome: &ProbeOutcome| outcome.cause.as_ref().map_or(String::new(), |cause| cause.message.clone());
             for outcome in &unusable {
                 let told = sanitize::one_line(&masker.mask(&format!("{}: {}", outcome.target, why(outcome))), 600);
                 let _ = crate::cli::output::say(&format!("warning: {told}\n"), true);
