@@ -301,3 +301,38 @@ fn init_writes_out_what_stands_in_a_clients_file() {
     assert!(text.contains("?team=${TEAM_OF_TEST}&api_key=${CUR_API_KEY}"), "{text}");
     assert!(!text.contains("literal-"), "{text}");
 }
+
+#[test]
+fn what_stands_in_a_repository_gets_nothing_of_this_machine_and_opens_nothing_on_it() {
+    let user = User::new();
+    let served = Served::start::<&str>([]);
+    let (url, socket) = (served.url(), user.path("left-behind.sock"));
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let listens = |words: &[&str]| json!({"command": "mcp-probe", "args": ([&["demo"], words].concat())});
+    user.servers(
+        ".mcp.json",
+        &json!({
+            "takes-a-socket": listens(&["--http", &format!("unix:{}", socket.display())]),
+            "listens": listens(&["--http=0.0.0.0:0"]),
+            "by-default": listens(&["--seed", "${NO_SUCH_VAR:-1}"]),
+        }),
+    );
+    let headers = json!({"X-Home": "\u{24}{userHome}"});
+    user.servers(
+        ".vscode/mcp.json",
+        &json!({
+            "home": {"type": "http", "url": format!("{url}?${{userHome}}")},
+            "folder": {"type": "http", "url": url, "headers": headers},
+            "socket": {"type": "http", "url": format!("unix://{}#/mcp", socket.display())},
+        }),
+    );
+    user.servers(".cursor/mcp.json", &json!({"parts": {"url": url, "headers": {"X": "${workspaceFolderBasename}"}}}));
+    let told = user.run(&["tools/list", "--jq", ".tools | length", "--timeout", "5s"]);
+    let unknown: Vec<&str> = told.stderr.lines().filter_map(|line| line.strip_prefix("unknown: ")).collect();
+    let names: Vec<&str> = unknown.iter().filter_map(|line| line.split(':').next()).collect();
+    let wanted = ["takes-a-socket", "listens", "by-default", "home", "folder", "socket", "parts"];
+    assert_eq!(names, wanted, "{}", told.stderr);
+    assert_eq!(told.code, 8, "{}", told.stderr);
+    assert!(socket.exists() && served.stats()["requests"].as_u64().unwrap_or_default() == 0, "{:#}", served.stats());
+    drop(listener);
+}

@@ -85,7 +85,10 @@ fn prepare(args: &InitArgs) -> Result<Request<'_>, Complaint> {
     // Another client's file is none that probes can refer to: what it says is written out.
     let defined = target.origin.file.is_some() && target.origin.client.is_none();
     if !Consents::open(args.selection.yes).agrees(&target) {
-        return Err(Complaint::new(Code::Unknown, targets::no_consent(&target).message));
+        return Err(Complaint::new(
+            Code::Unknown,
+            format!("{}: {}", target.name, targets::no_consent(&target).message),
+        ));
     }
     Ok(Request { args, output, connection, target, defined, masker: resolved.masker })
 }

@@ -399,9 +399,9 @@ pub fn no_consent(target: &Target) -> Cause {
     Cause::new(
         Reason::Cancelled,
         format!(
-            "{} was found in {} and starts a program or sends something of this machine, which nobody agreed to; look at \
-             it with `mcp-probe targets --trust`, or add --yes, or name the target or its file (-f)",
-            target.name, target.origin.text
+            "found in {}, starts a program or sends something of this machine, and nobody agreed to it; look at it with \
+             `mcp-probe targets --trust`, or add --yes, or name the target or its file (-f)",
+            target.origin.text
         ),
     )
 }

@@ -120,18 +120,21 @@ impl TargetDraft {
     pub fn acts(&self) -> bool {
         let said = self.as_written();
         let starts = |argv: &[Text]| {
-            let words: Vec<&str> = argv.iter().take(2).map_while(Text::literal).collect();
-            // What a file of variables holds is known only when it is read, and may change before.
-            !argv.is_empty() && !target::is_demo(&words, self.env.is_empty() && self.env_file.is_none())
+            // A variable may stand for any word, and what a file of variables holds may change before it is read.
+            let words: Option<Vec<&str>> = argv.iter().map(Text::literal).collect();
+            let env_is_empty = self.env.is_empty() && self.env_file.is_none();
+            !argv.is_empty() && !words.is_some_and(|words| target::is_demo(&words, env_is_empty))
         };
         starts(said.command) || starts(said.start) || self.sends_machine()
     }
 
-    /// Whether a variable or a file of this machine goes into its URL, its headers or its TLS handshake.
+    /// Whether a variable or a file of this machine goes into its URL, its headers or its TLS handshake. A socket is a
+    /// file, and what listens there takes anybody on this machine for a friend.
     pub(super) fn sends_machine(&self) -> bool {
         let said = self.as_written();
         let mut sent = said.url.into_iter().chain(said.bearer).chain(said.headers.iter().map(|(_, text)| text));
-        said.tls[1].is_some() || sent.any(Text::reads_machine)
+        let is_socket = said.url.is_some_and(|url| url.written().starts_with("unix:"));
+        is_socket || said.tls[1].is_some() || self.sends_facts || sent.any(Text::reads_machine)
     }
 
     /// The variables that it reads and that are not set, each once. No value is looked at.
