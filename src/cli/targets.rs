@@ -66,8 +66,9 @@ impl<'a> Names<'a> {
     /// The shortest way to write a target that means no other.
     #[must_use]
     pub fn write(&self, index: usize, target: &str) -> String {
+        let is_toml = Path::new(target).extension().is_some_and(|extension| extension == "toml");
         // Words with these in them are taken for files and methods, and so are the names of files that exist.
-        if target.contains(['/', '\\']) || target.ends_with(".toml") || Path::new(target).exists() {
+        if target.contains(['/', '\\']) || is_toml || Path::new(target).exists() {
             return self.discovery.placed(index, target);
         }
         // With a colon in it, it may look like the name of a place.

@@ -174,10 +174,16 @@ impl Target {
     }
 }
 
-/// Whether a command is our own demo server over stdio, which harms nobody: told to listen, it would open this machine to
-/// others and may take the place of a socket. A variable such as `LD_PRELOAD` makes any program do anything.
+/// Whether a command is our own demo server, which harms nobody over stdio or on the loopback interface: elsewhere it would
+/// open this machine to others, or take the place of a socket. A variable such as `LD_PRELOAD` makes any program do
+/// anything.
 pub(super) fn is_demo(words: &[&str], env_is_empty: bool) -> bool {
     let [program, command, options @ ..] = words else { return false };
-    let listens = |option: &&str| option.starts_with("--http") || option.starts_with("--tls");
-    env_is_empty && *program == SELF && *command == "demo" && !options.iter().any(listens)
+    let is_loopback = |address: &str| ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|own| address.starts_with(own));
+    let reaches_out = |(at, option): (usize, &&str)| match option.split_once('=') {
+        Some(("--http", address)) => !is_loopback(address),
+        None if *option == "--http" => !options.get(at + 1).is_some_and(|address| is_loopback(address)),
+        _ => option.starts_with("--tls"),
+    };
+    env_is_empty && *program == SELF && *command == "demo" && !options.iter().enumerate().any(reaches_out)
 }

@@ -163,8 +163,7 @@ impl TargetTold {
         match self.state().split([':', ' ']).next().unwrap_or_default() {
             "disabled" => Ink::Dim,
             "broken" => Ink::Bad,
-            "ready" if self.unset.is_empty() => Ink::Good,
-            "agreed" if self.unset.is_empty() => Ink::Good,
+            "ready" | "agreed" if self.unset.is_empty() => Ink::Good,
             _ => Ink::Warn,
         }
     }

@@ -82,7 +82,7 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
     }
     sources.extend(places(choice, &names)?);
     for part in sources {
-        match add(choice, part, &mut plan, &masker) {
+        match add(choice, &part, &mut plan, &masker) {
             Ok(outcomes) => unusable.extend(outcomes),
             Err(complaint) if complaint.code == Code::Nothing => nothing = nothing.or(Some(complaint)),
             Err(complaint) => return Err(complaint),
@@ -131,7 +131,7 @@ fn places(choice: &Choice<'_>, names: &[&str]) -> Result<Vec<Part>, Complaint> {
 
 /// Adds what is selected of what was read. Gives the outcomes of entries of other clients' files that cannot be used: they
 /// keep nobody from the others, and are not forgotten either.
-fn add(choice: &Choice<'_>, part: Part, plan: &mut Plan, masker: &Masker) -> Result<Vec<ProbeOutcome>, Complaint> {
+fn add(choice: &Choice<'_>, part: &Part, plan: &mut Plan, masker: &Masker) -> Result<Vec<ProbeOutcome>, Complaint> {
     let color = choice.output.color;
     if !choice.output.quiet {
         targets::warn(&part.loaded.warnings, color);
