@@ -9,4 +9,7 @@ pub mod starter;
 
 pub use machine::Machine;
 pub use probe_files::{Examined, Loaded, default_paths, examine, load};
-pub use sources::{Discovery, Folders, Found, PROBES, Range, Scope, Unplaced, discover, given, several_places};
+pub use sources::{
+    Discovery, Folders, Found, PROBES, Range, Scope, Unplaced, discover, examine_given, given, says_place,
+    several_places,
+};

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use draft::Draft;
 pub use probe::ProbeDraft;
-pub use select::{NotSelected, Selected, Selection};
+pub use select::{NotSelected, Selected, Selection, Unusable};
 pub use step::Step;
 pub use target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 pub use target_draft::{AsWritten, Imported, ImportedEndpoint, TargetDraft};

@@ -139,7 +139,7 @@ fn rows_for_a_pipe_and_a_table_that_fits_for_a_person() {
             ".mcp.json:1:16",
             "stdio",
             "npx -y server --api-key ***",
-            "needs your yes; unset: SURELY_UNSET_HERE"
+            "needs your yes; unset: SURELY_UNSET_HERE (left as it is written)"
         ]
     );
     assert!(rows.stderr.contains("error: none: .mcp.json:1:") && rows.stderr.contains("command"), "{}", rows.stderr);

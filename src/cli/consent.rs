@@ -4,6 +4,7 @@
 pub mod question;
 pub mod record;
 
+use std::cell::OnceCell;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -29,21 +30,30 @@ pub enum Answer {
 /// What the user has agreed to so far.
 pub struct Consents {
     record: Option<Record>,
-    given: Vec<Consent>,
+    given: OnceCell<Vec<Consent>>,
     yes: bool,
     enough: bool,
 }
 
 impl Consents {
-    /// Reads the record of earlier answers; one that cannot be understood counts as none.
+    /// The record of earlier answers, which is read once somebody asks for one; one that cannot be understood counts as
+    /// none.
     #[must_use]
     pub fn open(yes: bool) -> Self {
         Self::with(Record::of_user(), yes)
     }
 
     fn with(record: Option<Record>, yes: bool) -> Self {
-        let given = record.as_ref().map(Record::consents).unwrap_or_default();
-        Self { record, given, yes, enough: false }
+        Self { record, given: OnceCell::new(), yes, enough: false }
+    }
+
+    fn given(&self) -> &[Consent] {
+        self.given.get_or_init(|| self.record.as_ref().map(Record::consents).unwrap_or_default())
+    }
+
+    fn given_mut(&mut self) -> Option<&mut Vec<Consent>> {
+        self.given();
+        self.given.get_mut()
     }
 
     /// Whether this target may be opened. Asks, where there is a terminal to ask at.
@@ -53,7 +63,7 @@ impl Consents {
         }
         let Some(draft) = target.entry.as_deref() else { return false };
         let identity = identity(draft, &target.env);
-        if self.given.contains_like(&identity) {
+        if self.given().contains_like(&identity) {
             return true;
         }
         if self.enough || !may_ask() {
@@ -77,7 +87,7 @@ impl Consents {
     /// Whether a yes is recorded for exactly this.
     #[must_use]
     pub fn has(&self, identity: &Consent) -> bool {
-        self.given.contains_like(identity)
+        self.given().contains_like(identity)
     }
 
     /// Records a yes.
@@ -93,16 +103,20 @@ impl Consents {
     /// # Errors
     /// Why that could not be done.
     pub fn withdraw(&mut self, withdraws: impl Fn(&Consent) -> bool) -> Result<Vec<Consent>, String> {
-        let gone: Vec<Consent> = self.given.iter().filter(|consent| withdraws(consent)).cloned().collect();
+        let gone: Vec<Consent> = self.given().iter().filter(|consent| withdraws(consent)).cloned().collect();
         if let Some(record) = self.record.as_ref().filter(|_| !gone.is_empty()) {
             say(record.change(|all| all.retain(|consent| !withdraws(consent)))?);
         }
-        self.given.retain(|consent| !withdraws(consent));
+        if let Some(given) = self.given_mut() {
+            given.retain(|consent| !withdraws(consent));
+        }
         Ok(gone)
     }
 
     fn put(&mut self, consent: Consent) -> Result<(), String> {
-        record::put(&mut self.given, consent.clone());
+        if let Some(given) = self.given_mut() {
+            record::put(given, consent.clone());
+        }
         let record = self.record.as_ref().ok_or("neither XDG_STATE_HOME nor HOME is set")?;
         say(record.change(|all| record::put(all, consent))?);
         Ok(())
@@ -119,7 +133,7 @@ trait Contains {
     fn contains_like(&self, consent: &Consent) -> bool;
 }
 
-impl Contains for Vec<Consent> {
+impl Contains for [Consent] {
     fn contains_like(&self, consent: &Consent) -> bool {
         self.iter().any(|have| have.sha256 == consent.sha256 && have.name == consent.name && have.file == consent.file)
     }
@@ -241,6 +255,17 @@ mod tests {
         assert!(open().agrees(&target(folder.path(), "a", FILE)));
         assert_eq!(open().withdraw(|consent| consent.name == "a").unwrap().len(), 1);
         assert!(!open().agrees(&a));
+    }
+
+    #[test]
+    fn the_record_is_read_once_somebody_asks_for_a_yes() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::at(folder.path().join("state/consents.json"));
+        let a = target(folder.path(), "a", FILE);
+        let mut early = Consents::with(Some(record.clone()), false);
+        assert!(early.agrees(&target(folder.path(), "b", FILE)), "a URL needs no yes");
+        Consents::with(Some(record), false).give(identity(a.entry.as_ref().unwrap(), &a.env)).unwrap();
+        assert!(early.agrees(&a), "the record was not read before");
     }
 
     #[test]

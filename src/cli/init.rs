@@ -3,6 +3,7 @@
 
 mod target;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -16,12 +17,12 @@ use super::connection::{self, Connection};
 use super::consent::Consents;
 use super::exit::{self, Code, Ending};
 use super::terminal::{Colour, Terminal};
-use super::words::{self, Named};
+use super::words;
 use super::{credentials, listeners, live, output, targets};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
-use crate::config::Severity;
+use crate::config::{Severity, Text};
 use crate::event::{Finding, Publisher, Status};
 use crate::files::starter::{self, Subject, tools};
 use crate::plan::{Endpoint, TIMEOUT, Target};
@@ -136,9 +137,13 @@ fn prepare(args: &InitArgs) -> Result<Request<'_>, Complaint> {
         return Err(Complaint::usage("init writes about one target, and several are named")
             .hint("name one of them, or choose with --target"));
     };
-    let defined = !matches!(named.as_slice(), [Named::Url(_) | Named::Command(_)]);
+    // Another client's file is none that probes can refer to: what it says is written out.
+    let defined = target.origin.file.is_some() && target.origin.client.is_none();
     if !Consents::open(args.selection.yes).agrees(&target) {
-        return Err(Complaint::new(Code::Unknown, targets::no_consent(&target).message));
+        return Err(Complaint::new(
+            Code::Unknown,
+            format!("{}: {}", target.name, targets::no_consent(&target).message),
+        ));
     }
     Ok(Request { args, output, connection, target, defined, masker: resolved.masker })
 }
@@ -227,6 +232,12 @@ fn tell(cx: &Context, request: &Request<'_>, survey: &mut Survey, tools: &mut [T
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    // The variables that another client's entry stands for are written as such again.
+    let entry = request.target.entry.as_deref();
+    let reads: Vec<(String, String)> = entry
+        .map(|entry| entry.as_written().texts().flat_map(Text::variables).map(ToOwned::to_owned).collect())
+        .map(|names: BTreeSet<String>| environment.iter().filter(|(name, _)| names.contains(name)).cloned().collect())
+        .unwrap_or_default();
     let table = if request.defined {
         let place = sanitize::one_line(&request.target.origin.text, 200);
         let text = format!("## The target is defined in {place}: read both files together.\n");
@@ -236,6 +247,7 @@ fn tell(cx: &Context, request: &Request<'_>, survey: &mut Survey, tools: &mut [T
             bearer: request.args.connection.bearer.as_deref(),
             environment: &environment,
             folder: &folder,
+            reads: &reads,
         };
         target::table(&name, &request.target, &typed, &cx.masker)
     };
@@ -296,6 +308,9 @@ fn name(request: &Request<'_>, survey: &Survey) -> String {
     }
     if request.defined {
         return request.target.name.clone();
+    }
+    if let Some(name) = request.target.entry.as_ref().and_then(|entry| starter::target_name(&entry.name)) {
+        return name;
     }
     let said = survey.facts.as_ref().and_then(|facts| facts.identity.as_ref()).map(|identity| identity.name.as_str());
     let place = match &request.target.endpoint {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::args::{SelectionOptions, TransportChoice};
 use super::complaint::Complaint;
@@ -15,7 +16,7 @@ use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::{Cause, Reason};
-use crate::files::{Discovery, Folders, Loaded, Machine, Range, Unplaced, discover, given};
+use crate::files::{Discovery, Folders, Machine, Range, Unplaced, discover, given};
 use crate::plan::{self, Endpoint, Target, glob};
 use crate::transport::http::parse_endpoint;
 
@@ -65,6 +66,11 @@ impl<'a> Names<'a> {
     /// The shortest way to write a target that means no other.
     #[must_use]
     pub fn write(&self, index: usize, target: &str) -> String {
+        let is_toml = Path::new(target).extension().is_some_and(|extension| extension == "toml");
+        // Words with these in them are taken for files and methods, and so are the names of files that exist.
+        if target.contains(['/', '\\']) || is_toml || Path::new(target).exists() {
+            return self.discovery.placed(index, target);
+        }
         // With a colon in it, it may look like the name of a place.
         if self.counts.get(target) == Some(&1) && !target.contains(':') {
             return target.to_owned();
@@ -84,33 +90,26 @@ pub fn mistakes(diags: &[Diag], color: Option<super::terminal::Colour>) -> Compl
     Complaint::usage(format!("{errors} {noun}; nothing was sent"))
 }
 
-/// Warnings of files, on stderr.
+/// Warnings of files, on stderr. Those of other programs' files are a line each: their lines are not quoted.
 pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
-    if !diags.is_empty() {
+    let (foreign, ours): (Vec<Diag>, Vec<Diag>) = diags.iter().cloned().partition(is_foreign);
+    if !ours.is_empty() {
         let look = Terminal::stderr(color).look;
-        let _ = super::output::say(&render(diags, look.colour, look.width.map(usize::from)), true);
+        let _ = super::output::say(&render(&ours, look.colour, look.width.map(usize::from)), true);
     }
-}
-
-/// The same of what was read of one place. The lines of another program's file are not quoted: they may hold anybody's
-/// secrets.
-pub fn warn_of(loaded: &Loaded, color: Option<super::terminal::Colour>) {
-    if !is_foreign(loaded) {
-        return warn(&loaded.warnings, color);
-    }
-    for diag in &loaded.warnings {
+    for diag in &foreign {
         let _ = super::output::say(&format!("warning: {}\n", sanitize::one_line(&told(diag), 600)), true);
     }
 }
 
-/// Mistakes in what was read of one place, as [`mistakes`] and [`warn_of`] tell them.
+/// Mistakes in what was selected: those of other programs' files as a sentence, because their lines are not quoted.
 #[must_use]
-pub fn mistakes_of(loaded: &Loaded, diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
-    if is_foreign(loaded) { Complaint::usage(sentence(diags)) } else { mistakes(diags, color) }
+pub fn mistakes_of(diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
+    if diags.iter().all(is_foreign) { Complaint::usage(sentence(diags)) } else { mistakes(diags, color) }
 }
 
-fn is_foreign(loaded: &Loaded) -> bool {
-    loaded.draft.targets.iter().any(|draft| draft.client().is_some())
+fn is_foreign(diag: &Diag) -> bool {
+    diag.place.as_ref().is_some_and(|place| place.source.foreign)
 }
 
 /// The labels of `-l`.
@@ -156,9 +155,8 @@ pub fn resolve(
             Named::Name(name) => {
                 let (discovery, index, name) = find(name, named, selection, color)?;
                 let found = discovery.found[index].loaded.draft.target(&name, &Machine);
-                let loaded = &discovery.found[index].loaded;
                 let (mut target, masker) =
-                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes_of(loaded, &diags, color))?;
+                    found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes_of(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
                 target.name = Names::of(&discovery).write(index, &name);
@@ -402,9 +400,9 @@ pub fn no_consent(target: &Target) -> Cause {
     Cause::new(
         Reason::Cancelled,
         format!(
-            "{} was found in {} and starts a program or sends something of this machine, which nobody agreed to; look at \
-             it with `mcp-probe targets --trust`, or add --yes, or name the target or its file (-f)",
-            target.name, target.origin.text
+            "found in {}, starts a program or sends something of this machine, and nobody agreed to it; look at it with \
+             `mcp-probe targets --trust`, or add --yes, or name the target or its file (-f)",
+            target.origin.text
         ),
     )
 }

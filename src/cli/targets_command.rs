@@ -11,14 +11,15 @@ use super::exit::Code;
 use super::jq::Jq;
 use super::output;
 use super::shown;
-use super::targets::{Names, labels, look_around, warn_of};
+use super::targets::{Names, labels, look_around, warn};
 use super::terminal::{Colour, Terminal};
 use super::words;
 use crate::base::sanitize;
 use crate::config::{Diag, Key, Text};
 use crate::files::{Discovery, Found, Machine, Range, clients};
+use crate::plan::target_draft::{Becomes, UnsetVariable};
 use crate::plan::{Target, TargetDraft, TransportChoice, glob};
-use crate::report::targets::{ConsentTold, ProblemTold, TargetTold, document, rows};
+use crate::report::targets::{ConsentTold, ProblemTold, TargetTold, UnsetTold, document, rows};
 
 /// `mcp-probe targets [NAME|GLOB...]`.
 #[derive(Clone, Debug, Default, Args)]
@@ -98,7 +99,7 @@ pub fn run(args: &TargetsArgs) -> Result<u8, Complaint> {
         output::say(&rows(&told, home.as_deref(), &look), false)?;
     }
     if !args.quiet && args.selection.file.is_empty() {
-        discovery.found.iter().for_each(|found| warn_of(&found.loaded, color));
+        discovery.found.iter().for_each(|found| warn(&found.loaded.warnings, color));
     }
     notes(&told, &unreadable, args.quiet, color)?;
     if told.is_empty() && !args.forget {
@@ -247,6 +248,7 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
     }
     let (line, column) = draft.place.line_column();
     let yes = needs_consent(one).then(|| one.identity());
+    let unset: Vec<UnsetTold> = draft.unset(&Machine).into_iter().map(unset_told).collect();
     TargetTold {
         name: one.name.clone(),
         target: draft.name.clone(),
@@ -267,6 +269,7 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
         start: words(said.start),
         headers,
         env: pairs(said.env),
+        env_file: said.env_file.map(|file| shown::text(file, None).written),
         cwd: said.cwd.map(|cwd| shown::text(cwd, None).written),
         labels: draft.labels.clone(),
         disabled: draft.disabled.clone(),
@@ -275,9 +278,28 @@ fn told(one: &Listed<'_>, consents: &Consents) -> TargetTold {
             given: yes.as_ref().is_some_and(|yes| consents.has(yes)),
             sha256: yes.map(|yes| yes.sha256),
         },
-        unset: draft.unset(&Machine),
-        problems: draft.problems().iter().chain(draft.warnings()).map(problem).collect(),
+        problems: problems(one, !unset.is_empty()),
+        unset,
     }
+}
+
+/// What is wrong with an entry, and unwise. Of what only this machine shows, an unset variable is told elsewhere.
+fn problems(one: &Listed<'_>, misses_variables: bool) -> Vec<ProblemTold> {
+    let draft = one.draft;
+    let resolved = draft.client().and_then(|_| one.found.loaded.draft.target(&draft.name, &Machine));
+    let known = draft.problems().len();
+    let more = resolved.and_then(Result::err).unwrap_or_default().into_iter().skip(known);
+    let more: Vec<Diag> = more.filter(|diag| !(diag.unset && misses_variables)).collect();
+    draft.problems().iter().chain(&more).chain(draft.warnings()).map(problem).collect()
+}
+
+fn unset_told(variable: UnsetVariable) -> UnsetTold {
+    let taken_as = match variable.becomes {
+        Becomes::Mistake => None,
+        Becomes::Empty => Some("empty"),
+        Becomes::AsWritten => Some("written"),
+    };
+    UnsetTold { name: variable.name, taken_as }
 }
 
 /// A mistake without the line it stands on, which may hold a secret of somebody else's file.

@@ -1,5 +1,6 @@
-//! `mcp-probe validate`: all mistakes in probe files at once, then what will disappoint, or one line about what was
-//! found. It reads the files and those that `${file:…}` names; it starts nothing and connects nowhere.
+//! `mcp-probe validate`: all mistakes in probe files at once, and in files of other clients that are named; then what
+//! will disappoint, or one line about what was found. It reads the files and those that `${file:…}` names; it starts
+//! nothing and connects nowhere.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,12 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::explain::findings::FINDINGS;
 use super::jq::Jq;
-use super::output;
 use super::terminal::Terminal;
+use super::{output, shown};
 use crate::base::sanitize;
 use crate::config::suggest::nearest;
 use crate::config::{Diag, Place, Severity, render};
-use crate::files::{Examined, Machine, default_paths, examine, probe_files};
+use crate::files::{Examined, Folders, Machine, default_paths, examine, examine_given, probe_files};
 use crate::plan::Steps;
 
 /// `mcp-probe validate [PATH...]`.
@@ -65,7 +66,9 @@ pub fn run(validate: &ValidateArgs) -> Result<Code, Complaint> {
         return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
             .hint("name a probe file or a folder of them: mcp-probe validate probes/"));
     }
-    let findings = findings(examine(&paths, found, &Machine), validate.env_required);
+    let examined =
+        if found { examine(&paths, true, &Machine) } else { examine_given(&paths, &Folders::here(), &Machine) };
+    let findings = findings(examined, validate.env_required);
     let wrong = !findings.mistakes.is_empty() || (validate.deny_warnings && !findings.warnings.is_empty());
     let code = if wrong { Code::Usage } else { Code::Healthy };
     if validate.output.json || jq.is_some() {
@@ -102,6 +105,11 @@ fn findings(mut examined: Examined, env_required: bool) -> Findings {
     }
     diags.append(&mut examined.advice);
     diags.extend(unknown_findings(&examined));
+    for diag in diags.iter_mut().filter(|diag| diag.place.as_ref().is_some_and(|place| place.source.foreign)) {
+        // What another program's file says may hold secrets, which messages quote.
+        diag.message = shown::prose(&diag.message);
+        diag.help = diag.help.as_deref().map(shown::prose);
+    }
     probe_files::sort(&mut diags);
     let (mistakes, warnings) = diags.into_iter().partition(|diag| diag.severity == Severity::Error);
     Findings { examined, mistakes, warnings }

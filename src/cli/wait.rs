@@ -102,6 +102,7 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
     if let Some(refused) = withheld.first() {
         // Waiting brings no consent about.
         let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());
+        let why = format!("{}: {why}", refused.target);
         return Err(Complaint::new(Code::Unknown, why));
     }
     let consumers = listeners::consumers(&args.output, plan.targets.len() > 1)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::AdHoc;
 use super::complaint::Complaint;
 use crate::config::suggest::nearest;
+use crate::files::says_place;
 
 /// A target as it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +124,9 @@ fn named(words: &[String], is_file: &dyn Fn(&Path) -> bool) -> Result<Vec<Named>
             if is_file(Path::new(word)) {
                 return Ok(Named::Path(PathBuf::from(word)));
             }
+            if says_place(word) {
+                return Ok(Named::Name(word.clone()));
+            }
             refuse_url_without_scheme(word, false)?;
             let is_toml = Path::new(word).extension().is_some_and(|extension| extension == "toml");
             if word.contains('/') || word.contains('\\') || is_toml {
@@ -130,7 +134,7 @@ fn named(words: &[String], is_file: &dyn Fn(&Path) -> bool) -> Result<Vec<Named>
                 return Err(if is_method(word, &|_: &Path| false) {
                     complaint.hint(format!("if `{word}` is a method, it comes first: mcp-probe {word} TARGET"))
                 } else {
-                    complaint
+                    complaint.hint("a target whose name looks like a path is written with its place: project:NAME")
                 });
             }
             Ok(Named::Name(word.clone()))
@@ -144,7 +148,7 @@ fn is_url(word: &str) -> bool {
 
 /// A word with a slash, or one of the few without; never a URL, never a file that exists.
 fn is_method(word: &str, is_file: &dyn Fn(&Path) -> bool) -> bool {
-    if is_url(word) || is_file(Path::new(word)) {
+    if is_url(word) || says_place(word) || is_file(Path::new(word)) {
         return false;
     }
     let like_a_path = ["/", "./", "../", "~"].iter().any(|start| word.starts_with(start))
@@ -241,7 +245,10 @@ mod tests {
             (vec!["https://host/mcp"], None, vec![Named::Url("https://host/mcp".into())]),
             (vec!["com.example/status"], Some("com.example/status"), vec![]),
             (vec!["x/y", "unix:/run/a.sock"], Some("x/y"), vec![Named::Url("unix:/run/a.sock".into())]),
+            (vec!["tools", "user:a/b.toml"], Some("tools/list"), vec![name("user:a/b.toml")]),
+            (vec!["tools", "cline:github.com/a/b"], Some("tools/list"), vec![name("cline:github.com/a/b")]),
             (vec!["probes/a.toml"], None, vec![Named::Path("probes/a.toml".into())]),
+            (vec!["project:tools/list"], None, vec![name("project:tools/list")]),
             (vec!["ping"], None, vec![Named::Path("ping".into())]),
         ] {
             let meaning = read(&words).unwrap();

@@ -2,14 +2,19 @@
 //! the way compilers do; nothing from a file reaches the terminal unsanitised.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use super::source::Place;
 use crate::base::sanitize;
 
 /// Longest message, label or help that is shown.
 const CHARS_MAX: usize = 2_000;
+/// Lines of a file that are more than this together are not shown whole, in bytes.
+const WINDOW_BYTES_MAX: usize = 64 << 10;
+/// So much of such a line is shown on either side of a place, in bytes.
+const AROUND_BYTES: usize = 200;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,10 +158,11 @@ fn render_one(diag: &Diag, renderer: &Renderer, columns: Option<usize>) -> Strin
     };
     let mut group = Group::with_title(level.primary_title(broken(&safe(&diag.message), columns, "warning: ".len())));
     if let Some(place) = &diag.place {
-        let here: Vec<_> = diag.others.iter().filter(|(other, _)| same_file(other, place)).collect();
-        group = group.element(snippet(place, &diag.label, AnnotationKind::Primary, &here));
-        for (other, label) in diag.others.iter().filter(|(other, _)| !same_file(other, place)) {
-            group = group.element(snippet(other, label, AnnotationKind::Context, &[]));
+        let is_here = |other: &Place| same_file(other, place) && window(place, &[other]).len() <= WINDOW_BYTES_MAX;
+        let (here, elsewhere): (Vec<_>, Vec<_>) = diag.others.iter().partition(|(other, _)| is_here(other));
+        group = group.elements(shown(place, &diag.label, AnnotationKind::Primary, &here));
+        for (other, label) in elsewhere {
+            group = group.elements(shown(other, label, AnnotationKind::Context, &[]));
         }
     }
     if let Some(help) = &diag.help {
@@ -189,27 +195,51 @@ fn same_file(left: &Place, right: &Place) -> bool {
     std::sync::Arc::ptr_eq(&left.source, &right.source)
 }
 
+/// The bytes of the lines at which these places begin, and of those between them.
+fn window(place: &Place, others: &[&Place]) -> Range<usize> {
+    let source = &place.source;
+    let starts = others.iter().map(|other| other.span.start).chain([place.span.start]);
+    let first = source.line_index(starts.clone().min().unwrap_or(place.span.start));
+    source.lines(first, source.line_index(starts.max().unwrap_or(place.span.start)))
+}
+
+/// A place as the renderer shows it: with its lines, unless they are another program's; of a line that nobody could
+/// read whole, what stands around the place.
+fn shown<'a>(place: &Place, label: &str, kind: AnnotationKind, others: &[&(Place, String)]) -> Vec<Element<'a>> {
+    let source = &place.source;
+    let places: Vec<&Place> = others.iter().map(|(other, _)| other).collect();
+    let whole = window(place, &places);
+    if !source.foreign && whole.len() <= WINDOW_BYTES_MAX {
+        return vec![snippet(place, label, kind, others, whole).path(safe(&source.name)).into()];
+    }
+    let (line, column) = place.line_column();
+    let origin = Origin::path(safe(&source.name)).line(line).char_column(column);
+    if source.foreign {
+        return vec![origin.into()];
+    }
+    let line = source.lines(line - 1, line - 1);
+    let around = Place::new(source, place.span.start.saturating_sub(AROUND_BYTES)..place.span.start + AROUND_BYTES);
+    let cut = around.span.start.max(line.start)..around.span.end.min(line.end).max(place.span.start);
+    vec![origin.into(), snippet(place, label, kind, &[], cut).into()]
+}
+
 /// Only the lines concerned are handed to the renderer, so that a file of thousands of lines costs nothing.
 fn snippet<'a>(
     place: &Place,
     label: &str,
     kind: AnnotationKind,
     others: &[&(Place, String)],
-) -> impl Into<Element<'a>> {
+    window: Range<usize>,
+) -> Snippet<'a, Annotation<'a>> {
     let source = &place.source;
-    let starts = others.iter().map(|(other, _)| other.span.start).chain([place.span.start]);
-    let first = source.line_index(starts.clone().min().unwrap_or(place.span.start));
-    let last_start = starts.max().unwrap_or(place.span.start);
-    let window = source.lines(first, source.line_index(last_start));
     // One line at a place is enough to find it: a span over several is cut at its first.
     let within = |place: &Place| {
         let line = source.line_index(place.span.start);
-        let end = place.span.end.min(source.lines(line, line).end).max(place.span.start);
+        let end = place.span.end.min(source.lines(line, line).end).min(window.end).max(place.span.start);
         place.span.start - window.start..end - window.start
     };
     let mut snippet = Snippet::source(same_length(&source.without_secrets(window.clone())))
-        .line_start(first + 1)
-        .path(safe(&source.name))
+        .line_start(source.line_index(window.start) + 1)
         .annotation(kind.span(within(place)).label(some(label)));
     for (other, label) in others {
         snippet = snippet.annotation(AnnotationKind::Context.span(within(other)).label(some(label)));
@@ -271,6 +301,28 @@ mod tests {
         let diag = Diag::error(&Place::new(&two, 1..2), "twice").also(&Place::new(&one, 0..1), "first here");
         let text = render(&[diag], false, Some(100));
         assert!(text.contains("2.toml:2:1") && text.contains("1.toml:1:1") && text.contains("first here"), "{text}");
+    }
+
+    #[test]
+    fn of_a_line_that_nobody_could_read_only_what_is_around_the_place_is_rendered() {
+        let text = format!("a = 1\nb = \"{}\"wrong{}\n", "é".repeat(8 << 20), "z".repeat(8 << 20));
+        let at = text.find("wrong").unwrap();
+        let source = Source::new("a.toml", text, ".");
+        let before = std::time::Instant::now();
+        let diag =
+            Diag::error(&Place::new(&source, at..source.text.len()), "no").also(&Place::new(&source, 0..1), "first");
+        let text = render(&[diag], false, Some(80));
+        assert!(before.elapsed() < std::time::Duration::from_secs(10), "{:?}", before.elapsed());
+        assert!(text.contains(" --> a.toml:2:8388615\n") && text.contains("a.toml:1:1"), "{text}");
+        assert!(text.contains("wrong") && text.contains("first") && text.len() < 4_000, "{text}");
+    }
+
+    #[test]
+    fn no_line_of_another_programs_file_is_quoted() {
+        let source = Source::foreign("a.json", "{\n\"token\": \"hunter2\"}", ".");
+        let text = render(&[Diag::error(&Place::new(&source, 2..9), "no").label("l").help("h")], false, Some(80));
+        assert!(text.contains("a.json:2:1") && text.contains("= help: h"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
 
     #[test]

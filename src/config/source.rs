@@ -15,6 +15,8 @@ pub struct Source {
     pub text: String,
     /// What relative paths inside the text are relative to.
     pub folder: PathBuf,
+    /// Whether it is another program's: its lines are never quoted, because they may hold anybody's secrets.
+    pub foreign: bool,
     line_starts: Vec<usize>,
     secrets: Mutex<Vec<Range<usize>>>,
 }
@@ -23,13 +25,22 @@ impl Source {
     /// A text with its name. A byte order mark at its head is dropped: editors put it there, nobody wrote it.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>, folder: impl Into<PathBuf>) -> Arc<Self> {
-        let mut text = text.into();
+        Arc::new(Self::read(name.into(), text.into(), folder.into(), false))
+    }
+
+    /// The same for another program's file.
+    #[must_use]
+    pub fn foreign(name: impl Into<String>, text: impl Into<String>, folder: impl Into<PathBuf>) -> Arc<Self> {
+        Arc::new(Self::read(name.into(), text.into(), folder.into(), true))
+    }
+
+    fn read(name: String, mut text: String, folder: PathBuf, foreign: bool) -> Self {
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
         let line_starts =
             std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
-        Arc::new(Self { name: name.into(), text, folder: folder.into(), line_starts, secrets: Mutex::default() })
+        Self { name, text, folder, foreign, line_starts, secrets: Mutex::default() }
     }
 
     /// The line of a byte offset, from 0.

@@ -265,7 +265,8 @@ impl Text {
                     (None, Unset::AsWritten) => Ok((written.clone(), false)),
                     (None, Unset::Mistake) => Err(Box::new(
                         Diag::error(&self.place, format!("`{key}` needs the variable `{name}`, which is not set"))
-                            .help("set it where mcp-probe runs"),
+                            .help("set it where mcp-probe runs")
+                            .of_machine(),
                     )),
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::machine::{read_text, why};
 use crate::config::{Diag, Environment, Reading, Source, tree};
-use crate::plan::Draft;
+use crate::plan::{Draft, TargetDraft};
 
 /// A probe file is never larger, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -52,7 +52,20 @@ pub fn default_paths(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Every mistake of every file, together with the warnings.
 pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Result<Loaded, Vec<Diag>> {
-    let Examined { draft, diags, files, .. } = examine(paths, found, environment);
+    load_with(paths, found, environment, &[])
+}
+
+/// The same for probes that may name the targets of files which are no probe files, too.
+///
+/// # Errors
+/// Every mistake of every file, together with the warnings.
+pub(super) fn load_with(
+    paths: &[PathBuf],
+    found: bool,
+    environment: &dyn Environment,
+    others: &[TargetDraft],
+) -> Result<Loaded, Vec<Diag>> {
+    let Examined { draft, diags, files, .. } = examine_with(paths, found, environment, others);
     if crate::config::has_errors(&diags) {
         return Err(diags);
     }
@@ -62,6 +75,16 @@ pub fn load(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Re
 /// The same for whoever wants to know everything that can be said of the files.
 #[must_use]
 pub fn examine(paths: &[PathBuf], found: bool, environment: &dyn Environment) -> Examined {
+    examine_with(paths, found, environment, &[])
+}
+
+/// The same for probes that may name the targets of files which are no probe files, too.
+pub(super) fn examine_with(
+    paths: &[PathBuf],
+    found: bool,
+    environment: &dyn Environment,
+    others: &[TargetDraft],
+) -> Examined {
     let mut diags = Vec::new();
     let files = expand(paths, &mut diags);
     let reading = Reading::new(environment);
@@ -85,7 +108,7 @@ pub fn examine(paths: &[PathBuf], found: bool, environment: &dyn Environment) ->
     let mut advice = reading.take_advice();
     advice.extend(draft.advice());
     let mut found = reading.into_diags();
-    found.extend(draft.check_names());
+    found.extend(draft.check_names(others));
     let broken: HashSet<Line> = syntax.iter().filter_map(line).collect();
     // What a line that is no TOML seems to say is not worth telling.
     found.retain(|diag| line(diag).is_none_or(|line| !broken.contains(&line)));

@@ -1,13 +1,14 @@
 //! Where targets are found by name: the project's probe files, and the files of other MCP clients, each a row of
 //! [`CLIENTS`](super::clients::CLIENTS).
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::clients::{self, CLIENTS, Client, Held, Recognised};
-use super::probe_files::{Loaded, default_paths, load};
+use super::probe_files::{Examined, Loaded, default_paths, examine_with, load, load_with};
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment, Severity, suggest};
-use crate::plan::Target;
+use crate::plan::{Draft, Target, TargetDraft};
 
 /// Whom a place belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,36 +153,107 @@ fn place(client: &'static Client, scope: Scope, held: Held) -> Option<Found> {
     (!is_empty).then_some(Found { source: client.id, scope, loaded: held.loaded })
 }
 
+/// What the command line names, told apart.
+#[derive(Default)]
+struct Told {
+    /// Probe files and folders of them.
+    ours: Vec<PathBuf>,
+    /// Files of other clients.
+    clients: Vec<Found>,
+    /// Files that are neither, or cannot be read.
+    diags: Vec<Diag>,
+    /// Files of other clients that hold no server.
+    empty: Vec<Diag>,
+}
+
+fn tell_apart(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment) -> Told {
+    let mut told = Told::default();
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        match clients::recognise(path) {
+            Recognised::Ours => told.ours.push(path.clone()),
+            Recognised::Nobody(diag) => told.diags.push(*diag),
+            Recognised::Client(client, opened) => {
+                let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+                if seen.contains(&canonical) {
+                    continue;
+                }
+                seen.push(canonical);
+                let mut parts = clients::read_opened(client, &opened, folders, environment);
+                if parts.iter().all(|held| held.loaded.draft.targets.is_empty()) {
+                    told.empty.push(no_servers(client, path, &parts));
+                }
+                for held in &mut parts {
+                    held.loaded.draft.found = false;
+                }
+                told.clients.extend(parts.into_iter().filter_map(|held| place(client, Scope::Given, held)));
+            }
+        }
+    }
+    told
+}
+
+impl Told {
+    /// The targets that probes may name, too.
+    fn targets(&self) -> Vec<TargetDraft> {
+        self.clients.iter().flat_map(|found| found.loaded.draft.targets.iter().cloned()).collect()
+    }
+}
+
 /// The files that the command line names: probe files, and files of other clients.
 ///
 /// # Errors
 /// Every mistake of every file.
 pub fn given(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment) -> Result<Discovery, Vec<Diag>> {
-    let mut discovery = Discovery::default();
-    let (mut ours, mut diags) = (Vec::new(), Vec::new());
-    for path in paths {
-        match clients::recognise(path) {
-            Recognised::Ours => ours.push(path.clone()),
-            Recognised::Nobody(diag) => diags.push(*diag),
-            Recognised::Client(client, opened) => {
-                let mut parts = clients::read_opened(client, &opened, folders, environment);
-                if parts.iter().all(|held| held.loaded.draft.targets.is_empty()) {
-                    diags.push(no_servers(client, path, &parts));
-                }
-                for held in &mut parts {
-                    held.loaded.draft.found = false;
-                }
-                discovery.found.extend(parts.into_iter().filter_map(|held| place(client, Scope::Given, held)));
-            }
-        }
-    }
-    if !ours.is_empty() {
-        match load(&ours, false, environment) {
+    let told = tell_apart(paths, folders, environment);
+    let targets = told.targets();
+    let mut discovery = Discovery { found: told.clients, ..Discovery::default() };
+    let mut diags = told.diags;
+    diags.extend(told.empty);
+    if !told.ours.is_empty() {
+        match load_with(&told.ours, false, environment, &targets) {
             Ok(loaded) => discovery.found.insert(0, Found { source: PROBES, scope: Scope::Given, loaded }),
             Err(mistakes) => diags.extend(mistakes),
         }
     }
     if diags.is_empty() { Ok(discovery) } else { Err(diags) }
+}
+
+/// The same as one plan, for whoever wants to know everything that can be said of the files.
+#[must_use]
+pub fn examine_given(paths: &[PathBuf], folders: &Folders, environment: &dyn Environment) -> Examined {
+    let told = tell_apart(paths, folders, environment);
+    let mut examined = examine_with(&told.ours, false, environment, &told.targets());
+    examined.diags.extend(told.diags);
+    examined.diags.extend(told.empty.into_iter().map(Diag::softened));
+    for found in &told.clients {
+        examined.diags.extend(found.loaded.warnings.iter().cloned());
+        for target in &found.loaded.draft.targets {
+            examined.diags.extend(target.warnings().iter().cloned());
+        }
+    }
+    let mistakes = merge(&mut examined.draft, &mut examined.files, &told.clients);
+    examined.diags.extend(mistakes);
+    examined
+}
+
+/// Adds what clients' files hold. Of a name that one file has twice, the client itself prefers the entry that holds for
+/// this folder alone.
+fn merge(draft: &mut Draft, files: &mut Vec<PathBuf>, clients: &[Found]) -> Vec<Diag> {
+    let mut targets: Vec<TargetDraft> = Vec::new();
+    let mut local: HashSet<(&Path, &str)> = HashSet::new();
+    for found in clients {
+        let Some(file) = found.loaded.files.first() else { continue };
+        for target in &found.loaded.draft.targets {
+            if local.insert((file, &target.name)) {
+                targets.push(target.clone());
+            }
+        }
+        if !files.contains(file) {
+            files.push(file.clone());
+        }
+    }
+    draft.add_targets(targets)
 }
 
 /// A client's file that was named, and holds no server.
@@ -224,6 +296,21 @@ impl Discovery {
         }
     }
 
+    /// Everything that was found, as one plan.
+    ///
+    /// # Errors
+    /// A mistake for each name that two files have, with both places.
+    pub fn merged(&self) -> Result<Loaded, Vec<Diag>> {
+        let (ours, clients): (Vec<&Found>, Vec<&Found>) = self.found.iter().partition(|found| found.source == PROBES);
+        let clients: Vec<Found> = clients.into_iter().cloned().collect();
+        let first = ours.first().map(|found| found.loaded.clone());
+        let mut merged =
+            first.unwrap_or_else(|| Loaded { draft: Draft::default(), warnings: Vec::new(), files: Vec::new() });
+        merged.warnings.extend(clients.iter().flat_map(|found| found.loaded.warnings.iter().cloned()));
+        let mistakes = merge(&mut merged.draft, &mut merged.files, &clients);
+        if mistakes.is_empty() { Ok(merged) } else { Err(mistakes) }
+    }
+
     /// The shortest way to write this target that means no other.
     #[must_use]
     pub fn shortest(&self, index: usize, target: &str) -> String {
@@ -233,6 +320,17 @@ impl Discovery {
         };
         let all = spellings(here, target);
         all.iter().find(|spelling| means(spelling)).or(all.last()).cloned().unwrap_or_default()
+    }
+
+    /// The same with the place said in any case, for names that would be taken for something else.
+    #[must_use]
+    pub fn placed(&self, index: usize, target: &str) -> String {
+        let Some(here) = self.found.get(index) else { return target.to_owned() };
+        let means = |spelling: &&String| {
+            self.names().filter(|(found, name)| spellings(found, name).contains(spelling)).count() == 1
+        };
+        let [_, with_place @ ..] = spellings(here, target);
+        with_place.iter().find(means).or(with_place.last()).cloned().unwrap_or_default()
     }
 
     /// The target of a name, with its variables resolved.
@@ -253,6 +351,17 @@ impl Discovery {
             Err(Unplaced::Several(places)) => Err(vec![several_places(name, &places)]),
         }
     }
+}
+
+/// Whether a word says a place before its first colon: that of a target, whatever comes behind it.
+#[must_use]
+pub fn says_place(word: &str) -> bool {
+    let scopes = [Scope::Project, Scope::Local, Scope::User, Scope::Given].map(Scope::name);
+    word.split_once(':').is_some_and(|(head, rest)| {
+        !rest.is_empty()
+            && !rest.starts_with("//")
+            && (scopes.contains(&head) || head == PROBES || clients::client(head).is_some())
+    })
 }
 
 /// Every way to write a target, shortest first.

@@ -1,6 +1,7 @@
 //! Tables → drafts, and what only several files together can get wrong: names given twice, names of nothing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::probe::{Defaults, ProbeDraft};
 use super::target_draft::TargetDraft;
@@ -22,7 +23,7 @@ pub struct Draft {
 
 impl Draft {
     /// Reads the tables of one file and adds what they hold.
-    pub fn read(&mut self, table: &Table, source: &std::sync::Arc<Source>, reading: &Reading<'_>) {
+    pub fn read(&mut self, table: &Table, source: &Arc<Source>, reading: &Reading<'_>) {
         let file = Section::new(table, "a probe file", &Place::new(source, 0..0), reading);
         let defaults = file.field("defaults").and_then(|field| field.table("`[defaults]`"));
         let defaults = defaults.map(Defaults::parse).unwrap_or_default();
@@ -37,9 +38,25 @@ impl Draft {
         file.finish();
     }
 
-    /// Mistakes that only all files together can show.
+    /// Adds targets of other files; gives a mistake for each whose name is taken.
+    pub fn add_targets(&mut self, targets: impl IntoIterator<Item = TargetDraft>) -> Vec<Diag> {
+        let before = self.targets.len();
+        self.targets.extend(targets);
+        let mut diags = Vec::new();
+        twice("target", self.targets.iter().map(|target| (target.name.as_str(), &target.place)), &mut diags);
+        let is_added = |diag: &Diag| {
+            let added = self.targets[before..].iter().map(|target| &target.place);
+            diag.place.as_ref().is_some_and(|place| {
+                added.clone().any(|added| Arc::ptr_eq(&added.source, &place.source) && added.span == place.span)
+            })
+        };
+        diags.retain(is_added);
+        diags
+    }
+
+    /// Mistakes that only all files together can show. `others` are targets of files that are no probe files.
     #[must_use]
-    pub fn check_names(&self) -> Vec<Diag> {
+    pub fn check_names(&self, others: &[TargetDraft]) -> Vec<Diag> {
         let mut diags = Vec::new();
         twice("target", self.targets.iter().map(|target| (target.name.as_str(), &target.place)), &mut diags);
         twice("probe", self.probes.iter().map(|probe| (probe.name.as_str(), &probe.place)), &mut diags);
@@ -52,7 +69,7 @@ impl Draft {
             let diag = Diag::error(&again.place, "`[log]` is defined twice").label("again here");
             diags.push(diag.also(&first.place, "first here").help("there is one log for all files that are read"));
         }
-        let targets: HashSet<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let targets: HashSet<&str> = self.targets.iter().chain(others).map(|target| target.name.as_str()).collect();
         let probes: HashSet<&str> = self.probes.iter().map(|probe| probe.name.as_str()).collect();
         for probe in &self.probes {
             unknown("target", &probe.targets, &targets, &mut diags);

@@ -31,6 +31,21 @@ pub struct Selected {
     pub plan: Plan,
     /// Every value that must not be shown.
     pub masker: Masker,
+    /// What is selected of other programs' files and cannot be used.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A target of another program's file that cannot be used. It keeps nobody from the others.
+#[derive(Clone, Debug)]
+pub struct Unusable {
+    /// The probe.
+    pub probe: String,
+    /// The target.
+    pub target: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Why.
+    pub diags: Vec<Diag>,
 }
 
 /// Why there is no plan.
@@ -69,6 +84,8 @@ impl Draft {
         let readers = self.readers();
         let mut diags = Vec::new();
         let mut targets: BTreeMap<&str, Arc<Target>> = BTreeMap::new();
+        let mut broken: BTreeMap<&str, Vec<Diag>> = BTreeMap::new();
+        let mut unusable = Vec::new();
         let mut plan = Plan::default();
         let wanted: BTreeSet<&str> =
             chosen.iter().flat_map(|(_, targets)| targets.iter().map(|target| target.name.as_str())).collect();
@@ -79,13 +96,28 @@ impl Draft {
                     targets.insert(&draft.name, Arc::clone(&target));
                     plan.targets.push(target);
                 }
+                // Who names it wants to hear it; the others are judged without it.
+                Err(missing) if draft.client().is_some() && !selection.named.contains(&draft.name) => {
+                    broken.insert(&draft.name, missing);
+                }
                 Err(missing) => diags.extend(missing),
             }
         }
         for (draft, drafts) in chosen {
+            let probe = draft.map_or(BUILT_IN, |draft| draft.name.as_str());
+            unusable.extend(drafts.iter().filter_map(|target| {
+                let diags = broken.get(target.name.as_str())?.clone();
+                Some(Unusable {
+                    probe: probe.to_owned(),
+                    target: target.name.clone(),
+                    labels: target.labels.clone(),
+                    diags,
+                })
+            }));
             let targets: Vec<Arc<Target>> =
                 drafts.iter().filter_map(|target| targets.get(target.name.as_str()).map(Arc::clone)).collect();
             match draft {
+                Some(_) if targets.is_empty() => {}
                 Some(draft) => match resolve_probe(draft, targets, environment) {
                     Ok(probe) => plan.probes.push(probe),
                     Err(missing) => diags.extend(missing),
@@ -93,7 +125,7 @@ impl Draft {
                 None => plan.probes.extend(targets.into_iter().map(Probe::built_in)),
             }
         }
-        if diags.is_empty() { Ok(Selected { plan, masker }) } else { Err(NotSelected::Mistakes(diags)) }
+        if diags.is_empty() { Ok(Selected { plan, masker, unusable }) } else { Err(NotSelected::Mistakes(diags)) }
     }
 
     /// One target by its exact name, resolved.
@@ -117,7 +149,8 @@ impl Draft {
                 probe.targets.iter().filter_map(|(name, _)| by_name.get(name.as_str()).copied()).collect();
             if probe.targets.iter().any(|(name, _)| name == "*") {
                 let named: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-                targets.extend(self.targets.iter().filter(|target| !named.contains(target.name.as_str())));
+                let others = self.targets.iter().filter(|target| target.disabled.is_none());
+                targets.extend(others.filter(|target| !named.contains(target.name.as_str())));
             }
             probed.extend(targets.iter().map(|target| target.name.as_str()));
             targets.retain(|target| selection.takes_target(target));
@@ -125,7 +158,9 @@ impl Draft {
                 chosen.push((Some(probe), targets));
             }
         }
-        for target in self.targets.iter().filter(|target| !probed.contains(target.name.as_str())) {
+        let is_used = |target: &TargetDraft| target.disabled.is_none() || selection.named.contains(&target.name);
+        let unprobed = self.targets.iter().filter(|target| !probed.contains(target.name.as_str()));
+        for target in unprobed.filter(|target| is_used(target)) {
             if selection.takes_probe(BUILT_IN) && selection.takes_target(target) {
                 chosen.push((None, vec![target]));
             }
@@ -351,7 +386,7 @@ required = false
         let mut draft = Draft::default();
         draft.read(&table, &source, &reading);
         diags.extend(reading.into_diags());
-        diags.extend(draft.check_names());
+        diags.extend(draft.check_names(&[]));
         diags.retain(|diag| diag.severity == Severity::Error);
         assert!(diags.is_empty(), "{}", render(&diags, false, None));
         draft

@@ -162,19 +162,28 @@ impl Target {
     #[must_use]
     pub fn needs_consent(&self) -> bool {
         let harmless = |argv: &[String]| {
-            let words: Vec<&str> = argv.iter().take(2).map(String::as_str).collect();
+            let words: Vec<&str> = argv.iter().map(String::as_str).collect();
             is_demo(&words, self.env.is_empty())
         };
         let starts = match &self.endpoint {
             Endpoint::Command(argv) => !harmless(argv),
             Endpoint::Url(_) => self.start.as_deref().is_some_and(|argv| !harmless(argv)),
         };
-        self.origin.found && (starts || self.sends_machine)
+        let acts = self.entry.as_ref().is_some_and(|entry| entry.acts());
+        self.origin.found && (starts || acts || self.sends_machine)
     }
 }
 
-/// Whether a command is our own demo server, which harms nobody. A variable such as `LD_PRELOAD` makes any program do
+/// Whether a command is our own demo server, which harms nobody over stdio or on the loopback interface: elsewhere it would
+/// open this machine to others, or take the place of a socket. A variable such as `LD_PRELOAD` makes any program do
 /// anything.
 pub(super) fn is_demo(words: &[&str], env_is_empty: bool) -> bool {
-    env_is_empty && matches!(words, [program, command, ..] if *program == SELF && *command == "demo")
+    let [program, command, options @ ..] = words else { return false };
+    let is_loopback = |address: &str| ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|own| address.starts_with(own));
+    let reaches_out = |(at, option): (usize, &&str)| match option.split_once('=') {
+        Some(("--http", address)) => !is_loopback(address),
+        None if *option == "--http" => !options.get(at + 1).is_some_and(|address| is_loopback(address)),
+        _ => option.starts_with("--tls"),
+    };
+    env_is_empty && *program == SELF && *command == "demo" && !options.iter().enumerate().any(reaches_out)
 }

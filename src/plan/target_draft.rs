@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use as_written::AsWritten;
+pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
 use super::STARTUP_TIMEOUT;
 use super::advice::{launcher, secrets};
@@ -60,6 +60,7 @@ pub struct TargetDraft {
     pub disabled: Option<String>,
     client: Option<&'static str>,
     env_file: Option<Text>,
+    sends_facts: bool,
     warnings: Vec<Diag>,
 }
 
@@ -106,6 +107,7 @@ impl TargetDraft {
             disabled: None,
             client: None,
             env_file: None,
+            sends_facts: false,
             warnings: Vec::new(),
         };
         if let Some(tls) = tls {

@@ -52,6 +52,9 @@ pub struct TargetTold {
     /// Variables for the child, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// The file with more variables for the child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env_file: Option<String>,
     /// The child's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
@@ -65,10 +68,25 @@ pub struct TargetTold {
     pub consent: ConsentTold,
     /// Variables that it reads and that are not set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unset: Vec<String>,
+    pub unset: Vec<UnsetTold>,
     /// What is wrong with it, or unwise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ProblemTold>,
+}
+
+/// A variable that is not set. Programs are told its name; what becomes of it is among the problems.
+#[derive(Clone, Debug)]
+pub struct UnsetTold {
+    /// Its name.
+    pub name: String,
+    /// What the client takes it as, where it uses the entry all the same: `empty`, or `written`.
+    pub taken_as: Option<&'static str>,
+}
+
+impl Serialize for UnsetTold {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name)
+    }
 }
 
 /// Whether a target needs a yes, and has it.
@@ -121,22 +139,31 @@ impl TargetTold {
         let consent = match (self.consent.needed, self.consent.given) {
             (true, false) => "needs your yes",
             (true, true) => "agreed",
-            (false, _) if self.unset.is_empty() => "ready",
+            (false, _) if self.is_usable() => "ready",
             (false, _) => return self.unset_words(),
         };
         if self.unset.is_empty() { consent.to_owned() } else { format!("{consent}; {}", self.unset_words()) }
     }
 
     fn unset_words(&self) -> String {
-        format!("unset: {}", self.unset.join(", "))
+        let words = self.unset.iter().map(|unset| match unset.taken_as {
+            Some("empty") => format!("{} (taken as empty)", unset.name),
+            Some(_) => format!("{} (left as it is written)", unset.name),
+            None => unset.name.clone(),
+        });
+        format!("unset: {}", words.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Whether no variable is missing without which its client would not use it.
+    fn is_usable(&self) -> bool {
+        self.unset.iter().all(|unset| unset.taken_as.is_some())
     }
 
     fn ink(&self) -> Ink {
         match self.state().split([':', ' ']).next().unwrap_or_default() {
             "disabled" => Ink::Dim,
             "broken" => Ink::Bad,
-            "ready" => Ink::Good,
-            "agreed" if self.unset.is_empty() => Ink::Good,
+            "ready" | "agreed" if self.unset.is_empty() => Ink::Good,
             _ => Ink::Warn,
         }
     }
@@ -240,10 +267,13 @@ mod tests {
         assert_eq!(target.state(), "agreed");
         target.consent.needed = false;
         assert_eq!(target.state(), "ready");
-        target.unset = vec!["A".into(), "B".into()];
-        assert_eq!(target.state(), "unset: A, B");
+        let unset = |name: &str, taken_as| UnsetTold { name: name.into(), taken_as };
+        target.unset = vec![unset("A", Some("empty"))];
+        assert_eq!(target.state(), "ready; unset: A (taken as empty)");
+        target.unset = vec![unset("A", None), unset("B", Some("written"))];
+        assert_eq!(target.state(), "unset: A, B (left as it is written)");
         target.consent.needed = true;
-        assert_eq!(target.state(), "agreed; unset: A, B");
+        assert_eq!(target.state(), "agreed; unset: A, B (left as it is written)");
         target.problems = vec![ProblemTold {
             severity: "error",
             message: "no".into(),

@@ -1,5 +1,7 @@
 //! From what was named to what is run: files, URLs, commands and names become one plan, without what nobody agreed to.
 
+use std::sync::Arc;
+
 use crate::base::secret::Masker;
 use crate::cli::args::{OutputOptions, SelectionOptions};
 use crate::cli::complaint::Complaint;
@@ -10,8 +12,8 @@ use crate::cli::exit::Code;
 use crate::cli::targets;
 use crate::cli::words::Named;
 use crate::event::{Cause, ProbeOutcome, Reason};
-use crate::files::{Folders, Loaded, Machine, PROBES, default_paths, given, load};
-use crate::plan::{BUILT_IN, NotSelected, Plan, Selection, glob};
+use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load};
+use crate::plan::{NotSelected, Plan, Selection, Target, Unusable, glob};
 
 /// What was chosen on the command line.
 pub struct Choice<'a> {
@@ -43,10 +45,17 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
         }
     }
     let (mut plan, masker, mut unusable) = (Plan::default(), Masker::default(), Vec::new());
+    let mut nothing: Option<Complaint> = None;
     if !direct.is_empty() {
-        let resolved = targets::resolve(&direct, choice.connection, choice.selection, color)?;
-        masker.absorb(&resolved.masker);
-        plan = Plan::built_in(resolved.targets);
+        match targets::resolve(&direct, choice.connection, choice.selection, color) {
+            Ok(resolved) => {
+                masker.absorb(&resolved.masker);
+                plan = Plan::built_in(resolved.targets);
+            }
+            // What is selected may be among the others.
+            Err(complaint) if complaint.code == Code::Nothing => nothing = Some(complaint),
+            Err(complaint) => return Err(complaint),
+        }
         if !choice.probes.is_empty() {
             plan.probes.retain(|probe| choice.probes.iter().any(|glob| glob::matches(glob, &probe.name)));
         }
@@ -57,38 +66,30 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
     if names.is_empty() && direct.is_empty() {
         files.extend(choice.selection.file.iter().cloned());
     }
-    let found = choice.named.is_empty() && files.is_empty();
-    if found {
-        files = default_paths(std::path::Path::new("."));
+    let mut sources: Vec<Part> = Vec::new();
+    if choice.named.is_empty() && files.is_empty() {
+        let files = default_paths(std::path::Path::new("."));
         if files.is_empty() {
             return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
                 .hint("name a probe file, a URL, or a command after `--`"));
         }
-    }
-    if found {
-        let loaded = load(&files, found, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
-        add(choice, &loaded, Vec::new(), &mut plan, &masker)?;
+        let loaded = load(&files, true, &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
+        sources.push(Part { scope: Scope::Project, loaded, names: Vec::new() });
     } else if !files.is_empty() {
-        let discovery = given(&files, &Folders::here(), &Machine).map_err(|diags| targets::mistakes(&diags, color))?;
-        for place in &discovery.found {
-            if place.source == PROBES {
-                add(choice, &place.loaded, Vec::new(), &mut plan, &masker)?;
-                continue;
-            }
-            let (names, outcomes) = usable(choice, &place.loaded);
-            unusable.extend(outcomes);
-            if !names.is_empty() {
-                add(choice, &place.loaded, names, &mut plan, &masker)?;
-            }
+        let merged = given(&files, &Folders::here(), &Machine).and_then(|discovery| discovery.merged());
+        let loaded = merged.map_err(|diags| targets::mistakes(&diags, color))?;
+        sources.push(Part { scope: Scope::Given, loaded, names: Vec::new() });
+    }
+    sources.extend(places(choice, &names)?);
+    for part in sources {
+        match add(choice, &part, &mut plan, &masker) {
+            Ok(outcomes) => unusable.extend(outcomes),
+            Err(complaint) if complaint.code == Code::Nothing => nothing = nothing.or(Some(complaint)),
+            Err(complaint) => return Err(complaint),
         }
     }
-    for (mut loaded, names) in places(choice, &names)? {
-        // Each name stands in one place only, else there was a complaint: naming it is the consent.
-        loaded.draft.found = false;
-        add(choice, &loaded, names, &mut plan, &masker)?;
-    }
     if plan.pairs().next().is_none() && unusable.is_empty() {
-        return Err(Complaint::new(Code::Nothing, "no probe is selected"));
+        return Err(nothing.unwrap_or_else(|| Complaint::new(Code::Nothing, "no probe is selected")));
     }
     for (_, target) in plan.pairs() {
         hide(target, &masker);
@@ -96,86 +97,86 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
     Ok((plan, masker, unusable))
 }
 
-/// The targets of another client's file that it uses and that can be used, and outcomes for those that cannot: a broken
-/// entry keeps nobody from the others, and is not forgotten either.
-fn usable(choice: &Choice<'_>, loaded: &Loaded) -> (Vec<String>, Vec<ProbeOutcome>) {
-    let (mut names, mut outcomes) = (Vec::new(), Vec::new());
-    let any = |globs: &[String], name: &str| globs.is_empty() || globs.iter().any(|glob| glob::matches(glob, name));
-    // These entries have no labels and no probes of their own.
-    let wanted = choice.selection.label.is_empty() && any(choice.probes, BUILT_IN);
-    let targets = loaded.draft.targets.iter().filter(|target| wanted && any(&choice.selection.target, &target.name));
-    for target in targets.filter(|target| target.disabled.is_none()) {
-        match loaded.draft.target(&target.name, &Machine) {
-            Some(Err(diags)) => {
-                let cause = Cause::new(Reason::Cancelled, targets::sentence(&diags));
-                outcomes.push(ProbeOutcome::not_run(BUILT_IN, &target.name, &target.labels, cause));
-            }
-            Some(Ok(_)) => names.push(target.name.clone()),
-            None => {}
-        }
-    }
-    (names, outcomes)
+/// What was read of some files, and what of it was named.
+struct Part {
+    scope: Scope,
+    loaded: Loaded,
+    /// Exact names of targets, each with how it is written so that it means no other; empty means all.
+    names: Vec<(String, String)>,
 }
 
 /// What was read of each place that has a target which was named, with the names there.
-fn places(choice: &Choice<'_>, names: &[&str]) -> Result<Vec<(Loaded, Vec<String>)>, Complaint> {
-    let mut places: Vec<(Loaded, Vec<String>)> = Vec::new();
+fn places(choice: &Choice<'_>, names: &[&str]) -> Result<Vec<Part>, Complaint> {
+    let mut places: Vec<Part> = Vec::new();
     for name in names {
         let (mut discovery, index, name) = targets::find(name, choice.named, choice.selection, choice.output.color)?;
-        let loaded = discovery.found.swap_remove(index).loaded;
-        match places.iter_mut().find(|(have, _)| have.files == loaded.files) {
-            Some((_, names)) => names.push(name),
-            None => places.push((loaded, vec![name])),
+        let written = targets::Names::of(&discovery).write(index, &name);
+        let name = (name, written);
+        let merged = discovery.merged().ok();
+        let Found { scope, loaded, .. } = discovery.found.swap_remove(index);
+        // Files that are given are one plan: the probes of one may name a target of another.
+        let loaded = merged.filter(|_| scope == Scope::Given).unwrap_or(loaded);
+        match places.iter_mut().find(|part| part.scope == scope && part.loaded.files == loaded.files) {
+            Some(part) => part.names.push(name),
+            None => {
+                let mut part = Part { scope, loaded, names: vec![name] };
+                // Each name stands in one place only, else there was a complaint: naming it is the consent.
+                part.loaded.draft.found = false;
+                places.push(part);
+            }
         }
     }
     Ok(places)
 }
 
-/// Adds what is selected of what was read; `named` are exact names of targets.
-fn add(
-    choice: &Choice<'_>,
-    loaded: &Loaded,
-    named: Vec<String>,
-    plan: &mut Plan,
-    masker: &Masker,
-) -> Result<(), Complaint> {
+/// Adds what is selected of what was read. Gives the outcomes of entries of other clients' files that cannot be used: they
+/// keep nobody from the others, and are not forgotten either.
+fn add(choice: &Choice<'_>, part: &Part, plan: &mut Plan, masker: &Masker) -> Result<Vec<ProbeOutcome>, Complaint> {
     let color = choice.output.color;
     if !choice.output.quiet {
-        targets::warn_of(loaded, color);
+        targets::warn(&part.loaded.warnings, color);
     }
     let selection = Selection {
-        named,
+        named: part.names.iter().map(|(name, _)| name.clone()).collect(),
         probes: choice.probes.to_vec(),
         targets: choice.selection.target.clone(),
         labels: targets::labels(choice.selection)?,
     };
-    let mut selected = loaded.draft.select(&selection, &Machine).map_err(|why| match why {
+    let mut selected = part.loaded.draft.select(&selection, &Machine).map_err(|why| match why {
         NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
-        NotSelected::Mistakes(diags) => targets::mistakes_of(loaded, &diags, color),
+        NotSelected::Mistakes(diags) => targets::mistakes_of(&diags, color),
     })?;
     masker.absorb(&selected.masker);
-    lay_over(&mut selected.plan, choice.connection);
+    lay_over(&mut selected.plan, choice.connection, &part.names);
     plan.targets.append(&mut selected.plan.targets);
     plan.probes.append(&mut selected.plan.probes);
-    Ok(())
+    let outcome = |unusable: Unusable| {
+        let cause = Cause::new(Reason::Cancelled, targets::sentence(&unusable.diags));
+        ProbeOutcome::not_run(&unusable.probe, &unusable.target, &unusable.labels, cause)
+    };
+    Ok(selected.unusable.into_iter().map(outcome).collect())
 }
 
-/// What the command line says of reaching targets and of time wins over the files.
-fn lay_over(plan: &mut Plan, connection: &Connection) {
+/// What the command line says of reaching targets and of time wins over the files. `names` says how targets are written
+/// where others have the same name.
+fn lay_over(plan: &mut Plan, connection: &Connection, names: &[(String, String)]) {
+    // In a plan, a timeout is that of an attempt; only --startup-timeout is that of the start.
+    let of_targets = Connection { timeout: None, ..connection.clone() };
+    let changed = |target: &mut Arc<Target>| {
+        let mut changed = (**target).clone();
+        targets::lay_over(&mut changed, &of_targets);
+        if let Some((_, written)) = names.iter().find(|(name, _)| *name == changed.name) {
+            changed.name.clone_from(written);
+        }
+        *target = changed.into();
+    };
     for probe in &mut plan.probes {
         if let Some(timeout) = connection.timeout {
             probe.timeout = timeout;
         }
-        for target in &mut probe.targets {
-            let mut changed = (**target).clone();
-            let startup = changed.startup_timeout;
-            targets::lay_over(&mut changed, connection);
-            if connection.startup_timeout.is_none() {
-                changed.startup_timeout = startup;
-            }
-            *target = changed.into();
-        }
+        probe.targets.iter_mut().for_each(changed);
     }
+    plan.targets.iter_mut().for_each(changed);
 }
 
 /// Takes out what nobody agreed to; gives its outcomes, which are unknown.

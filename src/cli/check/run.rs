@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::plan::{Choice, plan, withhold};
 use super::{dry_run, prepare, tell};
 use crate::base::ids::RunId;
+use crate::base::sanitize;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::{listeners, live};
@@ -37,6 +38,14 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         }
     }
     if check.dry_run {
+        if !check.output.quiet {
+            let why =
+                |outcome: &ProbeOutcome| outcome.cause.as_ref().map_or(String::new(), |cause| cause.message.clone());
+            for outcome in &unusable {
+                let told = sanitize::one_line(&masker.mask(&format!("{}: {}", outcome.target, why(outcome))), 600);
+                let _ = crate::cli::output::say(&format!("warning: {told}\n"), true);
+            }
+        }
         return dry_run::tell(check, &request, &plan, &masker);
     }
     let order = order(&plan);

@@ -60,6 +60,9 @@ pub fn text(target: &Target, draft: &TargetDraft, environment: &dyn Environment,
         page.shown("headers", &token);
     }
     page.pairs("env", said.env, "=", environment);
+    if let Some(file) = said.env_file {
+        page.shown("env file", &shown::text(file, Some(environment)));
+    }
     for (name, value) in super::from_elsewhere(draft, &target.env) {
         let hook = shown::is_hook(name);
         let value = shown::plain_value(name, value.reveal());

@@ -16,6 +16,9 @@ const SECRET_OPTIONS: &[&str] = &["key", "token", "secret", "pass", "bearer", "c
 /// How well-known keys begin.
 const KEY_PREFIXES: &[&str] = &["sk-", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA"];
 
+/// What stands before a credential and is none.
+const SCHEMES: &[&str] = &["", "Bearer", "bearer", "Basic", "Token", "token", "ApiKey"];
+
 /// A part of a URL's path that is as long as this, and mixes letters and digits, is taken for a key, in bytes.
 const PATH_KEY_BYTES_MIN: usize = 24;
 
@@ -36,6 +39,8 @@ pub struct Typed<'a> {
     pub environment: &'a [(String, String)],
     /// The folder in which relative paths are meant.
     pub folder: &'a Path,
+    /// The variables that another client's entry reads, with their values: they are written as the variables again.
+    pub reads: &'a [(String, String)],
 }
 
 /// Writes the table.
@@ -46,6 +51,7 @@ pub fn table(name: &str, target: &Target, typed: &Typed<'_>, masker: &Masker) ->
     match &target.endpoint {
         Endpoint::Url(url) => {
             let url = writer.url(url);
+            let url = writer.with_variables(&url);
             writer.line("url", &toml::quoted(&url));
         }
         Endpoint::Command(argv) => writer.command(argv, target.cwd.as_deref()),
@@ -96,6 +102,42 @@ impl Writer<'_> {
         let variable = format!("${{{name}}}");
         self.unset.push(name);
         variable
+    }
+
+    /// A header or a variable, in quotes. What the rest of the program would not show goes into no file either.
+    fn value(&mut self, value: &str, is_secret: bool, wanted: &str, what: &str) -> String {
+        let partly = self.with_variables(&value.replace("${", "$${"));
+        let rest = without_variables(&partly);
+        let is_plain = SCHEMES.contains(&rest.trim()) || !is_secret;
+        if partly != value.replace("${", "$${") && is_plain && !is_hidden(self.masker, &rest) {
+            return toml::quoted(&partly);
+        }
+        if is_secret || is_hidden(self.masker, value) {
+            return toml::quoted(&self.secret(value, wanted, what));
+        }
+        toml::string(value)
+    }
+
+    /// The variables that the entry reads, where their values stand in a text that is written already.
+    fn with_variables(&self, written: &str) -> String {
+        const BYTES_MIN: usize = 3;
+        let mut text = written.to_owned();
+        for (name, value) in self.typed.reads.iter().filter(|(_, value)| value.len() >= BYTES_MIN) {
+            let escaped = value.replace("${", "$${");
+            let mut replaced = String::new();
+            let mut rest = text.as_str();
+            // What stands between `${` and `}` is a variable already.
+            while let Some(at) = rest.find("${") {
+                let end = rest[at..].find('}').map_or(rest.len(), |end| at + end + 1);
+                let start = if rest[..at].ends_with('$') { end } else { at };
+                replaced.push_str(&rest[..start].replace(&escaped, &format!("${{{name}}}")));
+                replaced.push_str(&rest[start..end]);
+                rest = &rest[end..];
+            }
+            replaced.push_str(&rest.replace(&escaped, &format!("${{{name}}}")));
+            text = replaced;
+        }
+        text
     }
 
     /// A URL whose login, keys in the query and key-like parts of the path are variables.
@@ -179,7 +221,8 @@ impl Writer<'_> {
             }
             let place = cwd.map_or_else(|| self.typed.folder.join(word), |cwd| self.absolute(cwd).join(word));
             relative |= !word.is_empty() && !word.starts_with('-') && Path::new(word).is_relative() && place.exists();
-            words.push(toml::quoted(&self.argument(word, option.as_deref())));
+            let word_written = self.argument(word, option.as_deref());
+            words.push(toml::quoted(&self.with_variables(&word_written)));
             option = word.starts_with('-').then(|| word.trim_start_matches('-').to_owned());
         }
         self.line("command", &toml::array(words));
@@ -276,12 +319,9 @@ impl Writer<'_> {
             .iter()
             .map(|(name, value)| {
                 let value = value.reveal();
-                let written = if is_secret_name(name) || is_like_a_key(value) {
-                    let wanted = format!("{}_{}", self.prefix, shout(name));
-                    toml::quoted(&self.secret(value, &wanted, &format!("the header {name}")))
-                } else {
-                    toml::string(value)
-                };
+                let wanted = format!("{}_{}", self.prefix, shout(name));
+                let is_secret = is_secret_name(name) || is_like_a_key(value);
+                let written = self.value(value, is_secret, &wanted, &format!("the header {name}"));
                 format!("{} = {written}", toml::key(name))
             })
             .collect();
@@ -294,12 +334,9 @@ impl Writer<'_> {
             .map(|(name, value)| {
                 let value = value.reveal();
                 let is_path = value.contains(['/', '\\']);
-                let written = if !value.is_empty() && (is_secret_name(name) || (!is_path && is_like_a_key(value))) {
-                    let what = format!("what the server finds in its variable {}", sanitize::one_line(name, 60));
-                    toml::quoted(&self.secret(value, &shout(name), &what))
-                } else {
-                    toml::string(value)
-                };
+                let is_secret = !value.is_empty() && (is_secret_name(name) || (!is_path && is_like_a_key(value)));
+                let what = format!("what the server finds in its variable {}", sanitize::one_line(name, 60));
+                let written = self.value(value, is_secret, &shout(name), &what);
                 format!("{} = {written}", toml::key(name))
             })
             .collect();
@@ -315,6 +352,17 @@ fn shout(text: &str) -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     let name = name.trim_matches('_').to_owned();
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("MCP_{name}") }
+}
+
+fn is_hidden(masker: &Masker, value: &str) -> bool {
+    masker.mask(value) != value
+}
+
+/// What is left of a written text without its variables.
+fn without_variables(written: &str) -> String {
+    let mut pieces = written.split("${");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once('}').map_or(piece, |(_, rest)| rest))
 }
 
 fn is_name(name: &str) -> bool {
@@ -337,7 +385,7 @@ mod tests {
     fn written(target: &Target, environment: &[(&str, &str)]) -> Table {
         let environment: Vec<(String, String)> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let typed = Typed { bearer: None, environment: &environment, folder: Path::new("/folder") };
+        let typed = Typed { bearer: None, environment: &environment, folder: Path::new("/folder"), reads: &[] };
         table("web", target, &typed, &Masker::default())
     }
 

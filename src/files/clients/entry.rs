@@ -1,6 +1,7 @@
 //! What the entries of most clients have in common: a command with arguments and variables, or a URL with headers. Every
 //! mistake stays with its entry; the others remain usable.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::{File, Format, Item};
@@ -60,6 +61,8 @@ pub struct Entry<'a> {
     /// What came of it.
     pub imported: Imported,
     place: &'a Place,
+    /// Whether a text of the entry took in what the client knows of this machine, and goes to a server.
+    sends_facts: Cell<bool>,
 }
 
 impl Entry<'_> {
@@ -75,10 +78,11 @@ impl Entry<'_> {
         let mut imported = match &item.node.value {
             Value::Table(table) => {
                 let section = Section::new(table, "the entry", &item.node.place, &reading);
-                let mut entry = Entry { file, section, imported, place: &item.key.place };
+                let mut entry = Entry { file, section, imported, place: &item.key.place, sends_facts: Cell::default() };
                 (file.client.read)(&mut entry);
                 entry.known(file.client.keys);
                 entry.told_unknown();
+                entry.imported.sends_facts = entry.sends_facts.get();
                 entry.imported
             }
             other => {
@@ -158,6 +162,10 @@ impl Entry<'_> {
             return None;
         }
         let parts = (self.file.client.expand)(written, key, self.file);
+        let goes_out = key.contains("headers") || key.to_ascii_lowercase().ends_with("url");
+        if goes_out && !stands_as_written(&parts, written) {
+            self.sends_facts.set(true);
+        }
         for part in &parts {
             self.tell_unset(part, written, &raw.place);
         }
@@ -334,6 +342,22 @@ impl Entry<'_> {
     pub fn env_file(&mut self) {
         self.imported.env_file = self.section.field("envFile").and_then(|field| self.text(field));
     }
+}
+
+/// Whether literals among the parts are what was written, and not what the client put in place of its own variables.
+fn stands_as_written(parts: &[Part], written: &str) -> bool {
+    let mut rest = written;
+    parts.iter().all(|part| {
+        let (plain, escaped) = match part {
+            Part::Literal(text) => (text.as_str(), text.replace("${", "$${")),
+            Part::Foreign { written, .. } | Part::Unfillable { written, .. } => (written.as_str(), written.clone()),
+            // These count as something of this machine by themselves.
+            Part::Variable { .. } | Part::File(_) | Part::Saved(_) => return false,
+        };
+        let after = rest.strip_prefix(plain).or_else(|| rest.strip_prefix(escaped.as_str()));
+        rest = after.unwrap_or_default();
+        after.is_some()
+    })
 }
 
 /// Whether something in a text was meant as a variable: `${…}` or `{env:…}`.

@@ -34,7 +34,7 @@ impl Opened {
         let bytes = read_bytes(path, FILE_BYTES_MAX).map_err(cannot)?;
         let (text, is_wide) = decode(bytes).map_err(cannot)?;
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-        let source = Source::new(name, text, folder);
+        let source = Source::foreign(name, text, folder);
         let (root, mut warnings) = parse(format, &source)?;
         if is_wide {
             let warning = Diag::warning(&Place::new(&source, 0..0), "this file is written in UTF-16");

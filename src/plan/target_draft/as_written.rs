@@ -26,6 +26,8 @@ pub struct AsWritten<'a> {
     pub bearer: Option<&'a Text>,
     /// Variables for the child.
     pub env: &'a [(Key, Text)],
+    /// The file with more variables for the child.
+    pub env_file: Option<&'a Text>,
     /// The child's folder.
     pub cwd: Option<&'a Text>,
     /// Certificates to trust, our certificate, its key.
@@ -42,6 +44,26 @@ pub struct AsWritten<'a> {
     pub labels: &'a BTreeMap<String, String>,
 }
 
+/// A variable that a target reads and that is not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsetVariable {
+    /// Its name.
+    pub name: String,
+    /// What stands in its place.
+    pub becomes: Becomes,
+}
+
+/// What stands in the place of a variable that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Becomes {
+    /// Nothing can: the target cannot be used.
+    Mistake,
+    /// The empty text.
+    Empty,
+    /// The text as it was written.
+    AsWritten,
+}
+
 impl AsWritten<'_> {
     /// Every text in it, in a fixed order.
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
@@ -53,6 +75,7 @@ impl AsWritten<'_> {
             .chain(self.headers.iter().map(|(_, text)| text))
             .chain(self.bearer)
             .chain(self.env.iter().map(|(_, text)| text))
+            .chain(self.env_file)
             .chain(self.cwd)
             .chain([ca, cert, key].into_iter().flatten())
     }
@@ -75,6 +98,7 @@ impl TargetDraft {
             headers: &self.headers,
             bearer: self.bearer.as_ref(),
             env: &self.env,
+            env_file: self.env_file.as_ref(),
             cwd: self.cwd.as_ref(),
             tls: [self.tls[0].as_ref(), self.tls[1].as_ref(), self.tls[2].as_ref()],
             insecure: self.insecure,
@@ -96,31 +120,45 @@ impl TargetDraft {
     pub fn acts(&self) -> bool {
         let said = self.as_written();
         let starts = |argv: &[Text]| {
-            let words: Vec<&str> = argv.iter().take(2).map_while(Text::literal).collect();
-            !argv.is_empty() && !target::is_demo(&words, self.env.is_empty())
+            // A variable may stand for any word, and what a file of variables holds may change before it is read.
+            let words: Option<Vec<&str>> = argv.iter().map(Text::literal).collect();
+            let env_is_empty = self.env.is_empty() && self.env_file.is_none();
+            !argv.is_empty() && !words.is_some_and(|words| target::is_demo(&words, env_is_empty))
         };
         starts(said.command) || starts(said.start) || self.sends_machine()
     }
 
-    /// Whether a variable or a file of this machine goes into its URL, its headers or its TLS handshake.
+    /// Whether a variable or a file of this machine goes into its URL, its headers or its TLS handshake. A socket is a
+    /// file, and what listens there takes anybody on this machine for a friend.
     pub(super) fn sends_machine(&self) -> bool {
         let said = self.as_written();
         let mut sent = said.url.into_iter().chain(said.bearer).chain(said.headers.iter().map(|(_, text)| text));
-        said.tls[1].is_some() || sent.any(Text::reads_machine)
+        let is_socket = said.url.is_some_and(|url| url.written().starts_with("unix:"));
+        is_socket || said.tls[1].is_some() || self.sends_facts || sent.any(Text::reads_machine)
     }
 
-    /// The variables that it needs and that are not set, each once. No value is looked at.
+    /// The variables that it reads and that are not set, each once. No value is looked at.
     #[must_use]
-    pub fn unset(&self, environment: &dyn Environment) -> Vec<String> {
-        let mut unset: Vec<String> = Vec::new();
-        let needed = |part: &Part| match part {
-            Part::Variable { name, default: None }
-            | Part::Foreign { name, unset: Unset::Mistake | Unset::AsWritten, .. } => Some(name.clone()),
-            _ => None,
-        };
-        for name in self.as_written().texts().flat_map(Text::parts).filter_map(needed) {
-            if !unset.contains(&name) && environment.variable(&name).is_none() {
-                unset.push(name);
+    pub fn unset(&self, environment: &dyn Environment) -> Vec<UnsetVariable> {
+        let mut unset: Vec<UnsetVariable> = Vec::new();
+        let texts = self.as_written();
+        for part in texts.texts().flat_map(Text::parts) {
+            let (name, becomes, empty_is_unset) = match part {
+                Part::Variable { name, default: None } => (name, Becomes::Mistake, false),
+                Part::Foreign { name, unset, empty_is_unset, .. } => match unset {
+                    Unset::Mistake => (name, Becomes::Mistake, *empty_is_unset),
+                    Unset::Empty => (name, Becomes::Empty, *empty_is_unset),
+                    Unset::AsWritten => (name, Becomes::AsWritten, *empty_is_unset),
+                    Unset::Default(_) => continue,
+                },
+                _ => continue,
+            };
+            let is_set = environment.variable(name).is_some_and(|value| !(empty_is_unset && value.is_empty()));
+            match unset.iter_mut().find(|have| have.name == *name) {
+                // What keeps it from being probed outweighs what does not.
+                Some(have) if becomes == Becomes::Mistake => have.becomes = becomes,
+                None if !is_set => unset.push(UnsetVariable { name: name.clone(), becomes }),
+                _ => {}
             }
         }
         unset
@@ -151,8 +189,9 @@ impl TargetDraft {
         }
         let counts = [said.command.len(), said.start.len(), said.headers.len(), said.env.len()];
         add(&format!(
-            "{counts:?} {} {:?} {:?}",
+            "{counts:?} {} {} {:?} {:?}",
             said.url.is_some(),
+            said.env_file.is_some(),
             said.transport,
             said.tls.map(|file| file.is_some())
         ));

@@ -37,6 +37,8 @@ pub struct Imported {
     pub env: Vec<(Key, Text)>,
     /// A file of `NAME=value` lines with more variables; what `env` says wins.
     pub env_file: Option<Text>,
+    /// Whether what its program knows of this machine, such as the home folder, went into its URL or its headers.
+    pub sends_facts: bool,
     /// The child's folder; relative to the folder of the source.
     pub cwd: Option<Text>,
     /// Which protocol to speak.
@@ -77,6 +79,7 @@ impl Imported {
             insecure: false,
             env: Vec::new(),
             env_file: None,
+            sends_facts: false,
             cwd: None,
             protocol: Pin::Auto,
             transport: TransportChoice::Auto,
@@ -120,6 +123,7 @@ impl TargetDraft {
             disabled: imported.disabled,
             client: Some(imported.client),
             env_file: imported.env_file,
+            sends_facts: imported.sends_facts,
             warnings,
         }
     }
@@ -147,7 +151,7 @@ impl Resolver<'_> {
             }
             Err(why) => {
                 let message = format!("the file of variables {} cannot be read: {why}", path.display());
-                self.diags.push(Diag::error(&text.place, message));
+                self.diags.push(Diag::error(&text.place, message).of_machine());
             }
         }
     }
