@@ -258,6 +258,19 @@ fn what_goes_to_a_server_as_it_is_written_is_told_when_it_goes() {
     }
 }
 
+#[test]
+fn a_file_that_cannot_be_read_is_told_where_nothing_else_is_there() {
+    let user = User::new();
+    user.write(".mcp.json", "{\"mcpServers\": ");
+    let told = user.run(&["tools/list"]);
+    assert_eq!(told.code, 6, "{}", told.stdout);
+    assert!(
+        told.stderr.contains("no target here can be used") && told.stderr.contains(".mcp.json:1:"),
+        "{}",
+        told.stderr
+    );
+}
+
 /// Writes a probe file of a client's target, and gives its text and what a check of it elsewhere says.
 fn written_out(user: &User, name: &str, variables: &[(&str, &str)]) -> (String, Told) {
     let mut command = user.command(&["init", name]);

@@ -185,7 +185,12 @@ pub fn resolve(
     }
     if resolved.targets.is_empty() && resolved.unusable.is_empty() {
         return Err(match resolved.disabled.as_slice() {
-            [] => nothing(before),
+            [] if resolved.unreadable.is_empty() => nothing(before),
+            [] => Complaint::new(
+                Code::Nothing,
+                format!("no target here can be used:\n{}", resolved.unreadable.join("\n")),
+            )
+            .hint("mend the file, or name a URL or a command after `--`"),
             [(name, why), rest @ ..] => {
                 let others = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
                 let name = sanitize::one_line(name, 80);
