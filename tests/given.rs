@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
 )]
