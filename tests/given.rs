@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
 )]
@@ -239,6 +240,36 @@ fn what_a_client_makes_of_unset_variables_is_told_with_their_names() {
     assert!(listed.stdout.contains("unset: NO_SUCH_VAR (taken as empty)"), "{}", listed.stdout);
     let broken = listed.stdout.lines().find(|line| line.starts_with("b\t")).unwrap();
     assert!(broken.ends_with("\tbroken") && listed.stderr.contains("${input:x}"), "{}{}", listed.stdout, listed.stderr);
+}
+
+#[test]
+fn what_goes_to_a_server_as_it_is_written_is_told_when_it_goes() {
+    let user = User::new();
+    let entry = json!({"command": "mcp-probe", "args": ["demo"], "env": {"X": "${NO_SUCH_VAR}"}, "disabled": true});
+    user.servers(".mcp.json", &json!({"a": entry, "b": demo()}));
+    for command in ["tools/list", "check", "wait"] {
+        let told = user.run(&[command, "a"]);
+        assert_eq!(told.code, 0, "{command}: {}", told.stderr);
+        let told_once = told.stderr.matches("`NO_SUCH_VAR` is not set").count();
+        assert_eq!((told_once, told.stderr.contains("ignores `disabled`")), (1, true), "{command}: {}", told.stderr);
+        let told = user.run(&[command, "a", "-q"]);
+        assert!(!told.stderr.contains("NO_SUCH_VAR"), "{command}: {}", told.stderr);
+        let told = user.run(&[command, "b"]);
+        assert!(!told.stderr.contains("warning"), "{command}: {}", told.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_where_nothing_else_is_there() {
+    let user = User::new();
+    user.write(".mcp.json", "{\"mcpServers\": ");
+    let told = user.run(&["tools/list"]);
+    assert_eq!(told.code, 6, "{}", told.stdout);
+    assert!(
+        told.stderr.contains("no target here can be used") && told.stderr.contains(".mcp.json:1:"),
+        "{}",
+        told.stderr
+    );
 }
 
 /// Writes a probe file of a client's target, and gives its text and what a check of it elsewhere says.

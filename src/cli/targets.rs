@@ -102,6 +102,17 @@ pub fn warn(diags: &[Diag], color: Option<super::terminal::Colour>) {
     }
 }
 
+/// What is unwise about the entries of other clients' files that are about to be used, such as a variable that is not set
+/// and stays in the text as it is written. A line each, on stderr.
+pub fn warn_of_entries<'a>(targets: impl IntoIterator<Item = &'a Target>) {
+    for target in targets {
+        for diag in target.entry.iter().flat_map(|entry| entry.warnings()) {
+            let line = sanitize::one_line(&format!("{}: {}", target.name, told(diag)), 600);
+            let _ = super::output::say(&format!("warning: {line}\n"), true);
+        }
+    }
+}
+
 /// Mistakes in what was selected: those of other programs' files as a sentence, because their lines are not quoted.
 #[must_use]
 pub fn mistakes_of(diags: &[Diag], color: Option<super::terminal::Colour>) -> Complaint {
@@ -174,7 +185,12 @@ pub fn resolve(
     }
     if resolved.targets.is_empty() && resolved.unusable.is_empty() {
         return Err(match resolved.disabled.as_slice() {
-            [] => nothing(before),
+            [] if resolved.unreadable.is_empty() => nothing(before),
+            [] => Complaint::new(
+                Code::Nothing,
+                format!("no target here can be used:\n{}", resolved.unreadable.join("\n")),
+            )
+            .hint("mend the file, or name a URL or a command after `--`"),
             [(name, why), rest @ ..] => {
                 let others = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
                 let name = sanitize::one_line(name, 80);

@@ -216,9 +216,9 @@ pub fn unknown(word: &str, all: &[String], known: &[String]) -> Complaint {
 /// What to say when nothing was named and nothing can be found.
 #[must_use]
 pub fn nothing_found() -> Complaint {
-    Complaint::new(super::exit::Code::Nothing, "no target was named, and no probe file here has one").hint(
-        "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), or \
-         write ./mcp-probe.toml",
+    Complaint::new(super::exit::Code::Nothing, "no target was named, and no file of this project has one").hint(
+        "name a URL (mcp-probe tools/list https://host/mcp), a command (mcp-probe tools/list -- npx -y some-server), a \
+         file (-f ~/.claude.json), or write ./mcp-probe.toml",
     )
 }
 

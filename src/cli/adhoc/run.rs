@@ -51,6 +51,9 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let mut consents = Consents::open(request.selection.yes);
     let (agreed, refused): (Vec<Target>, Vec<Target>) =
         resolved.targets.into_iter().partition(|target| consents.agrees(target));
+    if !request.output.quiet {
+        targets::warn_of_entries(&agreed);
+    }
     let consumers = listeners::consumers(&request.output, agreed.len() > 1)?;
     let wire = !consumers.is_empty();
     let publisher = Publisher::new(RunId::random(), consumers, wire);

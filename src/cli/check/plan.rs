@@ -148,6 +148,9 @@ fn add(choice: &Choice<'_>, part: &Part, plan: &mut Plan, masker: &Masker) -> Re
     })?;
     masker.absorb(&selected.masker);
     lay_over(&mut selected.plan, choice.connection, &part.names);
+    if !choice.output.quiet {
+        targets::warn_of_entries(selected.plan.targets.iter().map(Arc::as_ref));
+    }
     plan.targets.append(&mut selected.plan.targets);
     plan.probes.append(&mut selected.plan.probes);
     let outcome = |unusable: Unusable| {

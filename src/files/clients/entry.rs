@@ -131,6 +131,10 @@ impl Entry<'_> {
                 let message = format!("{title} ignores `{}`", key.name);
                 let diag = Diag::warning(&key.place, message).help(format!("write `{meant}`"));
                 self.section.reading().report(diag);
+            } else if matches!(key.name.as_str(), "disabled" | "enabled") {
+                let message = format!("{title} ignores `{}`: it uses this entry all the same", key.name);
+                let diag = Diag::warning(&key.place, message).help("turn it off in the client itself");
+                self.section.reading().report(diag);
             }
         }
     }
