@@ -266,7 +266,7 @@ fn a_dry_run_has_a_document() {
     assert_eq!(document["probes"][1]["target"]["headers"], json!({"Authorization": "Bearer ***"}));
     let call = &probe["calls"][1];
     assert_eq!((&call["name"], &call["tool"]), (&json!("write"), &json!("note")));
-    assert_eq!(call["checks"], json!(["latency", "is_error"]));
+    assert_eq!(call["checks"], json!(["latency", "is_error", "output_schema"]));
     assert_eq!((&call["allow_side_effects"], &call["only_if"]), (&json!(true), &json!("the server lists the tool")));
     assert!(call["place"].as_str().unwrap().starts_with("f.toml:"), "{call}");
     assert!(!ran.out.contains("dry-secret") && !ran.out.contains("hunter2"));

@@ -18,25 +18,50 @@ use prober::{BINARY, binary, probe, told};
 /// The mistakes that no schema can see: what names of the same file or of its folder mean together, what a path, a
 /// regular expression or a variable says, which kinds judge which methods, what is compared with what.
 const SEEN_BY_THE_PARSER_ALONE: &[&str] = &[
+    "alert-cannot-fire",
+    "alert-name-twice",
+    "alert-tells-nobody",
     "alert-unknown-names",
     "defaults-unset-variable",
+    "expect-always-holds",
+    "expect-bounds-swapped",
     "expect-json-bad-path",
     "expect-kind-of-another-method",
     "expect-latency-bounds",
     "expect-latency-zero",
     "expect-text-regex",
     "nothing-to-probe",
+    "notify-secret-literal",
+    "notify-unset-variable",
+    "probe-every-bounds",
+    "probe-longer-than-interval",
     "probe-name-twice",
+    "probe-retries-never",
+    "probe-star-without-targets",
     "probe-target-twice",
+    "probe-timeout-above-interval",
+    "probe-timeout-default-above-interval",
     "probe-unknown-target",
+    "schema-dialect",
+    "schema-file-missing",
+    "schema-file-no-json",
+    "schema-invalid",
+    "schema-outside",
+    "schema-pattern",
+    "step-latency-above-timeout",
     "step-method-short",
     "step-method-unknown",
     "step-save-unknown",
+    "step-save-unused",
     "step-side-effects-of-list",
+    "target-argv-secret",
+    "target-env-secret",
     "target-header-value",
+    "target-launchers",
     "target-secret-literal",
     "target-startup-zero",
     "target-url-after-variables",
+    "target-url-secret",
     "variable-file-gone",
     "variable-name",
     "variable-save-in-url",
@@ -192,6 +217,7 @@ fn variables_may_stand_wherever_the_parser_takes_them() {
         [[alert]]
         name = "a"
         error_rate = "${R:-> 5%}"
+        window = "${W:-5m}"
     "#;
     let file: Value = toml::from_str(text).unwrap();
     assert_eq!(complaints(&validator(&[]), &file), [""; 0]);
