@@ -247,7 +247,8 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-/// Reads a step's `expect` table and adds the defaults of the method.
+/// Reads a step's `expect` table and adds the defaults of the method; of a method that is not known (empty) nothing is said,
+/// but the table's own mistakes are.
 #[must_use]
 pub fn parse(section: Option<&Section<'_>>, method: &str) -> Vec<Expectation> {
     let mut expectations = Vec::new();
@@ -260,7 +261,8 @@ pub fn parse(section: Option<&Section<'_>>, method: &str) -> Vec<Expectation> {
             continue;
         };
         asked.push(kind.name);
-        if !kind.methods.is_empty() && !kind.methods.contains(&method) {
+        let read = (kind.parse)(field);
+        if !method.is_empty() && !kind.methods.is_empty() && !kind.methods.contains(&method) {
             let possible = suggest::list(kind.methods).unwrap_or_default();
             field.reading().report(
                 crate::config::Diag::error(&key.place, format!("`expect.{}` cannot judge `{method}`", kind.name))
@@ -268,7 +270,7 @@ pub fn parse(section: Option<&Section<'_>>, method: &str) -> Vec<Expectation> {
             );
             continue;
         }
-        expectations.extend((kind.parse)(field));
+        expectations.extend(read);
     }
     let missing = KINDS.iter().filter(|kind| !asked.contains(&kind.name));
     let defaults = missing.filter_map(|kind| kind.default.and_then(|default| default(method, &asked)));

@@ -96,6 +96,16 @@ pub fn parse_foreign(source: &Arc<Source>) -> (Table, Vec<Diag>) {
     read(source, Strings::Literal)
 }
 
+/// With this begins a mistake after which the rest of its line may mean anything; after the others of a tree only the one
+/// value is wrong.
+const NOT_TOML: &str = "this is not TOML: ";
+
+/// Whether the rest of its line may mean anything.
+#[must_use]
+pub fn breaks_its_line(diag: &Diag) -> bool {
+    diag.message.starts_with(NOT_TOML)
+}
+
 /// What `${…}` in a string means.
 #[derive(Clone, Copy)]
 enum Strings {
@@ -114,7 +124,7 @@ fn read(source: &Arc<Source>, strings: Strings) -> (Table, Vec<Diag>) {
                 "`{ … }` holds all of its table: put the key inside it, or write every key on a line of its own"
                     .to_owned()
             });
-            Diag::error(&place, format!("this is not TOML: {message}")).maybe_help(help)
+            Diag::error(&place, format!("{NOT_TOML}{message}")).maybe_help(help)
         })
         .collect();
     let table = table(tree.get_ref(), source, strings, &mut diags);

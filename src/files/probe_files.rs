@@ -109,9 +109,11 @@ pub(super) fn examine_with(
     advice.extend(draft.advice());
     let mut found = reading.into_diags();
     found.extend(draft.check_names(others));
-    let broken: HashSet<Line> = syntax.iter().filter_map(line).collect();
-    // What a line that is no TOML seems to say is not worth telling.
+    let broken: HashSet<Line> = syntax.iter().filter(|diag| tree::breaks_its_line(diag)).filter_map(line).collect();
+    let values: HashSet<Line> = syntax.iter().filter_map(start).collect();
+    // What a line that is no TOML seems to say is not worth telling, nor what is said of a value that cannot be read.
     found.retain(|diag| line(diag).is_none_or(|line| !broken.contains(&line)));
+    found.retain(|diag| start(diag).is_none_or(|start| !values.contains(&start)));
     found.extend(syntax);
     sort(&mut found);
     sort(&mut advice);
@@ -119,8 +121,12 @@ pub(super) fn examine_with(
     Examined { draft, diags, advice, files }
 }
 
-/// A line of a file.
+/// A line of a file, or a byte of it.
 type Line = (*const Source, usize);
+
+fn start(diag: &Diag) -> Option<Line> {
+    diag.place.as_ref().map(|place| (Arc::as_ptr(&place.source), place.span.start))
+}
 
 fn line(diag: &Diag) -> Option<Line> {
     let place = diag.place.as_ref()?;

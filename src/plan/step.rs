@@ -104,8 +104,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
     let checks: Arc<[Expectation]> = {
         let expect = section.field("expect").and_then(|field| field.table("`expect`"));
         let method = call.as_ref().map_or("", |call| call.method.as_str());
-        // Without a method nothing can be said about what fits it.
-        if call.is_some() { check::parse(expect.as_ref(), method).into() } else { Arc::new([]) }
+        check::parse(expect.as_ref(), method).into()
     };
     let mut step = Step {
         name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
