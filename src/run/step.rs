@@ -71,7 +71,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         findings: exchange.findings.iter().cloned().chain(findings).collect(),
         spent: exchange.total,
         aside,
-        retry_after: pause::asked_for(&exchange),
+        retry_after: pause::asked_for(exchange),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
