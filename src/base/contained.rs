@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn it_is_told_within_alone() {
         assert!(!is_contained());
-        assert_eq!(contained(is_contained).unwrap(), true);
+        assert!(contained(is_contained).unwrap());
         assert!(contained(|| -> u8 { std::panic::resume_unwind(Box::new(7_u8)) }).unwrap_err().is::<u8>());
         assert!(!is_contained());
     }

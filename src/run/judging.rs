@@ -178,7 +178,7 @@ mod tests {
             Err(Unjudged::Broken)
         ));
         assert_eq!(wait_for(&OVERDUE, 0), 0);
-        let (release, held): (Vec<_>, Vec<_>) = (0..OVERDUE_MAX).map(|_| mpsc::channel::<()>()).unzip();
+        let (release, held): (Vec<_>, Vec<_>) = (0..OVERDUE_MAX).map(|_| mpsc::sync_channel::<()>(1)).unzip();
         for held in held {
             let told = in_time(move || held.recv().is_ok(), Duration::from_millis(1), &OVERDUE).await;
             assert!(matches!(told, Err(Unjudged::Late)));

@@ -81,7 +81,7 @@ pub struct Exchange {
     /// The HTTP head of the reply.
     pub head: Option<Head>,
     /// The JSON-RPC error under an HTTP status that refuses the call: the status is the fault, unless one asks for this.
-    pub refused: Option<Reply>,
+    pub refused: Option<Box<Reply>>,
     /// What was noticed.
     pub findings: Vec<Finding>,
 }

@@ -35,7 +35,7 @@ pub(super) struct Pending {
     pub(super) findings: Vec<Finding>,
     pub(super) done: Option<Result<Reply, Fault>>,
     /// The error under a status that refuses.
-    refused: Option<Reply>,
+    refused: Option<Box<Reply>>,
     /// When the stream is to be taken up again, and after which event.
     pub(super) resume: Option<(Instant, String)>,
     body: Vec<u8>,
@@ -89,7 +89,7 @@ impl Pending {
         let done = match refused {
             Some(head) => {
                 let (reason, message) = refusal::read(&head.answer(&raw), &self.method);
-                self.refused = Some(Reply { body, raw: vec![raw] });
+                self.refused = Some(Box::new(Reply { body, raw: vec![raw] }));
                 Err(Fault::new(reason, message))
             }
             None => Ok(Reply { body, raw: vec![raw] }),
@@ -176,7 +176,7 @@ impl Pending {
             ),
             Some(head) => {
                 let (reason, message) = refusal::read(&head.answer(&self.body), &self.method);
-                self.refused = nameless(&self.body);
+                self.refused = nameless(&self.body).map(Box::new);
                 Fault::new(reason, message)
             }
             None => {
