@@ -1,12 +1,13 @@
 //! The probe file as JSON Schema, table by table, in the order of the parsers beside it. A test compares the keys that
 //! the parsers ask for with the keys described here, so that neither can be changed alone.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::probe::{RETRIES_MAX, SESSIONS};
 use super::step::{ON_FAIL, STEP_KEYS};
 use super::target::TransportChoice;
 use super::target_draft::LABELS_TAKEN;
+use super::telling::receiver;
 use super::{EFFECTS, STARTUP_TIMEOUT, TIMEOUT};
 use crate::base::duration;
 use crate::check::{self, operators};
@@ -35,9 +36,15 @@ fn file() -> Value {
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
         ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
-        ("notify", named(receiver(&["webhook", "pagerduty"]), "Whom alerts tell, by name.")),
-        ("push", described(array(receiver(&["pushgateway", "hub"])), "Where results are pushed.")),
-        ("log", described(anything(), "What `watch` writes down.")),
+        ("notify", named(kinds_of(&receiver::notifier_keys()), "Whom alerts tell, by name.")),
+        ("push", described(array(kinds_of(&receiver::push_keys())), "Where results are pushed.")),
+        (
+            "log",
+            described(
+                table([("wire", described(string(), "The file that gets every message."))]),
+                "What `watch` writes down.",
+            ),
+        ),
     ])
 }
 
@@ -288,11 +295,21 @@ fn alert() -> Value {
 }
 
 /// A notifier or a push; what goes with a kind is that kind's own.
-fn receiver(kinds: &[&str]) -> Value {
-    let mut properties = Map::new();
-    let kind = with(string(), json!({ "examples": kinds }));
-    properties.insert("kind".into(), described(kind, "Of what kind it is; the other keys are those of the kind."));
-    with(anything(), json!({"properties": properties, "required": ["kind"]}))
+/// A table whose other keys are those of its kind.
+fn kinds_of(kinds: &[(&'static str, Vec<&'static str>)]) -> Value {
+    let what = "Of what kind it is; the other keys are those of the kind.";
+    let kind = described(words(kinds.iter().map(|(name, _)| *name)), what);
+    let each: Vec<Value> = kinds
+        .iter()
+        .map(|(name, keys)| {
+            let is = json!({"properties": {"kind": {"const": name}}});
+            json!({"if": is, "then": {"propertyNames": {"enum": keys}}})
+        })
+        .collect();
+    with(
+        anything(),
+        json!({"type": "object", "properties": {"kind": kind, "timeout": described(grammar::duration(), "How long one delivery may take."), "required": described(boolean(), "Of a push: whether a failed delivery is a failure of the run.")}, "required": ["kind"], "allOf": each}),
+    )
 }
 
 #[cfg(test)]
@@ -352,7 +369,7 @@ mod tests {
     /// The keys of the table that a schema describes, also where it is one of several shapes.
     fn keys(schema: &Value) -> BTreeSet<String> {
         let shapes = schema["anyOf"].as_array().map_or(&[][..], Vec::as_slice);
-        let own = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned();
+        let own = schema["properties"].as_object().into_iter().flat_map(serde_json::Map::keys).cloned();
         own.chain(shapes.iter().flat_map(keys)).collect()
     }
 

@@ -385,7 +385,7 @@ required = false
         assert_eq!(names, ["tools/list", "call", "tools/call forget"]);
         assert_eq!(steps[1].params.fill(&Saved::new()), Ok(json!({"name": "forecast", "arguments": {"city": "Oslo"}})));
         assert_eq!(steps[1].tool(), Some("forecast"));
-        assert_eq!(steps[1].checks.len(), 3, "two of the file and isError");
+        assert_eq!(steps[1].checks.len(), 4, "two of the file, isError and the output schema");
         assert_eq!(steps[2].params.fill(&Saved::new()), Err("id".to_owned()));
         let saved = Saved::from([("id".to_owned(), json!(7))]);
         assert_eq!(steps[2].params.fill(&saved).unwrap()["arguments"]["id"], json!(7));

@@ -222,6 +222,16 @@ fn kind(section: &Section<'_>, kinds: &'static [Kind]) -> Option<&'static Kind> 
     found
 }
 
+/// The kinds of notifiers, each with its keys.
+pub(in crate::plan) fn notifier_keys() -> Vec<(&'static str, Vec<&'static str>)> {
+    NOTIFIERS.iter().map(|kind| (kind.name, known_keys(kind, &[]))).collect()
+}
+
+/// The kinds of pushes, each with its keys.
+pub(in crate::plan) fn push_keys() -> Vec<(&'static str, Vec<&'static str>)> {
+    PUSHES.iter().map(|kind| (kind.name, known_keys(kind, OF_PUSHES))).collect()
+}
+
 /// The keys that a kind has.
 fn known_keys(kind: &Kind, common: &[Slot]) -> Vec<&'static str> {
     std::iter::once("kind").chain(kind.slots.iter().chain(common).map(|slot| slot.key)).collect()
