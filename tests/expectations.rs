@@ -60,16 +60,72 @@ const OPERATOR_ROWS: &[(&str, &str, &str, &str)] = &[
     ("any", "$.structuredContent.days[*].day", "{ any = 3 }", "{ any = 4 }"),
 ];
 
+const WEATHER: &str = "tool = 'get-structured-content'\narguments = { location = 'Chicago' }";
+
+/// The same on servers that others wrote: what the reference server `everything` answers over stdio, and `http` what a
+/// server on the official SDK answers over HTTP.
+const WITNESS_KIND_ROWS: &[(&str, &str, &str, &str)] = &[
+    ("latency", WEATHER, "latency = '20s'", "latency = '1ns'"),
+    ("json", WEATHER, "json.'$.structuredContent.humidity' = 82.0", "json.'$.structuredContent.humidity' = '82'"),
+    ("text", WEATHER, "text = { contains = 'Light rain' }", "text = { contains = 'Rome' }"),
+    (
+        "schema",
+        WEATHER,
+        "schema = { properties.structuredContent = { required = ['humidity'] } }",
+        "schema = { properties.structuredContent = { required = ['pressure'] } }",
+    ),
+    ("is_error", "tool = 'get-sum'\narguments = { a = 'x', b = 1 }", "is_error = true", "is_error = false"),
+    ("error", "prompt = 'none'", "error = { code = -32602 }", "error = { code = -32601 }"),
+    ("tools", "method = 'tools/list'", "tools = { include = ['echo'] }", "tools = { exclude = ['echo'] }"),
+    ("resources", "method = 'resources/list'", "resources = { min = 1 }", "resources = { max = 0 }"),
+    ("prompts", "method = 'prompts/list'", "prompts = { include = ['simple-prompt'] }", "prompts = { max = 0 }"),
+    ("server", WEATHER, "server.name = { ends_with = 'everything' }", "server.name = 'other'"),
+    ("protocol", WEATHER, "protocol = 'legacy'", "protocol = 'modern'"),
+    ("capabilities", WEATHER, "capabilities = ['tools']", "capabilities = ['nothing']"),
+    ("http", "method = 'tools/list'", "http.status = 200", "http.status = 404"),
+    ("size", WEATHER, "size = '1MiB'", "size = '1B'"),
+    ("tokens", "method = 'tools/list'", "tokens = 100000", "tokens = 1"),
+    (
+        "notifications",
+        WEATHER,
+        "notifications = { method = 'notifications/progress', max = 0 }",
+        "notifications = { method = 'notifications/progress', min = 1 }",
+    ),
+];
+
+/// Operators on what `everything` says of Chicago.
+const WITNESS_OPERATOR_ROWS: &[(&str, &str, &str, &str)] = &[
+    ("equals", "$.structuredContent.humidity", "{ equals = 82 }", "{ equals = 81 }"),
+    ("not", "$.structuredContent.conditions", "{ not = 'Sunny' }", "{ not = { starts_with = 'Light' } }"),
+    ("gt", "$.structuredContent.temperature", "{ gt = 35.5 }", "{ gt = 36 }"),
+    ("ge", "$.structuredContent.temperature", "{ ge = 36 }", "{ ge = 37 }"),
+    ("lt", "$.structuredContent.temperature", "{ lt = 37 }", "{ lt = 36 }"),
+    ("le", "$.structuredContent.temperature", "{ le = 36 }", "{ le = 35 }"),
+    ("contains", "$.structuredContent.conditions", "{ contains = 'rain' }", "{ contains = 'snow' }"),
+    ("matches", "$.structuredContent.conditions", "{ matches = 'driz+le' }", "{ matches = '^driz' }"),
+    ("starts_with", "$.structuredContent.conditions", "{ starts_with = 'Light' }", "{ starts_with = 'rain' }"),
+    ("ends_with", "$.structuredContent.conditions", "{ ends_with = 'drizzle' }", "{ ends_with = 'Light' }"),
+    ("type", "$.structuredContent.humidity", "{ type = 'integer' }", "{ type = 'string' }"),
+    ("len", "$.content", "{ len = 1 }", "{ len = { gt = 1 } }"),
+    ("exists", "$.structuredContent.none", "{ exists = false }", "{ exists = true }"),
+    ("all", "$.content[*].type", "{ all = 'text' }", "{ all = 'image' }"),
+    ("any", "$.content[*].type", "{ any = 'text' }", "{ any = 'image' }"),
+];
+
 /// Runs a probe file against the demo server over HTTP, started with these arguments; gives name and status of each probe.
 fn run(demo: &[&str], probes: &str) -> Vec<(String, Value)> {
-    let folder = tempfile::tempdir().unwrap();
     let exe = env!("CARGO_BIN_EXE_mcp-probe");
     let argv: Vec<String> =
         [exe, "demo", "--http", "127.0.0.1:0"].iter().chain(demo).map(|word| format!("{word:?}")).collect();
-    let target = format!("[target.demo]\nurl = \"http://127.0.0.1:0/mcp\"\nstart = [{}]\n", argv.join(", "));
+    check(&format!("[target.demo]\nurl = \"http://127.0.0.1:0/mcp\"\nstart = [{}]\n{probes}", argv.join(", ")))
+}
+
+/// Runs a probe file.
+fn check(text: &str) -> Vec<(String, Value)> {
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mcp-probe.toml");
-    std::fs::write(&file, format!("{target}{probes}")).unwrap();
-    let output = Command::new(exe).args(["check", "--json"]).arg(&file).output().unwrap();
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mcp-probe")).args(["check", "--json"]).arg(&file).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
         panic!("no report: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     });
@@ -81,19 +137,23 @@ fn probe(name: &str, call: &str, expect: &str) -> String {
     format!("\n[[probe]]\nname = \"{name}\"\ntarget = \"demo\"\n[[probe.step]]\n{call}\nexpect.{expect}\n")
 }
 
-#[test]
-fn every_kind_and_operator_passes_and_fails_on_the_demo_server() {
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+/// A probe for each side of each row; operators are tried on the reply to `call`.
+fn both_sides(kinds: &[Row], operators: &[Row], call: &str) -> String {
     let mut file = String::new();
-    for (kind, call, right, wrong) in KIND_ROWS {
+    for (kind, call, right, wrong) in kinds {
         file += &probe(&format!("{kind} right"), call, right);
         file += &probe(&format!("{kind} wrong"), call, wrong);
     }
-    for (operator, path, right, wrong) in OPERATOR_ROWS {
-        file += &probe(&format!("json {operator} right"), FORECAST, &format!("json.'{path}' = {right}"));
-        file += &probe(&format!("json {operator} wrong"), FORECAST, &format!("json.'{path}' = {wrong}"));
+    for (operator, path, right, wrong) in operators {
+        file += &probe(&format!("json {operator} right"), call, &format!("json.'{path}' = {right}"));
+        file += &probe(&format!("json {operator} wrong"), call, &format!("json.'{path}' = {wrong}"));
     }
-    let told = run(&[], &file);
-    assert_eq!(told.len(), 2 * (KIND_ROWS.len() + OPERATOR_ROWS.len()));
+    file
+}
+
+fn assert_both_sides(told: Vec<(String, Value)>) {
     for (name, probe) in told {
         let kind = name.split(' ').next().unwrap();
         let checks = probe["steps"][0]["checks"].as_array().unwrap_or_else(|| panic!("{name}: {probe}"));
@@ -101,6 +161,36 @@ fn every_kind_and_operator_passes_and_fails_on_the_demo_server() {
         let (status, of_check) = if name.ends_with("right") { ("healthy", "passed") } else { ("failed", "failed") };
         assert_eq!((&probe["status"], &check["status"]), (&status.into(), &of_check.into()), "{name}: {probe}");
     }
+}
+
+#[test]
+fn every_kind_and_operator_passes_and_fails_on_the_demo_server() {
+    let told = run(&[], &both_sides(KIND_ROWS, OPERATOR_ROWS, FORECAST));
+    assert_eq!(told.len(), 2 * (KIND_ROWS.len() + OPERATOR_ROWS.len()));
+    assert_both_sides(told);
+}
+
+#[test]
+fn every_kind_and_operator_passes_and_fails_on_servers_of_others() {
+    let installed = |path: &str| {
+        let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/witnesses/node").join(path);
+        assert!(whole.exists(), "the witness {path} is not installed: run ci/test (or ci/witnesses) first");
+        whole.to_string_lossy().into_owned()
+    };
+    let node = installed("node");
+    let everything = installed("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    let (of_http, others): (Vec<Row>, Vec<Row>) = WITNESS_KIND_ROWS.iter().partition(|row| row.0 == "http");
+    let stdio = both_sides(&others, WITNESS_OPERATOR_ROWS, WEATHER);
+    let told = check(&format!(
+        "[target.demo]\ncommand = [{node:?}, {everything:?}, \"stdio\"]\n{stdio}{}",
+        probe("output_schema right", WEATHER, "output_schema = true")
+    ));
+    assert_eq!(told.len(), 2 * (others.len() + WITNESS_OPERATOR_ROWS.len()) + 1);
+    assert_both_sides(told);
+    let dual = installed("dual.mjs");
+    let http = both_sides(&of_http, &[], "");
+    let start = format!("start = [{node:?}, {dual:?}, \"http\"]");
+    assert_both_sides(check(&format!("[target.demo]\nurl = \"http://127.0.0.1:0/mcp\"\n{start}\n{http}")));
 }
 
 #[test]
@@ -200,8 +290,10 @@ fn a_schema_of_the_tool_that_cannot_be_judged_with_is_a_finding() {
 
 #[test]
 fn no_kind_and_no_operator_is_without_a_row() {
-    let rows: BTreeSet<&str> = KIND_ROWS.iter().map(|row| row.0).chain(["output_schema"]).collect();
-    assert_eq!(rows, KINDS.iter().map(|kind| kind.name).collect());
-    let rows: BTreeSet<&str> = OPERATOR_ROWS.iter().map(|row| row.0).collect();
-    assert_eq!(rows, operators::NAMES.iter().copied().collect());
+    for (kinds, of_operators) in [(KIND_ROWS, OPERATOR_ROWS), (WITNESS_KIND_ROWS, WITNESS_OPERATOR_ROWS)] {
+        let rows: BTreeSet<&str> = kinds.iter().map(|row| row.0).chain(["output_schema"]).collect();
+        assert_eq!(rows, KINDS.iter().map(|kind| kind.name).collect());
+        let rows: BTreeSet<&str> = of_operators.iter().map(|row| row.0).collect();
+        assert_eq!(rows, operators::NAMES.iter().copied().collect());
+    }
 }
