@@ -78,7 +78,7 @@ pub const NAMES: &[&str] = &[
     "any",
 ];
 
-/// The definition that [`reference`] refers to.
+/// The definition that [`reference()`] refers to.
 pub const DEFINITION: &str = "expected";
 
 /// A value or operators, as JSON Schema.
@@ -87,7 +87,7 @@ pub fn reference() -> Value {
     grammar::definition(DEFINITION)
 }
 
-/// What [`reference`] refers to: a value that is no table, or a table of operators.
+/// What [`reference()`] refers to: a value that is no table, or a table of operators.
 #[must_use]
 pub fn definition() -> Value {
     let keys: Map<String, Value> = NAMES.iter().map(|name| ((*name).to_owned(), described(name))).collect();

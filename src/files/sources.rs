@@ -1,5 +1,5 @@
 //! Where targets are found by name: the project's probe files, and the files of other MCP clients, each a row of
-//! [`CLIENTS`](super::clients::CLIENTS).
+//! [`CLIENTS`].
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
