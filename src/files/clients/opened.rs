@@ -81,6 +81,9 @@ pub enum Recognised {
     Nobody(Box<Diag>),
 }
 
+/// The outermost key of every client that writes TOML.
+const TOML_KEY: &[u8] = b"mcp_servers";
+
 /// Whose file this is: told by its name and folder, else by what stands in it.
 #[must_use]
 pub fn recognise(path: &Path) -> Recognised {
@@ -98,6 +101,12 @@ pub fn recognise(path: &Path) -> Recognised {
     }
     let format = if extension == "toml" { Format::Toml } else { Format::Json };
     let is_json = matches!(extension, "json" | "jsonc" | "json5");
+    // A probe file of a thousand probes is not to be read twice for a key that it does not even mention.
+    if format == Format::Toml
+        && read_bytes(path, FILE_BYTES_MAX).is_ok_and(|bytes| memchr::memmem::find(&bytes, TOML_KEY).is_none())
+    {
+        return Recognised::Ours;
+    }
     let opened = match Opened::new("JSON", format, path, &folder) {
         Ok(opened) => opened,
         Err(diag) if is_json => return Recognised::Nobody(diag),
