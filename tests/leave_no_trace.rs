@@ -116,7 +116,8 @@ impl Stage {
     }
 
     fn kill_and_watch(mut self) {
-        // The guard does not heed what is meant for the prober.
+        // The guard does not heed what is meant for the prober, from its first line on.
+        until(|| blocks(self.guard, Signal::SIGTERM));
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             kill(Pid::from_raw(self.guard), signal).unwrap();
         }
@@ -152,6 +153,13 @@ fn has_arguments(pid: i32) -> bool {
 fn is_guard(pid: i32) -> bool {
     std::fs::read(format!("/proc/{pid}/cmdline"))
         .is_ok_and(|line| line.split(|&byte| byte == 0).nth(1) == Some(guard::ARGUMENT.as_bytes()))
+}
+
+/// Whether the signal is kept from the process.
+fn blocks(pid: i32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+    u64::from_str_radix(blocked.trim(), 16).unwrap() & (1 << (signal as u64 - 1)) != 0
 }
 
 fn is_alive(pid: i32) -> bool {

@@ -82,6 +82,15 @@ pub struct ChildEnvironment {
     pub in_project: bool,
 }
 
+impl ChildEnvironment {
+    /// All that it has, in the project's folder.
+    const WHOLE: Self = Self { passes: Passes::All, path: None, in_project: true };
+
+    /// What the official SDKs pass on where nobody says more.
+    const OF_SDK: Self =
+        Self { passes: Passes::Only(&["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]), ..Self::WHOLE };
+}
+
 /// Which variables reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passes {

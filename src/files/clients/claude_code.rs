@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, File, Format, Item, Passes, entries, only_under, under, variables};
+use super::{ChildEnvironment, Client, File, Format, Item, entries, only_under, under, variables};
 use crate::config::{Environment, Part, Table, Unset, Value};
 use crate::plan::TransportChoice;
 
@@ -19,7 +19,7 @@ pub(super) const CLIENT: Client = Client {
     keys: &["type", "command", "args", "env", "url", "headers", "headersHelper", "oauth", "alwaysLoad", "timeout"],
     read,
     expand,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// What `type` may say.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use super::{ChildEnvironment, Client, Format, only_under, variables};
 use crate::config::Environment;
 
 pub(super) const CLIENT: Client = Client {
@@ -19,9 +19,9 @@ pub(super) const CLIENT: Client = Client {
     read,
     expand: variables::none,
     environment: ChildEnvironment {
-        passes: Passes::Only(&["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]),
         path: Some("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
         in_project: false,
+        ..ChildEnvironment::OF_SDK
     },
 };
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Kind, Unit};
 use super::vscode::user_folders;
-use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use super::{ChildEnvironment, Client, Format, only_under, variables};
 use crate::config::Environment;
 use crate::plan::TransportChoice;
 
@@ -36,11 +36,7 @@ pub(super) const CLIENT: Client = Client {
     ],
     read,
     expand: variables::none,
-    environment: ChildEnvironment {
-        passes: Passes::Only(&["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]),
-        path: None,
-        in_project: false,
-    },
+    environment: ChildEnvironment { in_project: false, ..ChildEnvironment::OF_SDK },
 };
 
 /// What both call it.

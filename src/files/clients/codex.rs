@@ -58,8 +58,7 @@ pub(super) const CLIENT: Client = Client {
             "TZ",
             "__CF_USER_TEXT_ENCODING",
         ]),
-        path: None,
-        in_project: true,
+        ..ChildEnvironment::WHOLE
     },
 };
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::claude_code;
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, Format, Passes, only_under};
+use super::{ChildEnvironment, Client, Format, only_under};
 use crate::config::Environment;
 use crate::plan::TransportChoice;
 
@@ -20,7 +20,7 @@ pub(super) const CLIENT: Client = Client {
     keys: &["type", "command", "args", "env", "cwd", "url", "headers", "tools", "timeout", "oauth"],
     read,
     expand: claude_code::expand,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// What `type` may say.
@@ -37,12 +37,5 @@ fn user(home: &Path, environment: &dyn Environment) -> Vec<PathBuf> {
 }
 
 fn read(entry: &mut Entry<'_>) {
-    match entry.kind("type", KINDS, "url") {
-        Some(Kind::Stdio) => entry.stdio(),
-        Some(Kind::Http(transport)) => {
-            entry.remote("url", transport);
-            entry.signs_in("oauth");
-        }
-        None => {}
-    }
+    entry.usual(KINDS);
 }

@@ -1,7 +1,7 @@
 //! Cursor: `.cursor/mcp.json` of a project and of the user.
 
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use super::{ChildEnvironment, Client, Format, only_under, variables};
 use crate::plan::TransportChoice;
 
 pub(super) const CLIENT: Client = Client {
@@ -15,10 +15,8 @@ pub(super) const CLIENT: Client = Client {
     entries: |file| only_under(file, "mcpServers"),
     keys: &["type", "command", "args", "env", "envFile", "cwd", "url", "headers", "auth", "disabled"],
     read,
-    expand: |text, _, file| {
-        variables::between(text, "${", '}', |inside, written| variables::of_editor(inside, written, file))
-    },
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    expand: variables::of_editor,
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// What `type` may say; where a URL stands it decides nothing but the transport.

@@ -196,6 +196,18 @@ impl Entry<'_> {
         self.section.reading().report(Diag::warning(place, message).help(help));
     }
 
+    /// What most clients read: a `type` of these words, a command or a `url`, and `oauth`.
+    pub fn usual(&mut self, words: &[(&str, Kind)]) {
+        match self.kind("type", words, "url") {
+            Some(Kind::Stdio) => self.stdio(),
+            Some(Kind::Http(transport)) => {
+                self.remote("url", transport);
+                self.signs_in("oauth");
+            }
+            None => {}
+        }
+    }
+
     /// `command`, `args`, `env` and `cwd`.
     pub fn stdio(&mut self) {
         self.command();

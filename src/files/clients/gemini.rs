@@ -42,8 +42,7 @@ pub(super) const CLIENT: Client = Client {
     expand,
     environment: ChildEnvironment {
         passes: Passes::Except(&["*TOKEN*", "*SECRET*", "*PASSWORD*", "*KEY*", "*AUTH*", "*CREDENTIAL*"]),
-        path: None,
-        in_project: true,
+        ..ChildEnvironment::WHOLE
     },
 };
 

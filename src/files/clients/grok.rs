@@ -1,7 +1,7 @@
 //! Grok: `[mcp_servers.NAME]` in `~/.grok/config.toml`.
 
 use super::entry::{Entry, Unit};
-use super::{ChildEnvironment, Client, Format, Passes, entries, variables};
+use super::{ChildEnvironment, Client, Format, entries, variables};
 use crate::plan::TransportChoice;
 
 pub(super) const CLIENT: Client = Client {
@@ -16,7 +16,7 @@ pub(super) const CLIENT: Client = Client {
     keys: &["command", "args", "env", "cwd", "url", "headers", "enabled", "startup_timeout_sec", "tool_timeout_sec"],
     read,
     expand: variables::none,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    environment: ChildEnvironment::WHOLE,
 };
 
 fn read(entry: &mut Entry<'_>) {

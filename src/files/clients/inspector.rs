@@ -1,7 +1,7 @@
 //! MCP Inspector: `~/.mcp-inspector/mcp.json`. It says which era of the protocol to speak.
 
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use super::{ChildEnvironment, Client, Format, only_under, variables};
 use crate::plan::TransportChoice;
 use crate::protocol::Pin;
 
@@ -29,11 +29,7 @@ pub(super) const CLIENT: Client = Client {
     ],
     read,
     expand: variables::none,
-    environment: ChildEnvironment {
-        passes: Passes::Only(&["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]),
-        path: None,
-        in_project: true,
-    },
+    environment: ChildEnvironment::OF_SDK,
 };
 
 /// What `type` may say.
@@ -49,12 +45,5 @@ const ERAS: &[(&str, Pin)] = &[("legacy", Pin::Legacy), ("auto", Pin::Auto), ("m
 
 fn read(entry: &mut Entry<'_>) {
     entry.imported.protocol = entry.section.one_of("protocolEra", ERAS).unwrap_or_default();
-    match entry.kind("type", KINDS, "url") {
-        Some(Kind::Stdio) => entry.stdio(),
-        Some(Kind::Http(transport)) => {
-            entry.remote("url", transport);
-            entry.signs_in("oauth");
-        }
-        None => {}
-    }
+    entry.usual(KINDS);
 }

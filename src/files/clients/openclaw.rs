@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Kind, Unit};
-use super::{ChildEnvironment, Client, File, Format, Item, Passes, entries, under, variables};
+use super::{ChildEnvironment, Client, File, Format, Item, entries, under, variables};
 use crate::config::{Diag, Environment, Field, Key, Part, Section, Table, Text, Unset, Value};
 use crate::plan::TransportChoice;
 
@@ -42,7 +42,7 @@ pub(super) const CLIENT: Client = Client {
     ],
     read,
     expand,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: false },
+    environment: ChildEnvironment { in_project: false, ..ChildEnvironment::WHOLE },
 };
 
 /// What `transport` and `type` may say.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::claude_desktop::xdg_config;
 use super::entry::{Entry, Kind, Unit};
-use super::{ChildEnvironment, Client, File, Format, Passes, entries, variables};
+use super::{ChildEnvironment, Client, File, Format, entries, variables};
 use crate::config::{Environment, Part, Table, Unset, Value};
 use crate::plan::{ImportedEndpoint, TransportChoice};
 
@@ -24,7 +24,7 @@ pub(super) const CLIENT: Client = Client {
     keys: &["type", "command", "environment", "cwd", "url", "headers", "enabled", "disabled", "timeout", "oauth"],
     read,
     expand,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// What `type` may say. A remote server is asked over Streamable HTTP first and over HTTP+SSE then.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, File, Format, Item, Passes, variables};
+use super::{ChildEnvironment, Client, File, Format, Item, variables};
 use crate::config::{Diag, Field, Key, Node, Part, Section, Table, Text, Unset, Value};
 use crate::plan::{ImportedEndpoint, TransportChoice};
 
@@ -47,7 +47,7 @@ pub(super) const CLIENT: Client = Client {
     ],
     read,
     expand: variables::none,
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// The document may stand alone, or under `server` as the registry answers.

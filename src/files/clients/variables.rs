@@ -64,7 +64,11 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// The variables of VS Code and of the editors that grew out of it.
-pub(super) fn of_editor(inside: &str, written: &str, file: &File<'_>) -> Option<Part> {
+pub(super) fn of_editor(text: &str, _: &str, file: &File<'_>) -> Vec<Part> {
+    between(text, "${", '}', |inside, written| editor_variable(inside, written, file))
+}
+
+fn editor_variable(inside: &str, written: &str, file: &File<'_>) -> Option<Part> {
     let literal = |text: String| Some(Part::Literal(text));
     let unfillable = |why: &str| Some(Part::Unfillable { written: written.to_owned(), why: why.to_owned() });
     if let Some(name) = inside.strip_prefix("env:") {

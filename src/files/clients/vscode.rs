@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::claude_desktop::application_folders;
 use super::entry::{Entry, Kind};
-use super::{ChildEnvironment, Client, File, Format, Item, Passes, entries, has_table, only_under, variables};
+use super::{ChildEnvironment, Client, File, Format, Item, entries, has_table, only_under, variables};
 use crate::config::{Environment, Part};
 use crate::plan::{ImportedEndpoint, TransportChoice};
 
@@ -39,10 +39,8 @@ pub(super) const CLIENT: Client = Client {
         "tools",
     ],
     read,
-    expand: |text, _, file| {
-        variables::between(text, "${", '}', |inside, written| variables::of_editor(inside, written, file))
-    },
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: true },
+    expand: variables::of_editor,
+    environment: ChildEnvironment::WHOLE,
 };
 
 /// What `type` may say. Over HTTP it tries Streamable HTTP first and HTTP+SSE then, as we do.

@@ -1,7 +1,7 @@
 //! Windsurf (Cascade): `~/.codeium/windsurf/mcp_config.json`. A remote server stands under `serverUrl`.
 
 use super::entry::Entry;
-use super::{ChildEnvironment, Client, Format, Passes, only_under, variables};
+use super::{ChildEnvironment, Client, Format, only_under, variables};
 use crate::plan::TransportChoice;
 
 pub(super) const CLIENT: Client = Client {
@@ -32,10 +32,8 @@ pub(super) const CLIENT: Client = Client {
         "transport",
     ],
     read,
-    expand: |text, _, file| {
-        variables::between(text, "${", '}', |inside, written| variables::of_editor(inside, written, file))
-    },
-    environment: ChildEnvironment { passes: Passes::All, path: None, in_project: false },
+    expand: variables::of_editor,
+    environment: ChildEnvironment { in_project: false, ..ChildEnvironment::WHOLE },
 };
 
 fn read(entry: &mut Entry<'_>) {
