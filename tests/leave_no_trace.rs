@@ -110,7 +110,8 @@ impl Stage {
         until(|| table::children(own).into_iter().all(has_arguments));
         let guards: Vec<i32> = table::children(own).into_iter().filter(|&pid| is_guard(pid)).collect();
         assert_eq!(guards.len(), 1, "one guard for all links");
-        assert!(servers.iter().chain(&guards).all(|&pid| is_alive(pid)), "{servers:?} {guards:?}");
+        let gone: Vec<i32> = servers.iter().chain(&guards).copied().filter(|&pid| !is_alive(pid)).collect();
+        assert!(gone.is_empty(), "{gone:?} of {servers:?} and guard {guards:?} have gone");
         drop(stdin);
         Self { prober, told, servers, guard: guards[0] }
     }
