@@ -1,13 +1,15 @@
 //! The vocabulary that both halves speak: the half that probes writes these values, the half that tells reads
 //! them. Status, reason, phases, findings and outcomes are the words of every report, metric and alert.
 
+mod observed;
 mod stream;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use stream::{Consumer, Direction, Event, EventKind, Publisher, TellError, WireRecord};
+pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
+pub use stream::{AlertChange, Consumer, Direction, Event, EventKind, Level, Note, Publisher, TellError, WireRecord};
 
 /// The lifetime of the protocol that was spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -432,6 +434,8 @@ pub struct ProbeOutcome {
     pub findings: Vec<Finding>,
     /// Children: what the process tree used, start and end included.
     pub usage: Option<Usage>,
+    /// What was learnt beside the verdict.
+    pub observed: Observed,
 }
 
 impl ProbeOutcome {
@@ -455,6 +459,7 @@ impl ProbeOutcome {
             steps: Vec::new(),
             findings: Vec::new(),
             usage: None,
+            observed: Observed::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ProbeOutcome;
+use super::{Missed, ProbeOutcome};
 use crate::base::ids::RunId;
 
 /// Which way a message went.
@@ -81,6 +81,21 @@ pub enum EventKind {
         /// What it found.
         outcome: Box<ProbeOutcome>,
     },
+    /// Grid points of the timetable passed without a run.
+    RunMissed {
+        /// The probe.
+        probe: String,
+        /// Its target.
+        target: String,
+        /// Why.
+        reason: Missed,
+        /// How many, in one streak.
+        count: u64,
+    },
+    /// An alert began, ended, was told or was acted upon.
+    AlertChanged(Box<AlertChange>),
+    /// Something that `watch` did or met, for its log.
+    Noted(Note),
     /// The run ended.
     RunFinished {
         /// From start to end.
@@ -88,6 +103,66 @@ pub enum EventKind {
         /// Whether it was cut short by a signal.
         interrupted: bool,
     },
+}
+
+/// What became of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertChange {
+    /// The alert's name.
+    pub alert: String,
+    /// The probe it looks at.
+    pub probe: String,
+    /// Its target.
+    pub target: String,
+    /// `pending`, `firing`, `resolved`, `silenced`, `flapping`, `restarting`, `restarted`, `escalated`: what it is now.
+    pub state: &'static str,
+    /// Whether it is firing now.
+    pub firing: bool,
+    /// One sentence with the figures that it rests on.
+    pub message: String,
+}
+
+/// How much a note matters, as logs have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For whoever looks for something.
+    Debug,
+    /// The course of things.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Something does not work.
+    Error,
+}
+
+impl Level {
+    /// The words in options and logs.
+    pub const WORDS: &[(&str, Self)] =
+        &[("debug", Self::Debug), ("info", Self::Info), ("warn", Self::Warn), ("error", Self::Error)];
+
+    /// The word used in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A line of the log that no other event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// How much it matters.
+    pub level: Level,
+    /// What it is about, one word: `reload`, `deliver`, `store`, `clock`, `restart`, `web`, `watch`.
+    pub topic: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// The target it is about, where it is about one.
+    pub target: Option<String>,
 }
 
 /// An event with its place in the one order that all consumers see.

@@ -411,6 +411,7 @@ pub(crate) mod samples {
             }],
             findings: vec![],
             usage: None,
+            observed: crate::event::Observed::default(),
         }
     }
 

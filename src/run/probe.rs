@@ -10,7 +10,7 @@ use super::Context;
 use super::pause::Pauses;
 use super::reach::Stage;
 use crate::base::duration;
-use crate::event::{AttemptOutcome, Cause, ProbeOutcome, Reason, Status};
+use crate::event::{AttemptOutcome, Cause, Observed, ProbeOutcome, Reason, Status};
 use crate::plan::{Effect, Probe, Target};
 use attempt::{Attempt, attempt};
 
@@ -138,6 +138,7 @@ pub(super) fn outcome(
         steps: last.steps,
         findings: last.findings,
         usage: last.usage,
+        observed: Observed { timeout: probe.timeout, retry_after: last.retry_after, ..Observed::default() },
     }
 }
 

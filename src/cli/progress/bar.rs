@@ -103,7 +103,11 @@ impl Board {
                 self.done += 1;
                 self.failed += u64::from(outcome.status == Status::Failed);
             }
-            EventKind::Wire(_) | EventKind::RunFinished { .. } => {}
+            EventKind::Wire(_)
+            | EventKind::RunMissed { .. }
+            | EventKind::AlertChanged(_)
+            | EventKind::Noted(_)
+            | EventKind::RunFinished { .. } => {}
         }
     }
 

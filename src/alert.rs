@@ -1,0 +1,8 @@
+//! Rules over the runs of probes, and what becomes of them: pure state machines that are handed samples and the time,
+//! and give back what is to be done. They send nothing and read no clock; `watch` carries out what they say.
+
+pub mod notification;
+pub mod rule;
+
+pub use notification::{AlertView, Notification, Transition};
+pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};

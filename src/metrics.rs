@@ -1,0 +1,1 @@
+//! Events folded into families of metrics, and their exposition as text.
