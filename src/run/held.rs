@@ -133,7 +133,8 @@ impl Held {
         }
         if done.is_empty() {
             let name = one_line(target, 80);
-            let message = format!("no child of target {name} is held: give it `restart`, or a probe `session = \"reuse\"`");
+            let message =
+                format!("no child of target {name} is held: give it `restart`, or a probe `session = \"reuse\"`");
             return Err(Cause::new(Reason::Internal, message));
         }
         done.push("the next run starts a new one".to_owned());
@@ -190,7 +191,9 @@ impl Seat {
     pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
         let lost = match self.wake().await {
             None => None,
-            Some((awake, None)) => return self.on(cx, probe, awake, Instant::now()).await,
+            Some((awake, None)) => {
+                return Box::pin(self.on(cx, probe, awake, Instant::now())).await;
+            }
             Some((awake, Some(fault))) => {
                 self.shown(None);
                 let mut ending = awake.session.close(cx.grace).await;
@@ -198,8 +201,8 @@ impl Seat {
                 Some((fault, ending))
             }
         };
-        let mut attempt = match self.open(cx, stage, probe, target).await {
-            Ok((awake, begun)) => self.on(cx, probe, awake, begun).await,
+        let mut attempt = match Box::pin(self.open(cx, stage, probe, target)).await {
+            Ok((awake, begun)) => Box::pin(self.on(cx, probe, awake, begun)).await,
             Err(attempt) => *attempt,
         };
         if let Some((fault, ending)) = lost {
@@ -225,7 +228,8 @@ impl Seat {
             }
         }
         session.record(None);
-        let is_usable = !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
+        let is_usable =
+            !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
         let told = awake.told.take();
         if is_usable {
             attempt.usage = session.pid().and_then(usage_now);
@@ -263,7 +267,7 @@ impl Seat {
         let cancel = CancellationToken::new();
         let own = Context { cancel: cancel.clone(), ..cx.clone() };
         let answers = declared(probe);
-        let opened = heeding(cx, &cancel, open(&own, &reach, reach.pin, &answers, &probe.name)).await;
+        let opened = heeding(cx, &cancel, Box::pin(open(&own, &reach, reach.pin, &answers, &probe.name))).await;
         drop((permit, turn));
         match opened {
             Ok(session) => {

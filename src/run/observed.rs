@@ -11,14 +11,17 @@ use crate::event::{Severity, ToolSeen, ToolsSeen};
 use crate::plan::Target;
 use crate::session::Exchange;
 
-/// Hexadecimal digits of a digest.
-const DIGEST_DIGITS: usize = 16;
+/// Bytes of a digest that are told.
+const DIGEST_BYTES: usize = 8;
 
 /// The tools, where this is a list of them that was read from its beginning to its end.
 pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
     let is_whole = exchange.method == "tools/list"
         && exchange.params.get("cursor").is_none()
-        && !exchange.findings.iter().any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
+        && !exchange
+            .findings
+            .iter()
+            .any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
     let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
     let seen = |tool: &Value| ToolSeen {
         name: tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -32,9 +35,8 @@ fn digest(tool: &Value) -> String {
     let mut text = String::new();
     canonical(tool, true, &mut text);
     let hash = Sha256::digest(text.as_bytes());
-    let mut digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(DIGEST_DIGITS);
-    digits
+    let (first, _) = hash.split_at(DIGEST_BYTES);
+    first.iter().fold(String::with_capacity(2 * DIGEST_BYTES), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 fn canonical(value: &Value, is_top: bool, text: &mut String) {
@@ -67,9 +69,9 @@ fn canonical(value: &Value, is_top: bool, text: &mut String) {
 pub(super) fn token_ends(target: &Target) -> Option<Timestamp> {
     let of_header = target.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let token = match (&of_header, &target.bearer) {
-        (Some((_, value)), _) => value.reveal().trim().split_once(' ').filter(|(scheme, _)| {
-            scheme.eq_ignore_ascii_case("bearer")
-        })?.1,
+        (Some((_, value)), _) => {
+            value.reveal().trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?.1
+        }
         (None, bearer) => bearer.as_ref()?.reveal(),
     };
     let mut parts = token.trim().split('.');
@@ -96,7 +98,7 @@ mod tests {
         let one = json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "_meta": {"at": 1}});
         let same = json!({"_meta": {"at": 2}, "inputSchema": {"x": [1, 2], "type": "object"}, "name": "a"});
         assert_eq!(digest(&one), digest(&same));
-        assert_eq!(digest(&one).len(), DIGEST_DIGITS);
+        assert_eq!(digest(&one).len(), 2 * DIGEST_BYTES);
         for other in [
             json!({"name": "a", "inputSchema": {"type": "object", "x": [2, 1]}}),
             json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "description": ""}),

@@ -1,5 +1,7 @@
 //! The rules of the timetable, each under virtual clocks, and any sequence of what may happen against a naive count.
 
+#![allow(clippy::unchecked_time_subtraction, clippy::cast_precision_loss, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use croner::parser::CronParser;
@@ -248,13 +250,17 @@ fn a_step_of_the_wall_clock_moves_nothing_but_time_stamps() {
 #[test]
 fn a_calendar_over_steps_runs_once_for_what_was_jumped_over_and_never_twice() {
     let clock = clock();
-    let mut timetable = of(vec![calendar("daily", "0 10 * * *", "UTC"), calendar("often", "*/5 * * * *", "UTC")], &clock);
+    let mut timetable =
+        of(vec![calendar("daily", "0 10 * * *", "UTC"), calendar("often", "*/5 * * * *", "UTC")], &clock);
     let daily = timetable.slots().next().unwrap().0;
     // 09:32:45 → 12:32:45: the one at ten, and of the many one.
     clock.step(SignedDuration::from_hours(3));
     let turn = timetable.take_due(clock.now());
     assert_eq!(turn.due.len(), 2);
-    assert_eq!(turn.missed.iter().map(|missed| (missed.reason, missed.count)).collect::<Vec<_>>(), [(Missed::Clock, 35)]);
+    assert_eq!(
+        turn.missed.iter().map(|missed| (missed.reason, missed.count)).collect::<Vec<_>>(),
+        [(Missed::Clock, 35)]
+    );
     for due in &turn.due {
         assert_eq!(due.due_at, clock.now().wall);
         assert!(timetable.finished(due.id, clock.now(), After::Settled).is_empty());
@@ -274,10 +280,9 @@ fn a_calendar_over_steps_runs_once_for_what_was_jumped_over_and_never_twice() {
 
 #[test]
 fn a_calendar_over_the_days_on_which_clocks_are_changed() {
-    for (start, hours, expected) in [
-        ("2026-03-28T23:00:00Z", 12, vec!["29T01:00:00"]),
-        ("2026-10-24T22:00:00Z", 12, vec!["25T00:30:00"]),
-    ] {
+    for (start, hours, expected) in
+        [("2026-03-28T23:00:00Z", 12, vec!["29T01:00:00"]), ("2026-10-24T22:00:00Z", 12, vec!["25T00:30:00"])]
+    {
         let clock = VirtualClock::new(start.parse().unwrap());
         let mut timetable = of(vec![calendar("nightly", "30 2 * * *", "Europe/Berlin")], &clock);
         let (due, missed) = go(&mut timetable, &clock, secs(3600 * hours));
@@ -411,7 +416,10 @@ fn who_asks_gets_a_run_out_of_turn() {
 fn a_fleet_is_spread_evenly() {
     let clock = clock();
     let slots: Vec<Slot> = (0..1100)
-        .map(|at| Slot { jitter: 0.01, ..slot(&format!("{}-{at}", if at < 1000 { "http" } else { "stdio" }), secs(30)) })
+        .map(|at| Slot {
+            jitter: 0.01,
+            ..slot(&format!("{}-{at}", if at < 1000 { "http" } else { "stdio" }), secs(30))
+        })
         .collect();
     let mut timetable = of(slots, &clock);
     let begun = clock.now().monotonic;
