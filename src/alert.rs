@@ -3,6 +3,22 @@
 
 pub mod notification;
 pub mod rule;
+pub mod settings;
+mod window;
+pub mod burn;
+mod flap;
+mod state;
+mod said;
+mod outage;
+mod group;
+pub mod repair;
+mod saved;
+pub mod engine;
 
+pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
 pub use notification::{AlertView, Notification, Transition};
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
+pub use settings::{Settings, Silence, Watched, Window};
+
+#[cfg(test)]
+mod tests;
