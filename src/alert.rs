@@ -1,8 +1,28 @@
 //! Rules over the runs of probes, and what becomes of them: pure state machines that are handed samples and the time,
 //! and give back what is to be done. They send nothing and read no clock; `watch` carries out what they say.
 
+pub mod condition;
+pub mod draft;
+pub mod grammar;
 pub mod notification;
+pub mod notify;
 pub mod rule;
+pub mod settings;
+mod window;
+pub mod burn;
+mod flap;
+mod state;
+mod said;
+mod outage;
+mod group;
+pub mod repair;
+mod saved;
+pub mod engine;
 
+pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
 pub use notification::{AlertView, Notification, Transition};
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
+pub use settings::{Settings, Silence, Watched, Window};
+
+#[cfg(test)]
+mod tests;
