@@ -19,6 +19,7 @@ pub mod repair;
 mod saved;
 pub mod engine;
 pub mod lint;
+pub mod replay;
 
 pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
 pub use lint::{Flaw, Insight, Worry, lint};

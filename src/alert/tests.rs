@@ -714,3 +714,156 @@ fn an_alert_that_is_over_before_anybody_heard_of_it_is_told_whole() {
     prober.run(secs(600), between(300, 315, Ends::Failed(Reason::Connect)));
     assert_eq!(prober.lines(), ["330 ops firing first", "330 ops resolved first"]);
 }
+
+#[test]
+fn the_figures_of_a_month_in_production_fire_none_of_the_three() {
+    for text in ["requests=45203,errors=23,p95=1840ms", "requests=45203,errors=23,p95=1840ms,span=10d"] {
+        let synthetic: replay::Synthetic = text.parse().unwrap();
+        let all = [watched("smoke", "weather", synthetic.interval())];
+        let end = "2026-03-28T12:00:00Z".parse().unwrap();
+        let samples: Vec<Sample> = synthetic.samples(&all, end).collect();
+        assert_eq!(samples.len(), 45_203);
+        assert_eq!(samples.iter().filter(|sample| sample.status == Status::Failed).count(), 23);
+        let mut took: Vec<Duration> = samples.iter().flat_map(|sample| &sample.latencies).map(|one| one.took).collect();
+        took.sort();
+        assert_eq!(took[took.len() * 95 / 100], Duration::from_millis(1840));
+        let replayed = replay::replay(three(), all.to_vec(), Settings::default(), samples.into_iter());
+        assert_eq!((replayed.runs, replayed.episodes.len(), replayed.messages.len()), (45_203, 0, 0));
+    }
+    // With a tenth of it failing, and slow, it would.
+    let synthetic: replay::Synthetic = "requests=5760,errors=576,p95=2100ms,span=1d".parse().unwrap();
+    let all = [watched("smoke", "weather", synthetic.interval())];
+    let samples = synthetic.samples(&all, "2026-03-28T12:00:00Z".parse().unwrap());
+    let replayed = replay::replay(three(), all.to_vec(), Settings::default(), samples);
+    let fired: BTreeSet<&str> = replayed.episodes.iter().map(|one| one.alert.as_str()).collect();
+    assert_eq!(fired, BTreeSet::from(["mcp_error_rate_spike", "mcp_p95_latency_exceeds"]));
+}
+
+/// A model of one rule on one probe that keeps every run and counts everything anew each time, by sorting and filtering.
+mod against_a_model {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EVERY: u64 = 15;
+
+    struct Kept {
+        at: u64,
+        failed: bool,
+        took: Option<Duration>,
+    }
+
+    /// What the rule says after the newest of these runs; none where it cannot be told.
+    fn says(condition: &Condition, runs: &[Kept], was_firing: bool) -> Option<bool> {
+        let last = runs.last()?;
+        let first = &runs[0];
+        match condition {
+            Condition::ErrorRate { bound, window, min_samples, .. } => {
+                let window = window.as_secs();
+                let inside: Vec<&Kept> = runs.iter().filter(|run| run.at + window > last.at).collect();
+                let failed = inside.iter().filter(|run| run.failed).count();
+                let full = usize::try_from(window.div_ceil(EVERY)).unwrap();
+                let seen = last.at - first.at + EVERY;
+                let judged = inside.len();
+                let above = |all: usize| failed as f64 / all as f64 > bound.value;
+                match min_samples {
+                    Some(least) if judged < usize::try_from(*least).unwrap() => None,
+                    Some(_) => Some(above(judged)),
+                    None if failed >= 2 && above(if seen >= window { judged } else { judged.max(full) }) => Some(true),
+                    None if judged < full.div_ceil(4).max(2).min(full) => None,
+                    None => Some(false),
+                }
+            }
+            Condition::Latency { percentile, bound, window, min_samples, .. } => {
+                let window = window.as_secs();
+                let inside = runs.iter().filter(|run| run.at + window > last.at);
+                let mut took: Vec<Duration> = inside.filter_map(|run| run.took).collect();
+                took.sort();
+                let count = took.len();
+                if count == 0 || count < usize::try_from(min_samples.unwrap_or(1)).unwrap() {
+                    return None;
+                }
+                // Until the window is full, what is still to come counts as fast.
+                let full = usize::try_from(window.div_ceil(EVERY)).unwrap();
+                let seen = last.at - first.at + EVERY;
+                let missing = if min_samples.is_some() || seen >= window { 0 } else { full.saturating_sub(count) };
+                let mut all = vec![Duration::ZERO; missing];
+                all.extend(&took);
+                let rank = (percentile / 100.0 * all.len() as f64 - 1e-9).ceil().max(1.0) as usize;
+                let above = all[rank - 1] > bound.value;
+                let slow = took.iter().filter(|took| **took > bound.value).count();
+                let holds = above && (min_samples.is_some() || slow >= 2);
+                if holds {
+                    return Some(true);
+                }
+                (min_samples.is_some() || count >= full.div_ceil(4).max(2).min(full)).then_some(false)
+            }
+            Condition::ConsecutiveFailures { count, within } => {
+                let row: Vec<u64> = runs.iter().rev().take_while(|run| run.failed).map(|run| run.at).collect();
+                let count = usize::try_from(*count).unwrap();
+                let span = row.get(count - 1).map(|first| last.at - first);
+                match span {
+                    Some(span) if within.is_none_or(|within| span <= within.as_secs()) => Some(true),
+                    _ if row.is_empty() => Some(false),
+                    _ => Some(was_firing),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn condition() -> impl Strategy<Value = Condition> {
+        let least = || proptest::option::of(1_u64..25);
+        prop_oneof![
+            (1_u32..99, 1_u64..40, least()).prop_map(|(percent, runs, min_samples)| {
+                let bound = Bound { value: f64::from(percent) / 100.0, inclusive: false };
+                Condition::ErrorRate { bound, window: secs(runs * EVERY), min_samples, resolve: None }
+            }),
+            (1_u32..100, 1_u64..40, least()).prop_map(|(percentile, runs, min_samples)| {
+                let bound = Bound { value: Duration::from_millis(500), inclusive: false };
+                let percentile = f64::from(percentile);
+                Condition::Latency { percentile, bound, window: secs(runs * EVERY), min_samples, resolve: None }
+            }),
+            (1_u64..6, proptest::option::of(0_u64..120))
+                .prop_map(|(count, within)| consecutive(count, within.map(secs))),
+        ]
+    }
+
+    fn runs() -> impl Strategy<Value = Vec<Ends>> {
+        let one = prop_oneof![
+            6 => Just(Ends::Well),
+            2 => Just(Ends::Slow(Duration::from_millis(900))),
+            4 => Just(Ends::Failed(Reason::Check)),
+            1 => Just(Ends::Failed(Reason::Timeout)),
+            1 => Just(Ends::Unknown),
+            1 => Just(Ends::Missing),
+        ];
+        let stretch = (one, 1_usize..12).prop_map(|(ends, count)| vec![ends; count]);
+        proptest::collection::vec(stretch, 1..40).prop_map(|stretches| stretches.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+        #[test]
+        fn the_engine_says_the_same(condition in condition(), runs in runs()) {
+            let mut prober = Prober::one(vec![rule("rule", condition.clone())], secs(EVERY));
+            let one = prober.fleet[0].clone();
+            let (mut kept, mut firing) = (Vec::new(), false);
+            for (number, ends) in (0_u64..).zip(runs) {
+                prober.clock.advance(secs(EVERY));
+                if ends == Ends::Missing {
+                    continue;
+                }
+                let sample = sample(&one, ends, prober.now());
+                if ends != Ends::Unknown {
+                    let took = sample.latencies.first().map(|latency| latency.took);
+                    kept.push(Kept { at: number * EVERY, failed: sample.status == Status::Failed, took });
+                    firing = says(&condition, &kept, firing).unwrap_or(firing);
+                }
+                prober.engine.observe(&sample, prober.now());
+                let open = !prober.engine.open().is_empty();
+                prop_assert_eq!(open, firing, "{:?} after {} runs", condition, number + 1);
+            }
+        }
+    }
+}
