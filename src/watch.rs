@@ -2,3 +2,5 @@
 //! to is kept, judged, told and shown, in this order.
 
 pub mod board;
+pub mod limits;
+pub mod sd;
