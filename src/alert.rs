@@ -1,7 +1,11 @@
 //! Rules over the runs of probes, and what becomes of them: pure state machines that are handed samples and the time,
 //! and give back what is to be done. They send nothing and read no clock; `watch` carries out what they say.
 
+pub mod condition;
+pub mod draft;
+pub mod grammar;
 pub mod notification;
+pub mod notify;
 pub mod rule;
 
 pub use notification::{AlertView, Notification, Transition};

@@ -5,6 +5,9 @@
 pub mod diag;
 pub mod grammar;
 pub mod json;
+pub mod names;
+pub mod receiver;
+pub mod secrets;
 pub mod section;
 pub mod source;
 pub mod suggest;

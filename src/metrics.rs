@@ -1,1 +1,106 @@
-//! Events folded into families of metrics, and their exposition as text.
+//! The metric families of the prober: what the events of its runs come to, and their texts for Prometheus. Labels are
+//! words of the probe files and of closed sets; nothing that a server says becomes one.
+
+pub mod exposition;
+pub mod family;
+mod fold;
+mod histogram;
+mod series;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use exposition::Format;
+pub use family::{FAMILIES, Family, Kind};
+
+use crate::event::{Consumer, Event, ProbeOutcome, TellError};
+use fold::State;
+
+/// The figures of all probes. Clones share them; reading them does not keep those who write waiting.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<State>>);
+
+/// Folds events into the figures.
+pub struct Recorder(Shared);
+
+/// What there is to measure: series of everything else are dropped, and not taken up again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roster {
+    /// Each probe with each of its targets.
+    pub pairs: Vec<(String, String)>,
+    /// The names of the rules.
+    pub alerts: Vec<String>,
+}
+
+/// What the prober knows of itself at the moment of asking.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Own {
+    /// When it was started.
+    pub started_at: Option<Timestamp>,
+    /// When its files were last read well.
+    pub plan_loaded_at: Option<Timestamp>,
+    /// Whether the files as they are now could be read.
+    pub plan_is_current: Option<bool>,
+    /// Runs that wait for a free place.
+    pub queue: Option<u64>,
+    /// Runs that are going on.
+    pub running: Option<u64>,
+    /// How many may go on at once.
+    pub limit: Option<u64>,
+    /// Messages that wait to be delivered.
+    pub outbox_waiting: Option<u64>,
+    /// How long the oldest of them waits.
+    pub outbox_oldest: Option<Duration>,
+    /// Whether the history can be written.
+    pub store_works: Option<bool>,
+    /// Per target, connections and children that are held between runs.
+    pub open_connections: BTreeMap<String, u64>,
+}
+
+impl Shared {
+    /// A consumer that folds into these figures.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        Recorder(self.clone())
+    }
+
+    /// Says what there is to measure, at the start and after each reload.
+    pub fn watch_only(&self, roster: Roster) {
+        self.change(|state| state.keep(roster));
+    }
+
+    /// Everything, as text. It may be long: call it where it keeps no probe waiting.
+    #[must_use]
+    pub fn text(&self, format: Format, own: &Own) -> String {
+        // The figures are shared, not copied: the lock is held for as long as it takes to count references.
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        series::everything(&state, own, format)
+    }
+
+    fn change(&self, how: impl FnOnce(&mut State)) {
+        how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What one run found, as text without the labels `probe` and `target`: whoever asked for it knows them.
+#[must_use]
+pub fn of_one_run(outcome: &ProbeOutcome, timeout: Duration, format: Format) -> String {
+    let mut state = State::default();
+    state.run_finished(outcome);
+    series::one_run(&state, outcome, timeout, format)
+}
+
+impl Consumer for Recorder {
+    fn on_event(&mut self, event: &Event) -> Result<(), TellError> {
+        self.0.change(|state| state.take(&event.kind));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), TellError> {
+        Ok(())
+    }
+}
+

@@ -10,7 +10,6 @@ pub mod select;
 pub mod step;
 pub mod target;
 pub mod target_draft;
-pub mod telling;
 mod when;
 
 use std::collections::BTreeMap;
@@ -22,8 +21,8 @@ pub use probe::ProbeDraft;
 pub use select::{NotSelected, Selected, Selection, Unusable};
 pub use step::Step;
 pub use target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
+pub(crate) use target_draft::check_url;
 pub use target_draft::{AsWritten, Imported, ImportedEndpoint, TargetDraft};
-pub(crate) use target_draft::{check_name, check_url};
 
 pub use crate::protocol::Pin;
 

@@ -45,7 +45,7 @@ fn shown(path: &Path) -> String {
         }
     };
     let examined = files::examine(&paths, false, &Nothing);
-    let lacking = examined.draft.telling.lacking(&Nothing);
+    let lacking = examined.telling.lacking(&Nothing);
     for said in [examined.advice, lacking].iter().filter(|said| !said.is_empty()) {
         let gap = if text.is_empty() { "" } else { "\n" };
         text = format!("{text}{gap}{}", config::render(said, false, None));

@@ -61,7 +61,7 @@ pub fn run(args: &SchemaArgs) -> Result<Code, Complaint> {
 
 fn of(document: DocumentKind) -> Value {
     match document {
-        DocumentKind::ProbeFile => crate::plan::grammar::schema(),
+        DocumentKind::ProbeFile => crate::files::grammar::schema(),
         DocumentKind::Report => schema::report(),
         DocumentKind::Call => schema::call(),
         DocumentKind::Calls => schema::calls(),

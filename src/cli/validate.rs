@@ -100,7 +100,7 @@ pub fn run(validate: &ValidateArgs) -> Result<Code, Complaint> {
 /// Sorts what is a mistake from what is a warning. What this machine lacks is a mistake where it is required.
 fn findings(mut examined: Examined, env_required: bool) -> Findings {
     let mut diags = std::mem::take(&mut examined.diags);
-    for diag in examined.draft.lacking(&Machine) {
+    for diag in examined.draft.lacking(&Machine).into_iter().chain(examined.telling.lacking(&Machine)) {
         diags.push(if diag.unset && !env_required { diag.softened() } else { diag });
     }
     diags.append(&mut examined.advice);
@@ -153,7 +153,7 @@ fn inventory(examined: &Examined) -> String {
 
 /// What there is of each kind, under its singular.
 fn counts(examined: &Examined) -> [(&'static str, usize); 7] {
-    let draft = &examined.draft;
+    let (draft, telling) = (&examined.draft, &examined.telling);
     let steps = |steps: &Steps| match steps {
         Steps::Lists => 0,
         Steps::Given(steps) => steps.len(),
@@ -163,9 +163,9 @@ fn counts(examined: &Examined) -> [(&'static str, usize); 7] {
         ("target", draft.targets.len()),
         ("probe", draft.probes.len()),
         ("step", draft.probes.iter().map(|probe| steps(&probe.steps)).sum()),
-        ("alert", draft.telling.alerts.len()),
-        ("notifier", draft.telling.notifiers.len()),
-        ("push", draft.telling.pushes.len()),
+        ("alert", telling.alerts.len()),
+        ("notifier", telling.notifiers.len()),
+        ("push", telling.pushes.len()),
     ]
 }
 

@@ -41,6 +41,12 @@ pub fn described(schema: Value, description: &str) -> Value {
     with(Value::Object(members), schema)
 }
 
+/// What [`super::names::check_name`] takes for a name, where it is a key.
+#[must_use]
+pub fn names() -> Value {
+    json!({"pattern": r"^[^-*?\s][^*?]*$", "not": {"pattern": "://"}, "maxLength": 100})
+}
+
 /// Any string.
 #[must_use]
 pub fn string() -> Value {

@@ -207,8 +207,10 @@ pub fn read_opened(
         Draft { found: true, targets, ..Draft::default() }
     };
     let (local_draft, draft) = (drafts(&local), drafts(&others));
-    let held =
-        |local, draft, warnings| Held { local, loaded: Loaded { draft, warnings, files: vec![path.to_path_buf()] } };
+    let held = |local, draft, warnings| {
+        let loaded = Loaded { draft, warnings, files: vec![path.to_path_buf()], ..Loaded::default() };
+        Held { local, loaded }
+    };
     let mut parts = Vec::new();
     if !local.is_empty() {
         parts.push(held(true, local_draft, Vec::new()));

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::machine::{read_text, why};
-use crate::config::{Diag, Environment, Reading, Source, tree};
+use super::telling::Telling;
+use crate::config::{Diag, Environment, Place, Reading, Section, Source, Table, tree};
 use crate::plan::{Draft, TargetDraft};
 
 /// A probe file is never larger, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// What was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
-    /// Everything in the files, variables unresolved.
+    /// The targets and probes in the files, variables unresolved.
     pub draft: Draft,
+    /// Alerts, notifiers and what else `watch` does with results, variables unresolved.
+    pub telling: Telling,
     /// What will disappoint.
     pub warnings: Vec<Diag>,
     /// The files, in the order in which they were read.
@@ -25,8 +28,10 @@ pub struct Loaded {
 /// What was read, whether or not it can be used.
 #[derive(Debug)]
 pub struct Examined {
-    /// What could be read, variables unresolved.
+    /// What could be read of targets and probes, variables unresolved.
     pub draft: Draft,
+    /// What could be read of alerts, notifiers and the like.
+    pub telling: Telling,
     /// Every mistake and every warning, by file and line.
     pub diags: Vec<Diag>,
     /// Warnings that only `validate` shows.
@@ -65,11 +70,11 @@ pub(super) fn load_with(
     environment: &dyn Environment,
     others: &[TargetDraft],
 ) -> Result<Loaded, Vec<Diag>> {
-    let Examined { draft, diags, files, .. } = examine_with(paths, found, environment, others);
+    let Examined { draft, telling, diags, files, .. } = examine_with(paths, found, environment, others);
     if crate::config::has_errors(&diags) {
         return Err(diags);
     }
-    Ok(Loaded { draft, warnings: diags, files })
+    Ok(Loaded { draft, telling, warnings: diags, files })
 }
 
 /// The same for whoever wants to know everything that can be said of the files.
@@ -89,6 +94,7 @@ pub(super) fn examine_with(
     let files = expand(paths, &mut diags);
     let reading = Reading::new(environment);
     let mut draft = Draft { found, ..Draft::default() };
+    let mut telling = Telling::default();
     let mut syntax = Vec::new();
     for path in &files {
         let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
@@ -99,7 +105,7 @@ pub(super) fn examine_with(
                     .unwrap_or(folder);
                 let source = Source::new(name, text, folder);
                 let (table, errors) = tree::parse(&source);
-                draft.read(&table, &source, &reading);
+                read(&table, &source, &reading, &mut draft, &mut telling);
                 syntax.extend(errors);
             }
             Err(why) => diags.push(Diag::general(format!("{name} cannot be read: {why}"))),
@@ -107,8 +113,11 @@ pub(super) fn examine_with(
     }
     let mut advice = reading.take_advice();
     advice.extend(draft.advice());
+    advice.extend(telling.advice(&draft));
+    draft.secret_variables = telling.secret_variables();
     let mut found = reading.into_diags();
     found.extend(draft.check_names(others));
+    found.extend(telling.check_names(&draft, others));
     let broken: HashSet<Line> = syntax.iter().filter(|diag| tree::breaks_its_line(diag)).filter_map(line).collect();
     let values: HashSet<Line> = syntax.iter().filter_map(start).collect();
     // What a line that is no TOML seems to say is not worth telling, nor what is said of a value that cannot be read.
@@ -118,7 +127,15 @@ pub(super) fn examine_with(
     sort(&mut found);
     sort(&mut advice);
     diags.extend(found);
-    Examined { draft, diags, advice, files }
+    Examined { draft, telling, diags, advice, files }
+}
+
+/// Reads one file: each half reads its tables, and what nobody asked for is a mistake.
+fn read(table: &Table, source: &Arc<Source>, reading: &Reading<'_>, draft: &mut Draft, telling: &mut Telling) {
+    let file = Section::new(table, "a probe file", &Place::new(source, 0..0), reading);
+    draft.read(&file);
+    telling.read(&file);
+    file.finish();
 }
 
 /// A line of a file, or a byte of it.

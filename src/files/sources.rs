@@ -304,8 +304,7 @@ impl Discovery {
         let (ours, clients): (Vec<&Found>, Vec<&Found>) = self.found.iter().partition(|found| found.source == PROBES);
         let clients: Vec<Found> = clients.into_iter().cloned().collect();
         let first = ours.first().map(|found| found.loaded.clone());
-        let mut merged =
-            first.unwrap_or_else(|| Loaded { draft: Draft::default(), warnings: Vec::new(), files: Vec::new() });
+        let mut merged = first.unwrap_or_default();
         merged.warnings.extend(clients.iter().flat_map(|found| found.loaded.warnings.iter().cloned()));
         let mistakes = merge(&mut merged.draft, &mut merged.files, &clients);
         if mistakes.is_empty() { Ok(merged) } else { Err(mistakes) }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Machine;
 use crate::base::secret::MASK;
 use crate::base::{duration, sanitize};
-use crate::config::{Diag, Reading, Source, has_errors, tree};
+use crate::config::{Diag, Place, Reading, Section, Source, has_errors, tree};
 use crate::event::{Status, StepOutcome};
 use crate::plan::{Draft, Step, Steps};
 use crate::run::survey::{Measured, Survey};
@@ -264,7 +264,10 @@ pub fn read(text: &str, folder: &Path) -> Result<Draft, Vec<Diag>> {
     let (table, mut diags) = tree::parse(&source);
     let reading = Reading::new(&Machine);
     let mut draft = Draft::default();
-    draft.read(&table, &source, &reading);
+    // It tells nobody: an alert or a notifier in it would be an unknown key.
+    let file = Section::new(&table, "a probe file", &Place::new(&source, 0..0), &reading);
+    draft.read(&file);
+    file.finish();
     diags.extend(reading.into_diags());
     if has_errors(&diags) { Err(diags) } else { Ok(draft) }
 }

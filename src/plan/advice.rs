@@ -2,7 +2,6 @@
 //! warning; what matters when the file is written is advice, which only `validate` shows.
 
 pub(super) mod launcher;
-pub(super) mod secrets;
 mod time;
 
 use std::collections::BTreeSet;
@@ -25,7 +24,6 @@ impl Draft {
                 );
             }
         }
-        advice.extend(self.telling.advice(self));
         advice
     }
 
@@ -43,7 +41,6 @@ impl Draft {
                 diags.extend(steps.iter().filter_map(|step| step.resolve(environment).err()).flatten());
             }
         }
-        diags.extend(self.telling.lacking(environment));
         diags
     }
 }

@@ -1,5 +1,5 @@
-//! The probe file as JSON Schema, table by table, in the order of the parsers beside it. A test compares the keys that
-//! the parsers ask for with the keys described here, so that neither can be changed alone.
+//! Targets and probes of the probe file as JSON Schema, table by table, in the order of the parsers beside it. The whole
+//! file is composed in [`crate::files`], where a test compares the keys that the parsers ask for with those described.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,6 @@ use super::probe::{RETRIES_MAX, SESSIONS};
 use super::step::{ON_FAIL, STEP_KEYS};
 use super::target::TransportChoice;
 use super::target_draft::LABELS_TAKEN;
-use super::telling::receiver;
 use super::{EFFECTS, STARTUP_TIMEOUT, TIMEOUT};
 use crate::base::duration;
 use crate::check::{self, operators};
@@ -16,35 +15,21 @@ use crate::config::grammar::{
 };
 use crate::protocol::Pin;
 
-/// The whole schema, draft-07.
+/// The outermost keys of a file that this half reads.
 #[must_use]
-pub fn schema() -> Value {
-    let head = json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "mcp-probe probe file",
-        "description": "Targets, probes and their steps, read by mcp-probe from ./mcp-probe.toml, ./probes/*.toml or \
-                        the paths it is given. Strings may hold ${VAR}, ${VAR:-default} and ${file:path}.",
-    });
-    let definitions = json!({ "definitions": { operators::DEFINITION: operators::definition() } });
-    with(with(head, file()), definitions)
-}
-
-fn file() -> Value {
-    let named = |values, what| described(map(values, name()), what);
-    table([
+pub fn keys() -> [(&'static str, Value); 3] {
+    let named = |values, what| described(map(values, grammar::names()), what);
+    [
         ("defaults", described(defaults(), "What holds for this file where a probe or target says nothing else.")),
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
-        ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
-        ("notify", named(receiver::notifiers(), "Whom alerts tell, by name.")),
-        ("push", described(array(receiver::pushes()), "Where results are pushed.")),
-        ("log", described(log(), "What `watch` writes down.")),
-    ])
+    ]
 }
 
-/// Names are shown, selected by pattern and typed on command lines.
-fn name() -> Value {
-    json!({"pattern": r"^[^-*?\s][^*?]*$", "not": {"pattern": "://"}, "maxLength": 100})
+/// What several keys refer to.
+#[must_use]
+pub fn definitions() -> Value {
+    json!({ operators::DEFINITION: operators::definition() })
 }
 
 fn time(default: std::time::Duration, what: &str) -> Value {
@@ -257,194 +242,4 @@ fn answers() -> Value {
         ("sampling", described(json!({}), "The result of `sampling/createMessage`.")),
         ("elicitation", described(json!({"examples": [{"action": "decline"}]}), "The result of `elicitation/create`.")),
     ])
-}
-
-fn alert() -> Value {
-    let rate = with(pattern(r"^>\s*[0-9.]+\s*%$"), json!({"examples": ["> 5%"]}));
-    let latency = with(pattern(r"^\s*p[0-9.]+\s*>.*[a-zµ]\s*$"), json!({"examples": ["p95 > 2000ms"]}));
-    let failures = with(count(), json!({"minimum": 1}));
-    let keys = table([
-        ("name", described(string(), "What the alert is called; unique.")),
-        ("error_rate", described(rate, "Fires when so large a part of the runs in `window` failed.")),
-        (
-            "latency",
-            described(latency, "Fires when a percentile of the steps' latencies in `window` is above a bound."),
-        ),
-        ("consecutive_failures", described(failures, "Fires after so many failures in a row.")),
-        ("window", described(grammar::duration(), "The time that `error_rate` or `latency` looks back.")),
-        ("within", described(grammar::duration(), "The time within which the failures must follow each other.")),
-        ("for", described(grammar::duration(), "How long the condition must hold before it fires.")),
-        ("restart", flag("Restart the target as well: its `restart`, or the child that `watch` holds.")),
-        ("resolved", flag("Tell when it is over, too.")),
-        ("min_samples", described(count(), "Fewer runs than these fire nothing.")),
-        ("severity", described(string(), "A word for those who are told, such as `critical`.")),
-        ("labels", described(anything(), "Only targets with these labels.")),
-        ("notify", described(one_or_more(), "The names of the notifiers that are told.")),
-        ("probe", described(one_or_more(), "Only these probes.")),
-        ("target", described(one_or_more(), "Only these targets.")),
-    ]);
-    let conditions: Vec<Value> =
-        ["error_rate", "latency", "consecutive_failures"].iter().map(|key| json!({"required": [key]})).collect();
-    with(keys, json!({"required": ["name"], "oneOf": conditions}))
-}
-
-fn log() -> Value {
-    table([("wire", described(string(), "The file into which every message is written, as JSON lines."))])
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use super::*;
-    use crate::config::text::tests::Given;
-    use crate::config::{Reading, Source, tree};
-    use crate::plan::Draft;
-
-    /// Every table of a file that has a closed set of keys, with where the schema describes it.
-    const TABLES: &[(&str, &str)] = &[
-        ("a probe file", ""),
-        ("`[defaults]`", "/properties/defaults"),
-        ("`[target.web]`", "/properties/target/additionalProperties"),
-        ("`auth`", "/properties/target/additionalProperties/properties/auth"),
-        ("`tls`", "/properties/target/additionalProperties/properties/tls"),
-        ("`[[probe]]`", "/properties/probe/items"),
-        ("`[[probe.step]]`", "/properties/probe/items/properties/step/items"),
-        ("`answers`", "/properties/probe/items/properties/step/items/properties/answers"),
-        ("`[[alert]]`", "/properties/alert/items"),
-        ("`[log]`", "/properties/log"),
-    ];
-
-    const FILE: &str = r#"
-        [log]
-        wire = "wire.jsonl"
-        [defaults]
-        timeout = "5s"
-        [target.web]
-        url = "https://host/mcp"
-        auth = { bearer = "${TOKEN}" }
-        tls = { insecure = true }
-        [[probe]]
-        name = "p"
-        target = "web"
-        [[probe.step]]
-        method = "tools/list"
-        answers = { roots = [{ uri = "file:///" }] }
-        expect.latency = { max = "1s" }
-        expect.tools = { min = 1 }
-        expect.size = { max = "1KiB" }
-        expect.tokens = { max = 10 }
-        expect.server = { name = "a" }
-        expect.http = { status = 200 }
-        expect.notifications = { method = "a" }
-        expect.error = { code = 1 }
-        [[probe.step]]
-        method = "resources/list"
-        expect.resources = { min = 1 }
-        [[probe.step]]
-        method = "prompts/list"
-        expect.prompts = { min = 1 }
-        [[alert]]
-        name = "x"
-        consecutive_failures = 3
-    "#;
-
-    /// The keys of the table that a schema describes, also where it is one of several shapes.
-    fn keys(schema: &Value) -> BTreeSet<String> {
-        let shapes = schema["anyOf"].as_array().map_or(&[][..], Vec::as_slice);
-        let own = schema["properties"].as_object().into_iter().flat_map(serde_json::Map::keys).cloned();
-        own.chain(shapes.iter().flat_map(keys)).collect()
-    }
-
-    #[test]
-    fn what_the_parsers_ask_for_is_what_is_described() {
-        let source = Source::new("a.toml", FILE, ".");
-        let (table, errors) = tree::parse(&source);
-        assert!(errors.is_empty(), "{errors:?}");
-        let given = Given { variables: [("TOKEN", "secret")].into(), ..Given::default() };
-        let reading = Reading::new(&given);
-        Draft::default().read(&table, &source, &reading);
-        let asked: BTreeMap<String, BTreeSet<String>> = reading
-            .asked
-            .take()
-            .into_iter()
-            .map(|(what, keys)| (what, keys.into_iter().map(str::to_owned).collect()))
-            .collect();
-        let mistakes = reading.into_diags();
-        assert!(mistakes.is_empty(), "{mistakes:?}");
-
-        let schema = schema();
-        let mut places: BTreeMap<String, String> =
-            TABLES.iter().map(|(what, place)| ((*what).to_owned(), (*place).to_owned())).collect();
-        let step = "/properties/probe/items/properties/step/items";
-        for kind in check::KINDS {
-            let place = format!("{step}/properties/expect/properties/{}", kind.name);
-            if !keys(&schema.pointer(&place).unwrap()["properties"]).is_empty()
-                || asked.contains_key(&format!("`expect.{}`", kind.name))
-            {
-                places.insert(format!("`expect.{}`", kind.name), place);
-            }
-        }
-        for (what, asked) in &asked {
-            let Some(place) = places.get(what) else {
-                panic!("the parser reads the table {what}, and nothing here says where it is described");
-            };
-            let described = keys(schema.pointer(place).unwrap());
-            let undescribed: Vec<_> = asked.difference(&described).collect();
-            let dead: Vec<_> = described.difference(asked).collect();
-            assert!(
-                undescribed.is_empty() && dead.is_empty(),
-                "{what}: not described {undescribed:?}, not read {dead:?}"
-            );
-        }
-        let unread: Vec<_> = places.keys().filter(|what| !asked.contains_key(*what)).collect();
-        assert!(unread.is_empty(), "described, but no parser of FILE reads them: {unread:?}");
-    }
-
-    /// Strict editors take a table that says nothing about other keys for a closed one.
-    #[test]
-    fn every_table_says_whether_it_is_open() {
-        fn visit(value: &Value, wrong: &mut Vec<String>) {
-            if value["type"] == "object" && value.get("additionalProperties").is_none() {
-                wrong.push(value.to_string());
-            }
-            match value {
-                Value::Object(members) => members.values().for_each(|member| visit(member, wrong)),
-                Value::Array(items) => items.iter().for_each(|item| visit(item, wrong)),
-                _ => {}
-            }
-        }
-        let mut wrong = Vec::new();
-        visit(&schema(), &mut wrong);
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-
-    #[test]
-    fn every_key_says_what_it_is_for() {
-        fn visit(schema: &Value, place: &str, wrong: &mut Vec<String>) {
-            let Value::Object(members) = schema else { return };
-            for (key, property) in members.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                let text = property["description"].as_str().unwrap_or_default();
-                // The members of a root are the protocol's, not ours.
-                if !place.ends_with("/roots") && (text.len() < 10 || !text.ends_with('.')) {
-                    wrong.push(format!("{place}/{key}: {text:?}"));
-                }
-                visit(property, &format!("{place}/{key}"), wrong);
-            }
-            for key in ["items", "additionalProperties"] {
-                visit(&members.get(key).cloned().unwrap_or_default(), place, wrong);
-            }
-            for shapes in ["anyOf", "oneOf"] {
-                for shape in members.get(shapes).and_then(Value::as_array).into_iter().flatten() {
-                    visit(shape, place, wrong);
-                }
-            }
-            for (name, definition) in members.get("definitions").and_then(Value::as_object).into_iter().flatten() {
-                visit(definition, &format!("{place}#{name}"), wrong);
-            }
-        }
-        let mut wrong = Vec::new();
-        visit(&schema(), "", &mut wrong);
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::advice;
 use super::step::{self, Save, Step};
-use super::target_draft::check_name;
 use super::when;
 use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
+use crate::config::names::check_name;
 use crate::config::{Diag, Key, Place, Section};
 
 /// More attempts than this are no retry but load.

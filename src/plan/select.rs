@@ -182,8 +182,7 @@ impl Draft {
 
     /// Who reads which variable, for what each child may not see.
     fn readers(&self) -> Readers<'_> {
-        let mut readers =
-            Readers { secrets: self.telling.secret_variables().into_iter().collect(), handed: BTreeMap::new() };
+        let mut readers = Readers { secrets: self.secret_variables.iter().cloned().collect(), handed: BTreeMap::new() };
         for target in &self.targets {
             readers.secrets.extend(target.secret_variables().map(ToOwned::to_owned));
             for name in target.env_variables() {
@@ -199,8 +198,7 @@ impl Draft {
         let masker = Masker::default();
         let targets = self.targets.iter();
         let named = targets.flat_map(|target| target.secret_variables().chain(target.env_variables()));
-        let telling = self.telling.secret_variables();
-        for name in named.chain(telling.iter().map(String::as_str)) {
+        for name in named.chain(self.secret_variables.iter().map(String::as_str)) {
             if let Some(value) = environment.variable(name) {
                 masker.add(&value);
             }
@@ -284,10 +282,10 @@ mod tests {
 
     use super::*;
     use crate::config::text::tests::Given;
-    use crate::config::{Reading, Saved, Severity, Source, render, tree};
+    use crate::config::{Place, Reading, Saved, Section, Severity, Source, render, tree};
     use crate::plan::{Effect, Endpoint, Inherit, SessionChoice, When};
 
-    /// The keys that the documentation shows, in one file.
+    /// The keys of targets and probes that the documentation shows, in one file.
     const DOCUMENTED: &str = r#"
 [defaults]
 timeout = "10s"
@@ -345,46 +343,17 @@ idempotent = true
 unlisted = true
 on_fail = "degraded"
 answers = { roots = [{ uri = "file:///tmp" }] }
-
-[[alert]]
-name = "mcp_error_rate_spike"
-error_rate = "> 5%"
-window = "5m"
-notify = ["ops"]
-
-[[alert]]
-name = "mcp_p95_latency_exceeds"
-latency = "p95 > 2000ms"
-window = "10m"
-notify = ["oncall"]
-
-[[alert]]
-name = "mcp_server_unresponsive"
-consecutive_failures = 3
-within = "1m"
-restart = true
-notify = ["ops"]
-
-[notify.ops]
-kind = "webhook"
-url = "${OPS_WEBHOOK}"
-
-[notify.oncall]
-kind = "pagerduty"
-routing_key = "${PAGERDUTY_KEY}"
-
-[[push]]
-kind = "pushgateway"
-url = "http://127.0.0.1:9091"
-required = false
 "#;
 
     fn draft(toml: &str, given: &Given) -> Draft {
         let source = Source::new("a.toml", toml, "/srv/probes");
         let (table, mut diags) = tree::parse(&source);
         let reading = Reading::new(given);
-        let mut draft = Draft::default();
-        draft.read(&table, &source, &reading);
+        let mut draft =
+            Draft { secret_variables: vec!["OPS_WEBHOOK".into(), "PAGERDUTY_KEY".into()], ..Draft::default() };
+        let file = Section::new(&table, "a probe file", &Place::new(&source, 0..0), &reading);
+        draft.read(&file);
+        file.finish();
         diags.extend(reading.into_diags());
         diags.extend(draft.check_names(&[]));
         diags.retain(|diag| diag.severity == Severity::Error);

@@ -10,10 +10,11 @@ use std::time::Duration;
 pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
 use super::STARTUP_TIMEOUT;
-use super::advice::{launcher, secrets};
+use super::advice::launcher;
 use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 use crate::base::secret::Secret;
-use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, suggest};
+use crate::config::names::check_name;
+use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, secrets, suggest};
 use crate::protocol::Pin;
 
 mod imported;
@@ -326,21 +327,6 @@ pub(crate) fn check_url(text: &str) -> Result<(), String> {
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(()),
         scheme => Err(format!("{URL_EXPECTED}, got the scheme {scheme:?}")),
-    }
-}
-
-/// Names are shown, selected by pattern and typed on command lines.
-pub(crate) fn check_name(key: &Key, what: &str, reading: &Reading<'_>) {
-    const CHARS_MAX: usize = 100;
-    let name = &key.name;
-    let bad = |c: char| c.is_control() || c == '*' || c == '?';
-    if name.trim() != name || name.is_empty() || name.starts_with('-') || name.contains("://") || name.contains(bad) {
-        reading.report(
-            Diag::error(&key.place, format!("{name:?} cannot be the name of a {what}"))
-                .help("a name has no `*`, `?` or `://`, and does not start with `-` or a space"),
-        );
-    } else if name.chars().count() > CHARS_MAX {
-        reading.report(Diag::error(&key.place, format!("the name of a {what} has at most {CHARS_MAX} characters")));
     }
 }
 

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::{File, Format, Item};
+use crate::config::names::check_name;
 use crate::config::{Diag, Field, Key, Node, Part, Place, Reading, Section, Text, Unset, Value, has_errors};
-use crate::plan::{Imported, ImportedEndpoint, TransportChoice, check_name, check_url};
+use crate::plan::{Imported, ImportedEndpoint, TransportChoice, check_url};
 
 /// A start that takes longer than this is no start.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,33 +1,15 @@
-//! `[[alert]]`: a condition over the runs of probes on targets, and whom it tells.
+//! `[[alert]]` as it is written: a condition over the runs of probes on targets, and whom it tells.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::condition::{self, Condition, Wrong};
+use super::condition::{self, Wrong};
+use super::rule::{Condition, Rule, Selector, Urgency};
+use crate::config::names::check_name;
 use crate::config::{Diag, Field, Key, Place, Section};
 
 /// The keys of which an alert has one.
 const CONDITIONS: [&str; 3] = ["error_rate", "latency", "consecutive_failures"];
-
-/// How urgent an alert is: the words that pagers and Alertmanager know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// For the record.
-    Info,
-    /// Within the day.
-    Warning,
-    /// Soon.
-    #[default]
-    Error,
-    /// Now.
-    Critical,
-}
-
-impl Urgency {
-    /// The words in files.
-    pub const WORDS: &[(&str, Self)] =
-        &[("info", Self::Info), ("warning", Self::Warning), ("error", Self::Error), ("critical", Self::Critical)];
-}
 
 /// One `[[alert]]`.
 #[derive(Clone, Debug)]
@@ -36,16 +18,14 @@ pub struct AlertDraft {
     pub name: String,
     /// Where its name stands.
     pub place: Place,
-    /// When it fires, with the place of that key.
+    /// When it fires, with the place of that key; none where it cannot be read.
     pub condition: Option<(Condition, Place)>,
-    /// How far back a rate or a percentile looks.
-    pub window: Option<(Duration, Place)>,
-    /// In which time failures in a row must happen.
-    pub within: Option<(Duration, Place)>,
+    /// Where the time is written over which the condition looks: `window` or `within`.
+    pub time_place: Option<Place>,
+    /// Where `min_samples` is written.
+    pub min_samples_place: Option<Place>,
     /// How long the condition must hold (`for`).
     pub lasting: Option<Duration>,
-    /// Fewer results than these fire nothing.
-    pub min_samples: Option<(u64, Place)>,
     /// How urgent it is.
     pub severity: Urgency,
     /// Labels that a target must have.
@@ -62,8 +42,8 @@ pub struct AlertDraft {
     pub targets: Vec<(String, Place)>,
     /// Where the labels are written.
     pub labels_place: Option<Place>,
-    /// Variables that are missing.
-    pub(super) unset: Vec<Diag>,
+    /// What is missing: variables of keys that are read at once.
+    pub unset: Vec<Diag>,
 }
 
 impl AlertDraft {
@@ -78,7 +58,7 @@ impl AlertDraft {
         }
         let place = section.field("name").map_or_else(|| section.place().clone(), |field| field.place().clone());
         if let Some(name) = &name {
-            super::super::target_draft::check_name(&Key { name: name.clone(), place: place.clone() }, "alert", reading);
+            check_name(&Key { name: name.clone(), place: place.clone() }, "alert", reading);
         }
         let labels = section.section("labels");
         let text = |(key, field): (&Key, Field<'_>)| Some((key.name.clone(), field.string()?));
@@ -86,10 +66,9 @@ impl AlertDraft {
             name: name.unwrap_or_default(),
             place,
             condition: condition(&section),
-            window: time(&section, "window"),
-            within: time(&section, "within"),
+            time_place: section.field("window").or(section.field("within")).map(|field| field.place().clone()),
+            min_samples_place: section.field("min_samples").map(|field| field.place().clone()),
             lasting: section.duration("for"),
-            min_samples: min_samples(&section),
             severity: section.one_of("severity", Urgency::WORDS).unwrap_or_default(),
             labels: labels.iter().flat_map(Section::entries).filter_map(text).collect(),
             labels_place: section.field("labels").map(|field| field.place().clone()),
@@ -107,6 +86,35 @@ impl AlertDraft {
         section.finish();
         let unset = reading.take_unset();
         (!draft.name.is_empty()).then_some(Self { unset, ..draft })
+    }
+
+    /// The rule.
+    ///
+    /// # Errors
+    /// A variable that is missing.
+    pub fn resolve(&self) -> Result<Option<Rule>, Vec<Diag>> {
+        if !self.unset.is_empty() {
+            return Err(self.unset.clone());
+        }
+        // Without a condition there was a mistake: such files are not used.
+        let Some((condition, _)) = self.condition.clone() else { return Ok(None) };
+        let names = |names: &[(String, Place)]| names.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Some(Rule {
+            name: self.name.clone(),
+            condition,
+            selector: Selector {
+                probes: names(&self.probes),
+                targets: self.targets.iter().map(|(name, _)| name.clone()).collect(),
+                labels: self.labels.clone(),
+            },
+            lasting: self.lasting.unwrap_or_default(),
+            keep_firing_for: Duration::ZERO,
+            severity: self.severity,
+            notify: self.notify.iter().map(|(name, _)| name.clone()).collect(),
+            resolved: self.resolved,
+            remind: None,
+            restart: self.restart.is_some(),
+        }))
     }
 }
 
@@ -147,18 +155,27 @@ fn condition(section: &Section<'_>) -> Option<(Condition, Place)> {
         }
     }
     // All that are given are read, so that every mistake is told.
-    let read = [
-        written(section.field("error_rate"), condition::error_rate),
-        written(section.field("latency"), condition::latency),
-        section.field("consecutive_failures").and_then(consecutive),
-    ];
-    read.into_iter().flatten().next()
+    let window = time(section, "window");
+    let within = time(section, "within");
+    let min_samples = min_samples(section);
+    let rate = section.field("error_rate").and_then(|field| {
+        let bound = written(field, condition::error_rate)?;
+        Some((Condition::ErrorRate { bound, window: window?, min_samples, resolve: None }, field.place().clone()))
+    });
+    let latency = section.field("latency").and_then(|field| {
+        let (percentile, bound) = written(field, condition::latency)?;
+        let condition = Condition::Latency { percentile, bound, window: window?, min_samples, resolve: None };
+        Some((condition, field.place().clone()))
+    });
+    let failures = section.field("consecutive_failures").and_then(|field| {
+        Some((Condition::ConsecutiveFailures { count: consecutive(field)?, within }, field.place().clone()))
+    });
+    [rate, latency, failures].into_iter().flatten().next()
 }
 
-fn written(field: Option<Field<'_>>, parse: fn(&str) -> Result<Condition, Wrong>) -> Option<(Condition, Place)> {
-    let field = field?;
+fn written<T>(field: Field<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {
     match parse(&field.string()?) {
-        Ok(condition) => Some((condition, field.place().clone())),
+        Ok(read) => Some(read),
         Err((message, help)) => {
             field.wrong(message).help(help);
             None
@@ -166,28 +183,27 @@ fn written(field: Option<Field<'_>>, parse: fn(&str) -> Result<Condition, Wrong>
     }
 }
 
-fn consecutive(field: Field<'_>) -> Option<(Condition, Place)> {
+fn consecutive(field: Field<'_>) -> Option<u64> {
     let count = field.count()?;
     if count == 0 {
         field.wrong("`consecutive_failures` must be at least 1");
         return None;
     }
-    Some((Condition::ConsecutiveFailures(count), field.place().clone()))
+    Some(count)
 }
 
-fn min_samples(section: &Section<'_>) -> Option<(u64, Place)> {
+fn min_samples(section: &Section<'_>) -> Option<u64> {
     let field = section.field("min_samples")?;
     let count = field.count()?;
     if count == 0 {
         field.wrong("`min_samples` must be at least 1").help("without it, one failure alone never fires a rate");
         return None;
     }
-    Some((count, field.place().clone()))
+    Some(count)
 }
 
-fn time(section: &Section<'_>, key: &'static str) -> Option<(Duration, Place)> {
-    let field = section.field(key)?;
-    Some((field.positive_duration()?, field.place().clone()))
+fn time(section: &Section<'_>, key: &'static str) -> Option<Duration> {
+    section.field(key)?.positive_duration()
 }
 
 /// One name or several, each once.

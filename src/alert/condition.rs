@@ -1,42 +1,15 @@
-//! Conditions of alerts: a share of failures, a percentile of the latencies, failures in a row.
+//! The words of conditions: a share of failures (`> 5%`), a percentile of the latencies (`p95 > 2s`).
 
 use std::time::Duration;
 
+use super::rule::Bound;
 use crate::base::duration;
-
-/// When an alert fires.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Condition {
-    /// Failed runs over all but unknown ones, in a window.
-    ErrorRate {
-        /// The bound, as a share between 0 and 1.
-        bound: Bound<f64>,
-    },
-    /// A percentile of the latencies of steps, in a window.
-    Latency {
-        /// Between 0 and 100, both excluded.
-        percentile: f64,
-        /// The bound.
-        bound: Bound<Duration>,
-    },
-    /// So many failed runs in a row.
-    ConsecutiveFailures(u64),
-}
-
-/// What must be exceeded, or reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bound<T> {
-    /// The value.
-    pub value: T,
-    /// Whether the value itself fires, too (`>=`).
-    pub inclusive: bool,
-}
 
 /// What is wrong with a condition, and what to write instead.
 pub(super) type Wrong = (String, String);
 
-/// `> 5%`.
-pub(super) fn error_rate(text: &str) -> Result<Condition, Wrong> {
+/// `> 5%`: the share between 0 and 1.
+pub(super) fn error_rate(text: &str) -> Result<Bound<f64>, Wrong> {
     const EXAMPLE: &str = "write `error_rate = \"> 5%\"`";
     let no = |why: &str| (format!("{text:?} is no error rate: {why}"), EXAMPLE.to_owned());
     let (inclusive, rest) = above(text).ok_or_else(|| {
@@ -70,11 +43,11 @@ pub(super) fn error_rate(text: &str) -> Result<Condition, Wrong> {
             "write `error_rate = \"> 0%\"` for any failure".to_owned(),
         ));
     }
-    Ok(Condition::ErrorRate { bound: Bound { value: percent / 100.0, inclusive } })
+    Ok(Bound { value: percent / 100.0, inclusive })
 }
 
-/// `p95 > 2s`.
-pub(super) fn latency(text: &str) -> Result<Condition, Wrong> {
+/// `p95 > 2s`: the percentile between 0 and 100, and what it must exceed.
+pub(super) fn latency(text: &str) -> Result<(f64, Bound<Duration>), Wrong> {
     const EXAMPLE: &str = "write `latency = \"p95 > 2000ms\"`";
     let no = |why: &str| (format!("{text:?} is no condition of `latency`: {why}"), EXAMPLE.to_owned());
     let at = text.find('>').ok_or_else(|| no("it says a percentile, `>`, and a duration"))?;
@@ -88,7 +61,7 @@ pub(super) fn latency(text: &str) -> Result<Condition, Wrong> {
         return Err(no("a percentile is above 0 and below 100"));
     }
     let value = duration::parse(bound).map_err(|why| (format!("the bound of `latency`: {why}"), EXAMPLE.to_owned()))?;
-    Ok(Condition::Latency { percentile, bound: Bound { value, inclusive } })
+    Ok((percentile, Bound { value, inclusive }))
 }
 
 /// What follows `>` or `>=`, and which of the two it was.
@@ -103,12 +76,12 @@ mod tests {
 
     #[test]
     fn conditions_are_read_as_written() {
-        let rate = |value, inclusive| Ok(Condition::ErrorRate { bound: Bound { value, inclusive } });
+        let rate = |value, inclusive| Ok(Bound { value, inclusive });
         assert_eq!(error_rate("> 5%"), rate(0.05, false));
         assert_eq!(error_rate(">=100 %"), rate(1.0, true));
         let bound = Bound { value: Duration::from_secs(2), inclusive: false };
-        assert_eq!(latency("p95 > 2000ms"), Ok(Condition::Latency { percentile: 95.0, bound }));
-        assert_eq!(latency("p99.9>2s"), Ok(Condition::Latency { percentile: 99.9, bound }));
+        assert_eq!(latency("p95 > 2000ms"), Ok((95.0, bound)));
+        assert_eq!(latency("p99.9>2s"), Ok((99.9, bound)));
     }
 
     #[test]

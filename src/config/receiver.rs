@@ -1,14 +1,15 @@
-//! Who is told: notifiers (`[notify.NAME]`) and pushes (`[[push]]`). Each kind is a row with its keys, so that a
-//! misspelt kind or key gets a suggestion; how it is delivered is the business of `watch`.
+//! Tables that say of what `kind` a receiver is: notifiers, pushes. Whoever has kinds gives a table of them, each with
+//! its keys, so that a misspelt kind or key gets a suggestion; how it is delivered is told by no key here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{Diag, Environment, Field, Key, Node, Place, Section, Text, grammar, suggest};
-use crate::plan::advice::secrets;
+use super::{Diag, Environment, Field, Key, Node, Place, Section, Text, grammar, secrets, suggest};
+use crate::base::secret::Secret;
 
 /// What a key of a receiver holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub enum Shape {
     /// Any text.
     Text,
     /// `http://` or `https://`.
@@ -52,121 +53,75 @@ impl Shape {
 }
 
 /// A key of a kind.
-#[derive(Clone, Copy)]
-struct Slot {
-    key: &'static str,
-    shape: Shape,
-    required: bool,
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// As it is written.
+    pub key: &'static str,
+    /// What it holds.
+    pub shape: Shape,
+    /// What it is for: a sentence.
+    pub what: &'static str,
+    /// Whether it cannot be left out.
+    pub required: bool,
     /// Whether its value is a secret.
-    secret: bool,
+    pub secret: bool,
 }
 
-const fn may(key: &'static str, shape: Shape) -> Slot {
-    Slot { key, shape, required: false, secret: false }
+/// A key that can be left out.
+#[must_use]
+pub const fn may(key: &'static str, shape: Shape, what: &'static str) -> Slot {
+    Slot { key, shape, what, required: false, secret: false }
 }
 
-const fn must(key: &'static str, shape: Shape) -> Slot {
-    Slot { key, shape, required: true, secret: false }
+/// A key that cannot be left out.
+#[must_use]
+pub const fn must(key: &'static str, shape: Shape, what: &'static str) -> Slot {
+    Slot { required: true, ..may(key, shape, what) }
 }
 
-const fn secret(slot: Slot) -> Slot {
+/// The same with a value that is a secret.
+#[must_use]
+pub const fn secret(slot: Slot) -> Slot {
     Slot { secret: true, ..slot }
 }
 
 /// A kind of receiver.
-struct Kind {
-    name: &'static str,
-    slots: &'static [Slot],
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The word of `kind`.
+    pub name: &'static str,
+    /// Its keys.
+    pub slots: &'static [Slot],
 }
 
-const TIMEOUT: Slot = may("timeout", Shape::Time);
-const HEADERS: Slot = may("headers", Shape::Table);
-const AUTH: Slot = may("auth", Shape::Auth);
-const LABELS: Slot = may("labels", Shape::Table);
-const PREFIX: Slot = may("prefix", Shape::Text);
-const URL: Slot = must("url", Shape::Url);
+/// How long one delivery may take.
+pub const TIMEOUT: Slot = may("timeout", Shape::Time, "How long one delivery may take.");
+/// Headers of the request.
+pub const HEADERS: Slot = may("headers", Shape::Table, "Headers of every request; variables in them are secrets.");
+/// The credentials of the request.
+pub const AUTH: Slot = may("auth", Shape::Auth, "How the request is authorised.");
+/// Labels.
+pub const LABELS: Slot = may("labels", Shape::Table, "Labels that go with everything sent.");
+/// A template.
+pub const BODY: Slot = may("body", Shape::Text, "The template of the body.");
+/// Where the request goes.
+pub const URL: Slot = must("url", Shape::Url, URL_WHAT);
+/// Said of every `url`.
+pub const URL_WHAT: &str = "Where it is sent; to PagerDuty only where it is not its own address.";
 
-static NOTIFIERS: &[Kind] = &[
-    Kind { name: "webhook", slots: &[URL, HEADERS, AUTH, may("body", Shape::Text), TIMEOUT] },
-    Kind { name: "slack", slots: &[secret(URL), TIMEOUT] },
-    Kind { name: "pagerduty", slots: &[secret(must("routing_key", Shape::Text)), may("url", Shape::Url), TIMEOUT] },
-    Kind { name: "alertmanager", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] },
-    Kind {
-        name: "email",
-        slots: &[
-            must("smtp", Shape::Mail),
-            must("from", Shape::Text),
-            must("to", Shape::Texts),
-            may("username", Shape::Text),
-            secret(may("password", Shape::Text)),
-            TIMEOUT,
-        ],
-    },
-    Kind { name: "command", slots: &[must("command", Shape::Argv), TIMEOUT] },
-    Kind { name: "healthchecks", slots: &[secret(URL), TIMEOUT] },
-];
-
-static PUSHES: &[Kind] = &[
-    Kind { name: "pushgateway", slots: &[URL, may("job", Shape::Text), HEADERS, AUTH, LABELS, TIMEOUT] },
-    Kind { name: "remote_write", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] },
-    Kind { name: "otlp", slots: &[URL, HEADERS, AUTH, TIMEOUT] },
-    Kind { name: "statsd", slots: &[must("address", Shape::Address), PREFIX] },
-    Kind { name: "dogstatsd", slots: &[must("address", Shape::Address), PREFIX, LABELS] },
-    Kind { name: "textfile", slots: &[must("path", Shape::Text)] },
-    Kind { name: "influx", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] },
-    Kind { name: "webhook", slots: &[URL, HEADERS, AUTH, may("body", Shape::Text), TIMEOUT] },
-    Kind { name: "hub", slots: &[URL, AUTH, TIMEOUT] },
-];
-
-/// Keys of every push.
-static OF_PUSHES: &[Slot] = &[may("required", Shape::Switch)];
-
-/// The notifiers as JSON Schema.
-pub(in crate::plan) fn notifiers() -> serde_json::Value {
-    described_kinds(NOTIFIERS, &[])
-}
-
-/// The pushes likewise.
-pub(in crate::plan) fn pushes() -> serde_json::Value {
-    described_kinds(PUSHES, OF_PUSHES)
-}
-
-fn described_kinds(kinds: &[Kind], common: &[Slot]) -> serde_json::Value {
+/// The kinds as JSON Schema; `common` are keys of every kind.
+#[must_use]
+pub fn schema(kinds: &[Kind], common: &[Slot]) -> serde_json::Value {
     let one = |kind: &Kind| {
         let slots = || kind.slots.iter().chain(common);
         let word = serde_json::json!({"const": kind.name, "description": "Of what kind it is: the other keys follow from it."});
-        let own = slots().map(|slot| (slot.key.to_owned(), grammar::described(slot.shape.schema(), what(slot.key))));
+        let own = slots().map(|slot| (slot.key.to_owned(), grammar::described(slot.shape.schema(), slot.what)));
         let properties: serde_json::Map<_, _> = std::iter::once(("kind".to_owned(), word)).chain(own).collect();
         let required: Vec<&str> =
             std::iter::once("kind").chain(slots().filter(|slot| slot.required).map(|slot| slot.key)).collect();
         serde_json::json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
     };
     serde_json::json!({"oneOf": kinds.iter().map(one).collect::<Vec<_>>()})
-}
-
-/// What a key of a receiver is for; a key means the same wherever it stands.
-fn what(key: &str) -> &'static str {
-    match key {
-        "url" => "Where it is sent; to PagerDuty only where it is not its own address.",
-        "headers" => "Headers of every request; variables in them are secrets.",
-        "auth" => "How the request is authorised.",
-        "body" => "The template of the body.",
-        "timeout" => "How long one delivery may take.",
-        "routing_key" => "The integration key: a secret.",
-        "labels" => "Labels that go with everything sent.",
-        "smtp" => "The mail server.",
-        "from" => "The sender.",
-        "to" => "The receivers.",
-        "username" => "The login at the mail server.",
-        "password" => "Its password: a secret.",
-        "command" => "A program and its arguments; no shell reads it.",
-        "job" => "The job under which the metrics are grouped.",
-        "address" => "Where the datagrams go.",
-        "prefix" => "What every name begins with.",
-        "path" => "The file that is written.",
-        "required" => "Whether a delivery that fails ends `check` with exit code 7.",
-        _ => "",
-    }
 }
 
 /// The value of a key, its variables unresolved.
@@ -193,41 +148,53 @@ pub struct ReceiverDraft {
     pub place: Place,
     /// Its kind, a word of the table; empty where that is a mistake.
     pub kind: &'static str,
-    /// Its settings by key.
-    pub settings: Vec<(&'static str, Setting)>,
-    /// The keys before its own, for messages: `notify.ops`, `push`.
+    /// Its settings.
+    settings: Vec<(Slot, Setting)>,
+    /// What stands before its keys in messages: `notify.ops`, `push`.
     path: String,
-    /// Keys whose values must be URLs once they are resolved.
-    urls: Vec<&'static str>,
+}
+
+/// The value of a key, its variables filled in. Any text may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// A text.
+    Text(Secret),
+    /// Several, or the words of a command.
+    Texts(Vec<Secret>),
+    /// Names and texts.
+    Table(Vec<(String, Secret)>),
+    /// A duration.
+    Time(Duration),
+    /// A switch.
+    Switch(bool),
 }
 
 impl ReceiverDraft {
-    /// Reads `[notify.NAME]`.
-    pub(super) fn notifier(key: &Key, field: Field<'_>) -> Option<Self> {
-        let section = field.table(&format!("`[notify.{}]`", key.name))?;
-        let draft = Self::parse(&section, NOTIFIERS, &[]);
-        Some(Self { name: key.name.clone(), place: key.place.clone(), path: format!("notify.{}", key.name), ..draft })
+    /// Reads one of several tables under a key, such as `[notify.NAME]`: `path` is `notify`.
+    #[must_use]
+    pub fn named(path: &str, key: &Key, field: Field<'_>, kinds: &'static [Kind]) -> Option<Self> {
+        let path = format!("{path}.{}", key.name);
+        let section = field.table(&format!("`[{path}]`"))?;
+        let draft = Self::parse(&section, "", kinds, &[]);
+        Some(Self { name: key.name.clone(), place: key.place.clone(), path, ..draft })
     }
 
-    /// Reads one `[[push]]`.
-    pub(super) fn push(section: &Section<'_>) -> Self {
-        Self::parse(section, PUSHES, OF_PUSHES)
-    }
-
-    fn parse(section: &Section<'_>, kinds: &'static [Kind], common: &'static [Slot]) -> Self {
+    /// Reads one of an array of tables, which has no name but its kind. `path` stands before its keys in messages;
+    /// `common` are keys of every kind.
+    #[must_use]
+    pub fn parse(section: &Section<'_>, path: &str, kinds: &'static [Kind], common: &'static [Slot]) -> Self {
         // A receiver whose kind is a mistake is still there for whoever names it.
         let mut draft = Self {
             name: String::new(),
             place: section.place().clone(),
             kind: "",
             settings: Vec::new(),
-            path: "push".to_owned(),
-            urls: Vec::new(),
+            path: path.to_owned(),
         };
         let Some(kind) = kind(section, kinds) else { return draft };
         for slot in kind.slots.iter().chain(common) {
             match section.field(slot.key) {
-                Some(field) => draft.settings.extend(read(field, slot).map(|setting| (slot.key, setting))),
+                Some(field) => draft.settings.extend(read(field, slot).map(|setting| (*slot, setting))),
                 None if slot.required && !is_misspelt(section, kind, common, slot.key) => {
                     section
                         .wrong("", format!("{} of kind \"{}\" has no `{}`", section.what(), kind.name, slot.key))
@@ -237,41 +204,89 @@ impl ReceiverDraft {
             }
         }
         unknown_keys(section, kind, common);
-        let urls = kind.slots.iter().filter(|slot| slot.shape == Shape::Url).map(|slot| slot.key).collect();
-        Self { name: kind.name.to_owned(), kind: kind.name, urls, ..draft }
+        Self { name: kind.name.to_owned(), kind: kind.name, ..draft }
     }
 
-    /// Every text of its settings, with its key.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &Text)> {
-        self.settings.iter().flat_map(|(key, setting)| {
-            let texts: Vec<&Text> = match setting {
-                Setting::Text(text) => vec![text],
-                Setting::Texts(texts) => texts.iter().collect(),
-                Setting::Table(entries) => entries.iter().map(|(_, text)| text).collect(),
-                Setting::Time(_) | Setting::Switch(_) => Vec::new(),
-            };
-            texts.into_iter().map(|text| (*key, text))
-        })
+    /// The variables that it reads: secrets, all of them.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let texts = self.settings.iter().flat_map(|(_, setting)| match setting {
+            Setting::Text(text) => vec![text],
+            Setting::Texts(texts) => texts.iter().collect(),
+            Setting::Table(entries) => entries.iter().map(|(_, text)| text).collect(),
+            Setting::Time(_) | Setting::Switch(_) => Vec::new(),
+        });
+        texts.flat_map(Text::variables)
     }
 
+    /// Its settings by key, variables filled in. `secrets` collects the values that must not be shown.
+    ///
+    /// # Errors
     /// What this machine lacks for it, and what is wrong once its variables are filled in.
-    pub(super) fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {
-        let mut diags = Vec::new();
-        for (key, text) in self.texts() {
-            let path = format!("{}.{key}", self.path);
-            match text.resolve(&path, environment) {
-                Err(diag) => diags.push(*diag),
-                Ok(resolved)
-                    if text.literal().is_none() && self.urls.contains(&key) && url(&resolved.value).is_err() =>
-                {
+    pub fn resolve(
+        &self,
+        environment: &dyn Environment,
+        secrets: &mut Vec<String>,
+    ) -> Result<BTreeMap<&'static str, Filled>, Vec<Diag>> {
+        let mut filling = Filling { path: &self.path, environment, secrets, diags: Vec::new() };
+        let filled = self.settings.iter().map(|(slot, setting)| (slot.key, filling.setting(slot, setting))).collect();
+        if filling.diags.is_empty() { Ok(filled) } else { Err(filling.diags) }
+    }
+}
+
+/// Fills in the variables of one receiver.
+struct Filling<'a> {
+    path: &'a str,
+    environment: &'a dyn Environment,
+    secrets: &'a mut Vec<String>,
+    diags: Vec<Diag>,
+}
+
+impl Filling<'_> {
+    fn setting(&mut self, slot: &Slot, setting: &Setting) -> Filled {
+        match setting {
+            Setting::Text(text) => Filled::Text(self.text(slot, text)),
+            Setting::Texts(texts) if slot.shape == Shape::Argv => Filled::Texts(self.argv(slot, texts)),
+            Setting::Texts(texts) => Filled::Texts(texts.iter().map(|text| self.text(slot, text)).collect()),
+            Setting::Table(entries) => {
+                Filled::Table(entries.iter().map(|(key, text)| (key.name.clone(), self.text(slot, text))).collect())
+            }
+            Setting::Time(time) => Filled::Time(*time),
+            Setting::Switch(on) => Filled::Switch(*on),
+        }
+    }
+
+    fn text(&mut self, slot: &Slot, text: &Text) -> Secret {
+        let path = format!("{}.{}", self.path, slot.key);
+        match text.resolve(&path, self.environment) {
+            Err(diag) => {
+                self.diags.push(*diag);
+                Secret::new("")
+            }
+            Ok(resolved) => {
+                if text.literal().is_none() && slot.shape == Shape::Url && url(&resolved.value).is_err() {
                     // The value may be a secret: it is not quoted.
                     let message = format!("with its variables filled in, `{path}` is no URL");
-                    diags.push(Diag::error(&text.place, message).help(format!("expected {}", example(Shape::Url))));
+                    let diag = Diag::error(&text.place, message);
+                    self.diags.push(diag.help(format!("expected {}", example(Shape::Url))));
                 }
-                Ok(_) => {}
+                self.secrets.extend(resolved.secret_parts);
+                if slot.secret || slot.shape == Shape::Auth {
+                    self.secrets.push(resolved.value.clone());
+                }
+                Secret::new(resolved.value)
             }
         }
-        diags
+    }
+
+    /// A program that is a path is relative to the file; a bare word is looked up where it is run.
+    fn argv(&mut self, slot: &Slot, texts: &[Text]) -> Vec<Secret> {
+        let mut words: Vec<Secret> = texts.iter().map(|text| self.text(slot, text)).collect();
+        if let (Some(program), Some(text)) = (words.first_mut(), texts.first())
+            && program.reveal().contains(std::path::is_separator)
+        {
+            *program = Secret::new(text.place.source.path(program.reveal()).to_string_lossy());
+        }
+        words
     }
 }
 
@@ -335,9 +350,7 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
         Shape::Table => Setting::Table(entries(field, slot.key)?),
         Shape::Auth => Setting::Table(auth(field)?),
         Shape::Argv => Setting::Texts(argv(field)?),
-        Shape::Texts if matches!(field.node.value, crate::config::Value::Text(_)) => {
-            Setting::Texts(vec![field.text()?])
-        }
+        Shape::Texts if matches!(field.node.value, super::Value::Text(_)) => Setting::Texts(vec![field.text()?]),
         Shape::Texts => Setting::Texts(field.texts()?),
         Shape::Text | Shape::Url | Shape::Mail | Shape::Address => Setting::Text(field.text()?),
     };
@@ -396,7 +409,7 @@ fn auth(field: Field<'_>) -> Option<Vec<(Key, Text)>> {
 }
 
 fn argv(field: Field<'_>) -> Option<Vec<Text>> {
-    if let Node { value: crate::config::Value::Text(line), .. } = field.node {
+    if let Node { value: super::Value::Text(line), .. } = field.node {
         let words: Vec<String> = line.written().split_whitespace().map(|word| format!("{word:?}")).collect();
         field.wrong(format!("`{}` must be an array: the program and its arguments", field.key)).help(format!(
             "write `{} = [{}]`; no shell reads it",

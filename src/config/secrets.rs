@@ -1,7 +1,7 @@
 //! Secrets that are written into a file which others read. Only names that say what they hold are taken for one: a
 //! warning that is often wrong teaches people to read past it.
 
-use crate::config::{Diag, Key, Reading, Text};
+use super::{Diag, Key, Reading, Text};
 
 /// How the name of a secret ends, in lower case and without separators.
 const ENDINGS: &[&str] = &[
@@ -25,7 +25,8 @@ const ENDINGS: &[&str] = &[
 const QUERY_KEYS: &[&str] = &["key", "sig", "signature", "auth", "code"];
 
 /// Whether a variable, an option or a key of this name holds a secret.
-pub(in super::super) fn is_secret_name(name: &str) -> bool {
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
     let plain: String = name.to_lowercase().chars().filter(|c| !matches!(c, '_' | '-' | '.')).collect();
     ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }
@@ -40,7 +41,7 @@ fn is_secret_value(value: &str) -> bool {
 }
 
 /// Warns of a value that is a secret whatever it looks like.
-pub(in super::super) fn warn(text: &Text, key: &str, reading: &Reading<'_>) {
+pub fn warn(text: &Text, key: &str, reading: &Reading<'_>) {
     if text.reads_machine() || text.literal() == Some("") {
         return;
     }
@@ -54,14 +55,14 @@ pub(in super::super) fn warn(text: &Text, key: &str, reading: &Reading<'_>) {
 }
 
 /// Warns of a variable for a child whose name says that it is a secret.
-pub(in super::super) fn warn_env(key: &Key, text: &Text, reading: &Reading<'_>) {
+pub fn warn_env(key: &Key, text: &Text, reading: &Reading<'_>) {
     if is_secret_name(&key.name) && text.literal().is_some_and(is_secret_value) {
         warn(text, &key.name, reading);
     }
 }
 
 /// Warns of a password or a token in a URL.
-pub(in super::super) fn warn_url(text: &Text, reading: &Reading<'_>) {
+pub fn warn_url(text: &Text, reading: &Reading<'_>) {
     let Some(Ok(url)) = text.literal().map(url::Url::parse) else { return };
     if url.password().is_some_and(|password| !password.is_empty()) {
         warn(text, "password", reading);
@@ -73,7 +74,7 @@ pub(in super::super) fn warn_url(text: &Text, reading: &Reading<'_>) {
 }
 
 /// Warns of secrets among the words of a command: `--api-key x`, `--token=x`, `API_KEY=x`, `Authorization: Bearer x`.
-pub(in super::super) fn warn_argv(argv: &[Text], reading: &Reading<'_>) {
+pub fn warn_argv(argv: &[Text], reading: &Reading<'_>) {
     let mut before: Option<&str> = None;
     for text in argv {
         let word = text.literal();

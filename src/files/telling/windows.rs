@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::alert::AlertDraft;
-use super::condition::Condition;
+use crate::alert::Condition;
+use crate::alert::draft::AlertDraft;
 use crate::base::duration::written;
 use crate::config::Diag;
-use crate::plan::draft::Draft;
-use crate::plan::target_draft::TargetDraft;
-use crate::plan::{ProbeDraft, When};
+use crate::plan::{Draft, ProbeDraft, TargetDraft, When};
 
 pub(super) fn advice(alerts: &[AlertDraft], draft: &Draft) -> Vec<Diag> {
     let mut advice = Vec::new();
@@ -70,12 +68,12 @@ fn slowest<'a>(alert: &AlertDraft, draft: &'a Draft, targets: &BTreeSet<&str>) -
 fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag> {
     let interval = written(every);
     let runs = |time: Duration| time.as_millis() / every.as_millis().max(1);
-    match alert.condition.as_ref()?.0 {
-        Condition::ConsecutiveFailures(count) => {
-            let (within, place) = alert.within.as_ref()?;
+    match &alert.condition.as_ref()?.0 {
+        Condition::ConsecutiveFailures { count, within } => {
+            let (within, place) = ((*within)?, alert.time_place.as_ref()?);
             let needed = every.saturating_mul(u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX));
-            (needed > *within).then(|| {
-                let message = format!("{count} failures in a row do not fit into {}", written(*within));
+            (needed > within).then(|| {
+                let message = format!("{count} failures in a row do not fit into {}", written(within));
                 Diag::warning(place, message).label("this alert can never fire").help(format!(
                     "`{}` runs every {interval}: write at least \"{}\"",
                     probe.name,
@@ -83,22 +81,22 @@ fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag
                 ))
             })
         }
-        Condition::ErrorRate { .. } | Condition::Latency { .. } => {
-            let (window, place) = alert.window.as_ref()?;
+        Condition::ErrorRate { window, min_samples, .. } | Condition::Latency { window, min_samples, .. } => {
             let fit = runs(*window);
             if fit == 0 {
                 let message = format!("a window of {} is shorter than the interval of {interval}", written(*window));
                 let help =
                     format!("`{}` runs every {interval}: a window that often holds no run says nothing", probe.name);
-                return Some(Diag::warning(place, message).help(help));
+                return Some(Diag::warning(alert.time_place.as_ref()?, message).help(help));
             }
-            let (samples, place) = alert.min_samples.as_ref()?;
-            (u128::from(*samples) > fit).then(|| {
+            let (samples, place) = ((*min_samples)?, alert.min_samples_place.as_ref()?);
+            (u128::from(samples) > fit).then(|| {
                 let message = format!("a window of {} holds at most {fit} runs of `{}`", written(*window), probe.name);
                 Diag::warning(place, message)
                     .label("this alert can never fire")
                     .help(format!("`{}` runs every {interval}: lower `min_samples`, or widen `window`", probe.name))
             })
         }
+        Condition::NoData { .. } | Condition::Drift | Condition::Expiry { .. } | Condition::BurnRate { .. } => None,
     }
 }

@@ -1,0 +1,201 @@
+//! What `watch` does with results, of all files together: alerts, notifiers, pushes and the log. Each is read where it
+//! belongs; here are the mistakes and the advice that need the targets and probes as well, and what comes out resolved.
+
+pub mod log;
+pub mod push;
+pub mod watching;
+mod windows;
+
+use std::collections::BTreeSet;
+
+pub use log::{LogDraft, LogSettings};
+pub use watching::WatchSettings;
+
+use crate::alert::draft::AlertDraft;
+use crate::alert::{Rule, notify};
+use crate::config::names::{check_name, twice, unknown};
+use crate::config::receiver::ReceiverDraft;
+use crate::config::{Diag, Environment, Place, Section, suggest};
+use crate::plan::{Draft, TargetDraft};
+
+/// Everything of the files that concerns telling, variables unresolved.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// The alerts.
+    pub alerts: Vec<AlertDraft>,
+    /// The notifiers.
+    pub notifiers: Vec<ReceiverDraft>,
+    /// The pushes.
+    pub pushes: Vec<ReceiverDraft>,
+    /// The log of `watch`, one for all files; a second one is a mistake.
+    pub logs: Vec<LogDraft>,
+}
+
+/// A notifier, its variables filled in.
+#[derive(Clone, Debug)]
+pub struct Notifier {
+    /// Its name.
+    pub name: String,
+    /// A word of [`notify::keys::KINDS`].
+    pub kind: &'static str,
+    /// Its settings.
+    pub settings: notify::Settings,
+}
+
+/// The same as `watch` uses it, every variable filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// The alerts.
+    pub rules: Vec<Rule>,
+    /// The notifiers.
+    pub notifiers: Vec<Notifier>,
+    /// What `[watch]` says.
+    pub watch: WatchSettings,
+    /// What `[log]` says.
+    pub log: LogSettings,
+    /// Values that must not be shown, to be added to the mask.
+    pub secrets: Vec<String>,
+}
+
+impl Telling {
+    /// Reads what one file says of telling.
+    pub fn read(&mut self, file: &Section<'_>) {
+        let reading = file.reading();
+        for section in file.sections("alert", "`[[alert]]`") {
+            self.alerts.extend(AlertDraft::parse(section));
+        }
+        let notifiers = file.field("notify").and_then(|field| {
+            if field.is_table() {
+                return field.table("`notify`");
+            }
+            field.wrong("`notify` must be a table of notifiers").help("write `[notify.NAME]`, with `kind`");
+            None
+        });
+        for (key, field) in notifiers.iter().flat_map(Section::entries) {
+            check_name(key, "notifier", reading);
+            self.notifiers.extend(notify::keys::read(key, field));
+        }
+        for section in file.sections("push", "`[[push]]`") {
+            self.pushes.push(push::read(&section));
+        }
+        if let Some(section) = file.field("log").and_then(|field| field.table("`[log]`")) {
+            self.logs.push(LogDraft::parse(section));
+        }
+        // Unset variables of keys that are read at once belong to nobody who is selected.
+        let _ = reading.take_unset();
+    }
+
+    /// Mistakes that only all files together can show. `others` are targets of files that are no probe files.
+    #[must_use]
+    pub fn check_names(&self, draft: &Draft, others: &[TargetDraft]) -> Vec<Diag> {
+        let mut diags = Vec::new();
+        twice("alert", self.alerts.iter().map(|alert| (alert.name.as_str(), &alert.place)), &mut diags);
+        let notifiers = self.notifiers.iter();
+        twice("notifier", notifiers.map(|notifier| (notifier.name.as_str(), &notifier.place)), &mut diags);
+        only_one("log", self.logs.iter().map(|log| &log.place), &mut diags);
+        let targets = draft.targets.iter().chain(others);
+        let targets: BTreeSet<&str> = targets.map(|target| target.name.as_str()).collect();
+        let probes: BTreeSet<&str> = draft.probes.iter().map(|probe| probe.name.as_str()).collect();
+        for alert in &self.alerts {
+            unknown("target", &alert.targets, &targets, &mut diags);
+            unknown("probe", &alert.probes, &probes, &mut diags);
+        }
+        diags.extend(self.unknown_notifiers());
+        diags
+    }
+
+    /// A mistake for each notifier that an alert names and nobody defines.
+    fn unknown_notifiers(&self) -> Vec<Diag> {
+        let known: BTreeSet<&str> = self.notifiers.iter().map(|notifier| notifier.name.as_str()).collect();
+        let named = self.alerts.iter().flat_map(|alert| &alert.notify);
+        let unknown = named.filter(|(name, _)| !known.contains(name.as_str()));
+        unknown
+            .map(|(name, place)| {
+                let help = suggest::sentence(name, known.iter().copied());
+                Diag::error(place, format!("there is no `[notify.{name}]`")).maybe_help(
+                    help.or_else(|| Some(format!("write `[notify.{name}]` with `kind`, such as \"webhook\""))),
+                )
+            })
+            .collect()
+    }
+
+    /// Variables read by notifiers and pushes: secrets, all of them.
+    #[must_use]
+    pub fn secret_variables(&self) -> Vec<String> {
+        self.receivers().flat_map(ReceiverDraft::variables).map(ToOwned::to_owned).collect()
+    }
+
+    /// Warnings that need the probes and targets, and that only `validate` shows.
+    #[must_use]
+    pub fn advice(&self, draft: &Draft) -> Vec<Diag> {
+        let mut advice = windows::advice(&self.alerts, draft);
+        let told: BTreeSet<&str> =
+            self.alerts.iter().flat_map(|alert| &alert.notify).map(|(name, _)| name.as_str()).collect();
+        for notifier in self.notifiers.iter().filter(|notifier| !told.contains(notifier.name.as_str())) {
+            advice.push(
+                Diag::warning(&notifier.place, format!("no alert tells `{}`", notifier.name))
+                    .help(format!("write `notify = [{:?}]` in an `[[alert]]`", notifier.name)),
+            );
+        }
+        advice
+    }
+
+    /// What this machine lacks for it, and what is wrong once its variables are filled in.
+    #[must_use]
+    pub fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {
+        let mut diags = self.resolve(environment).err().unwrap_or_default();
+        for push in &self.pushes {
+            diags.extend(push.resolve(environment, &mut Vec::new()).err().into_iter().flatten());
+        }
+        diags
+    }
+
+    /// Fills in every variable. Pushes are not among it: they are another command's.
+    ///
+    /// # Errors
+    /// What this machine lacks for it, and what is wrong once its variables are filled in.
+    pub fn resolve(&self, environment: &dyn Environment) -> Result<Resolved, Vec<Diag>> {
+        let mut resolved = Resolved::default();
+        let mut diags = Vec::new();
+        for alert in &self.alerts {
+            match alert.resolve() {
+                Ok(rule) => resolved.rules.extend(rule),
+                Err(missing) => diags.extend(missing),
+            }
+        }
+        for draft in &self.notifiers {
+            match draft.resolve(environment, &mut resolved.secrets) {
+                Ok(settings) => resolved.notifiers.push(Notifier {
+                    name: draft.name.clone(),
+                    kind: draft.kind,
+                    settings: notify::Settings::new(settings),
+                }),
+                Err(missing) => diags.extend(missing),
+            }
+        }
+        for log in &self.logs {
+            match log.resolve(environment) {
+                Ok(log) => resolved.log = log,
+                Err(missing) => diags.extend(missing),
+            }
+        }
+        if diags.is_empty() { Ok(resolved) } else { Err(diags) }
+    }
+
+    fn receivers(&self) -> impl Iterator<Item = &ReceiverDraft> {
+        self.notifiers.iter().chain(&self.pushes)
+    }
+}
+
+/// A table of which all files together have one.
+fn only_one<'a>(name: &str, places: impl Iterator<Item = &'a Place>, diags: &mut Vec<Diag>) {
+    let places: Vec<&Place> = places.collect();
+    for pair in places.windows(2) {
+        let [first, again] = pair else { continue };
+        let diag = Diag::error(again, format!("`[{name}]` is defined twice")).label("again here");
+        diags.push(diag.also(first, "first here").help(format!("there is one {name} for all files that are read")));
+    }
+}
+
+#[cfg(test)]
+mod tests;

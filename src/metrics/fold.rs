@@ -1,0 +1,259 @@
+//! Folds events into figures. Each pair of probe and target has its own, behind a reference that readers share: a
+//! reader takes the whole state in no time, a writer copies a pair only while somebody reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Roster;
+use super::exposition::Labels;
+use super::histogram::{self, Histogram};
+use crate::event::{
+    AlertChange, Era, EventKind, Missed, Phases, ProbeOutcome, Reason, Status, StepOutcome, TransportKind, Usage,
+};
+
+/// A pair counts so many combinations of method and outcome by name; what comes after is `_OTHER`. They come from the
+/// probe files, where somebody may have generated thousands.
+const METHODS_MAX: usize = 64;
+/// What stands for all the others.
+pub const OTHER: &str = "_OTHER";
+
+/// All figures.
+#[derive(Clone, Default)]
+pub struct State {
+    pub pairs: BTreeMap<(String, String), Arc<Pair>>,
+    pub targets: BTreeMap<String, Arc<TargetFigures>>,
+    pub alerts: BTreeMap<(String, String, String), bool>,
+    pub missed: BTreeMap<Missed, u64>,
+    pub lag: Option<Histogram>,
+    pub queued: Option<Histogram>,
+    pub overflowed: u64,
+    roster: Option<Arc<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    pairs: BTreeSet<(String, String)>,
+    alerts: BTreeSet<String>,
+}
+
+/// Of a probe and a target.
+#[derive(Clone, Default)]
+pub struct Pair {
+    /// `probe` and `target`, as they stand in the text.
+    pub labels: Labels,
+    pub last: Option<LastRun>,
+    pub last_success: Option<Timestamp>,
+    pub tools: Option<(u64, u64)>,
+    pub runs: BTreeMap<(Status, &'static str), u64>,
+    pub attempts: BTreeMap<Status, u64>,
+    pub requests: BTreeMap<(String, &'static str), u64>,
+    pub operations: BTreeMap<Operation, Histogram>,
+}
+
+/// Of the last run of a pair.
+#[derive(Clone)]
+pub struct LastRun {
+    pub at: Timestamp,
+    pub status: Status,
+    pub reason: Option<Reason>,
+    /// None of a run that did not begin.
+    pub duration: Option<Duration>,
+    pub timeout: Duration,
+    pub phases: Phases,
+    pub http_status: Option<u16>,
+    pub certificate_ends: Option<Timestamp>,
+    pub token_ends: Option<Timestamp>,
+}
+
+/// What the histogram tells apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    pub method: String,
+    /// `pipe` or `tcp`, in OpenTelemetry's words; empty where nothing was spoken.
+    pub transport: &'static str,
+    /// Empty where all went well.
+    pub error: &'static str,
+}
+
+/// Of a target, whichever probe found it out.
+#[derive(Clone, Default)]
+pub struct TargetFigures {
+    pub labels: BTreeMap<String, String>,
+    pub spoken: Option<(Era, String, TransportKind)>,
+    pub resident_bytes: Option<u64>,
+    pub cpu: Option<Duration>,
+    /// What the child of the last run had used by then: a held one goes on from there.
+    last_cpu: Duration,
+}
+
+impl State {
+    /// Folds an event.
+    pub fn take(&mut self, event: &EventKind) {
+        match event {
+            EventKind::ProbeFinished { outcome, .. } => self.run_finished(outcome),
+            EventKind::RunMissed { reason, count, .. } => *self.missed.entry(*reason).or_default() += count,
+            EventKind::AlertChanged(change) => self.alert_changed(change),
+            EventKind::RunStarted { .. }
+            | EventKind::ProbeStarted { .. }
+            | EventKind::Wire(_)
+            | EventKind::Noted(_)
+            | EventKind::RunFinished { .. } => {}
+        }
+    }
+
+    /// Drops what is no longer measured.
+    pub fn keep(&mut self, roster: Roster) {
+        let known = Known {
+            pairs: roster.pairs.into_iter().collect(),
+            alerts: roster.alerts.into_iter().collect(),
+        };
+        let targets: BTreeSet<&str> = known.pairs.iter().map(|(_, target)| target.as_str()).collect();
+        self.pairs.retain(|pair, _| known.pairs.contains(pair));
+        self.targets.retain(|target, _| targets.contains(target.as_str()));
+        self.alerts.retain(|alert, _| known.knows(alert));
+        self.roster = Some(Arc::new(known));
+    }
+
+    /// Folds a run.
+    pub fn run_finished(&mut self, outcome: &ProbeOutcome) {
+        let key = (outcome.name.clone(), outcome.target.clone());
+        if self.roster.as_ref().is_some_and(|known| !known.pairs.contains(&key)) {
+            // It was going on while its probe was taken out of the files.
+            return;
+        }
+        if let Some(scheduled) = outcome.observed.scheduled {
+            self.lag.get_or_insert_with(|| Histogram::new(histogram::OWN)).add(scheduled.lag);
+            self.queued.get_or_insert_with(|| Histogram::new(histogram::OWN)).add(scheduled.queued);
+        }
+        let pair = Arc::make_mut(self.pairs.entry(key).or_insert_with_key(|(probe, target)| {
+            let labels = Labels::default().with("probe", probe).with("target", target);
+            Arc::new(Pair { labels, ..Pair::default() })
+        }));
+        self.overflowed += pair.run_finished(outcome);
+        Arc::make_mut(self.targets.entry(outcome.target.clone()).or_default()).run_finished(outcome);
+    }
+
+    fn alert_changed(&mut self, change: &AlertChange) {
+        let key = (change.alert.clone(), change.probe.clone(), change.target.clone());
+        match &self.roster {
+            Some(known) if !known.knows(&key) => self.alerts.remove(&key),
+            _ => self.alerts.insert(key, change.firing),
+        };
+    }
+}
+
+impl Known {
+    /// Alerts of the prober itself have no probe, and no rule in the files.
+    fn knows(&self, (alert, probe, target): &(String, String, String)) -> bool {
+        (probe.is_empty() && target.is_empty())
+            || (self.alerts.contains(alert) && self.pairs.contains(&(probe.clone(), target.clone())))
+    }
+}
+
+impl Pair {
+    /// Folds a run; gives how many figures went to `_OTHER`.
+    fn run_finished(&mut self, outcome: &ProbeOutcome) -> u64 {
+        let observed = &outcome.observed;
+        let reason = outcome.cause.as_ref().map(|cause| cause.reason);
+        *self.runs.entry((outcome.status, reason.map_or("", Reason::code))).or_default() += 1;
+        for attempt in &outcome.attempts {
+            *self.attempts.entry(attempt.status).or_default() += 1;
+        }
+        if matches!(outcome.status, Status::Healthy | Status::Degraded) {
+            self.last_success = Some(outcome.started_at);
+        }
+        if let Some(seen) = &observed.tools {
+            self.tools = Some((seen.tools.len() as u64, seen.tokens));
+        }
+        self.last = Some(LastRun {
+            at: outcome.started_at,
+            status: outcome.status,
+            reason,
+            duration: (!outcome.attempts.is_empty()).then_some(outcome.duration),
+            timeout: observed.timeout,
+            phases: outcome.phases,
+            http_status: observed.http_status,
+            certificate_ends: observed.certificate_ends,
+            token_ends: observed.token_ends,
+        });
+        let transport = outcome.protocol.as_ref().map_or("", |used| network_transport(used.transport));
+        outcome.steps.iter().map(|step| self.step_finished(step, transport, observed.timeout)).sum()
+    }
+
+    fn step_finished(&mut self, step: &StepOutcome, transport: &'static str, timeout: Duration) -> u64 {
+        let Some(came) = came(step) else { return 0 };
+        let mut overflowed = 0;
+        let key = (step.method.clone(), came);
+        let key = if self.requests.len() < METHODS_MAX || self.requests.contains_key(&key) {
+            key
+        } else {
+            overflowed += 1;
+            (OTHER.to_owned(), came)
+        };
+        *self.requests.entry(key).or_default() += 1;
+        let Some(took) = step.latency.or((came == "timeout").then_some(timeout)) else { return overflowed };
+        let mut operation = Operation { method: step.method.clone(), transport, error: error_type(step, came) };
+        if self.operations.len() >= METHODS_MAX && !self.operations.contains_key(&operation) {
+            operation.method = OTHER.to_owned();
+            overflowed += 1;
+        }
+        self.operations.entry(operation).or_insert_with(|| Histogram::new(histogram::OPERATION)).add(took);
+        overflowed
+    }
+}
+
+/// What came of a request; none of a step that sent none.
+fn came(step: &StepOutcome) -> Option<&'static str> {
+    let reason = step.cause.as_ref().map(|cause| cause.reason);
+    match (step.status, reason) {
+        (Status::Skipped, _) => None,
+        (_, Some(Reason::RpcError | Reason::ToolError)) => Some("error"),
+        (_, Some(Reason::Timeout)) if step.latency.is_none() => Some("timeout"),
+        _ if step.latency.is_some() => Some("ok"),
+        (Status::Unknown, _) => None,
+        _ => Some("failed"),
+    }
+}
+
+/// OpenTelemetry's `error.type`: of an answer that came and was only judged wrong there is none.
+fn error_type(step: &StepOutcome, came: &'static str) -> &'static str {
+    match came {
+        "ok" => "",
+        _ => step.cause.as_ref().map_or(OTHER, |cause| cause.reason.code()),
+    }
+}
+
+fn network_transport(kind: TransportKind) -> &'static str {
+    match kind {
+        TransportKind::Stdio => "pipe",
+        TransportKind::StreamableHttp | TransportKind::Sse => "tcp",
+    }
+}
+
+impl TargetFigures {
+    fn run_finished(&mut self, outcome: &ProbeOutcome) {
+        self.labels.clone_from(&outcome.labels);
+        if let Some(used) = &outcome.protocol {
+            self.spoken = Some((used.era, revision(&used.version), used.transport));
+        }
+        let Some(Usage { cpu, resident_bytes }) = outcome.usage else { return };
+        self.resident_bytes = Some(resident_bytes);
+        // A run that started its child counts all of it; one that found it there counts what was added.
+        let begun = if outcome.phases.get(crate::event::Phase::Spawn).is_some() { Duration::ZERO } else { self.last_cpu };
+        let added = cpu.checked_sub(begun).unwrap_or(cpu);
+        self.cpu = Some(self.cpu.unwrap_or_default() + added);
+        self.last_cpu = cpu;
+    }
+}
+
+/// A revision is a date. What a server says instead is no label.
+fn revision(version: &str) -> String {
+    let is_date = version.len() == 10
+        && version.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+        });
+    if is_date { version.to_owned() } else { OTHER.to_owned() }
+}
