@@ -2,5 +2,6 @@
 //! to is kept, judged, told and shown, in this order.
 
 pub mod board;
+pub mod writer;
 pub mod limits;
 pub mod sd;

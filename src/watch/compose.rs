@@ -35,6 +35,8 @@ pub struct Loaded {
     pub telling: Resolved,
     /// Targets, each with those that it depends on.
     pub dependencies: BTreeMap<String, Vec<String>>,
+    /// Targets, each with the command that restarts it.
+    pub restarts: BTreeMap<String, Vec<String>>,
     /// What must not be shown.
     pub masker: Masker,
     /// The files.
