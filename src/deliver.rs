@@ -8,9 +8,12 @@ use crate::base::secret::Secret;
 mod command;
 mod courier;
 mod http;
+mod lanes;
 mod mail;
+pub mod outbox;
 
 pub use courier::Courier;
+pub use outbox::{Outbox, OutboxHealth};
 
 /// One delivery, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
