@@ -4,10 +4,13 @@
 pub mod adhoc;
 pub mod check;
 mod judging;
+pub mod held;
 mod latency;
+mod observed;
 mod pause;
 pub mod probe;
 pub mod reach;
+pub mod restart;
 pub mod serve;
 mod step;
 pub mod survey;
@@ -24,12 +27,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::secret::Masker;
 use crate::event::Publisher;
-use crate::session::{Known, Tap};
+use crate::session::{Known, Recorder, Tap};
 
 /// How long a server gets to end by itself before it is ended.
 pub const GRACE: Duration = Duration::from_secs(3);
 
-/// How many targets are opened at the same time.
+/// How many targets are opened at the same time, unless [`Context::with_openings`] says otherwise.
 const OPENINGS_MAX: usize = 4;
 
 /// How long a start that may hesitate for long holds up the others: long enough for its heaviest moment.
@@ -53,6 +56,9 @@ pub struct Context {
     calls: Arc<AtomicU64>,
     known: Arc<Mutex<HashMap<String, Known>>>,
     gates: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    /// Whether the transcripts of runs that are not healthy are kept.
+    transcripts: bool,
+    recorder: Option<Recorder>,
 }
 
 /// The turn to open a target whose era is not known yet. When it ends, nobody waits for that target any more.
@@ -81,11 +87,38 @@ impl Context {
             calls: Arc::default(),
             known: Arc::default(),
             gates: Arc::default(),
+            transcripts: false,
+            recorder: None,
         }
+    }
+
+    /// With so many targets opened at the same time, for one who limits that himself. What waits for its turn is no part of
+    /// any duration.
+    #[must_use]
+    pub fn with_openings(self, openings: usize) -> Self {
+        Self { opening: Arc::new(Semaphore::new(openings.clamp(1, Semaphore::MAX_PERMITS))), ..self }
+    }
+
+    /// Keeps what was said both ways in runs that are not healthy ([`crate::event::Observed::transcript`]).
+    #[must_use]
+    pub fn with_transcripts(self, wanted: bool) -> Self {
+        Self { transcripts: wanted, ..self }
+    }
+
+    /// For one run of a probe: what passes is kept for its transcript.
+    fn of_one_run(&self) -> Self {
+        Self { recorder: self.transcripts.then(Recorder::default), ..self.clone() }
+    }
+
+    /// For one run among many thousands: what is learnt to be a secret on the way (the id of a session) is masked in all
+    /// that the run tells, and forgotten with it.
+    fn with_own_secrets(&self) -> Self {
+        Self { masker: self.masker.apart(), ..self.clone() }
     }
 
     fn tap(&self, probe: &str, target: &str) -> Tap {
         Tap::new(self.publisher.clone(), self.masker.clone(), probe, target, self.calls.clone())
+            .recording(self.recorder.clone())
     }
 
     fn known(&self, target: &str) -> Option<Known> {
@@ -112,6 +145,11 @@ impl Context {
             () = tokio::time::sleep(SPAWN_HOLD) => drop(permit),
         }
         start.await
+    }
+
+    /// A server that could not be reached may be another one when it comes back.
+    fn forget(&self, target: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
     }
 
     fn learn(&self, target: &str, known: Known) {

@@ -9,7 +9,7 @@ pub mod tap;
 
 pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
 pub use negotiate::{Known, Opening, Refused};
-pub use tap::Tap;
+pub use tap::{Recorder, Tap};
 
 use std::time::{Duration, Instant};
 
@@ -157,7 +157,17 @@ impl Session {
 
     /// Waits, and answers what the server asks meanwhile.
     pub async fn idle(&mut self, until: Instant) {
-        self.line.idle(until).await;
+        self.line.idle(tokio::time::sleep_until(until.into())).await;
+    }
+
+    /// Waits for an end, and answers what the server asks meanwhile. Gives the fault with which the link went, if it did.
+    pub async fn idle_until(&mut self, end: impl Future<Output = ()>) -> Option<Fault> {
+        self.line.idle(end).await
+    }
+
+    /// Keeps what passes from now on there, and no longer where it was kept before.
+    pub fn record(&mut self, recorder: Option<Recorder>) {
+        self.line.record(recorder);
     }
 
     /// Makes one call: all pages of a list, all rounds of input, one new session where the old one is gone.

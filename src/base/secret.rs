@@ -61,6 +61,13 @@ impl Masker {
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
+    /// The same values in a set of its own: what is added to it is masked by nobody else.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let values = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Self(Arc::new(RwLock::new(values)))
+    }
+
     /// Adds every value of another set.
     pub fn absorb(&self, other: &Self) {
         if Arc::ptr_eq(&self.0, &other.0) {
@@ -84,6 +91,12 @@ impl Masker {
             Some(text) => Cow::Owned(text),
             None => masked,
         }
+    }
+
+    /// How many forms of values there are to mask.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).len()
     }
 
     /// Whether there is nothing to mask.

@@ -28,7 +28,8 @@ fn parse(field: Field<'_>) -> Vec<Expectation> {
 }
 
 /// Characters of what a tool puts into a model's context, divided by four.
-fn tokens(tools: &[Value]) -> u64 {
+#[must_use]
+pub fn tokens(tools: &[Value]) -> u64 {
     let chars = |tool: &Value| {
         let text = |key: &str| tool.get(key).and_then(Value::as_str).map_or(0, |text| text.chars().count());
         let schema = tool.get("inputSchema").map_or(0, |schema| schema.to_string().chars().count());

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Context;
+use super::held::Seat;
 use super::pause::Pauses;
 use super::reach::Stage;
+use super::{Context, observed};
 use crate::base::duration;
 use crate::event::{AttemptOutcome, Cause, Observed, ProbeOutcome, Reason, Status};
 use crate::plan::{Effect, Probe, Target};
@@ -19,10 +20,21 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a probe against one of its targets.
 pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
+    run(&cx.of_one_run(), stage, probe, target, None).await
+}
+
+/// Runs a probe, on sessions of its own or on the one that is held for it.
+pub(super) async fn run(
+    cx: &Context,
+    stage: &Stage,
+    probe: &Probe,
+    target: &Arc<Target>,
+    mut seat: Option<&mut Seat>,
+) -> ProbeOutcome {
     let started_at = jiff::Timestamp::now();
     let mut history = History::default();
     let mut pauses = Pauses::up_to(PAUSE_MAX);
-    let mut last = once(cx, stage, probe, target).await;
+    let mut last = once(cx, stage, probe, target, seat.as_deref_mut()).await;
     loop {
         history.add(&last);
         let may_retry =
@@ -41,15 +53,29 @@ pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Targ
         if cx.cancel.is_cancelled() {
             break;
         }
-        last = once(cx, stage, probe, target).await;
+        last = once(cx, stage, probe, target, seat.as_deref_mut()).await;
     }
     let mut outcome = history.outcome(probe, target, started_at, last);
     flaky(&mut outcome);
     heed(&mut outcome, probe);
+    if let Some(recorder) = &cx.recorder
+        && outcome.status != Status::Healthy
+    {
+        outcome.observed.transcript = recorder.take(&probe.name, &target.name, &cx.masker);
+    }
     outcome
 }
 
-async fn once(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> Attempt {
+async fn once(
+    cx: &Context,
+    stage: &Stage,
+    probe: &Probe,
+    target: &Arc<Target>,
+    seat: Option<&mut Seat>,
+) -> Attempt {
+    if let Some(seat) = seat {
+        return Box::pin(seat.attempt(cx, stage, probe, target)).await;
+    }
     match stage.reach(cx, target).await {
         Ok(reach) => Box::pin(attempt(cx, &reach, probe)).await,
         Err(cause) => Attempt::unreached(cause),
@@ -138,7 +164,12 @@ pub(super) fn outcome(
         steps: last.steps,
         findings: last.findings,
         usage: last.usage,
-        observed: Observed { timeout: probe.timeout, retry_after: last.retry_after, ..Observed::default() },
+        observed: Observed {
+            timeout: probe.timeout,
+            retry_after: last.retry_after,
+            token_ends: observed::token_ends(target),
+            ..last.observed
+        },
     }
 }
 

@@ -59,6 +59,20 @@ impl Stage {
         reach(cx, target, served.as_ref().map(Served::url))
     }
 
+    /// Ends the program of one target; the next who wants it starts it anew. Whether there was one.
+    pub async fn end(&self, target: &str, grace: Duration) -> bool {
+        let slot = self.served.lock().await.get(target).cloned();
+        let Some(slot) = slot else { return false };
+        let served = slot.lock().await.take();
+        match served {
+            Some(served) => {
+                served.end(grace).await;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Ends every program that was started.
     pub async fn strike(self, grace: Duration) -> Vec<Finding> {
         let mut ends = Vec::new();

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::judging::{self, Case, Judgement};
-use super::{pause, verdict};
+use super::{observed, pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::config::suggest;
 use crate::config::template::Saved;
-use crate::event::{Cause, CheckOutcome, CheckStatus, Era, Finding, Reason, Status, StepOutcome, TransportKind};
+use crate::event::{
+    Cause, CheckOutcome, CheckStatus, Era, Finding, Reason, Status, StepOutcome, ToolsSeen, TransportKind,
+};
 use crate::plan::Step;
 use crate::plan::step::OnFail;
 use crate::protocol::Revision;
@@ -28,6 +30,10 @@ pub(super) struct Taken {
     pub(super) aside: Duration,
     /// How long the server asks to be left alone.
     pub(super) retry_after: Option<Duration>,
+    /// The HTTP status of the answer.
+    pub(super) http_status: Option<u16>,
+    /// The tools, where this read them all.
+    pub(super) tools: Option<ToolsSeen>,
 }
 
 /// Runs a step of the file.
@@ -72,6 +78,8 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         spent: exchange.total,
         aside,
         retry_after: pause::asked_for(exchange),
+        http_status: exchange.head.as_ref().map(|head| head.status),
+        tools: observed::tools(exchange),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
@@ -110,6 +118,8 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
             spent: exchange.total,
             aside: Duration::ZERO,
             retry_after: None,
+            http_status: exchange.head.as_ref().map(|head| head.status),
+            tools: None,
             outcome: outcome(&step.name, exchange, status, cause, checks),
         });
     }
@@ -129,6 +139,8 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         spent: exchange.total,
         aside: Duration::ZERO,
         retry_after: pause::asked_for(&exchange),
+        http_status: exchange.head.as_ref().map(|head| head.status),
+        tools: observed::tools(&exchange),
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }
@@ -328,6 +340,8 @@ impl Taken {
             spent: Duration::ZERO,
             aside: Duration::ZERO,
             retry_after: None,
+            http_status: None,
+            tools: None,
         }
     }
 }

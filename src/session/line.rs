@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ending;
 use super::exchange::Exchange;
 use super::pending::Pending;
-use super::tap::{CallIds, Passing, Tap};
+use super::tap::{CallIds, Passing, Recorder, Tap};
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted, Within};
@@ -158,22 +158,24 @@ impl Line {
         }
     }
 
-    /// Hears, with nothing open, until the time has come: pings are answered, the rest is noted.
-    pub(super) async fn idle(&mut self, until: Instant) {
+    /// Hears, with nothing open, until the end has come: pings are answered, the rest is noted. Gives the fault with which
+    /// the link went meanwhile; the next call would tell it too.
+    pub(super) async fn idle(&mut self, end: impl Future<Output = ()>) -> Option<Fault> {
         let cancel = self.cancel.clone();
+        tokio::pin!(end);
         loop {
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return,
-                () = tokio::time::sleep_until(until.into()) => return,
+                () = cancel.cancelled() => return None,
+                () = &mut end => return None,
                 heard = self.link.recv() => {
-                    if heard.key.is_none() && matches!(heard.what, What::Fault(_)) {
-                        // The link is gone, which the next call will tell.
+                    if let (None, What::Fault(fault)) = (heard.key, &heard.what) {
+                        let fault = fault.clone();
                         tokio::select! {
                             () = cancel.cancelled() => {}
-                            () = tokio::time::sleep_until(until.into()) => {}
+                            () = end => {}
                         }
-                        return;
+                        return Some(fault);
                     }
                     self.take(heard, &mut []).await;
                 }
@@ -287,7 +289,7 @@ impl Line {
                         ids: &pending.ids,
                         rpc_id: None,
                         method: None,
-                        status: Some("noise".to_owned()),
+                        status: Some("noise"),
                         duration: None,
                         raw: &bytes,
                     });
@@ -409,7 +411,7 @@ impl Line {
             ids: &pending.ids,
             rpc_id,
             method,
-            status: Some(status.to_owned()),
+            status: Some(status),
             duration: since.map(|sent| at.saturating_duration_since(sent)),
             raw: &frame.raw,
         });
@@ -439,6 +441,11 @@ impl Line {
         for finding in findings {
             self.note(finding);
         }
+    }
+
+    /// What passes is kept there from now on.
+    pub(super) fn record(&mut self, recorder: Option<Recorder>) {
+        self.tap.record(recorder);
     }
 
     pub(super) fn link(&self) -> &dyn Link {

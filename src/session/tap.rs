@@ -1,10 +1,12 @@
 //! Where the wire log listens: every message in both directions, masked, with the ids that correlate it. Costs
-//! nothing when nobody listens.
+//! nothing when nobody listens, and next to nothing where a [`Recorder`] keeps the end of it in case it is asked for.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::base::ids::TraceId;
@@ -14,6 +16,13 @@ use crate::wire::Id;
 
 /// Bytes of one message that a record keeps.
 const PAYLOAD_BYTES_MAX: usize = 4 << 20;
+/// Messages that a recorder keeps: the last ones.
+const RECORDED_MAX: usize = 64;
+/// Bytes of all of them.
+const RECORDED_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one of them. Of a longer one so much is kept, less an end in which half a secret could stand.
+const RECORDED_MESSAGE_MAX: usize = 32 << 10;
+const HALF_SECRET_MAX: usize = 4 << 10;
 
 /// Listens on one session.
 #[derive(Clone)]
@@ -23,6 +32,95 @@ pub struct Tap {
     probe: String,
     target: String,
     calls: Arc<AtomicU64>,
+    recorder: Option<Recorder>,
+}
+
+/// The last messages of a run, as they came: nothing is parsed or masked before somebody wants to see them. Clones share
+/// the messages.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+struct Message {
+    direction: Direction,
+    ids: CallIds,
+    rpc_id: Option<Id>,
+    method: Option<String>,
+    status: Option<&'static str>,
+    duration: Option<Duration>,
+    /// Of the whole message.
+    bytes: usize,
+    raw: Bytes,
+}
+
+impl Recorder {
+    fn keep(&self, passing: &Passing<'_>) {
+        let bytes = passing.raw.len();
+        // A part of something big must not keep all of it.
+        let is_long = bytes > RECORDED_MESSAGE_MAX;
+        let raw =
+            if is_long { Bytes::copy_from_slice(&passing.raw[..RECORDED_MESSAGE_MAX]) } else { passing.raw.clone() };
+        let message = Message {
+            direction: passing.direction,
+            ids: passing.ids.clone(),
+            rpc_id: passing.rpc_id.cloned(),
+            method: passing.method.map(str::to_owned),
+            status: passing.status,
+            duration: passing.duration,
+            bytes,
+            raw,
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += message.raw.len();
+        kept.messages.push_back(message);
+        while kept.messages.len() > RECORDED_MAX || kept.bytes > RECORDED_BYTES_MAX {
+            let Some(oldest) = kept.messages.pop_front() else { break };
+            kept.bytes -= oldest.raw.len();
+        }
+    }
+
+    /// What was kept, masked; nothing is kept any more.
+    #[must_use]
+    pub fn take(&self, probe: &str, target: &str, masker: &Masker) -> Vec<WireRecord> {
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.messages.into_iter().map(|message| message.record(probe, target, masker)).collect()
+    }
+}
+
+impl Message {
+    fn record(self, probe: &str, target: &str, masker: &Masker) -> WireRecord {
+        let is_cut = self.raw.len() < self.bytes;
+        let shown = if is_cut { &self.raw[..self.raw.len() - HALF_SECRET_MAX] } else { &self.raw[..] };
+        let mut payload = payload(shown, masker);
+        if is_cut && let Value::String(text) = &mut payload {
+            text.push('…');
+        }
+        WireRecord {
+            probe: probe.to_owned(),
+            target: target.to_owned(),
+            call_id: self.ids.call_id,
+            rpc_id: self.rpc_id.as_ref().map(Id::to_value),
+            trace_id: self.ids.trace_id.to_string(),
+            direction: self.direction,
+            method: self.method,
+            status: self.status.map(str::to_owned),
+            bytes: self.bytes as u64,
+            duration: self.duration,
+            payload,
+        }
+    }
+}
+
+fn payload(raw: &[u8], masker: &Masker) -> Value {
+    let mut payload =
+        serde_json::from_slice(raw).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(raw).into_owned()));
+    masker.mask_json(&mut payload);
+    payload
 }
 
 /// The ids of one call in the wire log.
@@ -40,9 +138,9 @@ pub(super) struct Passing<'a> {
     pub(super) ids: &'a CallIds,
     pub(super) rpc_id: Option<&'a Id>,
     pub(super) method: Option<&'a str>,
-    pub(super) status: Option<String>,
+    pub(super) status: Option<&'static str>,
     pub(super) duration: Option<Duration>,
-    pub(super) raw: &'a [u8],
+    pub(super) raw: &'a Bytes,
 }
 
 impl Tap {
@@ -50,7 +148,7 @@ impl Tap {
     #[must_use]
     pub fn new(publisher: Publisher, masker: Masker, probe: &str, target: &str, calls: Arc<AtomicU64>) -> Self {
         let publisher = publisher.wants_wire().then_some(publisher);
-        Self { publisher, masker, probe: probe.to_owned(), target: target.to_owned(), calls }
+        Self { publisher, masker, probe: probe.to_owned(), target: target.to_owned(), calls, recorder: None }
     }
 
     /// A tap that nobody listens to.
@@ -62,7 +160,19 @@ impl Tap {
             probe: String::new(),
             target: String::new(),
             calls: Arc::new(AtomicU64::new(0)),
+            recorder: None,
         }
+    }
+
+    /// Keeps what passes from now on there.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// Keeps what passes from now on there, and no longer where it was kept before.
+    pub(super) fn record(&mut self, recorder: Option<Recorder>) {
+        self.recorder = recorder;
     }
 
     /// New ids for a call.
@@ -78,11 +188,11 @@ impl Tap {
     }
 
     pub(super) fn pass(&self, passing: &Passing<'_>) {
+        if let Some(recorder) = &self.recorder {
+            recorder.keep(passing);
+        }
         let Some(publisher) = &self.publisher else { return };
         let kept = &passing.raw[..passing.raw.len().min(PAYLOAD_BYTES_MAX)];
-        let mut payload =
-            serde_json::from_slice(kept).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(kept).into_owned()));
-        self.masker.mask_json(&mut payload);
         publisher.publish(EventKind::Wire(Box::new(WireRecord {
             probe: self.probe.clone(),
             target: self.target.clone(),
@@ -91,10 +201,10 @@ impl Tap {
             trace_id: passing.ids.trace_id.to_string(),
             direction: passing.direction,
             method: passing.method.map(str::to_owned),
-            status: passing.status.clone(),
+            status: passing.status.map(str::to_owned),
             bytes: passing.raw.len() as u64,
             duration: passing.duration,
-            payload,
+            payload: payload(kept, &self.masker),
         })));
     }
 }

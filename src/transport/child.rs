@@ -317,6 +317,15 @@ pub fn usage_so_far(pid: i32) -> Option<Usage> {
     Some(Usage { cpu, resident_bytes })
 }
 
+/// What the tree below and with a living process uses now: memory that is resident at this moment, processor time so far.
+#[must_use]
+pub fn usage_now(pid: i32) -> Option<Usage> {
+    let tree: Vec<i32> = std::iter::once(pid).chain(table::descendants(pid)).collect();
+    let cpu = tree.iter().filter_map(|&pid| cpu_time(pid)).reduce(|sum, cpu| sum + cpu)?;
+    let resident_bytes = tree.iter().filter_map(|&pid| table::resident(pid)).sum();
+    Some(Usage { cpu, resident_bytes })
+}
+
 /// Sends a signal to one process; a negative id means its group.
 fn signal_entry(entry: &table::Entry, signal: Signal) {
     let _ = kill(Pid::from_raw(entry.pid), signal);

@@ -139,6 +139,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "keep sessions for longer than clients pause, and share them between instances or route by Mcp-Session-Id.",
     ),
     row(
+        "session.lost",
+        "A session that `watch` held for a probe with `session = \"reuse\"` was gone when the next run wanted it, and a new one was opened.",
+        "A process that ends by itself between two runs has crashed or given up: each client that kept it loses its state.",
+        "look into why the server ended (its stderr is in the message); a server or proxy that closes idle connections is told by this, too.",
+    ),
+    row(
         "tls.insecure",
         "The server's certificate was not checked, because --insecure (or `insecure = true`) was given.",
         "Whoever sits between can read and change everything, the credentials included.",

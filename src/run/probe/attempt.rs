@@ -8,7 +8,8 @@ use super::super::step::{self, Taken};
 use super::super::{Context, pause, verdict};
 use crate::config::template::Saved;
 use crate::event::{
-    AttemptOutcome, Cause, Finding, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status, StepOutcome, Usage,
+    AttemptOutcome, Cause, Finding, Observed, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status, StepOutcome,
+    Usage,
 };
 use crate::plan::{Probe, Step, Steps};
 use crate::protocol::{Answers, Pin};
@@ -34,6 +35,8 @@ pub(in crate::run) struct Attempt {
     pub(in crate::run) usage: Option<Usage>,
     /// How long the server asks to be left alone.
     pub(in crate::run) retry_after: Option<Duration>,
+    /// What was learnt beside: the HTTP status, the certificate, the tools.
+    pub(in crate::run) observed: Observed,
 }
 
 /// Opens a session, runs the probe's steps on it, closes it.
@@ -89,6 +92,7 @@ pub(in crate::run) async fn on_session(
     }
     attempt.duration = begun.elapsed();
     attempt.server = session.facts().identity.clone();
+    attempt.observed.certificate_ends = session.certificate().map(|certificate| certificate.not_after);
     attempt
 }
 
@@ -154,6 +158,7 @@ impl Attempt {
             duration: Duration::ZERO,
             usage: None,
             retry_after: None,
+            observed: Observed::default(),
         }
     }
 
@@ -163,6 +168,11 @@ impl Attempt {
             phases: refused.phases,
             findings: refused.findings.clone(),
             retry_after: refused.exchange.as_deref().and_then(pause::asked_for),
+            observed: Observed {
+                http_status: refused.exchange.as_deref().and_then(|exchange| Some(exchange.head.as_ref()?.status)),
+                certificate_ends: refused.certificate.as_ref().map(|certificate| certificate.not_after),
+                ..Observed::default()
+            },
             duration,
             ..Self::unreached(refused.fault.cause())
         }
@@ -198,6 +208,11 @@ impl Attempt {
             duration: Duration::ZERO,
             usage: None,
             retry_after: None,
+            observed: Observed {
+                http_status: session.opening().head.as_ref().map(|head| head.status),
+                certificate_ends: session.certificate().map(|certificate| certificate.not_after),
+                ..Observed::default()
+            },
         }
     }
 
@@ -210,6 +225,8 @@ impl Attempt {
         note(&mut self.findings, &taken.findings);
         self.had_effects |= taken.had_effects;
         self.retry_after = self.retry_after.max(taken.retry_after);
+        self.observed.http_status = taken.http_status.or(self.observed.http_status);
+        self.observed.tools = taken.tools.or(self.observed.tools.take());
         if outcome.status != Status::Skipped && outcome.status > self.status {
             self.status = outcome.status;
             self.cause.clone_from(&outcome.cause);
@@ -226,6 +243,8 @@ impl Attempt {
         }
         note(&mut self.findings, &ending.findings);
         self.usage = ending.farewell.usage;
+        let certificate = ending.certificate.as_ref().map(|certificate| certificate.not_after);
+        self.observed.certificate_ends = certificate.or(self.observed.certificate_ends);
     }
 
     /// As it is told.

@@ -112,10 +112,20 @@ pub fn variable(pid: i32, name: &str) -> Option<String> {
 /// The most memory that a living process has had resident, in bytes.
 #[must_use]
 pub fn resident_peak(pid: i32) -> Option<u64> {
+    kibibytes(pid, "VmHWM:")
+}
+
+/// The memory that a living process has resident now, in bytes.
+#[must_use]
+pub fn resident(pid: i32) -> Option<u64> {
+    kibibytes(pid, "VmRSS:")
+}
+
+fn kibibytes(pid: i32, key: &str) -> Option<u64> {
     let mut room = [0; 4096];
     let status = first_bytes(&format!("/proc/{pid}/status"), &mut room)?;
     let line = String::from_utf8_lossy(status);
-    let line = line.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = line.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kibibytes * 1024)
 }

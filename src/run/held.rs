@@ -1,0 +1,373 @@
+//! What `watch` keeps between the runs of probes with `session = "reuse"`: for each probe and target one warm child or one
+//! open HTTP session, opened by its first run and answered while it rests. A run that finds it gone opens another one, and
+//! says so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::adhoc::{note, open};
+use super::probe::attempt::{Attempt, declared, on_session};
+use super::probe::run;
+use super::reach::Stage;
+use super::{Context, Turn};
+use crate::base::sanitize::one_line;
+use crate::base::secret::Masker;
+use crate::event::{Cause, Finding, Phase, Phases, ProbeOutcome, Reason, Severity, Status, Usage};
+use crate::plan::{Probe, SessionChoice, Target};
+use crate::protocol::Pin;
+use crate::session::{Ending, Session};
+use crate::transport::Fault;
+use crate::transport::child::usage_now;
+
+/// The sessions that are held.
+#[derive(Default)]
+pub struct Held {
+    places: Mutex<HashMap<(String, String), Arc<Place>>>,
+}
+
+/// Where one session is held. A run has the seat to itself; who only looks does not wait for it.
+#[derive(Default)]
+struct Place {
+    seat: tokio::sync::Mutex<Seat>,
+    /// The process, on stdio.
+    pid: Arc<Mutex<Option<i32>>>,
+}
+
+/// A child that is held, and what it uses now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldChild {
+    /// The probe for which it is held.
+    pub probe: String,
+    /// The target.
+    pub target: String,
+    /// The process.
+    pub pid: i32,
+    /// What it and its descendants use: memory that is resident now, processor time since they were started.
+    pub usage: Usage,
+}
+
+impl Held {
+    /// Runs a probe, on the session that is held for it where it wants one, else on sessions of its own.
+    pub async fn run(&self, cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
+        let mut own = cx.of_one_run().with_own_secrets();
+        let mut outcome = match probe.session {
+            SessionChoice::Fresh => run(&own, stage, probe, target, None).await,
+            SessionChoice::Reuse => {
+                let place = self.place(&probe.name, &target.name);
+                let mut seat = place.seat.lock().await;
+                seat.pid = Arc::clone(&place.pid);
+                // The secrets that were learnt at the opening stand in what the server says on.
+                if let Some(secrets) = &seat.secrets {
+                    own.masker = secrets.clone();
+                }
+                run(&own, stage, probe, target, Some(&mut seat)).await
+            }
+        };
+        if !outcome.connected {
+            cx.forget(&target.name);
+        }
+        if own.masker.count() > cx.masker.count() {
+            mask(&mut outcome, &own.masker);
+        }
+        outcome
+    }
+
+    /// Lets go of the session of one probe and target, when a run that is going on has ended.
+    pub async fn release(&self, probe: &str, target: &str, grace: Duration) -> Option<Ending> {
+        let place = self.places().remove(&(probe.to_owned(), target.to_owned()))?;
+        place.seat.lock().await.let_go(grace).await
+    }
+
+    /// Lets go of all sessions, side by side.
+    pub async fn release_all(&self, grace: Duration) -> Vec<Finding> {
+        let places: Vec<Arc<Place>> = self.places().drain().map(|(_, place)| place).collect();
+        let endings = places.iter().map(|place| async { place.seat.lock().await.let_go(grace).await });
+        let endings = futures_util::future::join_all(endings).await;
+        endings.into_iter().flatten().flat_map(|ending| ending.farewell.findings).collect()
+    }
+
+    /// What every child that is held uses now.
+    #[must_use]
+    pub fn usage(&self) -> Vec<HeldChild> {
+        let mut pids: Vec<_> =
+            self.places().iter().filter_map(|(names, place)| Some((names.clone(), place.pid()?))).collect();
+        pids.sort();
+        let child = |((probe, target), pid)| Some(HeldChild { probe, target, pid, usage: usage_now(pid)? });
+        pids.into_iter().filter_map(child).collect()
+    }
+
+    /// Whether a child of this target is held.
+    #[must_use]
+    pub fn has_child(&self, target: &str) -> bool {
+        self.places().iter().any(|((_, of), place)| of == target && place.pid().is_some())
+    }
+
+    /// How many sessions are held, over every transport.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.places().values().filter(|place| place.seat.try_lock().is_ok_and(|seat| seat.resting.is_some())).count()
+    }
+
+    /// Ends the children of a target, and the program that was started for it: the next run starts them anew. Gives what
+    /// was done.
+    ///
+    /// # Errors
+    /// Nothing of that target runs here.
+    pub async fn restart_child(&self, stage: &Stage, target: &str, grace: Duration) -> Result<String, Cause> {
+        let places: Vec<Arc<Place>> =
+            self.places().iter().filter(|((_, of), _)| of == target).map(|(_, place)| Arc::clone(place)).collect();
+        let mut done = Vec::new();
+        for place in places {
+            let pid = place.pid();
+            if let (Some(ending), Some(pid)) = (place.seat.lock().await.let_go(grace).await, pid) {
+                let how = ending.farewell.exit.unwrap_or_else(|| "no exit was seen".to_owned());
+                done.push(format!("the child with pid {pid} was ended ({how})"));
+            }
+        }
+        if stage.end(target, grace).await {
+            done.push("the program that was started for it was ended".to_owned());
+        }
+        if done.is_empty() {
+            let name = one_line(target, 80);
+            let message = format!("no child of target {name} is held: give it `restart`, or a probe `session = \"reuse\"`");
+            return Err(Cause::new(Reason::Internal, message));
+        }
+        done.push("the next run starts a new one".to_owned());
+        Ok(done.join("; "))
+    }
+
+    fn place(&self, probe: &str, target: &str) -> Arc<Place> {
+        Arc::clone(self.places().entry((probe.to_owned(), target.to_owned())).or_default())
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn pid(&self) -> Option<i32> {
+        *self.pid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session of one probe and target, between runs.
+#[derive(Default)]
+pub(super) struct Seat {
+    resting: Option<Resting>,
+    pid: Arc<Mutex<Option<i32>>>,
+    secrets: Option<Masker>,
+}
+
+/// A session that rests: a task answers what the server asks. Dropped, it ends the task and with it the child.
+struct Resting {
+    task: JoinSet<Rested>,
+    stop: CancellationToken,
+    cancel: CancellationToken,
+    told: Vec<Finding>,
+}
+
+struct Rested {
+    session: Session,
+    lost: Option<Fault>,
+}
+
+/// A session in use.
+struct Awake {
+    session: Session,
+    /// Ends its waits: a run that is interrupted takes the session with it, and no other.
+    cancel: CancellationToken,
+    /// What was told of it by runs before; none where this one opened it.
+    told: Option<Vec<Finding>>,
+}
+
+impl Seat {
+    /// One attempt at the probe, on the session that is there or on a new one.
+    pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
+        let lost = match self.wake().await {
+            None => None,
+            Some((awake, None)) => return self.on(cx, probe, awake, Instant::now()).await,
+            Some((awake, Some(fault))) => {
+                self.shown(None);
+                let mut ending = awake.session.close(cx.grace).await;
+                ending.findings.retain(|finding| !awake.told.iter().flatten().any(|told| told == finding));
+                Some((fault, ending))
+            }
+        };
+        let mut attempt = match self.open(cx, stage, probe, target).await {
+            Ok((awake, begun)) => self.on(cx, probe, awake, begun).await,
+            Err(attempt) => *attempt,
+        };
+        if let Some((fault, ending)) = lost {
+            tell_loss(&mut attempt, &fault, &ending);
+        }
+        attempt
+    }
+
+    /// Runs the steps on a session and lets it rest, unless nothing more can be had from it.
+    async fn on(&mut self, cx: &Context, probe: &Probe, mut awake: Awake, begun: Instant) -> Attempt {
+        let session = &mut awake.session;
+        session.record(cx.recorder.clone());
+        session.forget_tools();
+        let mut attempt = heeding(cx, &awake.cancel, on_session(cx, session, probe, None)).await;
+        attempt.duration = begun.elapsed();
+        note(&mut attempt.findings, &session.findings());
+        if awake.told.is_some() {
+            // What opening took, and what was noticed then, was told by the run that opened it.
+            let call = attempt.phases.get(Phase::Call);
+            attempt.phases = Phases::default();
+            if let Some(call) = call {
+                attempt.phases.add(Phase::Call, call);
+            }
+        }
+        session.record(None);
+        let is_usable = !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
+        let told = awake.told.take();
+        if is_usable {
+            attempt.usage = session.pid().and_then(usage_now);
+            self.rest(awake);
+        } else {
+            self.shown(None);
+            self.secrets = None;
+            let phases = attempt.phases;
+            attempt.closed(&awake.session.close(cx.grace).await);
+            if told.is_some() {
+                let close = attempt.phases.get(Phase::Close);
+                attempt.phases = phases;
+                if let Some(close) = close {
+                    attempt.phases.add(Phase::Close, close);
+                }
+            }
+        }
+        if let Some(told) = told {
+            attempt.findings.retain(|finding| !told.contains(finding));
+        }
+        attempt
+    }
+
+    async fn open(
+        &mut self,
+        cx: &Context,
+        stage: &Stage,
+        probe: &Probe,
+        target: &Target,
+    ) -> Result<(Awake, Instant), Box<Attempt>> {
+        let reach = stage.reach(cx, target).await.map_err(|cause| Box::new(Attempt::unreached(cause)))?;
+        let turn: Option<Turn> = if reach.pin == Pin::Auto { Some(cx.turn(&reach.name).await) } else { None };
+        let permit = cx.opening.acquire().await;
+        let begun = Instant::now();
+        let cancel = CancellationToken::new();
+        let own = Context { cancel: cancel.clone(), ..cx.clone() };
+        let answers = declared(probe);
+        let opened = heeding(cx, &cancel, open(&own, &reach, reach.pin, &answers, &probe.name)).await;
+        drop((permit, turn));
+        match opened {
+            Ok(session) => {
+                self.shown(session.pid());
+                self.secrets = Some(cx.masker.clone());
+                Ok((Awake { session, cancel, told: None }, begun))
+            }
+            Err(mut refused) => {
+                let closing = refused.closing.take();
+                let mut attempt = Attempt::refused(&refused, begun.elapsed());
+                attempt.heed_refusal(probe, refused.exchange.as_deref()).await;
+                if let Some(closing) = closing {
+                    attempt.closed(&closing.finish(cx.grace).await);
+                }
+                Err(Box::new(attempt))
+            }
+        }
+    }
+
+    fn rest(&mut self, awake: Awake) {
+        let Awake { mut session, cancel, .. } = awake;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let told = session.findings();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let lost = session.idle_until(stopped).await;
+            Rested { session, lost }
+        });
+        self.resting = Some(Resting { task, stop, cancel, told });
+    }
+
+    /// Takes the session out of its rest, with the fault by which it was lost meanwhile.
+    async fn wake(&mut self) -> Option<(Awake, Option<Fault>)> {
+        let Resting { mut task, stop, cancel, told } = self.resting.take()?;
+        stop.cancel();
+        let Rested { session, lost } = task.join_next().await?.ok()?;
+        Some((Awake { session, cancel, told: Some(told) }, lost))
+    }
+
+    async fn let_go(&mut self, grace: Duration) -> Option<Ending> {
+        let (awake, _) = self.wake().await?;
+        self.secrets = None;
+        let ending = awake.session.close(grace).await;
+        self.shown(None);
+        Some(ending)
+    }
+
+    fn shown(&self, pid: Option<i32>) {
+        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    }
+}
+
+/// Does some work on a session whose waits have an end of their own; the end of the run is theirs too.
+async fn heeding<T>(cx: &Context, cancel: &CancellationToken, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = cx.cancel.cancelled() => cancel.cancel(),
+    }
+    work.await
+}
+
+/// After these the server goes on as before. After others a new session is more likely to tell the truth than the old one:
+/// a server that was replaced knows it no more, and not each one says so by the status that the protocol has for it.
+fn is_kept(reason: Reason) -> bool {
+    use Reason::{Check, Drift, Flaky, RateLimited, RpcError, Slow, Timeout, TooLarge, ToolError};
+    matches!(reason, Check | Drift | Flaky | RateLimited | RpcError | Slow | Timeout | TooLarge | ToolError)
+}
+
+/// A run that found its session gone says so. A process that ended by itself is no good sign, even where the next one does
+/// well; an idle connection that was closed is nothing unusual.
+fn tell_loss(attempt: &mut Attempt, fault: &Fault, ending: &Ending) {
+    let how = ending.farewell.exit.as_ref().map_or_else(|| fault.message.clone(), |exit| format!("it ended: {exit}"));
+    let actual = format!("lost while it rested ({how}); a new one was opened");
+    let expected = "a session that is held lives until the next run";
+    note(&mut attempt.findings, &[Finding::new("session.lost", Severity::Warning, expected, actual.clone())]);
+    note(&mut attempt.findings, &ending.findings);
+    if ending.farewell.exit.is_some() && attempt.status == Status::Healthy {
+        attempt.status = Status::Degraded;
+        let message = format!("the process that was held was {actual}, and passed: look into why it ended");
+        let stderr = ending.farewell.stderr.clone().or_else(|| fault.stderr.clone());
+        attempt.cause = Some(Fault { stderr, ..Fault::new(Reason::Exited, message) }.cause());
+    }
+}
+
+/// Masks what only this run knows to be secret.
+fn mask(outcome: &mut ProbeOutcome, masker: &Masker) {
+    let change = |text: &mut String| {
+        if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
+            *text = masked;
+        }
+    };
+    let causes = outcome.attempts.iter_mut().filter_map(|attempt| attempt.cause.as_mut());
+    let causes = causes.chain(outcome.cause.as_mut());
+    let steps = outcome.steps.iter_mut().filter_map(|step| step.cause.as_mut());
+    causes.chain(steps).for_each(|cause| change(&mut cause.message));
+    for check in outcome.steps.iter_mut().flat_map(|step| &mut step.checks) {
+        change(&mut check.expected);
+        change(&mut check.actual);
+    }
+    for finding in &mut outcome.findings {
+        change(&mut finding.expected);
+        change(&mut finding.actual);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a run learns of its server beside the verdict: its tools with their digests, the end of the token that was sent.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::check::tokens::tokens;
+use crate::event::{Severity, ToolSeen, ToolsSeen};
+use crate::plan::Target;
+use crate::session::Exchange;
+
+/// Hexadecimal digits of a digest.
+const DIGEST_DIGITS: usize = 16;
+
+/// The tools, where this is a list of them that was read from its beginning to its end.
+pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
+    let is_whole = exchange.method == "tools/list"
+        && exchange.params.get("cursor").is_none()
+        && !exchange.findings.iter().any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
+    let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
+    let seen = |tool: &Value| ToolSeen {
+        name: tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        digest: digest(tool),
+    };
+    Some(ToolsSeen { tokens: tokens(tools), tools: tools.iter().map(seen).collect() })
+}
+
+/// Of the definition, whatever the order of its members; `_meta` is no part of it.
+fn digest(tool: &Value) -> String {
+    let mut text = String::new();
+    canonical(tool, true, &mut text);
+    let hash = Sha256::digest(text.as_bytes());
+    let mut digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.truncate(DIGEST_DIGITS);
+    digits
+}
+
+fn canonical(value: &Value, is_top: bool, text: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<_> = map.iter().filter(|(key, _)| !(is_top && *key == "_meta")).collect();
+            members.sort_by_key(|(key, _)| *key);
+            text.push('{');
+            for (key, value) in members {
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                canonical(value, false, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                canonical(item, false, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
+
+/// When the token ends that this target is sent, where it is a JWT (RFC 7519) that says so.
+pub(super) fn token_ends(target: &Target) -> Option<Timestamp> {
+    let of_header = target.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let token = match (&of_header, &target.bearer) {
+        (Some((_, value)), _) => value.reveal().trim().split_once(' ').filter(|(scheme, _)| {
+            scheme.eq_ignore_ascii_case("bearer")
+        })?.1,
+        (None, bearer) => bearer.as_ref()?.reveal(),
+    };
+    let mut parts = token.trim().split('.');
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?).ok()?;
+    let ends = claims.get("exp")?;
+    #[expect(clippy::cast_possible_truncation, reason = "a fraction of a second is no matter; too much is capped")]
+    let seconds = ends.as_i64().or_else(|| ends.as_f64().map(|seconds| seconds as i64))?;
+    Timestamp::from_second(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::plan::Endpoint;
+
+    #[test]
+    fn a_digest_is_of_the_meaning() {
+        let one = json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "_meta": {"at": 1}});
+        let same = json!({"_meta": {"at": 2}, "inputSchema": {"x": [1, 2], "type": "object"}, "name": "a"});
+        assert_eq!(digest(&one), digest(&same));
+        assert_eq!(digest(&one).len(), DIGEST_DIGITS);
+        for other in [
+            json!({"name": "a", "inputSchema": {"type": "object", "x": [2, 1]}}),
+            json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "description": ""}),
+            json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2], "_meta": {}}}),
+        ] {
+            assert_ne!(digest(&one), digest(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_token_is_read_where_it_says_one() {
+        let jwt = |claims: &Value| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let mut target = Target::ad_hoc("a", Endpoint::Url("http://127.0.0.1:1/mcp".into()));
+        let ends = |target: &Target| token_ends(target).map(|at| at.to_string());
+        assert_eq!(ends(&target), None);
+        for (token, expected) in [
+            (jwt(&json!({"exp": 1_800_000_000})), Some("2027-01-15T08:00:00Z")),
+            (jwt(&json!({"exp": 1_800_000_000.5})), Some("2027-01-15T08:00:00Z")),
+            (jwt(&json!({"exp": "soon"})), None),
+            (jwt(&json!({"iat": 1})), None),
+            ("opaque".into(), None),
+            ("a.b.c".into(), None),
+        ] {
+            target.bearer = Some(Secret::new(token.as_str()));
+            assert_eq!(ends(&target).as_deref(), expected, "{token}");
+        }
+        // A header of one's own is what is sent.
+        target.headers.push(("authorization".into(), Secret::new("Basic eDp5")));
+        target.bearer = Some(Secret::new(jwt(&json!({"exp": 1_800_000_000}))));
+        assert_eq!(ends(&target), None);
+    }
+}
