@@ -27,6 +27,7 @@ use crate::base::duration::human;
 use crate::base::secret::Masker;
 use crate::deliver::{Courier, Outbox};
 use crate::event::{EventKind, Level, Missed, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
+use crate::metrics::Shared;
 use crate::schedule::{After, Due, Gap, MissedRun, SlotId, Timetable};
 use crate::store::{Reader, Retention, Store};
 
@@ -57,6 +58,12 @@ pub struct Setup {
     pub outbox: Outbox,
     /// Carries what does not pass the outbox: the heartbeat.
     pub courier: Courier,
+    /// The figures; they are told what there is to measure.
+    pub metrics: Shared,
+    /// What works beside the loop: the outbox, the page.
+    pub services: JoinSet<()>,
+    /// Ends the services.
+    pub stop: CancellationToken,
     /// What the loop is asked.
     pub requests: mpsc::Receiver<Request>,
     /// What systemd is told.
@@ -111,7 +118,6 @@ pub struct Daemon {
     pub(super) reading: Reading,
     pub(super) repairs: Repairs,
     pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
-    pub(super) services: JoinSet<()>,
     looked_after: Option<Duration>,
     lags: Lags,
     tidied_at: Duration,
@@ -141,7 +147,6 @@ impl Daemon {
             reading: Reading::new(&setup.source.paths()),
             repairs: Repairs::default(),
             gates: HashMap::new(),
-            services: JoinSet::new(),
             looked_after: None,
             lags: Lags::default(),
             tidied_at: now.monotonic,

@@ -12,6 +12,8 @@ use crate::event::{EventKind, Level};
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long the outbox gets; what it does not deliver is delivered after the next start.
 const OUTBOX: Duration = Duration::from_secs(5);
+/// How long the page and the outbox may take to close.
+const SERVICES: Duration = Duration::from_secs(3);
 /// Beyond the time that children get, for what goes on when runs are broken off.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -36,6 +38,10 @@ impl Daemon {
         if left > 0 {
             self.note(Level::Warn, "deliver", format!("{left} messages wait for the next start"));
         }
+        self.setup.stop.cancel();
+        let services = async { while self.setup.services.join_next().await.is_some() {} };
+        // What does not end in time is dropped.
+        let _ = tokio::time::timeout(SERVICES, services).await;
         self.runner.held.release_all(self.runner.cx.grace).await;
         if let Some(stage) = Arc::into_inner(self.runner.stage) {
             stage.strike(self.runner.cx.grace).await;

@@ -18,6 +18,7 @@ use crate::alert::{Action, Settings, Watched};
 use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
+use crate::metrics::Roster;
 use crate::schedule::SlotId;
 
 /// The plan at work, beside the pairs themselves.
@@ -257,6 +258,9 @@ impl Daemon {
                 ..PairState::default()
             });
         }
+        let pairs = fleet.iter().map(|pair| (pair.probe.clone(), pair.target.clone())).collect();
+        let alerts = self.plan.telling.rules.iter().map(|rule| rule.name.clone()).collect();
+        self.setup.metrics.watch_only(Roster { pairs, alerts });
         self.setup.board.set_fleet(fleet);
         self.show_alerts();
         self.setup.board.operate(|operation| {

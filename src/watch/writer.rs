@@ -16,18 +16,19 @@ const END: Duration = Duration::from_secs(2);
 pub struct Behind {
     queue: Option<SyncSender<Vec<u8>>>,
     dropped: u64,
+    told: fn(u64) -> String,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Behind {
-    /// Starts the thread; it ends with what is returned.
+    /// Starts the thread; it ends with what is returned. `told` is the line that says how many were dropped.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(writer: impl Write + Send + 'static) -> std::io::Result<Self> {
+    pub fn new(writer: impl Write + Send + 'static, told: fn(u64) -> String) -> std::io::Result<Self> {
         let (queue, lines) = sync_channel(LINES_MAX);
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(writer, &lines))?;
-        Ok(Self { queue: Some(queue), dropped: 0, thread: Some(thread) })
+        Ok(Self { queue: Some(queue), dropped: 0, told, thread: Some(thread) })
     }
 }
 
@@ -42,8 +43,7 @@ impl Write for Behind {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let Some(queue) = &self.queue else { return Ok(line.len()) };
         if self.dropped > 0 {
-            let told = format!("({} lines of the log were dropped: it is read too slowly)\n", self.dropped);
-            if queue.try_send(told.into_bytes()).is_err() {
+            if queue.try_send((self.told)(self.dropped).into_bytes()).is_err() {
                 self.dropped += 1;
                 return Ok(line.len());
             }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_reader_that_stands_still_holds_up_nobody() {
         let written = Arc::new(Mutex::new(Vec::new()));
-        let mut behind = Behind::new(Slow(Arc::clone(&written))).unwrap();
+        let mut behind = Behind::new(Slow(Arc::clone(&written)), |count| format!("{count} dropped\n")).unwrap();
         let held = written.lock().unwrap();
         for count in 0..LINES_MAX + 100 {
             behind.write_all(format!("line {count}\n").as_bytes()).unwrap();
@@ -109,6 +109,6 @@ mod tests {
         behind.write_all(b"last\n").unwrap();
         drop(behind);
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        assert!(text.ends_with("lines of the log were dropped: it is read too slowly)\nlast\n"), "…{}", &text[text.len() - 90..]);
+        assert!(text.ends_with(" dropped\nlast\n"), "…{}", &text[text.len() - 90..]);
     }
 }

@@ -7,7 +7,7 @@ use super::super::draft::Draft;
 use super::super::target_draft::TargetDraft;
 use super::super::{ProbeDraft, When};
 use crate::base::duration;
-use crate::config::{Diag, Place};
+use crate::config::{Diag, Place, Severity};
 
 /// Of the interval; a timeout above it leaves no room for the next run.
 const SHARE_MAX: f64 = 0.8;
@@ -38,6 +38,23 @@ pub(super) fn advice(draft: &Draft) -> Vec<Diag> {
         }
     }
     advice
+}
+
+/// What `watch` refuses: a probe that can take longer than its interval, on the slowest of its targets.
+pub(super) fn overlong(draft: &Draft) -> Vec<Diag> {
+    let mut mistakes: Vec<Diag> = Vec::new();
+    for probe in &draft.probes {
+        let When::Every(every) = probe.when else { continue };
+        let is_meant = |target: &&TargetDraft| {
+            probe.targets.iter().any(|(name, _)| name == "*" || *name == target.name)
+        };
+        let slowest = draft.targets.iter().filter(is_meant).max_by_key(|target| target.startup_timeout);
+        if let Some(mut diag) = slowest.and_then(|target| above_interval(probe, target, every)) {
+            diag.severity = Severity::Error;
+            mistakes.push(diag);
+        }
+    }
+    mistakes
 }
 
 fn above_share(probe: &ProbeDraft, every: Duration) -> Option<Diag> {
