@@ -2,6 +2,8 @@
 //! to is kept, judged, told and shown, in this order.
 
 pub mod board;
+pub mod status;
+pub mod web;
 pub mod limits;
 pub mod sd;
 pub mod writer;

@@ -92,6 +92,7 @@ pub enum LogLevel {
     /// The course of things
     Info,
     /// What is worth a look
+    #[value(alias = "warning")]
     Warn,
     /// What does not work
     Error,

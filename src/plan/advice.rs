@@ -27,12 +27,6 @@ impl Draft {
         advice
     }
 
-    /// Mistakes for whoever runs the probes on their schedules: runs that can take longer than their interval.
-    #[must_use]
-    pub fn overlong(&self) -> Vec<Diag> {
-        time::overlong(self)
-    }
-
     /// Everything that this machine lacks for the whole plan, and what is wrong once its variables are filled in.
     #[must_use]
     pub fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {

@@ -13,6 +13,8 @@ use crate::store::OutboxMessage;
 const AGAIN: Duration = Duration::from_secs(2);
 /// Messages that wait for the disk; more of them say nothing new.
 const UNWRITTEN_MAX: usize = 10_000;
+/// What is said of a channel whose last try failed; the log has what its receiver said.
+const FAILING: &str = "the last message was not received; it is tried again";
 /// So often the state of the rules is written although nobody has to be told.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
@@ -136,7 +138,7 @@ impl Daemon {
             oldest: health.oldest,
             // What cannot even be written does not move either.
             is_stuck: health.is_stuck() || self.acts.again.is_some(),
-            failing: health.failing,
+            failing: health.failing.into_iter().map(|channel| (channel, FAILING.to_owned())).collect(),
         }
     }
 }

@@ -135,8 +135,8 @@ pub struct OutboxState {
     pub waiting: usize,
     /// The age of the oldest.
     pub oldest: Option<Duration>,
-    /// Channels whose last try failed, and that have messages waiting.
-    pub failing: Vec<String>,
+    /// Channels whose last try failed, and that have messages waiting; each with a sentence.
+    pub failing: Vec<(String, String)>,
     /// Whether nothing moves although something waits.
     pub is_stuck: bool,
 }

@@ -12,7 +12,7 @@ use super::limits::{Needs, Waiting};
 use crate::base::clock::Clock;
 use crate::base::secret::Masker;
 use crate::event::{Cause, CheckOutcome, Finding, ProbeOutcome, Reason, Sample, Scheduled};
-use crate::report::wire_log;
+use crate::report::wire_log::json_line;
 use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
@@ -67,7 +67,7 @@ impl Runner {
         let _turn = run.gate.lock().await;
         let mut outcome = self.outcome(&run.pair).await;
         outcome.observed.scheduled = Some(run.scheduled);
-        let transcript = self.transcript(&mut outcome);
+        let transcript = self.transcript(&outcome);
         let sample = Sample::of(&outcome);
         let kept = self.store.record(sample.clone(), transcript).await;
         Finished { waiting: run.waiting, outcome, sample, unkept: kept.err().map(|error| error.to_string()) }
@@ -96,12 +96,13 @@ impl Runner {
     }
 
     /// What was said both ways, as JSON lines; it is kept in the store, not with the outcome.
-    fn transcript(&self, outcome: &mut ProbeOutcome) -> Option<String> {
+    fn transcript(&self, outcome: &ProbeOutcome) -> Option<String> {
         let records = &outcome.observed.transcript;
         if records.is_empty() || !self.transcripts {
             return None;
         }
-        Some(records.iter().filter_map(|record| wire_log::line(record).ok()).collect())
+        let (at, run_id) = (outcome.started_at, self.cx.publisher.run_id());
+        Some(records.iter().filter_map(|record| json_line(record, at, run_id).ok()).collect())
     }
 }
 

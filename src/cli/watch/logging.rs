@@ -7,11 +7,28 @@ use crate::base::secret::Masker;
 use crate::cli::complaint::Complaint;
 use crate::cli::terminal::Terminal;
 use crate::event::{Consumer, Level};
-use crate::files::telling::LogSettings;
+use crate::files::telling::{LogSettings, log as settings};
 use crate::report::log::{Format, Log};
 use crate::report::rotating::{RotatingFile, Rotation};
 use crate::report::wire_log::{WireFile, WireText};
 use crate::watch::writer::Behind;
+
+/// What the files say, in the words of the log.
+fn format_of(format: settings::LogFormat) -> Format {
+    match format {
+        settings::LogFormat::Text => Format::Text,
+        settings::LogFormat::Json => Format::Json,
+    }
+}
+
+fn level_of(level: settings::LogLevel) -> Level {
+    match level {
+        settings::LogLevel::Debug => Level::Debug,
+        settings::LogLevel::Info => Level::Info,
+        settings::LogLevel::Warning => Level::Warn,
+        settings::LogLevel::Error => Level::Error,
+    }
+}
 
 /// What is written where.
 pub struct Logging {
@@ -28,10 +45,10 @@ impl Logging {
     #[must_use]
     pub fn new(args: &WatchArgs, log: &LogSettings) -> Self {
         Self {
-            format: args.log_format.map_or(log.format, Into::into),
-            level: args.log_level.map_or(log.level, Into::into),
+            format: args.log_format.map_or_else(|| format_of(log.format), Into::into),
+            level: args.log_level.map_or_else(|| level_of(log.level), Into::into),
             file: args.log_file.clone().or_else(|| log.file.clone()),
-            rotation: log.rotation,
+            rotation: Rotation { size: log.rotate_size, every: log.rotate_every, retention: log.retention },
             wires: log.wire.iter().chain(&args.trace).cloned().collect(),
             verbose: args.verbose,
         }

@@ -24,7 +24,7 @@ use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::store::{Store, default_folder};
 use crate::watch::board::{Board, Control};
-use crate::watch::compose::{Loaded, Source};
+use crate::watch::compose::Loaded;
 use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
 use crate::watch::runs::Runner;

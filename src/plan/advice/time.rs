@@ -68,23 +68,6 @@ fn refused(probe: &ProbeDraft, target: &TargetDraft, every: Duration) -> bool {
     if target.startup_is_said { target.startup_timeout.saturating_add(attempts) > every } else { attempts >= every }
 }
 
-/// What `watch` refuses: a probe that can take longer than its interval, on the slowest of its targets.
-pub(super) fn overlong(draft: &Draft) -> Vec<Diag> {
-    let mut mistakes: Vec<Diag> = Vec::new();
-    for probe in &draft.probes {
-        let When::Every(every) = probe.when else { continue };
-        let is_meant = |target: &&TargetDraft| {
-            probe.targets.iter().any(|(name, _)| name == "*" || *name == target.name)
-        };
-        let slowest = draft.targets.iter().filter(is_meant).max_by_key(|target| target.startup_timeout);
-        if let Some(mut diag) = slowest.and_then(|target| above_interval(probe, target, every)) {
-            diag.severity = Severity::Error;
-            mistakes.push(diag);
-        }
-    }
-    mistakes
-}
-
 fn above_share(probe: &ProbeDraft, every: Duration) -> Option<Diag> {
     let most = every.mul_f64(SHARE_MAX);
     if probe.timeout <= most {
