@@ -99,10 +99,7 @@ impl<W: Write + Send> Consumer for WireFile<W> {
         let EventKind::Wire(record) = &event.kind else { return Ok(()) };
         let line = json_line(record, event.at, event.run_id).map_err(|error| self.failed(&error))?;
         // Written through at once: a trace is read while the run goes on, and must survive its being killed.
-        self.writer
-            .write_all(line.as_bytes())
-            .and_then(|()| self.writer.flush())
-            .map_err(|error| self.failed(&error))
+        self.writer.write_all(line.as_bytes()).and_then(|()| self.writer.flush()).map_err(|error| self.failed(&error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), TellError> {

@@ -194,7 +194,8 @@ fn usual_distance(when: &When) -> Duration {
     let When::Cron { schedule, .. } = when else { return EVERY };
     let start = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
     let first = schedule.find_next_occurrence(&start, false).ok();
-    let second = first.and_then(|first| schedule.find_next_occurrence(&first, false).ok().map(|second| (first, second)));
+    let second =
+        first.and_then(|first| schedule.find_next_occurrence(&first, false).ok().map(|second| (first, second)));
     second
         .and_then(|(first, second)| Duration::try_from(second.duration_since(first)).ok())
         .unwrap_or(Duration::from_secs(24 * 3600))

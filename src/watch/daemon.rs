@@ -276,7 +276,11 @@ impl Daemon {
                 self.note(Level::Warn, "clock", message);
             }
             Gap::Stepped(by) => {
-                self.note(Level::Warn, "clock", format!("somebody set the clock by {by:#}: windows are not moved by it"));
+                self.note(
+                    Level::Warn,
+                    "clock",
+                    format!("somebody set the clock by {by:#}: windows are not moved by it"),
+                );
             }
         }
     }
@@ -361,9 +365,7 @@ impl Daemon {
             pair.next_due = next;
             pair.finished(Arc::new(shown), now.wall);
         });
-        self.setup
-            .publisher
-            .publish(EventKind::ProbeFinished { index: member.place, outcome: Box::new(outcome) });
+        self.setup.publisher.publish(EventKind::ProbeFinished { index: member.place, outcome: Box::new(outcome) });
         self.engine.observe(&sample, now)
     }
 

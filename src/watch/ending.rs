@@ -24,7 +24,7 @@ impl Daemon {
         self.setup.board.operate(|operation| operation.is_draining = true);
         self.setup.requests.close();
         let running = self.places.taken();
-        self.note(Level::Info, "watch", format!("ending: {running} running, up to {} for them", GRACE.as_secs()));
+        self.note(Level::Info, "watch", format!("ending: {running} running, up to {} s for them", GRACE.as_secs()));
         let is_left = |daemon: &Self| daemon.places.taken() > 0 || daemon.repairs.any();
         self.collect(GRACE, is_left).await;
         // What has not ended by now is unknown: we broke it off.

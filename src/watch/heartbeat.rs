@@ -55,8 +55,7 @@ impl Daemon {
                 self.setup.systemd.alive();
             }
         }
-        let is_due =
-            self.heartbeat.told.is_none_or(|told| now.monotonic.saturating_sub(told) >= self.heartbeat.cycle);
+        let is_due = self.heartbeat.told.is_none_or(|told| now.monotonic.saturating_sub(told) >= self.heartbeat.cycle);
         // Of a cycle in which nothing came to an end there is nothing to tell.
         let progressed = self.heartbeat.told.is_none_or(|told| self.progressed() > told);
         let Some(to) = self.heartbeat.to.as_ref().filter(|_| is_due && !self.heartbeat.is_under_way) else { return };

@@ -186,8 +186,7 @@ impl Daemon {
         let gone: HashSet<SlotId> = changes.removed.iter().map(|(id, ..)| *id).collect();
         self.places.forget(|due| gone.contains(&due.id));
         self.places.set_limits(plan.limits());
-        let actions =
-            self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
+        let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
         self.heartbeat = Heartbeat::new(&plan, &members);
         self.runner.transcripts = plan.telling.watch.transcripts;
         self.plan = plan;
@@ -228,8 +227,13 @@ impl Daemon {
 
     /// Puts the plan on the board; what is known of a pair by its names stays.
     pub(super) fn show_plan(&self, now: Now) {
-        let known: HashMap<(String, String), Arc<PairState>> =
-            self.setup.board.fleet().into_iter().map(|pair| ((pair.probe.clone(), pair.target.clone()), pair)).collect();
+        let known: HashMap<(String, String), Arc<PairState>> = self
+            .setup
+            .board
+            .fleet()
+            .into_iter()
+            .map(|pair| ((pair.probe.clone(), pair.target.clone()), pair))
+            .collect();
         let mut fleet = vec![PairState::default(); self.fleet.len()];
         for (id, member) in &self.fleet {
             let fresh = member.pair.state(&self.plan.shown);

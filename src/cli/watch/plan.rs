@@ -129,9 +129,8 @@ impl FromFiles {
         }
         let files = default_paths(std::path::Path::new("."));
         if files.is_empty() {
-            let complaint =
-                Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
-                    .hint("name a probe file; `mcp-probe init TARGET` writes a first one");
+            let complaint = Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+                .hint("name a probe file; `mcp-probe init TARGET` writes a first one");
             return Err(Problem::Other(complaint));
         }
         load(&files, true, &Machine).map_err(Problem::Mistakes)
@@ -140,8 +139,7 @@ impl FromFiles {
     /// Takes out what nobody agreed to; gives its outcomes, which are unknown.
     fn withhold(&self, plan: &mut Plan, may_ask: bool) -> Vec<ProbeOutcome> {
         let mut consents = Consents::open(self.yes);
-        let mut agrees =
-            |target: &Target| if may_ask { consents.agrees(target) } else { consents.has_agreed(target) };
+        let mut agrees = |target: &Target| if may_ask { consents.agrees(target) } else { consents.has_agreed(target) };
         let refused: Vec<String> =
             plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.clone()).collect();
         let mut outcomes = Vec::new();

@@ -24,13 +24,13 @@ use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::store::{Store, default_folder};
 use crate::watch::board::{Board, Control};
+use crate::watch::channels;
 use crate::watch::compose::Loaded;
 use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
 use crate::watch::web::{Facts, WebConfig, serve};
-use crate::watch::channels;
 
 /// Runs the command.
 ///
