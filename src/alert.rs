@@ -7,6 +7,25 @@ pub mod grammar;
 pub mod notification;
 pub mod notify;
 pub mod rule;
+pub mod settings;
+mod window;
+pub mod burn;
+mod flap;
+mod state;
+mod said;
+mod outage;
+mod group;
+pub mod repair;
+mod saved;
+pub mod engine;
+pub mod lint;
+pub mod replay;
 
+pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
+pub use lint::{Flaw, Insight, Worry, lint};
 pub use notification::{AlertView, Notification, Transition};
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
+pub use settings::{Settings, Silence, Watched, Window};
+
+#[cfg(test)]
+mod tests;

@@ -103,4 +103,3 @@ impl Consumer for Recorder {
         Ok(())
     }
 }
-

@@ -2,3 +2,20 @@
 //! to is kept, judged, told and shown, in this order.
 
 pub mod board;
+pub mod status;
+pub mod web;
+pub mod limits;
+pub mod sd;
+pub mod writer;
+pub mod lag;
+pub mod files;
+pub mod compose;
+pub mod channels;
+pub mod runs;
+pub mod acts;
+pub mod restart;
+pub mod reload;
+pub mod heartbeat;
+pub mod control;
+pub mod ending;
+pub mod daemon;

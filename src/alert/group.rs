@@ -1,0 +1,418 @@
+//! From alerts to messages: what is told to a channel about one target for one cause goes together, waits a little for
+//! company, is repeated at times, and ends with a word to everybody who heard of its beginning: also when the rule, the
+//! target or the channel has gone from the files meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::engine::Action;
+use super::notification::{AlertView, Notification, Transition};
+use super::rule::Urgency;
+use super::settings::Settings;
+use super::window::{Nanos, nanos};
+use crate::base::clock::Now;
+use crate::event::AlertChange;
+
+/// More often than this nobody is reminded.
+pub(super) const REMINDER_MIN: Duration = Duration::from_secs(300);
+/// How often it is looked whether what is withheld may be told, where nothing says when.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What stands together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKey {
+    pub target: String,
+    pub cause: String,
+    pub channel: String,
+}
+
+/// Which alert.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    pub alert: &'a str,
+    pub probe: &'a str,
+    pub target: &'a str,
+    pub cause: &'a str,
+}
+
+impl Who<'_> {
+    fn is(&self, view: &AlertView) -> bool {
+        view.alert == self.alert && view.probe == self.probe && view.target == self.target
+    }
+}
+
+/// An alert in a group.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub view: AlertView,
+    pub severity: Urgency,
+    /// Whether its end is told.
+    pub wants_end: bool,
+    pub remind: Option<Duration>,
+    /// Whether the channel knows of it.
+    pub told: bool,
+    /// It flaps: nothing is told until it settles.
+    pub flapping: bool,
+    /// Somebody does not want to hear of it now.
+    pub withheld: bool,
+    /// It goes into the message that is being put together.
+    pub fresh: bool,
+}
+
+impl Member {
+    /// An alert that nobody was told yet, of whose end nobody wants to hear.
+    pub fn new(view: AlertView, severity: Urgency) -> Self {
+        let (told, flapping, withheld, fresh) = (false, false, false, false);
+        Self { view, severity, wants_end: false, remind: None, told, flapping, withheld, fresh }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.view.ended.is_some()
+    }
+}
+
+/// What one channel is told about one target for one cause.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    pub members: Vec<Member>,
+    /// When it is looked at.
+    pub due: Option<Nanos>,
+    /// When something was told last, on the monotonic clock.
+    pub flushed: Option<Nanos>,
+    /// The same on the boot clock: reminders go by the time that has really passed.
+    pub told_at: Option<Nanos>,
+}
+
+impl Group {
+    fn firing(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.told && !member.has_ended() && !member.flapping)
+    }
+
+    /// On the boot clock.
+    fn reminder_due(&self) -> Option<Nanos> {
+        let every = self.firing().filter_map(|member| member.remind).min()?;
+        Some(self.told_at? + nanos(every.max(REMINDER_MIN)))
+    }
+}
+
+/// Whether an alert may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    Tell,
+    /// Somebody does not want to hear of it, until this moment if that is known.
+    Silenced(Option<Nanos>),
+    /// It is not known yet whether something else is the cause.
+    Wait(Nanos),
+}
+
+/// All groups.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Desk {
+    pub groups: BTreeMap<GroupKey, Group>,
+    /// No group is due before.
+    next: Option<Nanos>,
+}
+
+impl Desk {
+    pub fn next(&self) -> Option<Nanos> {
+        self.next
+    }
+
+    /// An alert fires. What is urgent does not wait for company.
+    pub fn fire(&mut self, key: GroupKey, member: Member, settings: &Settings, urgent: bool, now: Nanos) {
+        let group = self.groups.entry(key).or_default();
+        let wait = now + if urgent { 0 } else { nanos(settings.group_wait) };
+        let loudest = group.firing().map(|member| member.severity).max();
+        let is_louder = loudest.is_none_or(|loudest| member.severity > loudest);
+        let due = match group.flushed {
+            Some(flushed) if !is_louder => wait.max(flushed + nanos(settings.group_interval)),
+            _ => wait,
+        };
+        let same = |have: &&mut Member| {
+            have.view.alert == member.view.alert
+                && have.view.probe == member.view.probe
+                && have.view.target == member.view.target
+        };
+        match group.members.iter_mut().find(same) {
+            // It came back before its end was told.
+            Some(have) if have.told => {
+                let told = have.view.told;
+                *have = Member { told: true, flapping: have.flapping, ..member };
+                have.view.told = told;
+                return;
+            }
+            Some(have) => *have = member,
+            None => group.members.push(member),
+        }
+        let due = group.due.map_or(due, |have| have.min(due));
+        group.due = Some(due);
+        self.soon(due);
+    }
+
+    /// The newest figures of an alert that fires.
+    pub fn refresh(&mut self, who: Who<'_>, summary: &str, cause: Option<&(String, String)>) {
+        for (_, group) in self.about(who) {
+            for member in group.members.iter_mut().filter(|member| who.is(&member.view) && !member.has_ended()) {
+                summary.clone_into(&mut member.view.summary);
+                if let Some((reason, details)) = cause {
+                    (member.view.reason, member.view.details) = (Some(reason.clone()), Some(details.clone()));
+                }
+            }
+        }
+    }
+
+    /// An alert has ended. What nobody was told yet is told at its time, as something that is over.
+    pub fn end(&mut self, who: Who<'_>, summary: Option<&str>, because: Option<&str>, interval: Duration, now: Now) {
+        let mono = nanos(now.monotonic);
+        let mut soonest = None;
+        for (_, group) in self.about(who) {
+            let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
+            if member.has_ended() {
+                continue;
+            }
+            member.view.ended = Some(now.wall);
+            member.view.ended_because = because.map(ToOwned::to_owned);
+            if let Some(summary) = summary {
+                summary.clone_into(&mut member.view.summary);
+            }
+            if !member.told || member.flapping && because.is_none() {
+                continue;
+            }
+            member.flapping = false;
+            let goes_on = group.firing().next().is_some();
+            let later = group.flushed.map_or(mono, |flushed| mono.max(flushed + nanos(interval)));
+            let due = if goes_on { later } else { mono };
+            let due = group.due.map_or(due, |have| have.min(due));
+            group.due = Some(due);
+            soonest = Some(soonest.map_or(due, |have: Nanos| have.min(due)));
+        }
+        if let Some(due) = soonest {
+            self.soon(due);
+        }
+    }
+
+    /// Takes back what nobody was told: it was no alert of its own.
+    pub fn forget(&mut self, who: Who<'_>) {
+        for (_, group) in self.about(who) {
+            group.members.retain(|member| member.told || !who.is(&member.view));
+        }
+    }
+
+    /// Whether any channel knows of it.
+    pub fn is_told(&mut self, who: Who<'_>) -> bool {
+        self.about(who).any(|(_, group)| group.members.iter().any(|member| member.told && who.is(&member.view)))
+    }
+
+    /// It comes and goes: its channels are told that, and then nothing until it settles.
+    pub fn flaps(&mut self, who: Who<'_>, instance: &str, now: Now, out: &mut Vec<Action>) {
+        for (key, group) in self.about(who) {
+            let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
+            if member.flapping || member.withheld {
+                continue;
+            }
+            (member.flapping, member.told) = (true, true);
+            member.view.told += 1;
+            let alerts = vec![AlertView { ended: None, ended_because: None, ..member.view.clone() }];
+            group.told_at = Some(nanos(now.boot));
+            out.push(message(key, Transition::Flapping, alerts, instance, now));
+        }
+    }
+
+    /// It has settled: its channels are told how it is now.
+    pub fn settles(&mut self, who: Who<'_>, now: Nanos) {
+        let mut any = false;
+        for (_, group) in self.about(who) {
+            for member in group.members.iter_mut().filter(|member| member.flapping && who.is(&member.view)) {
+                (member.flapping, member.told) = (false, member.has_ended());
+                group.due = Some(now);
+                any = true;
+            }
+        }
+        if any {
+            self.soon(now);
+        }
+    }
+
+    /// A word about one alert that does not wait: a restart, an escalation. Its channels hear of the alert first.
+    pub fn at_once(
+        &mut self,
+        who: Who<'_>,
+        word: (Transition, &AlertView),
+        instance: &str,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let (what, view) = word;
+        for (key, group) in self.about(who) {
+            let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
+            if !member.told {
+                member.told = true;
+                member.view.told = 1;
+                out.push(message(key, Transition::Firing, vec![member.view.clone()], instance, now));
+            }
+            let told = member.view.told;
+            (group.flushed, group.told_at) = (Some(nanos(now.monotonic)), Some(nanos(now.boot)));
+            out.push(message(key, what, vec![AlertView { told, ..view.clone() }], instance, now));
+        }
+    }
+
+    /// Tells what is due.
+    pub fn flush(&mut self, settings: &Settings, ready: &dyn Fn(&AlertView) -> Ready, now: Now, out: &mut Vec<Action>) {
+        let mono = nanos(now.monotonic);
+        if self.next.is_none_or(|next| next > mono) {
+            return;
+        }
+        for (key, group) in &mut self.groups {
+            if group.due.is_some_and(|due| due <= mono) {
+                group.due = None;
+                tell(key, group, settings, ready, now, out);
+            }
+            if group.reminder_due().is_some_and(|due| due <= nanos(now.boot)) {
+                remind(key, group, settings, ready, now, out);
+            }
+        }
+        self.groups.retain(|_, group| !group.members.is_empty());
+        self.look(now);
+    }
+
+    /// Finds anew when the next group is due.
+    pub fn look(&mut self, now: Now) {
+        let ahead = nanos(now.monotonic) - nanos(now.boot);
+        let due = |group: &Group| group.due.into_iter().chain(group.reminder_due().map(|due| due + ahead)).min();
+        self.next = self.groups.values().filter_map(due).min();
+    }
+
+    fn soon(&mut self, due: Nanos) {
+        self.next = Some(self.next.map_or(due, |have| have.min(due)));
+    }
+
+    /// The groups of all channels that may hold an alert.
+    fn about<'a>(&'a mut self, who: Who<'a>) -> impl Iterator<Item = (&'a GroupKey, &'a mut Group)> {
+        let first = GroupKey { target: who.target.to_owned(), cause: who.cause.to_owned(), channel: String::new() };
+        let from_there = self.groups.range_mut(first..);
+        from_there.take_while(move |(key, _)| key.target == who.target && key.cause == who.cause)
+    }
+}
+
+/// Asks of each alert that nobody was told whether it may be told now; gives when to ask again.
+fn sort_out(
+    group: &mut Group,
+    ready: &dyn Fn(&AlertView) -> Ready,
+    mono: Nanos,
+    out: &mut Vec<Action>,
+) -> Option<Nanos> {
+    let mut again: Option<Nanos> = None;
+    for member in group.members.iter_mut().filter(|member| !member.told) {
+        let may = ready(&member.view);
+        let is_silenced = matches!(may, Ready::Silenced(_));
+        if is_silenced && !member.withheld && !member.has_ended() {
+            out.push(Action::Changed(AlertChange {
+                alert: member.view.alert.clone(),
+                probe: member.view.probe.clone(),
+                target: member.view.target.clone(),
+                state: "silenced",
+                firing: true,
+                message: member.view.summary.clone(),
+            }));
+        }
+        member.withheld = is_silenced;
+        member.fresh = may == Ready::Tell;
+        let later = match may {
+            Ready::Tell => continue,
+            Ready::Silenced(until) => until.unwrap_or(Nanos::MAX).min(mono + nanos(LOOK_AGAIN)),
+            Ready::Wait(until) => until,
+        };
+        again = Some(again.map_or(later, |have| have.min(later)).max(mono + 1));
+    }
+    // It began and ended while nobody wanted to hear of it.
+    group.members.retain(|member| !(member.withheld && member.has_ended()));
+    again
+}
+
+fn tell(
+    key: &GroupKey,
+    group: &mut Group,
+    from: &Settings,
+    ready: &dyn Fn(&AlertView) -> Ready,
+    now: Now,
+    out: &mut Vec<Action>,
+) {
+    let mono = nanos(now.monotonic);
+    group.due = sort_out(group, ready, mono, out);
+    let goes_on = |member: &Member| (member.told || member.fresh) && !member.has_ended() && !member.flapping;
+    let is_over = |member: &Member| member.told && member.has_ended() && !member.flapping;
+    let still = group.members.iter().any(goes_on);
+    let has_fresh = group.members.iter().any(|member| member.fresh);
+    let has_end = group.members.iter().any(|member| is_over(member) && member.wants_end);
+    if has_fresh || still && has_end {
+        let mut alerts = Vec::new();
+        for member in &mut group.members {
+            if member.fresh || goes_on(member) {
+                member.told = true;
+                member.view.told += 1;
+                let mut view = member.view.clone();
+                if !still {
+                    // Its end follows in a message of its own.
+                    (view.ended, view.ended_because) = (None, None);
+                }
+                alerts.push(view);
+            } else if still && is_over(member) && member.wants_end {
+                alerts.push(member.view.clone());
+            }
+            member.fresh = false;
+        }
+        let what = if has_fresh { Transition::Firing } else { Transition::Reminder };
+        out.push(message(key, what, alerts, &from.instance, now));
+        (group.flushed, group.told_at) = (Some(mono), Some(nanos(now.boot)));
+    }
+    if !still {
+        let over = group.members.iter().filter(|member| is_over(member) && member.wants_end);
+        let alerts: Vec<AlertView> = over.map(|member| member.view.clone()).collect();
+        if !alerts.is_empty() {
+            out.push(message(key, Transition::Resolved, alerts, &from.instance, now));
+            group.flushed = Some(mono);
+        }
+    }
+    group.members.retain(|member| !is_over(member));
+}
+
+fn remind(
+    key: &GroupKey,
+    group: &mut Group,
+    from: &Settings,
+    ready: &dyn Fn(&AlertView) -> Ready,
+    now: Now,
+    out: &mut Vec<Action>,
+) {
+    group.told_at = Some(nanos(now.boot));
+    let mut alerts = Vec::new();
+    for member in &mut group.members {
+        let goes_on = member.told && !member.has_ended() && !member.flapping && member.remind.is_some();
+        if goes_on && ready(&member.view) == Ready::Tell {
+            member.view.told += 1;
+            alerts.push(member.view.clone());
+        }
+    }
+    if !alerts.is_empty() {
+        out.push(message(key, Transition::Reminder, alerts, &from.instance, now));
+    }
+}
+
+fn message(key: &GroupKey, transition: Transition, alerts: Vec<AlertView>, instance: &str, now: Now) -> Action {
+    let (channel, dedup_key) = (key.channel.clone(), dedup_key(instance, &key.target, &key.cause));
+    let instance = instance.to_owned();
+    Action::Notify(Notification { channel, dedup_key, transition, alerts, at: now.wall, instance })
+}
+
+/// The same for every message about one cause at one target, whichever prober of an instance group sends it.
+fn dedup_key(instance: &str, target: &str, cause: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in ["mcp-probe/alert/1", instance, target, cause] {
+        // With its length in front, no two lists of parts are the same text.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,290 @@
+//! Whose fault it is: a target that fails while something it needs fails, or while the prober itself cannot reach the
+//! network, says nothing of itself. Here is kept how targets are, who needs whom, and whether our own network works.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use super::notification::AlertView;
+use super::settings::{Settings, Watched};
+use super::window::{Nanos, nanos};
+use crate::base::clock::Now;
+use crate::event::{Reason, Sample, Status, TransportKind};
+
+/// Fewer targets than these say nothing of our own network.
+const TARGETS_MIN: usize = 5;
+/// Targets that go bad within a longer time than this do not go bad together.
+const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
+const SECOND: Nanos = 1_000_000_000;
+
+/// A run, as far as it says whether its target can be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// Its grid point.
+    pub at: Nanos,
+    pub judged: bool,
+    pub failed: bool,
+    /// It failed in a way in which our own network fails.
+    pub network: bool,
+    /// It failed before there was an answer to be judged.
+    pub transport: bool,
+    /// It starts a process: no network is involved.
+    pub local: bool,
+}
+
+impl Run {
+    pub fn of(sample: &Sample, at: Nanos) -> Self {
+        let failed = sample.status == Status::Failed;
+        let judged = failed || matches!(sample.status, Status::Healthy | Status::Degraded);
+        let reason = sample.reason.filter(|_| failed);
+        let local = matches!(reason, Some(Reason::Spawn | Reason::Exited));
+        let network =
+            matches!(reason, Some(Reason::Resolve | Reason::Connect | Reason::Tls | Reason::Closed | Reason::Timeout));
+        let over_stdio = sample.protocol.as_ref().is_some_and(|(.., kind)| *kind == TransportKind::Stdio);
+        Self { at, judged, failed, network, transport: network || local, local: local || over_stdio }
+    }
+}
+
+/// One target.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Target {
+    pub name: String,
+    pub pairs: Vec<usize>,
+    parents: Vec<usize>,
+    children: Vec<usize>,
+    every: Nanos,
+    judged_at: Option<Nanos>,
+    /// When it was last known not to fail.
+    good_at: Option<Nanos>,
+    /// It fails as a whole: what depends on it is not judged.
+    failing: bool,
+    recovered_at: Option<Nanos>,
+    /// Since when it cannot be reached.
+    bad_since: Option<Nanos>,
+    /// It went bad a short time ago.
+    recent: bool,
+    local: bool,
+}
+
+/// Our own network does not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outage {
+    pub since: Timestamp,
+    /// The grid time of the first run that failed for it.
+    pub from: Nanos,
+}
+
+/// What follows from a run for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A target fails: failures of these targets since then are not theirs.
+    Fails { targets: Vec<usize>, from: Nanos },
+    /// Our own network failed.
+    Lost { from: Nanos },
+    /// It works again.
+    Back,
+}
+
+/// All targets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Targets {
+    pub list: Vec<Target>,
+    index: HashMap<String, usize>,
+    references: Vec<usize>,
+    together: Nanos,
+    pub outage: Option<Outage>,
+    back_at: Option<Nanos>,
+    recent: VecDeque<(Nanos, usize)>,
+    recent_count: usize,
+    bad_count: usize,
+    remote_count: usize,
+}
+
+impl Targets {
+    pub fn new(watched: &[Watched], settings: &Settings) -> Self {
+        let mut this = Self::default();
+        for (number, pair) in watched.iter().enumerate() {
+            let index = *this.index.entry(pair.target.clone()).or_insert_with(|| {
+                this.list.push(Target { name: pair.target.clone(), ..Target::default() });
+                this.list.len() - 1
+            });
+            let target = &mut this.list[index];
+            target.pairs.push(number);
+            target.every = target.every.max(nanos(pair.every));
+        }
+        this.remote_count = this.list.len();
+        this.together = this.list.iter().map(|target| target.every).max().unwrap_or(0);
+        this.together = (this.together + this.together / 2).min(TOGETHER_MAX);
+        this.references = settings.reference.iter().filter_map(|name| this.index.get(name).copied()).collect();
+        for (name, needs) in &settings.dependencies {
+            let Some(child) = this.index.get(name).copied() else { continue };
+            for parent in
+                needs.iter().filter_map(|name| this.index.get(name).copied()).filter(|parent| *parent != child)
+            {
+                this.list[child].parents.push(parent);
+                this.list[parent].children.push(child);
+            }
+        }
+        this
+    }
+
+    /// What is known goes over to the targets of a new plan.
+    pub fn take_over(&mut self, old: &Self) {
+        (self.outage, self.back_at) = (old.outage.clone(), old.back_at);
+        for target in &mut self.list {
+            let Some(known) = old.index.get(&target.name).map(|index| &old.list[*index]) else { continue };
+            (target.judged_at, target.good_at) = (known.judged_at, known.good_at);
+            (target.failing, target.recovered_at) = (known.failing, known.recovered_at);
+            (target.bad_since, target.local) = (known.bad_since, known.local);
+        }
+        self.remote_count = self.list.iter().filter(|target| !target.local).count();
+        self.bad_count = self.list.iter().filter(|target| target.bad_since.is_some()).count();
+    }
+
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// Takes in a run. `fails_as_whole` is what all probes of the target together say.
+    pub fn notice(&mut self, number: usize, run: &Run, fails_as_whole: bool, now: Now) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        let target = &mut self.list[number];
+        target.judged_at = Some(run.at);
+        let began = fails_as_whole && !target.failing;
+        if target.failing && !fails_as_whole {
+            target.recovered_at = Some(nanos(now.monotonic));
+        }
+        target.failing = fails_as_whole;
+        if began && !target.children.is_empty() {
+            let from = target.good_at.unwrap_or(run.at - target.every);
+            turns.push(Turn::Fails { targets: self.below(number), from });
+        }
+        if !fails_as_whole {
+            self.list[number].good_at = Some(run.at);
+        }
+        self.reachable(number, run);
+        turns.extend(self.network(run, now));
+        turns
+    }
+
+    fn reachable(&mut self, number: usize, run: &Run) {
+        let target = &mut self.list[number];
+        if run.local && !target.local {
+            target.local = true;
+            self.remote_count -= 1;
+        }
+        let is_bad = run.network && !target.local;
+        match (target.bad_since, is_bad) {
+            (None, true) => {
+                (target.bad_since, target.recent) = (Some(run.at), true);
+                self.bad_count += 1;
+                self.recent_count += 1;
+                self.recent.push_back((run.at, number));
+            }
+            (Some(_), false) => {
+                target.bad_since = None;
+                self.bad_count -= 1;
+                self.recent_count -= usize::from(std::mem::take(&mut target.recent));
+            }
+            _ => {}
+        }
+        while let Some((at, old)) = self.recent.front().copied().filter(|(at, _)| run.at - at > self.together) {
+            self.recent.pop_front();
+            let target = &mut self.list[old];
+            if target.recent && target.bad_since == Some(at) {
+                target.recent = false;
+                self.recent_count -= 1;
+            }
+        }
+    }
+
+    fn network(&mut self, run: &Run, now: Now) -> Option<Turn> {
+        let (begins, goes_on) = if self.references.is_empty() {
+            let many = self.remote_count >= TARGETS_MIN;
+            (many && self.recent_count * 2 > self.remote_count, many && self.bad_count * 2 > self.remote_count)
+        } else {
+            let all = self.references.iter().all(|number| self.list[*number].bad_since.is_some());
+            (all, all)
+        };
+        if self.outage.is_none() && begins {
+            let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.bad_since);
+            let from = recent.min().unwrap_or(run.at).min(run.at);
+            self.outage = Some(Outage { since: now.wall_at(now.monotonic), from });
+            return Some(Turn::Lost { from });
+        }
+        if self.outage.is_some() && !goes_on {
+            self.outage = None;
+            self.back_at = Some(nanos(now.monotonic));
+            return Some(Turn::Back);
+        }
+        None
+    }
+
+    /// Whether a failed run says nothing of its target.
+    pub fn is_shadowed(&self, number: usize, run: &Run) -> bool {
+        run.failed && (run.network && self.outage.is_some() || self.is_under(number, |above| above.failing))
+    }
+
+    /// Whether its alerts are held back now.
+    pub fn holds(&self, number: usize) -> bool {
+        let target = &self.list[number];
+        self.outage.is_some() && target.bad_since.is_some() || self.is_under(number, |above| above.failing)
+    }
+
+    /// How many cannot be reached, of how many.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.bad_count, self.remote_count)
+    }
+
+    /// Until when an alert must wait, because it is not known yet whether something else is the cause.
+    pub fn wait(&self, view: &AlertView, now: Now) -> Option<Nanos> {
+        let number = self.find(&view.target)?;
+        let (target, mono) = (&self.list[number], nanos(now.monotonic));
+        if self.holds(number) {
+            return Some(mono + SECOND);
+        }
+        // What was the cause is over: the next run tells whether this is something of its own.
+        let back =
+            self.back_at.into_iter().chain(self.above(number).into_iter().filter_map(|up| self.list[up].recovered_at));
+        if let Some(back) = back.max()
+            && target.judged_at.is_none_or(|at| at < back)
+            && mono < back + 2 * target.every
+        {
+            return Some(mono + SECOND);
+        }
+        // What it needs has not been looked at since. A time of day that was set back says nothing.
+        let fired = now.wall.duration_since(view.since);
+        let fired = mono - Nanos::try_from(fired.as_nanos()).ok().filter(|ago| *ago >= 0)?;
+        let needed = self.above(number).into_iter().chain(self.references.iter().copied()).filter(|up| *up != number);
+        let unseen = needed.map(|up| &self.list[up]).filter(|up| up.judged_at.is_none_or(|at| at < fired));
+        let until = unseen.map(|up| fired + up.every + up.every / 4).max()?;
+        (mono < until).then_some(until.min(mono + SECOND))
+    }
+
+    fn is_under(&self, number: usize, is: impl Fn(&Target) -> bool) -> bool {
+        !self.list[number].parents.is_empty() && self.above(number).into_iter().any(|up| is(&self.list[up]))
+    }
+
+    /// All that a target needs, and what those need.
+    fn above(&self, number: usize) -> Vec<usize> {
+        self.reach(number, |target| &target.parents)
+    }
+
+    fn below(&self, number: usize) -> Vec<usize> {
+        self.reach(number, |target| &target.children)
+    }
+
+    fn reach(&self, number: usize, next: impl Fn(&Target) -> &Vec<usize>) -> Vec<usize> {
+        let mut found: Vec<usize> = next(&self.list[number]).clone();
+        let mut done = 0;
+        while let Some(here) = found.get(done).copied() {
+            done += 1;
+            for further in next(&self.list[here]) {
+                if *further != number && !found.contains(further) {
+                    found.push(*further);
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,301 @@
+//! The state of one rule for one probe of one target: what its condition says of the newest run, and what follows from
+//! that. All times of a condition are grid times of runs: what is missing neither fires nor ends anything.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::burn::Burn;
+use super::flap::Flap;
+use super::rule::{Condition, Expiring, Rule};
+use super::window::{Latencies, Limits, Nanos, Rate, Reach, Ring, Streak, nanos};
+use crate::event::{Reason, Sample};
+
+/// What a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It holds.
+    Holds,
+    /// It does not hold, but is not well enough to end either.
+    Between,
+    /// All is well.
+    Clear,
+    /// It cannot be told.
+    Silent,
+}
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Inactive,
+    /// The condition holds since this grid time, not long enough yet.
+    Pending(Nanos),
+    /// Since this time of day.
+    Firing(Timestamp),
+    /// It fires, and the condition has not held since this grid time.
+    Resolving(Timestamp, Nanos),
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    Began,
+    Fired,
+    /// It was pending and never fired.
+    Dropped,
+    /// It had fired since this time.
+    Ended(Timestamp),
+}
+
+impl State {
+    pub fn is_firing(self) -> bool {
+        matches!(self, Self::Firing(_) | Self::Resolving(..))
+    }
+
+    /// When it began to fire.
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Firing(since) | Self::Resolving(since, _) => Some(since),
+            Self::Inactive | Self::Pending(_) => None,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending(_) => "pending",
+            Self::Firing(_) => "firing",
+            Self::Resolving(..) => "resolving",
+        }
+    }
+
+    /// Takes in a reading at a grid time. `lasting` and `keep` have an allowance for jitter taken off.
+    pub fn step(
+        &mut self,
+        reading: Reading,
+        at: Nanos,
+        wall: Timestamp,
+        (lasting, keep): (Nanos, Nanos),
+    ) -> Option<Moved> {
+        use Reading::{Between, Clear, Holds, Silent};
+        let (next, moved) = match (*self, reading) {
+            (_, Silent) | (Self::Inactive, Between | Clear) | (Self::Firing(_), Holds | Between) => return None,
+            (Self::Inactive, Holds) if lasting > 0 => (Self::Pending(at), Some(Moved::Began)),
+            (Self::Pending(since), Holds) if at - since < lasting => return None,
+            (Self::Inactive | Self::Pending(_), Holds) => (Self::Firing(wall), Some(Moved::Fired)),
+            (Self::Pending(_), Between | Clear) => (Self::Inactive, Some(Moved::Dropped)),
+            (Self::Firing(since), Clear) if keep > 0 => (Self::Resolving(since, at), None),
+            (Self::Resolving(since, _), Holds | Between) => (Self::Firing(since), None),
+            (Self::Resolving(_, clear), Clear) if at - clear < keep => return None,
+            (Self::Firing(since) | Self::Resolving(since, _), Clear) => (Self::Inactive, Some(Moved::Ended(since))),
+        };
+        *self = next;
+        moved
+    }
+}
+
+/// What a condition counts.
+#[derive(Clone, Debug)]
+pub(super) enum Gauge {
+    Rate(Rate, Reach),
+    Latency(Latencies, Reach, Limits),
+    Streak(Streak, Option<Nanos>),
+    NoData,
+    Drift(Option<bool>),
+    Expiry(Option<Timestamp>),
+    Burn(Box<Burn>),
+}
+
+impl Gauge {
+    pub fn new(rule: &Rule, every: std::time::Duration) -> Self {
+        match &rule.condition {
+            Condition::ErrorRate { window, .. } => Self::Rate(Rate::default(), Reach::new(*window, every)),
+            Condition::Latency { percentile, bound, window, resolve, .. } => {
+                let (percentile, inclusive) = (*percentile, bound.inclusive);
+                let limits = Limits { percentile, bound: bound.value, inclusive, end: *resolve };
+                Self::Latency(Latencies::default(), Reach::new(*window, every), limits)
+            }
+            // A grid point is never exactly where it should be: the span is allowed a twentieth of an interval more.
+            Condition::ConsecutiveFailures { within, .. } => {
+                Self::Streak(Streak::default(), within.map(|within| nanos(within) + nanos(every) / 20))
+            }
+            Condition::NoData { .. } => Self::NoData,
+            Condition::Drift => Self::Drift(None),
+            Condition::Expiry { .. } => Self::Expiry(None),
+            Condition::BurnRate { objective, period } => Self::Burn(Box::new(Burn::new(*objective, *period, every))),
+        }
+    }
+}
+
+/// One rule for one probe of one target.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub rule: Arc<Rule>,
+    pub gauge: Gauge,
+    pub state: State,
+    pub flap: Flap,
+    /// The grid time of the first run it knows of.
+    pub seen_from: Option<Nanos>,
+    /// `for` and `keep_firing_for`, with an allowance for jitter taken off.
+    pub times: (Nanos, Nanos),
+}
+
+impl Instance {
+    pub fn new(rule: &Arc<Rule>, every: std::time::Duration) -> Self {
+        let slack = nanos(every) / 20;
+        let less = |time: Nanos| if time == 0 { 0 } else { (time - slack).max(1) };
+        let times = (less(nanos(rule.lasting)), less(nanos(rule.keep_firing_for)));
+        let gauge = Gauge::new(rule, every);
+        Self { rule: Arc::clone(rule), gauge, state: State::Inactive, flap: Flap::default(), seen_from: None, times }
+    }
+
+    /// Takes in a judged run, which is the newest of the ring.
+    pub fn push(&mut self, ring: &Ring, sample: &Sample, failed: bool) {
+        let Some(newest) = ring.newest() else { return };
+        self.seen_from.get_or_insert(newest.at);
+        match &mut self.gauge {
+            Gauge::Rate(rate, reach) => rate.push(ring, *reach),
+            Gauge::Latency(latencies, reach, limits) => latencies.push(ring, *reach, limits),
+            Gauge::Streak(streak, within) => streak.push(newest.at, failed, count(&self.rule), *within),
+            Gauge::NoData => {}
+            Gauge::Drift(drifted) => {
+                // A failure of another kind did not come so far as to compare anything.
+                if sample.reason == Some(Reason::Drift) || !failed {
+                    *drifted = Some(sample.reason == Some(Reason::Drift));
+                }
+            }
+            Gauge::Expiry(ends) => {
+                let Condition::Expiry { what, .. } = self.rule.condition else { return };
+                let seen = match what {
+                    Expiring::Certificate => sample.certificate_ends,
+                    Expiring::Token => sample.token_ends,
+                    Expiring::Any => sample.certificate_ends.into_iter().chain(sample.token_ends).min(),
+                };
+                // A run that could not connect saw no certificate: the last one that was seen counts on.
+                *ends = seen.or(ends.filter(|_| failed));
+            }
+            Gauge::Burn(burn) => burn.push(newest.at, failed),
+        }
+    }
+
+    /// Counts the ring anew, for a rule that is new or has changed.
+    pub fn recount(&mut self, ring: &Ring) {
+        self.seen_from = ring.front().map(|front| front.at);
+        let count = count(&self.rule);
+        let judged = ring.iter().filter(|entry| !entry.voided);
+        match &mut self.gauge {
+            Gauge::Rate(rate, reach) => rate.recount(ring, *reach),
+            Gauge::Latency(latencies, reach, limits) => latencies.recount(ring, *reach, limits),
+            Gauge::Streak(streak, within) => judged.for_each(|run| streak.push(run.at, run.failed, count, *within)),
+            Gauge::Burn(burn) => judged.for_each(|run| burn.push(run.at, run.failed)),
+            Gauge::NoData | Gauge::Drift(_) | Gauge::Expiry(_) => {}
+        }
+    }
+
+    /// Makes nothing of failures at these times, which the ring has voided.
+    pub fn void(&mut self, ring: &Ring, times: &[Nanos]) {
+        match &mut self.gauge {
+            Gauge::Rate(rate, reach) => rate.recount(ring, *reach),
+            Gauge::Latency(latencies, reach, limits) => latencies.recount(ring, *reach, limits),
+            Gauge::Streak(streak, _) => streak.void(times),
+            Gauge::Burn(burn) => burn.void(times),
+            Gauge::NoData | Gauge::Drift(_) | Gauge::Expiry(_) => {}
+        }
+    }
+
+    /// What the condition says at a grid time.
+    pub fn reading(&self, at: Nanos, wall: Timestamp) -> Reading {
+        let seen_for = self.seen_from.map_or(0, |from| at - from);
+        match (&self.gauge, &self.rule.condition) {
+            (Gauge::Rate(rate, reach), Condition::ErrorRate { bound, min_samples, resolve, .. }) => {
+                let holds = |failed: u64, judged: u64| {
+                    let share = share(failed, judged);
+                    if bound.inclusive { share >= bound.value } else { share > bound.value }
+                };
+                let warmed = warmed(rate.judged, *reach, seen_for);
+                match min_samples {
+                    Some(needed) if rate.judged < *needed => Reading::Silent,
+                    Some(_) if holds(rate.failed, rate.judged) => Reading::Holds,
+                    None if rate.failed >= 2 && holds(rate.failed, warmed) => Reading::Holds,
+                    None if rate.judged < enough(*reach) => Reading::Silent,
+                    _ if resolve.is_none_or(|end| share(rate.failed, rate.judged) <= end) => Reading::Clear,
+                    _ => Reading::Between,
+                }
+            }
+            (Gauge::Latency(seen, reach, limits), Condition::Latency { min_samples, .. }) => {
+                // With several steps a run gives several latencies: a full window has so many times more.
+                let per_run = seen.count.div_ceil(seen.runs.max(1));
+                let expected = seen.count.max(warmed(seen.runs, *reach, seen_for) * per_run);
+                match min_samples {
+                    Some(needed) if seen.count < *needed => Reading::Silent,
+                    _ if seen.count == 0 => Reading::Silent,
+                    Some(_) if seen.above >= limits.needed(seen.count) => Reading::Holds,
+                    None if seen.above >= limits.needed(expected).max(2) => Reading::Holds,
+                    None if seen.runs < enough(*reach) => Reading::Silent,
+                    // Where no end is given it ends where it does not fire, also where one slow run alone does not.
+                    _ if limits.end.is_none() || seen.above_end < limits.needed(seen.count) => Reading::Clear,
+                    _ => Reading::Between,
+                }
+            }
+            (Gauge::Streak(streak, within), Condition::ConsecutiveFailures { count, .. }) => {
+                if streak.is_long(*count, *within) {
+                    Reading::Holds
+                } else if streak.failed == 0 {
+                    Reading::Clear
+                } else {
+                    Reading::Between
+                }
+            }
+            // A run was judged: there is data.
+            (Gauge::NoData, _) => Reading::Clear,
+            (Gauge::Drift(drifted), _) => match drifted {
+                None => Reading::Silent,
+                Some(true) => Reading::Holds,
+                Some(false) => Reading::Clear,
+            },
+            (Gauge::Expiry(ends), Condition::Expiry { left, .. }) => match ends {
+                None => Reading::Silent,
+                Some(ends)
+                    if ends.duration_since(wall)
+                        <= jiff::SignedDuration::try_from(*left).unwrap_or(jiff::SignedDuration::MAX) =>
+                {
+                    Reading::Holds
+                }
+                Some(_) => Reading::Clear,
+            },
+            (Gauge::Burn(burn), _) => {
+                if burn.burning(seen_for).is_some() {
+                    Reading::Holds
+                } else {
+                    Reading::Clear
+                }
+            }
+            _ => Reading::Silent,
+        }
+    }
+}
+
+fn count(rule: &Rule) -> u64 {
+    match rule.condition {
+        Condition::ConsecutiveFailures { count, .. } => count,
+        _ => 0,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of runs are far below 2^52")]
+pub(super) fn share(failed: u64, judged: u64) -> f64 {
+    if judged == 0 { 0.0 } else { failed as f64 / judged as f64 }
+}
+
+/// Until runs have been seen for as long as the window, those that are not there yet count as healthy ones: it fires
+/// early only where nothing that can still come would change it.
+fn warmed(judged: u64, reach: Reach, seen_for: Nanos) -> u64 {
+    let is_warm = seen_for >= reach.window - 2 * reach.slack - reach.window / reach.full.max(1).cast_signed();
+    if is_warm { judged } else { judged.max(reach.full) }
+}
+
+/// A quarter of a window must be there before it is believed that all is well again: after a gap, one healthy run alone
+/// ends nothing.
+fn enough(reach: Reach) -> u64 {
+    reach.full.div_ceil(4).max(2).min(reach.full)
+}

@@ -1,0 +1,603 @@
+//! Looking back, beside a daemon that writes or without one. Old times are read from the roll-ups of days and hours, the
+//! last hour from the runs themselves; what a window cuts is read from the runs while they are kept.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value as Sql};
+use serde_json::Value;
+
+use super::desk::bound;
+use super::error::StoreError;
+use super::rolling::{self, Counts, DAYS, HOURS, floor};
+use super::rows::{COLUMNS, Dictionary, each_latency, sample, status, timestamp};
+use super::spread::Spread;
+use super::times::{DAY, HOUR, Stretch, Times, Uptime, stretches};
+use super::{FILE_NAME, file, outbox};
+use crate::event::Sample;
+
+/// The history, for reading. Every answer is of one moment; a reader that is kept sees what is written later.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+    words: RefCell<Dictionary>,
+}
+
+/// A probe on a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The probe.
+    pub probe: String,
+    /// The target.
+    pub target: String,
+}
+
+/// How the runs of a stretch of time ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bar {
+    /// Where the stretch begins.
+    pub at: Timestamp,
+    /// Runs that were healthy.
+    pub healthy: u64,
+    /// Degraded.
+    pub degraded: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Unknown.
+    pub unknown: u64,
+    /// Grid points that passed without a run.
+    pub missed: u64,
+}
+
+/// Latencies of a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Where the stretch begins.
+    pub at: Timestamp,
+    /// How many latencies; none where nothing was measured, and no percentile then.
+    pub count: u64,
+    /// The median.
+    pub p50: Option<Duration>,
+    /// The 95th percentile.
+    pub p95: Option<Duration>,
+}
+
+/// Latencies of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latencies {
+    /// How many.
+    pub count: u64,
+    /// The median.
+    pub p50: Duration,
+    /// The 90th percentile.
+    pub p90: Duration,
+    /// The 95th.
+    pub p95: Duration,
+    /// The 99th.
+    pub p99: Duration,
+    /// The largest.
+    pub max: Duration,
+}
+
+/// A run that was not healthy, with what was said, where that was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The run.
+    pub sample: Sample,
+    /// JSON lines, masked.
+    pub transcript: Option<String>,
+}
+
+/// What became of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The alert.
+    pub alert: String,
+    /// Its probe.
+    pub probe: String,
+    /// Its target.
+    pub target: String,
+    /// The word of the state.
+    pub state: String,
+    /// Whether it was firing then.
+    pub firing: bool,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Where a part of a window is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Runs,
+    Hours,
+    Days,
+}
+
+/// A target with its probes, as far as they were asked for.
+struct Scope {
+    target: i64,
+    rolled_until: i64,
+    pairs: Vec<i64>,
+    /// Whether only some of its probes were asked for.
+    is_part: bool,
+}
+
+type Told<T> = Result<T, StoreError>;
+
+impl Reader {
+    /// Opens the file for reading only.
+    ///
+    /// # Errors
+    /// When there is no history, or the file is newer, foreign or broken, or cannot be read.
+    pub fn open(path: &Path) -> Told<Self> {
+        let connection = file::open_to_read(path)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection, path: path.to_owned(), words: RefCell::default() })
+    }
+
+    /// The history of a state folder.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_in(folder: &Path) -> Told<Self> {
+        Self::open(&folder.join(FILE_NAME))
+    }
+
+    /// Every probe on every target that was ever run and is not forgotten, by target and probe.
+    ///
+    /// # Errors
+    /// When the file cannot be read; so with all that follow.
+    pub fn pairs(&self) -> Told<Vec<Pair>> {
+        self.told(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT p.probe, t.name FROM pairs p JOIN targets t ON t.id = p.target ORDER BY t.name, p.probe",
+            )?;
+            statement.query_map([], |row| Ok(Pair { probe: row.get(0)?, target: row.get(1)? }))?.collect()
+        })
+    }
+
+    /// Every target, by name.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn targets(&self) -> Told<Vec<String>> {
+        self.told(|connection| {
+            connection
+                .prepare_cached("SELECT name FROM targets ORDER BY name")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// The newest runs of a window, oldest of them first; of one probe or target, or of all.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn samples(
+        &self,
+        probe: Option<&str>,
+        target: Option<&str>,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Told<Vec<Sample>> {
+        self.told(|connection| {
+            let words = &mut *self.words.borrow_mut();
+            let (from, to) = (from.as_microsecond(), to.as_microsecond());
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut samples = Vec::new();
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM pairs p JOIN targets t ON t.id = p.target JOIN samples s ON s.pair = p.id
+                 WHERE p.id = ?1 AND s.at >= ?2 AND s.at < ?3 ORDER BY s.at DESC LIMIT ?4"
+            ))?;
+            for pair in pairs(connection, probe, target)? {
+                let mut rows = statement.query([pair, from, to, limit])?;
+                while let Some(row) = rows.next()? {
+                    samples.push(sample(connection, words, row)?);
+                }
+            }
+            samples.sort_by_key(|sample| sample.at);
+            let surplus = samples.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+            samples.drain(..surplus);
+            Ok(samples)
+        })
+    }
+
+    /// The last run of a probe on a target.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn latest(&self, probe: Option<&str>, target: &str) -> Told<Option<Sample>> {
+        Ok(self.samples(probe, Some(target), Timestamp::MIN, Timestamp::MAX, 1)?.pop())
+    }
+
+    /// So many equal stretches of a window, oldest first.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn bars(&self, target: &str, probe: Option<&str>, n: usize, from: Timestamp, to: Timestamp) -> Told<Vec<Bar>> {
+        let slots = Slots::new(n, from, to);
+        let mut bars: Vec<Bar> = slots.starts().map(|at| Bar { at, ..Bar::default() }).collect();
+        self.told(|connection| {
+            let Some(scope) = scope(connection, target, probe)? else { return Ok(()) };
+            let mut add = |at: i64, counts: &Counts| {
+                let number = |count: i64| u64::try_from(count).unwrap_or(0);
+                if let Some(bar) = slots.of(at).and_then(|slot| bars.get_mut(slot)) {
+                    bar.healthy += number(counts.healthy);
+                    bar.degraded += number(counts.degraded);
+                    bar.failed += number(counts.failed);
+                    bar.unknown += number(counts.unknown);
+                }
+            };
+            for (source, from, to) in parts(connection, &scope, slots.from, slots.to, slots.width)? {
+                for pair in &scope.pairs {
+                    match source {
+                        Source::Runs => each_run(connection, *pair, from, to, |at, ended, _| {
+                            let mut counts = Counts::default();
+                            counts.count(ended);
+                            add(at, &counts);
+                        })?,
+                        Source::Hours | Source::Days => {
+                            rolling::each_pair_row(connection, (source.span(), *pair), from, to, |at, counts, _| {
+                                add(at, counts);
+                            })?;
+                        }
+                    }
+                }
+            }
+            for pair in &scope.pairs {
+                let mut statement = connection
+                    .prepare_cached("SELECT hour, count FROM missed WHERE pair = ?1 AND hour >= ?2 AND hour < ?3")?;
+                let mut rows = statement.query([*pair, floor(slots.from, HOUR), slots.to])?;
+                while let Some(row) = rows.next()? {
+                    let at: i64 = row.get(0)?;
+                    if let Some(bar) = slots.of(at.max(slots.from)).and_then(|slot| bars.get_mut(slot)) {
+                        bar.missed += u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(bars)
+    }
+
+    /// Percentiles of so many equal stretches of a window, oldest first.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn latency(
+        &self,
+        target: &str,
+        probe: Option<&str>,
+        points: usize,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Told<Vec<Point>> {
+        let slots = Slots::new(points, from, to);
+        let mut spreads = vec![Spread::default(); points];
+        self.told(|connection| {
+            let Some(scope) = scope(connection, target, probe)? else { return Ok(()) };
+            for (source, from, to) in parts(connection, &scope, slots.from, slots.to, slots.width)? {
+                for pair in &scope.pairs {
+                    match source {
+                        Source::Runs => each_run(connection, *pair, from, to, |at, _, latencies| {
+                            if let Some(spread) = slots.of(at).and_then(|slot| spreads.get_mut(slot)) {
+                                each_latency(latencies, |took| spread.add(took));
+                            }
+                        })?,
+                        Source::Hours | Source::Days => {
+                            rolling::each_spread(connection, (source.span(), *pair), from, to, |at, bytes| {
+                                if let Some(spread) = slots.of(at).and_then(|slot| spreads.get_mut(slot)) {
+                                    spread.merge_encoded(bytes);
+                                }
+                            })?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let point = |(at, spread): (Timestamp, &Spread)| Point {
+            at,
+            count: spread.count(),
+            p50: spread.quantile(0.5),
+            p95: spread.quantile(0.95),
+        };
+        Ok(slots.starts().zip(&spreads).map(point).collect())
+    }
+
+    /// Percentiles of a window; none where nothing was measured.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn percentiles(
+        &self,
+        target: &str,
+        probe: Option<&str>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Told<Option<Latencies>> {
+        let spread = self.spread(target, probe, from, to)?;
+        let at = |share: f64| spread.quantile(share).unwrap_or_default();
+        Ok(spread.max().map(|max| Latencies {
+            count: spread.count(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            max,
+        }))
+    }
+
+    /// All latencies of a window.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn spread(&self, target: &str, probe: Option<&str>, from: Timestamp, to: Timestamp) -> Told<Spread> {
+        self.told(|connection| {
+            let mut all = Spread::default();
+            let Some(scope) = scope(connection, target, probe)? else { return Ok(all) };
+            for (source, from, to) in parts(connection, &scope, from.as_microsecond(), to.as_microsecond(), DAY)? {
+                for pair in &scope.pairs {
+                    all.merge(&match source {
+                        Source::Runs => rolling::counted(connection, *pair, from, to)?.1,
+                        Source::Hours | Source::Days => {
+                            rolling::sum_spread(connection, source.span(), *pair, from, to)?
+                        }
+                    });
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// How the runs of a window ended: one bar over all of it.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn counts(&self, target: &str, probe: Option<&str>, from: Timestamp, to: Timestamp) -> Told<Bar> {
+        Ok(self.bars(target, probe, 1, from, to)?.pop().unwrap_or_default())
+    }
+
+    /// For how long a target, or one probe of it, was up, down, unknown or not looked at. Of several probes the worst
+    /// counts at each moment. What lies ahead of the last run's reach is a gap.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn uptime(&self, target: &str, probe: Option<&str>, from: Timestamp, to: Timestamp) -> Told<Uptime> {
+        self.told(|connection| {
+            let (from, to) = (from.as_microsecond(), to.as_microsecond());
+            let mut times = Times::default();
+            let Some(scope) = scope(connection, target, probe)? else { return Ok(times.told(to - from)) };
+            for (source, from, to) in parts(connection, &scope, from, to, DAY)? {
+                times.append(&match source {
+                    Source::Runs => {
+                        let mut all: Vec<Stretch> = Vec::new();
+                        for pair in &scope.pairs {
+                            all.extend(stretches(&rolling::seen(connection, *pair, from, to)?, from, to));
+                        }
+                        Times::of(&all)
+                    }
+                    _ if scope.is_part => match scope.pairs.as_slice() {
+                        [pair] => rolling::sum_pair(connection, source.span(), *pair, from, to)?.1,
+                        _ => Times::default(),
+                    },
+                    _ => rolling::sum_target(connection, source.span(), scope.target, from, to)?,
+                });
+            }
+            Ok(times.told(to - from))
+        })
+    }
+
+    /// The newest runs that failed or were degraded, newest first, with what was said.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn failures(
+        &self,
+        target: Option<&str>,
+        probe: Option<&str>,
+        from: Timestamp,
+        limit: usize,
+    ) -> Told<Vec<Failure>> {
+        self.told(|connection| {
+            let words = &mut *self.words.borrow_mut();
+            let limit_of_one = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut failures = Vec::new();
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, x.lines FROM pairs p JOIN targets t ON t.id = p.target
+                   JOIN samples s INDEXED BY troubles ON s.pair = p.id
+                   LEFT JOIN transcripts x ON x.pair = s.pair AND x.at = s.at
+                 WHERE p.id = ?1 AND s.status > 1 AND s.status < 4 AND s.at >= ?2 ORDER BY s.at DESC LIMIT ?3"
+            ))?;
+            for pair in pairs(connection, probe, target)? {
+                let mut rows = statement.query([pair, from.as_microsecond(), limit_of_one])?;
+                while let Some(row) = rows.next()? {
+                    failures.push(Failure { sample: sample(connection, words, row)?, transcript: row.get(13)? });
+                }
+            }
+            failures.sort_by_key(|failure| std::cmp::Reverse(failure.sample.at));
+            failures.truncate(limit);
+            Ok(failures)
+        })
+    }
+
+    /// The newest changes of alerts, newest first; of one target or of all.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn alerts(&self, target: Option<&str>, from: Timestamp, limit: usize) -> Told<Vec<AlertEntry>> {
+        self.told(|connection| {
+            let mut query =
+                "SELECT at, alert, probe, target, state, firing, message FROM alert_changes WHERE at >= ?1".to_owned();
+            let mut values = vec![Sql::from(from.as_microsecond())];
+            if let Some(target) = target {
+                query.push_str(" AND target = ?2");
+                values.push(Sql::from(target.to_owned()));
+            }
+            query.push_str(" ORDER BY id DESC LIMIT ?");
+            query.push_str(&(values.len() + 1).to_string());
+            values.push(Sql::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+            let mut statement = connection.prepare_cached(&query)?;
+            let rows = statement.query_map(params_from_iter(values), |row| {
+                Ok(AlertEntry {
+                    at: timestamp(row.get(0)?),
+                    alert: row.get(1)?,
+                    probe: row.get(2)?,
+                    target: row.get(3)?,
+                    state: row.get(4)?,
+                    firing: row.get(5)?,
+                    message: row.get(6)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// What a daemon has kept under a name.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn kept(&self, name: &str) -> Told<Option<Value>> {
+        self.told(|connection| outbox::kept(connection, name))
+    }
+
+    /// The beginning of a window that can be answered whole: a moment of which only the roll-up is left moves back to the
+    /// start of its hour or day.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn aligned(&self, from: Timestamp) -> Told<Timestamp> {
+        self.told(|connection| {
+            let at = from.as_microsecond();
+            if at >= bound(connection, "raw_since")? {
+                return Ok(from);
+            }
+            let unit = if at >= bound(connection, "hours_since")? { HOUR } else { DAY };
+            Ok(timestamp(floor(at, unit)))
+        })
+    }
+
+    fn told<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Told<T> {
+        // One transaction, so that runs and roll-ups are of the same moment.
+        let done = self.connection.unchecked_transaction().and_then(|transaction| work(&transaction));
+        done.map_err(|error| StoreError::of(&self.path, &error))
+    }
+}
+
+impl Source {
+    fn span(self) -> i64 {
+        if self == Self::Days { DAYS } else { HOURS }
+    }
+}
+
+/// Equal stretches of a window.
+struct Slots {
+    from: i64,
+    to: i64,
+    width: i64,
+    n: usize,
+}
+
+impl Slots {
+    fn new(n: usize, from: Timestamp, to: Timestamp) -> Self {
+        let (from, to) = (from.as_microsecond(), to.as_microsecond());
+        let width = (to - from) / i64::try_from(n.max(1)).unwrap_or(i64::MAX);
+        Self { from, to, width: width.max(1), n }
+    }
+
+    fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        (0..self.n).map(|slot| timestamp(self.from + self.width * i64::try_from(slot).unwrap_or(0)))
+    }
+
+    fn of(&self, at: i64) -> Option<usize> {
+        if at < self.from || at >= self.to {
+            return None;
+        }
+        let slot = usize::try_from((at - self.from) / self.width).ok()?;
+        Some(slot.min(self.n.saturating_sub(1)))
+    }
+}
+
+fn pairs(connection: &Connection, probe: Option<&str>, target: Option<&str>) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT p.id FROM pairs p JOIN targets t ON t.id = p.target
+             WHERE (?1 IS NULL OR p.probe = ?1) AND (?2 IS NULL OR t.name = ?2) ORDER BY p.id",
+        )?
+        .query_map(params![probe, target], |row| row.get(0))?
+        .collect()
+}
+
+fn scope(connection: &Connection, target: &str, probe: Option<&str>) -> rusqlite::Result<Option<Scope>> {
+    let found = connection
+        .prepare_cached("SELECT id, rolled_until FROM targets WHERE name = ?1")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((target, rolled_until)) = found else { return Ok(None) };
+    let all = rolling::pairs_of(connection, target)?;
+    let pairs = match probe {
+        None => all.clone(),
+        Some(probe) => connection
+            .prepare_cached("SELECT id FROM pairs WHERE target = ?1 AND probe = ?2")?
+            .query_map(params![target, probe], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?,
+    };
+    Ok(Some(Scope { target, rolled_until, is_part: pairs.len() < all.len(), pairs }))
+}
+
+/// Cuts a window into parts that are read from one source each. Nothing coarser than `width` is read, where there is a
+/// choice.
+fn parts(
+    connection: &Connection,
+    scope: &Scope,
+    from: i64,
+    to: i64,
+    width: i64,
+) -> rusqlite::Result<Vec<(Source, i64, i64)>> {
+    let (runs_since, hours_since) = (bound(connection, "raw_since")?, bound(connection, "hours_since")?);
+    let (hours_until, days_until) = (scope.rolled_until, floor(scope.rolled_until, DAY));
+    let mut parts: Vec<(Source, i64, i64)> = Vec::new();
+    let mut at = from;
+    while at < to {
+        let whole = |unit: i64| floor(at, unit) == at && at + unit <= to;
+        let days_do = whole(DAY) && at + DAY <= days_until && (width >= DAY || at < hours_since);
+        let hours_do = whole(HOUR) && at + HOUR <= hours_until && (width >= HOUR || at < runs_since);
+        let (source, until) = if at >= hours_until {
+            (Source::Runs, to)
+        } else if days_do {
+            (Source::Days, at + DAY)
+        } else if hours_do {
+            (Source::Hours, at + HOUR)
+        } else {
+            (Source::Runs, (floor(at, HOUR) + HOUR).min(to))
+        };
+        match parts.last_mut() {
+            Some((last, _, end)) if *last == source => *end = until,
+            _ => parts.push((source, at, until)),
+        }
+        at = until;
+    }
+    Ok(parts)
+}
+
+fn each_run(
+    connection: &Connection,
+    pair: i64,
+    from: i64,
+    to: i64,
+    mut tell: impl FnMut(i64, crate::event::Status, &[u8]),
+) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("SELECT at, status, latencies FROM samples WHERE pair = ?1 AND at >= ?2 AND at < ?3")?;
+    let mut rows = statement.query([pair, from, to])?;
+    while let Some(row) = rows.next()? {
+        tell(row.get(0)?, status(row.get(1)?), row.get_ref(2)?.as_blob().unwrap_or_default());
+    }
+    Ok(())
+}

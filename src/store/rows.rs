@@ -1,0 +1,235 @@
+//! Samples as rows and back. Words of closed sets and what a server calls itself are kept once and referred to by number;
+//! a word that this program does not know is read as none, never as another.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Value, json};
+
+use super::spread::{put, take};
+use crate::base::sanitize;
+use crate::event::{Era, Latency, Reason, Sample, ServerIdentity, Status, TransportKind, Usage};
+
+/// Characters of a message that are kept.
+const MESSAGE_CHARS_MAX: usize = 4_000;
+/// Characters of what a server calls itself.
+const IDENTITY_CHARS_MAX: usize = 200;
+/// Steps whose latency is kept.
+const LATENCIES_MAX: usize = 256;
+/// A server that calls itself something else each time fills no disk.
+const WORDS_MAX: i64 = 100_000;
+
+/// Statuses in the order of their numbers in the file, which begin at 1.
+pub(super) const STATUSES: [Status; 5] =
+    [Status::Healthy, Status::Degraded, Status::Failed, Status::Unknown, Status::Skipped];
+
+pub(super) fn status_number(status: Status) -> i64 {
+    match status {
+        Status::Healthy => 1,
+        Status::Degraded => 2,
+        Status::Failed => 3,
+        Status::Unknown => 4,
+        Status::Skipped => 5,
+    }
+}
+
+pub(super) fn status(number: i64) -> Status {
+    usize::try_from(number - 1).ok().and_then(|at| STATUSES.get(at).copied()).unwrap_or(Status::Unknown)
+}
+
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn duration(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+pub(super) fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Numbers of words, as far as they are known.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    known: HashMap<String, i64>,
+}
+
+impl Words {
+    /// The number of a word, which gets one where it has none.
+    pub(super) fn number(&mut self, connection: &Connection, word: &str) -> rusqlite::Result<i64> {
+        if let Some(number) = self.known.get(word) {
+            return Ok(*number);
+        }
+        let have = connection
+            .prepare_cached("SELECT id FROM words WHERE word = ?1")?
+            .query_row([word], |row| row.get(0))
+            .optional()?;
+        let number = if let Some(number) = have {
+            number
+        } else {
+            connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?.execute([word])?;
+            connection.last_insert_rowid()
+        };
+        if self.known.len() > 20_000 {
+            self.known.clear();
+        }
+        self.known.insert(word.to_owned(), number);
+        Ok(number)
+    }
+}
+
+/// Writes a sample. Where there is one of this very moment, it takes the next free microsecond; gives that moment.
+pub(super) fn insert(
+    connection: &Connection,
+    words: &mut Words,
+    pair: i64,
+    stands_ms: i64,
+    sample: &Sample,
+) -> rusqlite::Result<i64> {
+    let identity = identity(sample).map(|text| words.number(connection, &text)).transpose()?;
+    let identity = identity.filter(|number| *number <= WORDS_MAX);
+    let reason = sample.reason.map(|reason| words.number(connection, reason.code())).transpose()?;
+    let mut latencies = Vec::with_capacity(sample.latencies.len() * 5);
+    for latency in sample.latencies.iter().take(LATENCIES_MAX) {
+        let method = words.number(connection, &sanitize::cut(&latency.method, IDENTITY_CHARS_MAX))?;
+        put(&mut latencies, u64::try_from(method).unwrap_or(0));
+        let took = u64::try_from(latency.took.as_micros()).unwrap_or(u64::MAX).min(u64::MAX >> 1);
+        put(&mut latencies, took << 1 | u64::from(latency.timed_out));
+    }
+    let message = sample.message.as_ref().map(|message| sanitize::cut(message, MESSAGE_CHARS_MAX));
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO samples (pair, at, status, stands, duration, latencies, identity, reason, message, certificate_ends_s,
+           token_ends_s, cpu, resident_bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
+    )?;
+    let mut at = sample.at.as_microsecond();
+    loop {
+        let written = statement.execute(params![
+            pair,
+            at,
+            status_number(sample.status),
+            stands_ms,
+            micros(sample.duration),
+            latencies,
+            identity,
+            reason,
+            message,
+            sample.certificate_ends.map(Timestamp::as_second),
+            sample.token_ends.map(Timestamp::as_second),
+            sample.usage.map(|usage| micros(usage.cpu)),
+            sample.usage.map(|usage| i64::try_from(usage.resident_bytes).unwrap_or(i64::MAX)),
+        ])?;
+        if written == 1 {
+            return Ok(at);
+        }
+        at += 1;
+    }
+}
+
+/// What the server is and speaks, as one word.
+fn identity(sample: &Sample) -> Option<String> {
+    if sample.server.is_none() && sample.protocol.is_none() && sample.tools.is_none() {
+        return None;
+    }
+    let cut = |text: &str| sanitize::cut(text, IDENTITY_CHARS_MAX);
+    let server = sample.server.as_ref().map(|server| json!([cut(&server.name), cut(&server.version)]));
+    let protocol =
+        sample.protocol.as_ref().map(|(version, era, transport)| json!([cut(version), era.name(), transport.name()]));
+    Some(json!([server, protocol, sample.tools]).to_string())
+}
+
+fn identified(sample: &mut Sample, text: &str) {
+    let Ok(Value::Array(parts)) = serde_json::from_str::<Value>(text) else { return };
+    let text_of = |part: &Value, at: usize| part.get(at).and_then(Value::as_str).map(str::to_owned);
+    let [server, protocol, tools] = parts.as_slice() else { return };
+    if let (Some(name), Some(version)) = (text_of(server, 0), text_of(server, 1)) {
+        sample.server = Some(ServerIdentity { name, version });
+    }
+    let era =
+        text_of(protocol, 1).and_then(|word| [Era::Legacy, Era::Modern].into_iter().find(|era| era.name() == word));
+    let transport = text_of(protocol, 2).and_then(|word| {
+        let all = [TransportKind::Stdio, TransportKind::StreamableHttp, TransportKind::Sse];
+        all.into_iter().find(|transport| transport.name() == word)
+    });
+    if let (Some(version), Some(era), Some(transport)) = (text_of(protocol, 0), era, transport) {
+        sample.protocol = Some((version, era, transport));
+    }
+    sample.tools = tools.as_u64();
+}
+
+/// What [`sample`] reads, in its order; `s` is samples, `p` pairs, `t` targets.
+pub(super) const COLUMNS: &str = "p.probe, t.name, s.at, s.status, s.duration, s.latencies, s.reason, s.message, \
+     s.identity, s.certificate_ends_s, s.token_ends_s, s.cpu, s.resident_bytes";
+
+/// Numbers back to words.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    known: HashMap<i64, String>,
+}
+
+impl Dictionary {
+    pub(super) fn word(&mut self, connection: &Connection, number: i64) -> rusqlite::Result<String> {
+        if let Some(word) = self.known.get(&number) {
+            return Ok(word.clone());
+        }
+        let word: Option<String> = connection
+            .prepare_cached("SELECT word FROM words WHERE id = ?1")?
+            .query_row([number], |row| row.get(0))
+            .optional()?;
+        let word = word.unwrap_or_default();
+        self.known.insert(number, word.clone());
+        Ok(word)
+    }
+}
+
+/// Reads a sample from a row of [`COLUMNS`].
+pub(super) fn sample(connection: &Connection, words: &mut Dictionary, row: &Row<'_>) -> rusqlite::Result<Sample> {
+    let ends = |at: usize| -> rusqlite::Result<Option<Timestamp>> {
+        Ok(row.get::<_, Option<i64>>(at)?.and_then(|second| Timestamp::from_second(second).ok()))
+    };
+    let mut latencies = Vec::new();
+    let bytes: Vec<u8> = row.get(5)?;
+    let mut bytes = bytes.as_slice();
+    while let (Some(method), Some(took)) = (take(&mut bytes), take(&mut bytes)) {
+        let method = words.word(connection, i64::try_from(method).unwrap_or(0))?;
+        latencies.push(Latency { method, took: Duration::from_micros(took >> 1), timed_out: took & 1 == 1 });
+    }
+    let reason = row.get::<_, Option<i64>>(6)?.map(|number| words.word(connection, number)).transpose()?;
+    let reason = reason.and_then(|code| Reason::ALL.iter().copied().find(|reason| reason.code() == code));
+    let usage = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?) {
+        (Some(cpu), Some(bytes)) => {
+            Some(Usage { cpu: duration(cpu), resident_bytes: u64::try_from(bytes).unwrap_or(0) })
+        }
+        _ => None,
+    };
+    let mut sample = Sample {
+        probe: row.get(0)?,
+        target: row.get(1)?,
+        at: timestamp(row.get(2)?),
+        status: status(row.get(3)?),
+        reason,
+        message: row.get(7)?,
+        duration: duration(row.get(4)?),
+        latencies,
+        server: None,
+        protocol: None,
+        tools: None,
+        certificate_ends: ends(9)?,
+        token_ends: ends(10)?,
+        usage,
+    };
+    if let Some(number) = row.get::<_, Option<i64>>(8)? {
+        identified(&mut sample, &words.word(connection, number)?);
+    }
+    Ok(sample)
+}
+
+/// The latencies of a sample without their methods.
+pub(super) fn each_latency(mut bytes: &[u8], mut tell: impl FnMut(Duration)) {
+    while let (Some(_), Some(took)) = (take(&mut bytes), take(&mut bytes)) {
+        tell(Duration::from_micros(took >> 1));
+    }
+}

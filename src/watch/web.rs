@@ -1,0 +1,166 @@
+//! What the daemon shows over HTTP: pages, metrics, probing on request, status, health, reload. Strangers are kept out
+//! (`gate`, `web_config`), connections are few and short, and what takes time is done beside the loop that probes.
+
+pub mod answers;
+pub mod chart;
+pub mod gate;
+pub mod page;
+pub mod past;
+pub mod target_page;
+pub mod web_config;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use past::Past;
+pub use web_config::Protection;
+
+use super::board::{Board, Control};
+use crate::base::secret::Masker;
+use crate::metrics::Shared;
+
+/// Connections at the same time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 128;
+/// How long a client may take to send its headers, between requests too.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const TLS_WITHIN: Duration = Duration::from_secs(10);
+/// After this a connection is asked to end, and after as long again as `LAST_WORD` it is cut.
+const CONNECTION_LASTS: Duration = Duration::from_secs(300);
+/// What a connection gets to end.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// Bytes of the headers of a request.
+const HEADERS_MAX: usize = 32 * 1024;
+
+/// What the listener is to do.
+#[derive(Default)]
+pub struct WebConfig {
+    /// Names that may stand in `Host` beside the listener's own (`--allow-host`), with or without a port.
+    pub allow_hosts: Vec<String>,
+    /// Certificates and passwords (`--web-config`).
+    pub protection: Protection,
+    /// What must not be shown.
+    pub masker: Masker,
+}
+
+impl WebConfig {
+    /// With the files that were named.
+    ///
+    /// # Errors
+    /// A sentence about what cannot be used.
+    pub fn load(web_config: Option<&Path>, allow_hosts: Vec<String>, masker: Masker) -> Result<Self, String> {
+        let protection = web_config.map(Protection::load).transpose()?.unwrap_or_default();
+        Ok(Self { allow_hosts, protection, masker })
+    }
+}
+
+/// What the answers are made from.
+pub struct Facts {
+    /// The newest facts.
+    pub board: Board,
+    /// What can be asked of the daemon.
+    pub control: Arc<dyn Control>,
+    /// What was, where that is kept.
+    pub past: Option<Arc<dyn Past>>,
+    /// The figures.
+    pub metrics: Shared,
+}
+
+/// Where a connection came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// At this address of ours.
+    pub local: SocketAddr,
+    /// Over TLS.
+    pub secure: bool,
+}
+
+/// Answers until it is cancelled; then what is under way gets some seconds to end.
+///
+/// # Errors
+/// When the listener has no address.
+pub async fn serve(
+    listener: TcpListener,
+    config: WebConfig,
+    facts: Facts,
+    cancel: CancellationToken,
+) -> io::Result<()> {
+    let listening = listener.local_addr()?;
+    let tls = config.protection.tls.clone().map(TlsAcceptor::from);
+    let router = answers::router(config, facts, listening);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let tasks = TaskTracker::new();
+    loop {
+        let place = tokio::select! {
+            () = cancel.cancelled() => break,
+            Ok(place) = Arc::clone(&places).acquire_owned() => place,
+        };
+        let accepted = tokio::select! {
+            () = cancel.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of descriptors, most likely: the ones in use will be given back.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        tasks.spawn(connection(stream, tls.clone(), router.clone(), place, cancel.clone()));
+    }
+    tasks.close();
+    let _ = tokio::time::timeout(LAST_WORD + Duration::from_secs(1), tasks.wait()).await;
+    Ok(())
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: axum::Router,
+    _place: OwnedSemaphorePermit,
+    cancel: CancellationToken,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    let arrived = Arrived { local, secure: tls.is_some() };
+    match tls {
+        None => talk(stream, arrived, router, cancel).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(TLS_WITHIN, tls.accept(stream)).await {
+                talk(stream, arrived, router, cancel).await;
+            }
+        }
+    }
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    arrived: Arrived,
+    router: axum::Router,
+    cancel: CancellationToken,
+) {
+    let service = TowerToHyperService::new(router.layer(axum::Extension(arrived)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(HEADERS_MAX);
+    let talking = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(talking);
+    tokio::select! {
+        _ = &mut talking => return,
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep(CONNECTION_LASTS) => {}
+    }
+    talking.as_mut().graceful_shutdown();
+    // Who reads slower than that is not waited for.
+    let _ = tokio::time::timeout(LAST_WORD, talking).await;
+}
