@@ -104,3 +104,6 @@ impl Consumer for Recorder {
     }
 }
 
+
+#[cfg(test)]
+mod tests;
