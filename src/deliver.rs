@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use crate::base::secret::Secret;
 
+mod command;
+mod courier;
+mod http;
+mod lanes;
+mod mail;
+pub mod outbox;
+
+pub use courier::Courier;
+pub use outbox::{Outbox, OutboxHealth};
+
 /// One delivery, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// A request; any status below 300 is a receipt.
+    /// A request; a status from 200 to 299 is a receipt, where the answer says nothing else.
     Http(HttpPayload),
     /// A message to a mail server.
     Mail(MailPayload),
@@ -27,8 +37,30 @@ pub struct HttpPayload {
     pub headers: Vec<(String, Secret)>,
     /// The body.
     pub body: Vec<u8>,
+    /// What the answer must say beside its status.
+    pub accept: Accept,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+/// What an answer with a status from 200 to 299 must say to be a receipt. Some receivers say that something is wrong in
+/// the body only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accept {
+    /// Nothing.
+    #[default]
+    Status,
+    /// The body is this word.
+    Word(&'static str),
+    /// The body is an object with this text under this key.
+    Json(&'static str, &'static str),
+    /// The body holds none of these words.
+    Without {
+        /// Trying again will not help.
+        refused: &'static [&'static str],
+        /// It may.
+        later: &'static [&'static str],
+    },
 }
 
 /// A message.
@@ -36,7 +68,7 @@ pub struct HttpPayload {
 pub struct MailPayload {
     /// `smtp://host:port` (STARTTLS where it is offered) or `smtps://host:port`.
     pub server: Secret,
-    /// Name and password.
+    /// Name and password. They leave in the clear for this very machine only.
     pub login: Option<(String, Secret)>,
     /// The sender.
     pub from: String,
@@ -63,4 +95,29 @@ pub struct CommandPayload {
     pub stdin: Vec<u8>,
     /// How long it may take; then its process group is ended.
     pub timeout: Duration,
+}
+
+/// What became of a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// The receiver has it.
+    Delivered,
+    /// The receiver does not want it, and will not want it later: what was expected, what came, what to do.
+    Refused(String),
+    /// It may work later.
+    Failed {
+        /// What was expected, what came.
+        why: String,
+        /// How long the receiver asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It was broken off from our side; the receiver may have it or not.
+    Cut,
+}
+
+impl Receipt {
+    /// A failure of which the receiver said nothing more.
+    fn failed(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), retry_after: None }
+    }
 }

@@ -104,6 +104,5 @@ impl Consumer for Recorder {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

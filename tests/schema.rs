@@ -38,6 +38,7 @@ const SEEN_BY_THE_PARSER_ALONE: &[&str] = &[
     "probe-retries-never",
     "probe-star-without-targets",
     "probe-target-twice",
+    "probe-startup-above-interval",
     "probe-timeout-above-interval",
     "probe-timeout-default-above-interval",
     "probe-unknown-target",
@@ -70,6 +71,7 @@ const SEEN_BY_THE_PARSER_ALONE: &[&str] = &[
     "variable-unset",
     "variable-unset-in-expectation",
     "variable-unset-in-step",
+    "watch-unset-variable",
 ];
 
 fn root() -> &'static Path {
@@ -235,7 +237,7 @@ fn the_schema_for_people_and_for_pipes() {
     assert!(plain.stdout.lines().count() > 500, "the file is to be kept, so it is indented");
     assert_eq!(plain.stdout, probe(["schema", "probe-file", "--json"]).stdout);
     let keys = probe(["schema", "--jq", ".properties | keys[]"]);
-    assert_eq!(keys.stdout, "alert\ndefaults\nlog\nnotify\nprobe\npush\ntarget\n");
+    assert_eq!(keys.stdout, "alert\ndefaults\nlog\nnotify\nprobe\npush\ntarget\nwatch\n");
     assert_eq!(probe(["schema", "--report"]).stdout, probe(["schema", "report"]).stdout);
     assert_eq!(probe(["schema", "nonsense"]).code, 2);
     assert_eq!(probe(["schema", "call", "--report"]).code, 2);

@@ -71,7 +71,8 @@ impl Past for Counting {
 fn our_script_keeps_the_page_fresh() {
     served(|| async {
         let past = Arc::new(Counting::default());
-        let served = Served::new(WebConfig::default(), stage::board(), Some(Arc::clone(&past) as _), "127.0.0.1:0").await;
+        let served =
+            Served::new(WebConfig::default(), stage::board(), Some(Arc::clone(&past) as _), "127.0.0.1:0").await;
         let text = dom(&served.url("/"), Looking { seconds: 25, ..Looking::default() }).await;
         assert!(past.0.load(Ordering::SeqCst) >= 2, "the page was never made anew");
         assert_eq!(text.matches("data-row").count(), 6, "{text}");

@@ -77,9 +77,9 @@ impl AlertDraft {
                 .filter(|field| field.bool() == Some(true))
                 .map(|field| field.place().clone()),
             resolved: section.bool("resolved").unwrap_or(true),
-            notify: names(&section, "notify"),
-            probes: names(&section, "probe"),
-            targets: names(&section, "target"),
+            notify: section.names("notify"),
+            probes: section.names("probe"),
+            targets: section.names("target"),
             unset: Vec::new(),
         };
         check_times(&section);
@@ -204,18 +204,4 @@ fn min_samples(section: &Section<'_>) -> Option<u64> {
 
 fn time(section: &Section<'_>, key: &'static str) -> Option<Duration> {
     section.field(key)?.positive_duration()
-}
-
-/// One name or several, each once.
-fn names(section: &Section<'_>, key: &'static str) -> Vec<(String, Place)> {
-    let mut kept: Vec<(String, Place)> = Vec::new();
-    for (name, place) in section.field(key).and_then(|field| field.one_or_more()).unwrap_or_default() {
-        if let Some((_, first)) = kept.iter().find(|(have, _)| *have == name) {
-            let diag = Diag::error(place, format!("`{name}` is named twice"));
-            section.reading().report(diag.label("again here").also(first, "first here"));
-        } else {
-            kept.push((name, place.clone()));
-        }
-    }
-    kept
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Reads a duration such as `250ms`, `10s`, `1m30s`, `2h`.
+/// Reads a duration such as `250ms`, `10s`, `1m30s`, `2h`, `30d`. A day is 24 hours, whatever a calendar says.
 ///
 /// # Errors
 /// A sentence that says what was expected, for the person who wrote the text.
@@ -19,7 +19,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     if text.starts_with('-') {
         return Err(format!("a duration cannot be negative: {text:?}"));
     }
-    let signed: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    let days = || {
+        let span: jiff::Span = text.parse().ok()?;
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
+    };
+    let signed = text.parse::<jiff::SignedDuration>().ok().or_else(days).ok_or_else(expected)?;
     Duration::try_from(signed).map_err(|_| expected())
 }
 
@@ -72,13 +76,13 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
-/// A duration the way a probe file writes it: `10s`, `250ms`, `1m30s`. Reads back as the same value.
+/// A duration the way a probe file writes it: `10s`, `250ms`, `1m30s`, `2h`, `30d`. Reads back as the same value.
 #[must_use]
 pub fn written(duration: Duration) -> String {
     let ms = duration.as_millis();
-    let (minutes, seconds, rest) = (ms / 60_000, ms / 1_000 % 60, ms % 1_000);
+    let (days, hours, minutes) = (ms / 86_400_000, ms / 3_600_000 % 24, ms / 60_000 % 60);
     let mut text = String::new();
-    for (count, unit) in [(minutes, "m"), (seconds, "s"), (rest, "ms")] {
+    for (count, unit) in [(days, "d"), (hours, "h"), (minutes, "m"), (ms / 1_000 % 60, "s"), (ms % 1_000, "ms")] {
         if count > 0 {
             text.push_str(&format!("{count}{unit}"));
         }
@@ -105,10 +109,23 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_written() {
-        for (text, ms) in [("250ms", 250), ("10s", 10_000), ("1m30s", 90_000), ("2h", 7_200_000), ("1s 500ms", 1_500)] {
+        let day = 86_400_000;
+        let all = [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("1m30s", 90_000),
+            ("2h", 7_200_000),
+            ("1s 500ms", 1_500),
+            ("30d", 30 * day),
+            ("1 day", day),
+            ("1d12h", day + day / 2),
+            ("2 weeks", 14 * day),
+            ("P1D", day),
+        ];
+        for (text, ms) in all {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "10", "1.5", "fast", "-3s", "10 parsecs"] {
+        for text in ["", "10", "1.5", "fast", "-3s", "10 parsecs", "-1d", "1mo", "1y"] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("10").unwrap_err().contains("\"10s\""));
@@ -116,7 +133,7 @@ mod tests {
 
     #[test]
     fn written_reads_back() {
-        for ms in [0, 1, 250, 1_000, 61_001, 3_600_000] {
+        for ms in [0, 1, 250, 1_000, 61_001, 3_600_000, 5_400_000, 2_592_000_000, 90_061_001] {
             let duration = Duration::from_millis(ms);
             assert_eq!(parse(&written(duration)), Ok(duration));
         }

@@ -13,7 +13,7 @@ const VARIABLE: &str = r"\$\{";
 /// A duration as [`crate::base::duration::parse`] reads it: `10s`, `1m30s`, `2 hours`, `PT10S`, `00:01:30`. Editors show
 /// it to people, so it is short rather than exact about the names of units.
 const DURATION: &str =
-    r"^\s*([0-9]+(\.[0-9]+)?\s*(h|m|s|us|µs|ns)[a-z]*[\s,]*)+$|^\s*\+?[pP][tT][0-9]|^\s*[0-9]+:[0-9]";
+    r"^\s*([0-9]+(\.[0-9]+)?\s*(w|d|h|m|s|us|µs|ns)[a-z]*[\s,]*)+$|^\s*\+?[pP][tT]?[0-9]|^\s*[0-9]+:[0-9]";
 
 /// A size as [`crate::base::duration::parse_size`] reads it.
 const SIZE: &str = r"^\s*[0-9]+\s*(B|KiB|MiB|GiB|kB|KB|MB|GB)\s*$";
@@ -69,6 +69,12 @@ pub fn duration() -> Value {
 #[must_use]
 pub fn size() -> Value {
     with(pattern(SIZE), json!({"examples": ["512B", "64KiB", "16MiB"]}))
+}
+
+/// A part of a whole such as `"2%"`.
+#[must_use]
+pub fn percent() -> Value {
+    with(pattern(r"^\s*[0-9.]+\s*%\s*$"), json!({"examples": ["2%"]}))
 }
 
 /// One of a few words.
@@ -186,6 +192,9 @@ mod tests {
             "5 secs",
             "1h30m0s",
             "3 milliseconds",
+            "30d",
+            "1 week",
+            "P1D",
         ] {
             assert!(parse(text).is_ok() && duration.is_match(text), "{text}");
         }

@@ -152,6 +152,8 @@ pub struct ReceiverDraft {
     settings: Vec<(Slot, Setting)>,
     /// What stands before its keys in messages: `notify.ops`, `push`.
     path: String,
+    /// Variables that are missing of keys that are read at once.
+    unset: Vec<Diag>,
 }
 
 /// The value of a key, its variables filled in. Any text may hold a secret.
@@ -190,8 +192,11 @@ impl ReceiverDraft {
             kind: "",
             settings: Vec::new(),
             path: path.to_owned(),
+            unset: Vec::new(),
         };
-        let Some(kind) = kind(section, kinds) else { return draft };
+        let Some(kind) = kind(section, kinds) else {
+            return Self { unset: section.reading().take_unset(), ..draft };
+        };
         for slot in kind.slots.iter().chain(common) {
             match section.field(slot.key) {
                 Some(field) => draft.settings.extend(read(field, slot).map(|setting| (*slot, setting))),
@@ -204,7 +209,7 @@ impl ReceiverDraft {
             }
         }
         unknown_keys(section, kind, common);
-        Self { name: kind.name.to_owned(), kind: kind.name, ..draft }
+        Self { name: kind.name.to_owned(), kind: kind.name, unset: section.reading().take_unset(), ..draft }
     }
 
     /// The variables that it reads: secrets, all of them.
@@ -227,7 +232,7 @@ impl ReceiverDraft {
         environment: &dyn Environment,
         secrets: &mut Vec<String>,
     ) -> Result<BTreeMap<&'static str, Filled>, Vec<Diag>> {
-        let mut filling = Filling { path: &self.path, environment, secrets, diags: Vec::new() };
+        let mut filling = Filling { path: &self.path, environment, secrets, diags: self.unset.clone() };
         let filled = self.settings.iter().map(|(slot, setting)| (slot.key, filling.setting(slot, setting))).collect();
         if filling.diags.is_empty() { Ok(filled) } else { Err(filling.diags) }
     }

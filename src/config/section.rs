@@ -182,6 +182,20 @@ impl<'a> Field<'a> {
         self.written(duration::parse_size, "a size such as \"512B\", \"64KiB\" or \"16MiB\"", "\"64KiB\"")
     }
 
+    /// A part of a whole such as `"2%"`, as a share between 0 and 1.
+    #[must_use]
+    pub fn percent(&self) -> Option<f64> {
+        if let Value::Integer(number) = self.node.value {
+            self.wrong(format!("`{}` must be a percentage", self.key)).help(format!("write \"{number}%\""));
+            return None;
+        }
+        if let Value::Float(number) = self.node.value {
+            self.wrong(format!("`{}` must be a percentage", self.key)).help(format!("write \"{number}%\""));
+            return None;
+        }
+        self.written(percent, "a percentage such as \"2%\"", "\"2%\"")
+    }
+
     fn written<T>(&self, parse: fn(&str) -> Result<T, String>, what: &str, example: &str) -> Option<T> {
         if let Value::Integer(number) = self.node.value {
             self.wrong(format!("`{}` must be {what}", self.key))
@@ -327,6 +341,21 @@ impl<'a> Field<'a> {
     }
 }
 
+/// `2%` as a share.
+///
+/// # Errors
+/// A sentence that says what was expected, for the person who wrote the text.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let digits = text.strip_suffix('%').map(str::trim).ok_or_else(|| format!("{text:?} does not end with `%`"))?;
+    let percent: f64 = digits.parse().map_err(|_| format!("{digits:?} is no number"))?;
+    if (0.0..=100.0).contains(&percent) {
+        Ok(percent / 100.0)
+    } else {
+        Err(format!("{text:?} is not between 0 % and 100 %"))
+    }
+}
+
 /// What was probably meant by a number with a unit that no duration has.
 fn meant_duration(text: &str) -> Option<String> {
     const UNITS: &[(&str, &[&str])] = &[
@@ -334,14 +363,11 @@ fn meant_duration(text: &str) -> Option<String> {
         ("s", &["s", "sec", "secs", "second", "seconds"]),
         ("m", &["m", "min", "mins", "minute", "minutes"]),
         ("h", &["h", "hr", "hrs", "hour", "hours"]),
+        ("d", &["d", "day", "days"]),
     ];
     let text = text.trim();
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
     let (digits, unit) = (&text[..digits_end], text[digits_end..].trim().to_lowercase());
-    if matches!(unit.as_str(), "d" | "day" | "days") {
-        let days: u32 = digits.parse().ok()?;
-        return Some(format!("days have no unit of their own here: write \"{}h\"", u64::from(days) * 24));
-    }
     let names = || UNITS.iter().flat_map(|(_, names)| names.iter().copied());
     let name = suggest::nearest(&unit, names())?;
     let (unit, _) = UNITS.iter().find(|(_, names)| names.contains(&name))?;
@@ -457,6 +483,21 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn text(&self, key: &'static str) -> Option<Text> {
         self.field(key)?.text()
+    }
+
+    /// One name or several with their places; a name that stands there twice is a mistake.
+    #[must_use]
+    pub fn names(&self, key: &'static str) -> Vec<(String, Place)> {
+        let mut kept: Vec<(String, Place)> = Vec::new();
+        for (name, place) in self.field(key).and_then(|field| field.one_or_more()).unwrap_or_default() {
+            if let Some((_, first)) = kept.iter().find(|(have, _)| *have == name) {
+                let diag = Diag::error(place, format!("`{name}` is named twice"));
+                self.reading.report(diag.label("again here").also(first, "first here"));
+            } else {
+                kept.push((name, place.clone()));
+            }
+        }
+        kept
     }
 
     /// An array of strings whose variables are resolved later.

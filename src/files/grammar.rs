@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::telling::push;
+use super::telling::{log, push, watching};
 use crate::alert::{self, notify};
-use crate::config::grammar::{self, array, described, map, string, table, with};
+use crate::config::grammar::{self, array, described, map, table, with};
 use crate::plan;
 
 /// The whole schema, draft-07.
@@ -26,15 +26,12 @@ fn file() -> Value {
     let others = [
         ("notify", described(notifiers, "Whom alerts tell, by name.")),
         ("push", described(array(push::schema()), "Where results are pushed.")),
-        ("log", described(log(), "What `watch` writes down.")),
+        ("watch", described(watching::schema(), "How `watch` works.")),
+        ("log", described(log::schema(), "What `watch` writes down.")),
     ];
     let keys = plan::grammar::keys().into_iter().chain(alert::grammar::keys()).chain(others);
     let properties: Map<String, Value> = keys.map(|(key, schema)| (key.to_owned(), schema)).collect();
     with(table([]), json!({ "properties": properties }))
-}
-
-fn log() -> Value {
-    table([("wire", described(string(), "The file into which every message is written, as JSON lines."))])
 }
 
 #[cfg(test)]
@@ -60,11 +57,14 @@ mod tests {
         ("`answers`", "/properties/probe/items/properties/step/items/properties/answers"),
         ("`[[alert]]`", "/properties/alert/items"),
         ("`[log]`", "/properties/log"),
+        ("`[watch]`", "/properties/watch"),
     ];
 
     const FILE: &str = r#"
         [log]
         wire = "wire.jsonl"
+        [watch]
+        jobs = 8
         [defaults]
         timeout = "5s"
         [target.web]

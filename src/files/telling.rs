@@ -8,8 +8,8 @@ mod windows;
 
 use std::collections::BTreeSet;
 
-pub use log::{LogDraft, LogSettings};
-pub use watching::WatchSettings;
+pub use log::{LogDraft, LogFormat, LogLevel, LogSettings};
+pub use watching::{WatchDraft, WatchSettings};
 
 use crate::alert::draft::AlertDraft;
 use crate::alert::{Rule, notify};
@@ -17,6 +17,9 @@ use crate::config::names::{check_name, twice, unknown};
 use crate::config::receiver::ReceiverDraft;
 use crate::config::{Diag, Environment, Place, Section, suggest};
 use crate::plan::{Draft, TargetDraft};
+
+/// The kind of notifier that notices when nothing comes.
+const HEARTBEAT: &str = "healthchecks";
 
 /// Everything of the files that concerns telling, variables unresolved.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +30,9 @@ pub struct Telling {
     pub notifiers: Vec<ReceiverDraft>,
     /// The pushes.
     pub pushes: Vec<ReceiverDraft>,
-    /// The log of `watch`, one for all files; a second one is a mistake.
+    /// `[watch]`, one for all files; a second one is a mistake.
+    pub watches: Vec<WatchDraft>,
+    /// `[log]`, likewise.
     pub logs: Vec<LogDraft>,
 }
 
@@ -78,11 +83,12 @@ impl Telling {
         for section in file.sections("push", "`[[push]]`") {
             self.pushes.push(push::read(&section));
         }
+        if let Some(section) = file.field("watch").and_then(|field| field.table("`[watch]`")) {
+            self.watches.push(WatchDraft::parse(section));
+        }
         if let Some(section) = file.field("log").and_then(|field| field.table("`[log]`")) {
             self.logs.push(LogDraft::parse(section));
         }
-        // Unset variables of keys that are read at once belong to nobody who is selected.
-        let _ = reading.take_unset();
     }
 
     /// Mistakes that only all files together can show. `others` are targets of files that are no probe files.
@@ -92,6 +98,7 @@ impl Telling {
         twice("alert", self.alerts.iter().map(|alert| (alert.name.as_str(), &alert.place)), &mut diags);
         let notifiers = self.notifiers.iter();
         twice("notifier", notifiers.map(|notifier| (notifier.name.as_str(), &notifier.place)), &mut diags);
+        only_one("watch", self.watches.iter().map(|watch| &watch.place), &mut diags);
         only_one("log", self.logs.iter().map(|log| &log.place), &mut diags);
         let targets = draft.targets.iter().chain(others);
         let targets: BTreeSet<&str> = targets.map(|target| target.name.as_str()).collect();
@@ -100,23 +107,45 @@ impl Telling {
             unknown("target", &alert.targets, &targets, &mut diags);
             unknown("probe", &alert.probes, &probes, &mut diags);
         }
+        for watch in &self.watches {
+            unknown("target", &watch.reference, &targets, &mut diags);
+        }
         diags.extend(self.unknown_notifiers());
+        diags.extend(self.deaf_heartbeats());
         diags
     }
 
-    /// A mistake for each notifier that an alert names and nobody defines.
+    /// A mistake for each notifier that is named and nobody defines.
     fn unknown_notifiers(&self) -> Vec<Diag> {
         let known: BTreeSet<&str> = self.notifiers.iter().map(|notifier| notifier.name.as_str()).collect();
-        let named = self.alerts.iter().flat_map(|alert| &alert.notify);
-        let unknown = named.filter(|(name, _)| !known.contains(name.as_str()));
+        let told = self.alerts.iter().flat_map(|alert| &alert.notify).map(|named| (named, "webhook"));
+        let named = told.chain(self.heartbeats().map(|named| (named, HEARTBEAT)));
+        let unknown = named.filter(|((name, _), _)| !known.contains(name.as_str()));
         unknown
-            .map(|(name, place)| {
+            .map(|((name, place), kind)| {
                 let help = suggest::sentence(name, known.iter().copied());
                 Diag::error(place, format!("there is no `[notify.{name}]`")).maybe_help(
-                    help.or_else(|| Some(format!("write `[notify.{name}]` with `kind`, such as \"webhook\""))),
+                    help.or_else(|| Some(format!("write `[notify.{name}]` with `kind`, such as \"{kind}\""))),
                 )
             })
             .collect()
+    }
+
+    /// A mistake where the heartbeat goes to something that would not notice its absence.
+    fn deaf_heartbeats(&self) -> impl Iterator<Item = Diag> {
+        self.heartbeats().filter_map(|(name, place)| {
+            let is_other = |kind: &str| !kind.is_empty() && kind != HEARTBEAT;
+            let other = self.notifiers.iter().find(|notifier| notifier.name == *name && is_other(notifier.kind))?;
+            let kind = other.kind;
+            let message = format!("the heartbeat goes to a notifier of kind \"{HEARTBEAT}\", not \"{kind}\"");
+            let help =
+                format!("it tells somebody when it hears nothing: write a `[notify.NAME]` of kind \"{HEARTBEAT}\"");
+            Some(Diag::error(place, message).also(&other.place, "this one").help(help))
+        })
+    }
+
+    fn heartbeats(&self) -> impl Iterator<Item = &(String, Place)> {
+        self.watches.iter().filter_map(|watch| watch.heartbeat.as_ref())
     }
 
     /// Variables read by notifiers and pushes: secrets, all of them.
@@ -129,8 +158,8 @@ impl Telling {
     #[must_use]
     pub fn advice(&self, draft: &Draft) -> Vec<Diag> {
         let mut advice = windows::advice(&self.alerts, draft);
-        let told: BTreeSet<&str> =
-            self.alerts.iter().flat_map(|alert| &alert.notify).map(|(name, _)| name.as_str()).collect();
+        let named = self.alerts.iter().flat_map(|alert| &alert.notify).chain(self.heartbeats());
+        let told: BTreeSet<&str> = named.map(|(name, _)| name.as_str()).collect();
         for notifier in self.notifiers.iter().filter(|notifier| !told.contains(notifier.name.as_str())) {
             advice.push(
                 Diag::warning(&notifier.place, format!("no alert tells `{}`", notifier.name))
@@ -173,6 +202,12 @@ impl Telling {
                 Err(missing) => diags.extend(missing),
             }
         }
+        for watch in &self.watches {
+            match watch.resolve() {
+                Ok(watch) => resolved.watch = watch,
+                Err(missing) => diags.extend(missing),
+            }
+        }
         for log in &self.logs {
             match log.resolve(environment) {
                 Ok(log) => resolved.log = log,
@@ -193,7 +228,7 @@ fn only_one<'a>(name: &str, places: impl Iterator<Item = &'a Place>, diags: &mut
     for pair in places.windows(2) {
         let [first, again] = pair else { continue };
         let diag = Diag::error(again, format!("`[{name}]` is defined twice")).label("again here");
-        diags.push(diag.also(first, "first here").help(format!("there is one {name} for all files that are read")));
+        diags.push(diag.also(first, "first here").help(format!("write one `[{name}]` for all files that are read")));
     }
 }
 

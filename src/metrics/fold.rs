@@ -106,10 +106,7 @@ impl State {
 
     /// Drops what is no longer measured.
     pub fn keep(&mut self, roster: Roster) {
-        let known = Known {
-            pairs: roster.pairs.into_iter().collect(),
-            alerts: roster.alerts.into_iter().collect(),
-        };
+        let known = Known { pairs: roster.pairs.into_iter().collect(), alerts: roster.alerts.into_iter().collect() };
         let targets: BTreeSet<&str> = known.pairs.iter().map(|(_, target)| target.as_str()).collect();
         self.pairs.retain(|pair, _| known.pairs.contains(pair));
         self.targets.retain(|target, _| targets.contains(target.as_str()));
@@ -242,7 +239,8 @@ impl TargetFigures {
         let Some(Usage { cpu, resident_bytes }) = outcome.usage else { return };
         self.resident_bytes = Some(resident_bytes);
         // A run that started its child counts all of it; one that found it there counts what was added.
-        let begun = if outcome.phases.get(crate::event::Phase::Spawn).is_some() { Duration::ZERO } else { self.last_cpu };
+        let begun =
+            if outcome.phases.get(crate::event::Phase::Spawn).is_some() { Duration::ZERO } else { self.last_cpu };
         let added = cpu.checked_sub(begun).unwrap_or(cpu);
         self.cpu = Some(self.cpu.unwrap_or_default() + added);
         self.last_cpu = cpu;
@@ -252,8 +250,10 @@ impl TargetFigures {
 /// A revision is a date. What a server says instead is no label.
 fn revision(version: &str) -> String {
     let is_date = version.len() == 10
-        && version.bytes().enumerate().all(|(at, byte)| {
-            if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
-        });
+        && version.bytes().enumerate().all(
+            |(at, byte)| {
+                if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+            },
+        );
     if is_date { version.to_owned() } else { OTHER.to_owned() }
 }

@@ -160,8 +160,7 @@ fn every_family_that_is_written_is_in_the_table_and_every_one_of_the_table_can_b
     publish(&publisher, run("deep", "weather", vec![step("ping", Some(1), None)]));
     publisher.publish(EventKind::AlertChanged(Box::new(change("spike", false))));
     let text = shared.text(Format::Classic, &own());
-    let written: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let written: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let table: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
     assert_eq!(written, table);
     for family in FAMILIES {
@@ -199,12 +198,23 @@ fn what_is_unknown_is_absent() {
     let cause = Cause::new(Reason::Suspended, "…");
     publish(&publisher, ProbeOutcome::not_run("smoke", "weather", &BTreeMap::new(), cause));
     let text = shared.text(Format::Classic, &Own::default());
-    for absent in ["probe_success", "probe_duration_seconds", "probe_http_status_code", "probe_mcp_duration_seconds{", "_queued_runs"] {
+    for absent in [
+        "probe_success",
+        "probe_duration_seconds",
+        "probe_http_status_code",
+        "probe_mcp_duration_seconds{",
+        "_queued_runs",
+    ] {
         assert!(!text.contains(&format!("\n{absent}")), "{absent}: {text}");
     }
-    assert!(text.contains("mcp_probe_runs_total{probe=\"smoke\",target=\"weather\",status=\"unknown\",reason=\"suspended\"} 1\n"));
+    assert!(text.contains(
+        "mcp_probe_runs_total{probe=\"smoke\",target=\"weather\",status=\"unknown\",reason=\"suspended\"} 1\n"
+    ));
     assert!(text.contains("mcp_probe_last_success_timestamp_seconds{probe=\"smoke\",target=\"weather\"} 1768469565\n"));
-    assert!(text.contains("mcp_probe_tools{probe=\"smoke\",target=\"weather\"} 1\n"), "the list is known still: {text}");
+    assert!(
+        text.contains("mcp_probe_tools{probe=\"smoke\",target=\"weather\"} 1\n"),
+        "the list is known still: {text}"
+    );
 }
 
 #[test]
@@ -256,7 +266,10 @@ fn a_held_child_counts_what_it_used_since_and_a_new_one_all_of_it() {
     for (cpu, fresh, total) in [(100, true, "0.1"), (150, false, "0.15"), (400, true, "0.55"), (50, false, "0.6")] {
         publish(&publisher, used(cpu, fresh));
         let text = shared.text(Format::Classic, &Own::default());
-        assert!(text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\"}} {total}\n")), "{cpu}: {text}");
+        assert!(
+            text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\"}} {total}\n")),
+            "{cpu}: {text}"
+        );
     }
 }
 
@@ -267,8 +280,7 @@ fn one_run_is_told_without_saying_of_what() {
     assert!(text.contains("probe_success 1\nprobe") || text.contains("probe_success 1\n#"), "{text}");
     assert!(text.contains("\nprobe_timeout_seconds 9.5\n") && text.contains("{phase=\"call\"} 0.042\n"), "{text}");
     assert!(!text.contains("probe=\"") && !text.contains("target=\""), "{text}");
-    let of_the_table: Vec<&str> =
-        FAMILIES.iter().filter(|family| family.on_probe).map(|family| family.name).collect();
+    let of_the_table: Vec<&str> = FAMILIES.iter().filter(|family| family.on_probe).map(|family| family.name).collect();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         assert!(of_the_table.contains(&line.split(' ').next().unwrap()), "{line}");
     }

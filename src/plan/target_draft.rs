@@ -53,6 +53,8 @@ pub struct TargetDraft {
     inherit_env: Inherit,
     /// Spawn or connect, detection and handshake.
     pub startup_timeout: Duration,
+    /// Whether a probe file says that time; else it is the default.
+    pub startup_is_said: bool,
     restart: Option<Vec<Text>>,
     server_id: Option<String>,
     written: String,
@@ -100,6 +102,7 @@ impl TargetDraft {
             cwd: section.text("cwd"),
             inherit_env: inherit(&section),
             startup_timeout: section.duration("startup_timeout").or(startup_timeout).unwrap_or(STARTUP_TIMEOUT),
+            startup_is_said: startup_timeout.is_some() || section.has("startup_timeout"),
             restart: section.texts("restart"),
             server_id: section.string("server_id"),
             written: written(&section),

@@ -18,7 +18,14 @@ pub struct Looking {
 async fn chromium(url: &str, looking: Looking, arguments: &[String]) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--no-first-run",
+    ]);
     command.args(["--disable-background-networking", "--disable-component-update", "--disable-extensions"]);
     // Timers of the page run through so much time at once.
     command.arg(format!("--virtual-time-budget={}", looking.seconds.max(3) * 1000));

@@ -7,7 +7,7 @@ use super::super::draft::Draft;
 use super::super::target_draft::TargetDraft;
 use super::super::{ProbeDraft, When};
 use crate::base::duration;
-use crate::config::{Diag, Place};
+use crate::config::{Diag, Place, Severity};
 
 /// Of the interval; a timeout above it leaves no room for the next run.
 const SHARE_MAX: f64 = 0.8;
@@ -18,26 +18,54 @@ pub(super) fn shown(time: Duration) -> String {
 }
 
 pub(super) fn advice(draft: &Draft) -> Vec<Diag> {
-    let targets: BTreeMap<&str, &TargetDraft> =
-        draft.targets.iter().map(|target| (target.name.as_str(), target)).collect();
-    let slowest = draft.targets.iter().max_by_key(|target| target.startup_timeout);
-    let mut told = BTreeSet::new();
-    let mut advice = Vec::new();
-    for probe in &draft.probes {
-        let When::Every(every) = probe.when else { continue };
-        let all = probe.targets.iter().any(|(name, _)| name == "*");
-        let named = probe.targets.iter().filter_map(|(name, _)| targets.get(name.as_str()).copied());
-        let target = if all { slowest } else { named.max_by_key(|target| target.startup_timeout) };
-        for diag in [above_share(probe, every), target.and_then(|target| above_interval(probe, target, every))] {
-            // Two keys of `[defaults]` that do not fit are told once, not for every probe of the file.
-            let Some(diag) = diag else { continue };
-            let places = diag.others.iter().map(|(place, _)| place).chain(&diag.place);
-            if told.insert((places.map(ToString::to_string).collect::<Vec<_>>(), diag.label.clone())) {
-                advice.push(diag);
-            }
-        }
+    once(timed(draft).flat_map(|(probe, every, targets)| {
+        let target = targets.iter().max_by_key(|target| target.startup_timeout);
+        let interval = target.and_then(|target| above_interval(probe, target, every));
+        above_share(probe, every).into_iter().chain(interval).collect::<Vec<_>>()
+    }))
+}
+
+impl Draft {
+    /// What `watch` refuses: a run that, by what the files say, can take longer than its interval. A `startup_timeout` that
+    /// nobody wrote does not count; a run that needs it all is missed at the next point in time, and counted.
+    #[must_use]
+    pub fn overlong(&self) -> Vec<Diag> {
+        once(timed(self).flat_map(|(probe, every, targets)| {
+            let is_refused = |target: &&&TargetDraft| refused(probe, target, every);
+            let target = targets.iter().filter(is_refused).max_by_key(|target| target.startup_timeout);
+            let diag = target.and_then(|target| above_interval(probe, target, every));
+            diag.map(|diag| Diag { severity: Severity::Error, ..diag })
+        }))
     }
-    advice
+}
+
+/// The probes that run at an interval, with their targets.
+fn timed(draft: &Draft) -> impl Iterator<Item = (&ProbeDraft, Duration, Vec<&TargetDraft>)> {
+    let by_name: BTreeMap<&str, &TargetDraft> =
+        draft.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+    draft.probes.iter().filter_map(move |probe| {
+        let When::Every(every) = probe.when else { return None };
+        let all = probe.targets.iter().any(|(name, _)| name == "*");
+        let named = probe.targets.iter().filter_map(|(name, _)| by_name.get(name.as_str()).copied());
+        let targets = if all { draft.targets.iter().collect() } else { named.collect() };
+        Some((probe, every, targets))
+    })
+}
+
+/// Two keys of `[defaults]` that do not fit are told once, not for every probe of the file.
+fn once(diags: impl Iterator<Item = Diag>) -> Vec<Diag> {
+    let mut told = BTreeSet::new();
+    let is_new = |diag: &Diag| {
+        let places = diag.others.iter().map(|(place, _)| place).chain(&diag.place);
+        told.insert((places.map(ToString::to_string).collect::<Vec<_>>(), diag.label.clone()))
+    };
+    diags.filter(is_new).collect()
+}
+
+/// Whether that alone which the files say takes longer than the interval.
+fn refused(probe: &ProbeDraft, target: &TargetDraft, every: Duration) -> bool {
+    let attempts = probe.timeout.saturating_mul(probe.retries.saturating_add(1));
+    if target.startup_is_said { target.startup_timeout.saturating_add(attempts) > every } else { attempts >= every }
 }
 
 fn above_share(probe: &ProbeDraft, every: Duration) -> Option<Diag> {
@@ -73,8 +101,9 @@ fn above_interval(probe: &ProbeDraft, target: &TargetDraft, every: Duration) -> 
         shown(longest),
         shown(every)
     );
-    let help =
-        format!("{sum}; `watch` refuses this: raise `every`, or lower `startup_timeout` of the target or `timeout`");
+    let so =
+        if refused(probe, target, every) { "`watch` refuses this" } else { "`watch` then leaves the next run out" };
+    let help = format!("{sum}; {so}: raise `every`, or lower `startup_timeout` of the target or `timeout`");
     Some(Diag::warning(place, message).help(help))
 }
 
@@ -83,5 +112,39 @@ fn with_every(diag: Diag, probe: &ProbeDraft, place: &Place) -> Diag {
     match &probe.places.every {
         Some(every) if every.span != place.span => diag.also(every, "the interval"),
         _ => diag,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::text::tests::Given;
+    use crate::config::{Reading, Section, Source, tree};
+
+    #[test]
+    fn watch_refuses_what_the_file_itself_says_to_be_too_long() {
+        for (target, probe, is_refused) in [
+            ("", "every = '15s'\ntimeout = '5s'\nretries = 1", false),
+            ("", "every = '15s'\ntimeout = '5s'\nretries = 2", true),
+            ("", "every = '5s'", true),
+            ("startup_timeout = '5s'", "every = '15s'\ntimeout = '5s'\nretries = 1", false),
+            ("startup_timeout = '5001ms'", "every = '15s'\ntimeout = '5s'\nretries = 1", true),
+            ("startup_timeout = '60s'", "timeout = '5s'", false),
+            ("startup_timeout = '60s'", "cron = '* * * * *'", false),
+        ] {
+            let text = format!(
+                "[target.a]\nurl = 'http://127.0.0.1:1/mcp'\n{target}\n[[probe]]\nname = 'p'\ntarget = '*'\n{probe}\n"
+            );
+            let source = Source::new("a.toml", text.as_str(), ".");
+            let (table, _) = tree::parse(&source);
+            let given = Given::default();
+            let reading = Reading::new(&given);
+            let mut draft = Draft::default();
+            draft.read(&Section::new(&table, "a probe file", &Place::new(&source, 0..0), &reading));
+            assert_eq!(reading.count(), 0, "{text}");
+            let diags = draft.overlong();
+            assert_eq!(diags.len(), usize::from(is_refused), "{text}");
+            assert!(diags.iter().all(|diag| diag.severity == Severity::Error && diag.help.is_some()));
+        }
     }
 }

@@ -116,6 +116,7 @@ impl TargetDraft {
             cwd: imported.cwd,
             inherit_env: Inherit::All,
             startup_timeout: imported.startup_timeout.unwrap_or(STARTUP_TIMEOUT),
+            startup_is_said: false,
             restart: None,
             server_id: None,
             written: imported.written,

@@ -242,7 +242,8 @@ impl TlsSection {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let unreadable = |error: rustls::pki_types::pem::Error| format!("{}: no certificate can be read: {error}", path.display());
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| format!("{}: no certificate can be read: {error}", path.display());
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
     let found = found.map_err(unreadable)?;
     if found.is_empty() {
@@ -265,7 +266,6 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -301,7 +301,16 @@ mod tests {
         let judge = |said: &str| protection.judge(Some(said)) == Verdict::Welcome;
         for _ in 0..2 {
             assert!(judge(&basic("alice:wonder")) && judge(&basic("bob:build")) && judge("bearer secret"));
-            for stranger in [basic("alice:build"), basic("carol:wonder"), basic("alice"), basic(":"), "Basic !".into(), "Bearer Secret".into(), "Bearer".into(), "Digest x".into()] {
+            for stranger in [
+                basic("alice:build"),
+                basic("carol:wonder"),
+                basic("alice"),
+                basic(":"),
+                "Basic !".into(),
+                "Bearer Secret".into(),
+                "Bearer".into(),
+                "Digest x".into(),
+            ] {
                 assert!(!judge(&stranger), "{stranger}");
             }
         }

@@ -1,0 +1,165 @@
+//! `kind = "alertmanager"`: Alertmanager's API v2. An alert is known by its labels, so these come from the files and
+//! from closed sets only; what a server says stands in annotations.
+//!
+//! Alertmanager ends an alert at its `endsAt`, and forgets all alerts when it is restarted. So an alert that goes on is
+//! given an end a day ahead, and it is told again every minute ([`Notifier::repeat_every`]).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
+use crate::alert::{AlertView, Transition};
+use crate::base::secret::Secret;
+use crate::deliver::{Accept, HttpPayload, Payload};
+
+/// Where alerts go, below the address in the file.
+const PATH: &str = "/api/v2/alerts";
+/// How far ahead the end of an alert is that goes on: it stays where we could not tell for so long.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// A test ends by itself.
+const TEST: SignedDuration = SignedDuration::from_mins(1);
+/// How often it is told of alerts that go on.
+const REPEAT: Duration = Duration::from_secs(60);
+
+struct Alertmanager {
+    url: Secret,
+    headers: Vec<(String, Secret)>,
+    labels: BTreeMap<String, String>,
+    timeout: Duration,
+}
+
+/// Reads its settings.
+pub(super) fn compile(settings: &Settings) -> Result<Box<dyn Notifier>, String> {
+    let mut url = parsed_url(settings.needed("url")?, "url")?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    if !path.ends_with(PATH) {
+        url.set_path(&format!("{path}{PATH}"));
+    }
+    let mut labels = BTreeMap::new();
+    for (name, value) in settings.table("labels") {
+        if !is_label(name) {
+            return Err(format!("`labels`: {name:?} is no name of a label: letters, digits and `_`"));
+        }
+        labels.insert(name.clone(), value.reveal().to_owned());
+    }
+    Ok(Box::new(Alertmanager {
+        url: Secret::new(url.as_str()),
+        headers: settings.headers(&[("Content-Type", "application/json")])?,
+        labels,
+        timeout: settings.timeout(TIMEOUT),
+    }))
+}
+
+impl Notifier for Alertmanager {
+    fn render(&self, message: &Message) -> Result<Vec<Payload>, String> {
+        let alerts: Vec<Value> = message.notification().alerts.iter().map(|view| self.alert(message, view)).collect();
+        Ok(vec![Payload::Http(HttpPayload {
+            method: "POST",
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: Value::from(alerts).to_string().into_bytes(),
+            accept: Accept::Status,
+            timeout: self.timeout,
+        })])
+    }
+
+    fn repeat_every(&self) -> Option<Duration> {
+        Some(REPEAT)
+    }
+}
+
+impl Alertmanager {
+    fn alert(&self, message: &Message, view: &AlertView) -> Value {
+        let told = message.notification();
+        let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
+        // Later ones win: the alert's own names are nobody's to change.
+        let of_target = view.labels.iter().chain(&self.labels).filter(|(name, _)| is_label(name));
+        labels.extend(of_target.map(|(name, value)| (name.as_str(), value.as_str())));
+        labels.extend([
+            ("alertname", view.alert.as_str()),
+            ("probe", &view.probe),
+            ("target", &view.target),
+            ("severity", &view.severity),
+            ("instance", &told.instance),
+        ]);
+        labels.retain(|_, value| !value.is_empty());
+        let mut annotations = json!({ "summary": view.summary, "transition": told.transition.name() });
+        for (name, text) in [("reason", &view.reason), ("description", &view.details), ("ended", &view.ended_because)] {
+            if let Some(text) = text {
+                annotations[name] = text.as_str().into();
+            }
+        }
+        json!({
+            "labels": labels,
+            "annotations": annotations,
+            "startsAt": view.since,
+            "endsAt": end(view, told.transition, told.at),
+        })
+    }
+}
+
+/// An end that is not after the beginning is refused.
+fn end(view: &AlertView, transition: Transition, at: Timestamp) -> Timestamp {
+    let end = match (view.ended, transition) {
+        (Some(ended), _) => ended,
+        (None, Transition::Resolved) => at,
+        (None, Transition::Test) => at.checked_add(TEST).unwrap_or(at),
+        (None, _) => at.checked_add(AHEAD).unwrap_or(at),
+    };
+    end.max(view.since.checked_add(SignedDuration::from_millis(1)).unwrap_or(view.since))
+}
+
+fn is_label(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with("__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::notify::tests::{hostile, notification, settings};
+    use crate::base::secret::Masker;
+
+    fn rendered(notification: &crate::alert::Notification) -> Value {
+        let made = compile(&settings(&[("url", "http://am.example:9093/am/")])).unwrap();
+        let payloads = made.render(&Message::of(notification, false, &Masker::default())).unwrap();
+        let [Payload::Http(http)] = payloads.as_slice() else { panic!("{payloads:?}") };
+        assert_eq!(http.url.reveal(), "http://am.example:9093/am/api/v2/alerts");
+        serde_json::from_slice(&http.body).unwrap()
+    }
+
+    #[test]
+    fn an_alert_keeps_its_labels_from_its_beginning_to_its_end() {
+        let (fired, resolved) =
+            (rendered(&notification(Transition::Firing)), rendered(&notification(Transition::Resolved)));
+        assert_eq!(fired[0]["labels"], resolved[0]["labels"]);
+        assert_eq!(fired[0]["startsAt"], resolved[0]["startsAt"]);
+        assert_eq!(fired[0]["labels"]["alertname"], "mcp_error_rate_spike");
+        assert_eq!(fired[0]["endsAt"], "2026-01-16T09:32:45Z");
+        assert_eq!(resolved[0]["endsAt"], "2026-01-15T09:40:00Z");
+    }
+
+    #[test]
+    fn an_end_is_after_its_beginning() {
+        let mut told = notification(Transition::Resolved);
+        told.alerts[0].ended = Some(told.alerts[0].since);
+        assert_ne!(rendered(&told)[0]["endsAt"], rendered(&told)[0]["startsAt"]);
+    }
+
+    #[test]
+    fn a_servers_words_are_no_label() {
+        let mut told = hostile();
+        told.alerts[0].labels.insert("alertname".into(), "other".into());
+        told.alerts[0].labels.insert("not-a-label".into(), "x".into());
+        let alert = &rendered(&told)[0];
+        assert!(!alert["labels"].to_string().contains("evil"), "{alert}");
+        assert!(alert["annotations"]["description"].as_str().unwrap().contains("evil"), "{alert}");
+        assert_eq!(alert["labels"]["alertname"], "mcp_error_rate_spike");
+        assert!(alert["labels"].get("not-a-label").is_none());
+    }
+}
