@@ -82,6 +82,15 @@ Examples:
   mcp-probe wait a.toml --probe smoke        until that probe is healthy
   mcp-probe wait --for 2m -- npx -y some-server";
 
+pub(in crate::cli) const WATCH: &str = "\
+Examples:
+  mcp-probe watch                            ./mcp-probe.toml, ./probes/*.toml
+  mcp-probe watch probes/ --listen 127.0.0.1:0   the page on a free port
+  mcp-probe watch --state /var/lib/mcp-probe --log-format json
+  mcp-probe watch --log-level debug          every single run in the log
+  kill -HUP PID                              read the files again
+  kill -TERM PID                             end in order, with exit code 0";
+
 pub(in crate::cli) const INIT: &str = "\
 Examples:
   mcp-probe init https://host/mcp > probes/host.toml
@@ -95,6 +104,25 @@ Examples:
                                              #:schema ./mcp-probe.schema.json
   mcp-probe schema --report                  the document of `check --json`
   mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
+
+pub(in crate::cli) const HISTORY: &str = "\
+Examples:
+  mcp-probe history                          every target: bars, uptime, p50 and p95
+  mcp-probe history weather                  its failures and alerts of a day
+  mcp-probe history weather --since 7d -v    with what was said in them
+  mcp-probe history weather --runs --limit 500   every run
+  mcp-probe history --jq '.targets[] | select(.uptime.incidents > 0) | .target'";
+
+pub(in crate::cli) const REPORT: &str = "\
+Examples:
+  mcp-probe report                           99.9 % over 30 days, all targets
+  mcp-probe report weather --slo 99.95 --since 7d
+  mcp-probe report --probe '*'               each probe by itself
+  mcp-probe report --json > slo.json         for scripts
+
+Exit codes:
+  0 every objective is met    1 one is missed    8 too little is known to tell
+  6 there is no history";
 
 pub(in crate::cli) const TARGETS: &str = "\
 Examples:

@@ -25,7 +25,8 @@ pub fn bars(bars: &[Bar], from: Timestamp, to: Timestamp, said: bool) -> String 
         let step = (to.as_second() - from.as_second()) / i64::try_from(count).unwrap_or(1);
         for (at, bar) in bars.iter().enumerate() {
             let begin = from.as_second() + step * i64::try_from(at).unwrap_or(0);
-            let begin = Timestamp::from_second(begin).map_or_else(|_| String::new(), |begin| begin.strftime("%F %R UTC").to_string());
+            let begin = Timestamp::from_second(begin)
+                .map_or_else(|_| String::new(), |begin| begin.strftime("%F %R UTC").to_string());
             let _ = write!(
                 svg,
                 "<path class=\"{}\" d=\"{}\"><title>{begin}: {}</title></path>",
@@ -94,7 +95,7 @@ pub fn sparkline(points: &[Point], from: Timestamp, to: Timestamp) -> String {
     let Some(top) = points.iter().map(|point| point.p95).max() else { return String::new() };
     let place = Placing { from, to, top, left: 1.0, right: WIDTH - 1.0, low: HEIGHT - 2.0, high: 2.0 };
     format!(
-        "<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"latency, up to {}\">{}</svg>",
+        "<svg class=\"spark\" preserveAspectRatio=\"none\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"latency, up to {}\">{}</svg>",
         duration::human(top),
         place.lines(points)
     )
@@ -254,7 +255,8 @@ mod tests {
 
     #[test]
     fn lines_stay_within_the_drawing() {
-        let point = |second, ms| Point { at: at(second), p50: Duration::from_millis(ms), p95: Duration::from_millis(ms * 3) };
+        let point =
+            |second, ms| Point { at: at(second), p50: Duration::from_millis(ms), p95: Duration::from_millis(ms * 3) };
         let points = [point(-50, 1), point(10, 5), point(900, 70)];
         for svg in [sparkline(&points, at(0), at(100)), latency(&points, at(0), at(100))] {
             for path in svg.split("class=\"p").skip(1) {
