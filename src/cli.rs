@@ -18,6 +18,7 @@ pub mod jq;
 pub mod listeners;
 pub mod live;
 pub mod man;
+pub mod notify;
 pub mod output;
 pub mod params;
 pub mod progress;
@@ -115,6 +116,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Wait(wait) => return wait::run(&wait),
         Command::Targets(targets) => return targets_command::run(&targets),
+        Command::Notify(notify) => return notify::run(&notify),
         Command::Demo(demo) => return demo::main(*demo),
         Command::Init(init) => return init::run(&init),
     };

@@ -77,6 +77,8 @@ pub enum Command {
     Wait(Box<super::wait::WaitArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
+    /// Try the notifiers of the files
+    Notify(Box<super::notify::NotifyArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -104,6 +106,10 @@ impl Command {
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,
+            Self::Notify(notify) => {
+                let super::notify::NotifyCommand::Test(test) = &notify.command;
+                test.output.color
+            }
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
