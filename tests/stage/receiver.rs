@@ -2,7 +2,7 @@
 //! nobody trusts. It remembers what came.
 #![allow(dead_code, reason = "each test program uses a part of the stage")]
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
