@@ -18,8 +18,11 @@ mod group;
 pub mod repair;
 mod saved;
 pub mod engine;
+pub mod lint;
+pub mod replay;
 
 pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
+pub use lint::{Flaw, Insight, Worry, lint};
 pub use notification::{AlertView, Notification, Transition};
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
 pub use settings::{Settings, Silence, Watched, Window};

@@ -30,6 +30,7 @@ pub mod targets_command;
 pub mod terminal;
 pub mod validate;
 pub mod wait;
+pub mod watch;
 pub mod words;
 
 use std::ffi::OsString;
@@ -114,6 +115,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
         Command::Validate(validate) => validate::run(&validate)?,
+        Command::Watch(watch) => return watch::run(&watch),
         Command::Wait(wait) => return wait::run(&wait),
         Command::Targets(targets) => return targets_command::run(&targets),
         Command::Notify(notify) => return notify::run(&notify),

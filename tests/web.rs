@@ -29,12 +29,24 @@ fn the_page_of_the_fleet_shows_every_target_the_worst_first() {
         let body = &answer.body;
         let places: Vec<usize> = ["weather", "search", "laptop", "files"]
             .iter()
-            .map(|name| body.find(&format!("<a href=\"/target/{name}?span=24h\">")).unwrap_or_else(|| panic!("{name}: {body}")))
+            .map(|name| {
+                body.find(&format!("<a href=\"/target/{name}?span=24h\">")).unwrap_or_else(|| panic!("{name}: {body}"))
+            })
             .collect();
         assert!(places.is_sorted(), "{places:?}");
         for text in [
-            "prober-1", "mcp_error_rate_spike", "firing", "2025-11-25", "legacy, streamable-http", "p50 ", "up 87.65 %",
-            "1 added, 1 removed, 1 changed", "class=\"bars\"", "class=\"spark\"", "nobody agreed to start it", "env=prod",
+            "prober-1",
+            "mcp_error_rate_spike",
+            "firing",
+            "2025-11-25",
+            "legacy, streamable-http",
+            "p50 ",
+            "up 87.65 %",
+            "1 added, 1 removed, 1 changed",
+            "class=\"bars\"",
+            "class=\"spark\"",
+            "nobody agreed to start it",
+            "env=prod",
         ] {
             assert!(body.contains(text), "{text}: {body}");
         }
@@ -54,8 +66,19 @@ fn the_page_of_a_target_shows_failures_with_their_transcripts() {
         let served = Served::plain().await;
         let body = served.get("/target/weather").await.body;
         for text in [
-            "expected 3 tools", "Transcript", "→ sent", "← received", "handshake 12 ms", "class=\"chart\"",
-            "class=\"phases\"", "~812 tokens", "sunset", "deep", "mcp-probe.toml:12:1", "41 ms", "&lt;script&gt;",
+            "expected 3 tools",
+            "Transcript",
+            "→ sent",
+            "← received",
+            "handshake 12 ms",
+            "class=\"chart\"",
+            "class=\"phases\"",
+            "~812 tokens",
+            "sunset",
+            "deep",
+            "mcp-probe.toml:12:1",
+            "41 ms",
+            "&lt;script&gt;",
         ] {
             assert!(body.contains(text), "{text}: {body}");
         }
@@ -85,7 +108,9 @@ fn without_a_history_the_pages_show_what_is_now() {
 fn every_answer_protects_its_reader() {
     served(|| async {
         let served = Served::plain().await;
-        for (path, status) in [("/", 200), ("/metrics", 200), ("/nothing", 404), ("/assets/live.js", 200), ("/-/reload", 405)] {
+        for (path, status) in
+            [("/", 200), ("/metrics", 200), ("/nothing", 404), ("/assets/live.js", 200), ("/-/reload", 405)]
+        {
             let answer = served.get(path).await;
             assert_eq!(answer.status, status, "{path}");
             let policy = answer.header("content-security-policy").unwrap();
@@ -104,7 +129,15 @@ fn a_foreign_host_origin_or_site_gets_403_everywhere() {
         let served = Served::plain().await;
         let host = served.address.to_string();
         let foreign = [("Host", "evil.example"), ("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")];
-        for path in ["/", "/metrics", "/probe?target=files&module=smoke", "/api/v1/status", "/-/healthy", "/assets/live.js", "/nothing"] {
+        for path in [
+            "/",
+            "/metrics",
+            "/probe?target=files&module=smoke",
+            "/api/v1/status",
+            "/-/healthy",
+            "/assets/live.js",
+            "/nothing",
+        ] {
             for header in foreign {
                 assert_eq!(served.ask("GET", path, &[header]).await.status, 403, "{path} {header:?}");
             }
@@ -128,10 +161,16 @@ fn a_foreign_host_origin_or_site_gets_403_everywhere() {
 fn a_probe_on_request_always_gives_figures_and_runs_configured_names_only() {
     served(|| async {
         let served = Served::plain().await;
-        let answer = served.ask("GET", "/probe?target=files&module=smoke", &[("X-Prometheus-Scrape-Timeout-Seconds", "10")]).await;
+        let answer = served
+            .ask("GET", "/probe?target=files&module=smoke", &[("X-Prometheus-Scrape-Timeout-Seconds", "10")])
+            .await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-        assert!(answer.body.contains("\nprobe_success 1\n") && answer.body.contains("\nprobe_timeout_seconds 5\n"), "{}", answer.body);
+        assert!(
+            answer.body.contains("\nprobe_success 1\n") && answer.body.contains("\nprobe_timeout_seconds 5\n"),
+            "{}",
+            answer.body
+        );
         assert!(answer.body.contains("probe_mcp_duration_seconds{phase=\"handshake\"} 0.012\n"), "{}", answer.body);
         *served.asked.fails.lock().unwrap() = true;
         let answer = served.get("/probe?target=files").await;
@@ -141,11 +180,22 @@ fn a_probe_on_request_always_gives_figures_and_runs_configured_names_only() {
         let answer = served.get("/probe?target=files&module=smoke").await;
         assert_eq!(answer.status, 200);
         assert!(!answer.body.contains("\nprobe_success "), "nobody knows: {}", answer.body);
-        assert!(answer.body.contains("mcp_probe_failure_info{status=\"unknown\",reason=\"cancelled\"} 1"), "{}", answer.body);
+        assert!(
+            answer.body.contains("mcp_probe_failure_info{status=\"unknown\",reason=\"cancelled\"} 1"),
+            "{}",
+            answer.body
+        );
         let asked = served.asked.probes.lock().unwrap().clone();
         assert_eq!(asked[0], ("smoke".to_owned(), "files".to_owned(), Duration::from_millis(9500)));
         assert_eq!(asked.len(), 3);
-        for query in ["", "target=nobody", "target=files&module=nobody", "target=http%3A%2F%2F127.0.0.1%2F&module=smoke", "target=weather", "module=smoke"] {
+        for query in [
+            "",
+            "target=nobody",
+            "target=files&module=nobody",
+            "target=http%3A%2F%2F127.0.0.1%2F&module=smoke",
+            "target=weather",
+            "module=smoke",
+        ] {
             assert_eq!(served.get(&format!("/probe?{query}")).await.status, 400, "{query}");
         }
         let odd = ("X-Prometheus-Scrape-Timeout-Seconds", "-1");

@@ -75,6 +75,8 @@ pub enum Command {
     Validate(Box<super::validate::ValidateArgs>),
     /// Try until every probe is healthy or the time is over (CI, compose)
     Wait(Box<super::wait::WaitArgs>),
+    /// Run probes on their schedules, for ever: alerts, history, a page (daemon)
+    Watch(Box<super::watch::WatchArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Try the notifiers of the files
@@ -102,6 +104,7 @@ impl Command {
             Self::Check(check) => check.output.color,
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
+            Self::Watch(watch) => watch.color,
             Self::Targets(targets) => targets.document.color,
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,

@@ -84,6 +84,13 @@ impl Consents {
         }
     }
 
+    /// Whether this target may be opened, without asking anybody.
+    #[must_use]
+    pub fn has_agreed(&self, target: &Target) -> bool {
+        let identity = || target.entry.as_deref().map(|draft| identity(draft, &target.env));
+        self.yes || !target.needs_consent() || identity().is_some_and(|identity| self.has(&identity))
+    }
+
     /// Whether a yes is recorded for exactly this.
     #[must_use]
     pub fn has(&self, identity: &Consent) -> bool {

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use super::complaint::Complaint;
 use super::exit::Code;
-use super::signals::Signals;
+use super::signals::{Caught, Signals};
 use crate::transport::child::{census, guard};
 
 /// Runs `work` to its end, or until a second signal. Gives what it came to, or the code of the signal.
@@ -13,6 +13,24 @@ use crate::transport::child::{census, guard};
 /// # Errors
 /// What `work` complains of, or a system that refuses a runtime.
 pub fn run<F>(work: impl FnOnce(Signals) -> F) -> Result<u8, Complaint>
+where
+    F: Future<Output = Result<u8, Complaint>>,
+{
+    drive(work, |code, caught| caught.map_or(code, |caught| caught.code().number()))
+}
+
+/// The same for what works until it is told to end: the first signal is how it ends well.
+///
+/// # Errors
+/// As [`run`].
+pub fn serve<F>(work: impl FnOnce(Signals) -> F) -> Result<u8, Complaint>
+where
+    F: Future<Output = Result<u8, Complaint>>,
+{
+    drive(work, |code, _| code)
+}
+
+fn drive<F>(work: impl FnOnce(Signals) -> F, code: impl Fn(u8, Option<Caught>) -> u8) -> Result<u8, Complaint>
 where
     F: Future<Output = Result<u8, Complaint>>,
 {
@@ -25,13 +43,10 @@ where
             .map_err(|error| Complaint::new(Code::Bug, format!("signals cannot be heard: {error}")))?;
         let work = work(signals.clone());
         tokio::select! {
-            ended = work => match (ended, signals.caught()) {
-                (Ok(_), Some(caught)) => Ok(caught.code().number()),
-                (ended, _) => ended,
-            },
+            ended = work => ended.map(|ended| code(ended, signals.caught())),
             () = signals.abort.cancelled() => {
                 census::kill_all();
-                Ok(signals.caught().map_or(Code::Interrupted, super::signals::Caught::code).number())
+                Ok(signals.caught().map_or(Code::Interrupted, Caught::code).number())
             }
         }
     });

@@ -181,7 +181,8 @@ mod tests {
     #[tokio::test]
     async fn it_gets_its_input_and_its_variables_and_not_the_hidden_ones() {
         let limit = Duration::from_secs(10);
-        let script = r#"read line; test "$line" = '{"a":1}' && test "$MCP_PROBE_ALERT" = spike && test -z "$PATH_TO_HIDE$HOME""#;
+        let script =
+            r#"read line; test "$line" = '{"a":1}' && test "$MCP_PROBE_ALERT" = spike && test -z "$PATH_TO_HIDE$HOME""#;
         assert_eq!(run(&shell(script, limit), &["HOME".to_owned()]).await, Receipt::Delivered);
         assert!(why(run(&shell(script, limit), &[]).await).contains("expected exit code 0, got 1"));
         // One that never reads, with more than a pipe holds.
@@ -194,7 +195,10 @@ mod tests {
         let limit = Duration::from_secs(10);
         let flood = "yes 0123456789 | head -c 3000000 >&2; echo too bad >&2; exit 3";
         assert!(why(run(&shell(flood, limit), &[]).await).starts_with("sh: expected exit code 0, got 3"));
-        assert_eq!(why(run(&shell("echo no >&2; exit 3", limit), &[]).await), "sh: expected exit code 0, got 3; it said: no");
+        assert_eq!(
+            why(run(&shell("echo no >&2; exit 3", limit), &[]).await),
+            "sh: expected exit code 0, got 3; it said: no"
+        );
         assert_eq!(why(run(&shell("kill -9 $$", limit), &[]).await), "sh: expected exit code 0, got signal 9");
         let nothing = CommandPayload { argv: vec![Secret::new("/nowhere/at/all")], ..shell("", limit) };
         assert!(why(run(&nothing, &[]).await).contains("could not be started"));

@@ -77,13 +77,16 @@ fn secrets(payload: &Payload) -> Vec<&str> {
             let headers = http.headers.iter().filter(|(name, _)| !plain.iter().any(|p| name.eq_ignore_ascii_case(p)));
             let values = headers.map(|(_, value)| value.reveal());
             // `Bearer TOKEN`: the token alone is as secret.
-            let words = values.flat_map(|value| std::iter::once(value).chain(value.split_once(' ').map(|(_, rest)| rest)));
+            let words =
+                values.flat_map(|value| std::iter::once(value).chain(value.split_once(' ').map(|(_, rest)| rest)));
             words.chain(secret_parts(http.url.reveal())).collect()
         }
         Payload::Mail(mail) => {
             mail.login.iter().map(|(_, password)| password.reveal()).chain(secret_parts(mail.server.reveal())).collect()
         }
-        Payload::Command(command) => command.argv.iter().skip(1).map(|word| word.reveal()).filter(|word| word.len() >= 8).collect(),
+        Payload::Command(command) => {
+            command.argv.iter().skip(1).map(|word| word.reveal()).filter(|word| word.len() >= 8).collect()
+        }
     }
 }
 

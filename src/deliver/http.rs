@@ -127,8 +127,11 @@ fn request(client: &reqwest::Client, payload: &HttpPayload) -> Result<reqwest::R
 
 async fn judge(place: &str, mut response: reqwest::Response, accept: Accept) -> Receipt {
     let status = response.status();
-    let retry_after =
-        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| wait(text, Timestamp::now()));
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| wait(text, Timestamp::now()));
     let location = response.headers().contains_key(reqwest::header::LOCATION);
     if status.is_success() && accept == Accept::Status {
         return Receipt::Delivered;
@@ -172,7 +175,10 @@ fn quoted(body: &[u8]) -> String {
 fn read(place: &str, body: &[u8], accept: Accept, retry_after: Option<Duration>) -> Receipt {
     let text = String::from_utf8_lossy(body);
     let failed = |expected: &str| Receipt::Failed {
-        why: format!("{place}: expected {expected}, got{}", if text.trim().is_empty() { " nothing".into() } else { quoted(body) }),
+        why: format!(
+            "{place}: expected {expected}, got{}",
+            if text.trim().is_empty() { " nothing".into() } else { quoted(body) }
+        ),
         retry_after,
     };
     match accept {

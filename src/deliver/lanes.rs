@@ -320,9 +320,10 @@ impl Lane {
     /// The end of what begins with this message, where it waits, too.
     fn end_of(&self, id: i64) -> Option<i64> {
         let key = &self.messages.get(&id)?.key;
-        let later = self.messages.range(id + 1..).find(|(_, message)| {
-            message.key == *key && matches!(message.transition.as_str(), "resolved" | "firing")
-        });
+        let later = self
+            .messages
+            .range(id + 1..)
+            .find(|(_, message)| message.key == *key && matches!(message.transition.as_str(), "resolved" | "firing"));
         later.filter(|(_, message)| message.transition == "resolved" && !message.on_its_way).map(|(id, _)| *id)
     }
 }

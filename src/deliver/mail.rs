@@ -70,10 +70,8 @@ fn transport(mail: &MailPayload) -> Result<AsyncSmtpTransport<Tokio1Executor>, S
         (false, false) => Tls::Opportunistic(parameters),
     };
     let port = url.port().unwrap_or(if secure { PORT_SECURE } else { PORT });
-    let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(name)
-        .port(port)
-        .tls(tls)
-        .timeout(Some(mail.timeout));
+    let builder =
+        AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(name).port(port).tls(tls).timeout(Some(mail.timeout));
     Ok(match &mail.login {
         Some((user, password)) => {
             builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned())).build()
@@ -88,7 +86,10 @@ fn parameters(name: &str) -> Result<TlsParameters, String> {
         let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
         bundled
             .filter_map(|root| Certificate::from_der(root.to_vec()).ok())
-            .fold(TlsParameters::builder(name.to_owned()), lettre::transport::smtp::client::TlsParametersBuilder::add_root_certificate)
+            .fold(
+                TlsParameters::builder(name.to_owned()),
+                lettre::transport::smtp::client::TlsParametersBuilder::add_root_certificate,
+            )
             .build()
             .map_err(|error| chain(&error))
     })

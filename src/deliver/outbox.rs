@@ -245,9 +245,7 @@ impl Inner {
         let (channel, id) = (job.channel.as_str(), job.id);
         let receipt = match render.render(channel, &job.body, job.collapsed) {
             Ok(payloads) => self.carry(&payloads, cancel).await,
-            Err(Unrendered::Gone) => {
-                Receipt::Refused("there is no such notifier any more in the files".to_owned())
-            }
+            Err(Unrendered::Gone) => Receipt::Refused("there is no such notifier any more in the files".to_owned()),
             Err(Unrendered::Wrong(why)) => return self.postpone(&job, Try::Unrendered, &why).await,
         };
         match receipt {
@@ -257,12 +255,18 @@ impl Inner {
                 }
                 let settled = self.lanes().settle(channel, id, Try::Arrived, self.clock.now().monotonic);
                 if settled.failures.0 > 0 {
-                    self.note(Level::Info, format!("`{channel}` receives again, after {} failures", settled.failures.0));
+                    self.note(
+                        Level::Info,
+                        format!("`{channel}` receives again, after {} failures", settled.failures.0),
+                    );
                 }
                 self.note(Level::Debug, format!("told `{channel}`: {} of {}", job.transition, job.key));
             }
             Receipt::Refused(why) => {
-                self.note(Level::Error, format!("`{channel}` refuses the {}, which is given up: {why}", job.transition));
+                self.note(
+                    Level::Error,
+                    format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),
+                );
                 self.give_up(id, &why).await;
                 self.lanes().settle(channel, id, Try::GivenUp, self.clock.now().monotonic);
             }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Ink, Look};
 use crate::base::duration::{human, human_bytes, millis};
+use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::event::{Consumer, Direction, Event, EventKind, TellError, WireRecord};
 
@@ -70,28 +71,35 @@ impl<W: Write + Send> WireFile<W> {
     }
 }
 
+/// A message as a line of the wire log, with its line feed.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn json_line(record: &WireRecord, at: jiff::Timestamp, run_id: RunId) -> serde_json::Result<String> {
+    let line = Line {
+        at: format!("{at:.6}"),
+        run_id: run_id.to_string(),
+        probe: &record.probe,
+        target: &record.target,
+        call_id: &record.call_id,
+        rpc_id: record.rpc_id.as_ref(),
+        trace_id: &record.trace_id,
+        direction: record.direction.name(),
+        method: record.method.as_deref(),
+        status: record.status.as_deref(),
+        bytes: record.bytes,
+        duration_ms: record.duration.map(millis),
+        payload: &record.payload,
+    };
+    serde_json::to_string(&line).map(|line| line + "\n")
+}
+
 impl<W: Write + Send> Consumer for WireFile<W> {
     fn on_event(&mut self, event: &Event) -> Result<(), TellError> {
         let EventKind::Wire(record) = &event.kind else { return Ok(()) };
-        let line = Line {
-            at: format!("{:.6}", event.at),
-            run_id: event.run_id.to_string(),
-            probe: &record.probe,
-            target: &record.target,
-            call_id: &record.call_id,
-            rpc_id: record.rpc_id.as_ref(),
-            trace_id: &record.trace_id,
-            direction: record.direction.name(),
-            method: record.method.as_deref(),
-            status: record.status.as_deref(),
-            bytes: record.bytes,
-            duration_ms: record.duration.map(millis),
-            payload: &record.payload,
-        };
-        let mut bytes = serde_json::to_vec(&line).map_err(|error| self.failed(&error))?;
-        bytes.push(b'\n');
+        let line = json_line(record, event.at, event.run_id).map_err(|error| self.failed(&error))?;
         // Written through at once: a trace is read while the run goes on, and must survive its being killed.
-        self.writer.write_all(&bytes).and_then(|()| self.writer.flush()).map_err(|error| self.failed(&error))
+        self.writer.write_all(line.as_bytes()).and_then(|()| self.writer.flush()).map_err(|error| self.failed(&error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), TellError> {
@@ -171,7 +179,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::base::ids::RunId;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);

@@ -133,7 +133,8 @@ impl Held {
         }
         if done.is_empty() {
             let name = one_line(target, 80);
-            let message = format!("no child of target {name} is held: give it `restart`, or a probe `session = \"reuse\"`");
+            let message =
+                format!("no child of target {name} is held: give it `restart`, or a probe `session = \"reuse\"`");
             return Err(Cause::new(Reason::Internal, message));
         }
         done.push("the next run starts a new one".to_owned());
@@ -225,7 +226,8 @@ impl Seat {
             }
         }
         session.record(None);
-        let is_usable = !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
+        let is_usable =
+            !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
         let told = awake.told.take();
         if is_usable {
             attempt.usage = session.pid().and_then(usage_now);

@@ -18,7 +18,10 @@ const DIGEST_DIGITS: usize = 16;
 pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
     let is_whole = exchange.method == "tools/list"
         && exchange.params.get("cursor").is_none()
-        && !exchange.findings.iter().any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
+        && !exchange
+            .findings
+            .iter()
+            .any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
     let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
     let seen = |tool: &Value| ToolSeen {
         name: tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -67,9 +70,9 @@ fn canonical(value: &Value, is_top: bool, text: &mut String) {
 pub(super) fn token_ends(target: &Target) -> Option<Timestamp> {
     let of_header = target.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let token = match (&of_header, &target.bearer) {
-        (Some((_, value)), _) => value.reveal().trim().split_once(' ').filter(|(scheme, _)| {
-            scheme.eq_ignore_ascii_case("bearer")
-        })?.1,
+        (Some((_, value)), _) => {
+            value.reveal().trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?.1
+        }
         (None, bearer) => bearer.as_ref()?.reveal(),
     };
     let mut parts = token.trim().split('.');

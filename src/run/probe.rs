@@ -66,13 +66,7 @@ pub(super) async fn run(
     outcome
 }
 
-async fn once(
-    cx: &Context,
-    stage: &Stage,
-    probe: &Probe,
-    target: &Arc<Target>,
-    seat: Option<&mut Seat>,
-) -> Attempt {
+async fn once(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>, seat: Option<&mut Seat>) -> Attempt {
     if let Some(seat) = seat {
         return Box::pin(seat.attempt(cx, stage, probe, target)).await;
     }

@@ -42,11 +42,7 @@ impl Look {
     pub(super) fn at(now: &Now) -> Self {
         let boot = nanos(now.boot);
         let wall = i64::try_from(now.wall.as_nanosecond()).unwrap_or(i64::MAX);
-        Self {
-            boot,
-            behind: boot.saturating_sub(nanos(now.monotonic)),
-            shift: wall.saturating_sub_unsigned(boot),
-        }
+        Self { boot, behind: boot.saturating_sub(nanos(now.monotonic)), shift: wall.saturating_sub_unsigned(boot) }
     }
 
     /// A moment of the boot clock on the monotonic one.

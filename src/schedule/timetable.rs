@@ -445,11 +445,9 @@ impl State {
     /// Leaves all points up to a moment behind, each with its reason: those of a suspend were slept through.
     fn pass(&mut self, id: SlotId, upto: u64, reason: Missed, clocks: &Clockwork, missed: &mut Vec<MissedRun>) {
         let slept = clocks.slept_from.saturating_add(1)..=clocks.quiet_until;
-        for (limit, reason) in [
-            (upto.min(*slept.start() - 1), reason),
-            (upto.min(*slept.end()), Missed::Suspend),
-            (upto, reason),
-        ] {
+        for (limit, reason) in
+            [(upto.min(*slept.start() - 1), reason), (upto.min(*slept.end()), Missed::Suspend), (upto, reason)]
+        {
             let Passed { count, last } = self.points.pass(&self.slot, limit, &clocks.now, clocks.anchor);
             if count > 0 {
                 self.miss(id, reason, count, clocks.now.wall(last), missed);

@@ -31,6 +31,9 @@ pub const MARK: &str = "MCP_PROBE_RUN";
 /// What a minimal environment keeps.
 pub const MINIMAL: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR"];
 
+/// By these a service manager hears from us; a child that had them could speak for us.
+pub const SERVICE: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// Which variables of ours a child gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inherit {
@@ -146,6 +149,9 @@ impl Process {
                 );
                 command.envs(start.inherit.path().map(|path| ("PATH", path)));
             }
+        }
+        for name in SERVICE {
+            command.env_remove(name);
         }
         command.envs(start.env.iter().map(|(name, value)| (name, value))).env(MARK, &mark);
         if let Some(cwd) = start.cwd {

@@ -135,7 +135,7 @@ pub struct OutboxState {
     pub waiting: usize,
     /// The age of the oldest.
     pub oldest: Option<Duration>,
-    /// Channels that refuse or do not answer, with the reason.
+    /// Channels whose last try failed, and that have messages waiting; each with a sentence.
     pub failing: Vec<(String, String)>,
     /// Whether nothing moves although something waits.
     pub is_stuck: bool,
@@ -202,6 +202,20 @@ impl PairState {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.last.as_ref().map(|outcome| outcome.status)
+    }
+
+    /// What the plan says of it, with what is known of it from before the files were read again.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self {
+            last: before.last.clone().filter(|_| before.withheld.is_none()),
+            last_success: before.last_success,
+            since: before.since,
+            missed: before.missed.clone(),
+            tools: before.tools.clone(),
+            changes: before.changes.clone(),
+            ..self
+        }
     }
 
     /// Takes up what a run came to.

@@ -335,10 +335,8 @@ fn found(probe: &mut Probe, outcome: &ProbeOutcome) {
     probe.duration_ms = (!outcome.attempts.is_empty()).then(|| millis(outcome.duration));
     probe.phases_ms = outcome.phases.iter().map(|(phase, took)| (phase.name().to_owned(), millis(took))).collect();
     probe.steps = outcome.steps.iter().map(step).collect();
-    probe.server = outcome
-        .server
-        .as_ref()
-        .map(|server| Server { name: server.name.clone(), version: server.version.clone() });
+    probe.server =
+        outcome.server.as_ref().map(|server| Server { name: server.name.clone(), version: server.version.clone() });
     probe.protocol = outcome.protocol.as_ref().map(|used| Protocol {
         version: used.version.clone(),
         era: used.era.name().to_owned(),

@@ -40,11 +40,8 @@ pub fn outcome(probe: &str, target: &str, status: Status, now: Timestamp) -> Pro
     outcome.started_at = now - jiff::SignedDuration::from_secs(7);
     outcome.connected = true;
     outcome.server = Some(ServerIdentity { name: "weather".into(), version: "1.2.3".into() });
-    outcome.protocol = Some(ProtocolUsed {
-        version: "2025-11-25".into(),
-        era: Era::Legacy,
-        transport: TransportKind::StreamableHttp,
-    });
+    outcome.protocol =
+        Some(ProtocolUsed { version: "2025-11-25".into(), era: Era::Legacy, transport: TransportKind::StreamableHttp });
     outcome.duration = Duration::from_millis(61);
     for (phase, ms) in [(Phase::Resolve, 2), (Phase::Connect, 5), (Phase::Handshake, 12), (Phase::Call, 42)] {
         outcome.phases.add(phase, Duration::from_millis(ms));
@@ -195,7 +192,8 @@ impl Past for MadeUp {
     fn failures(&self, target: &str, _: usize) -> Result<Vec<Failure>, String> {
         let received = serde_json::json!({"direction": "received", "method": "tools/list", "status": "ok",
             "duration_ms": 41.0, "payload": {"result": {"tools": [{"name": HOSTILE}]}}});
-        let sent = serde_json::json!({"direction": "sent", "method": "tools/list", "payload": {"method": "tools/list"}});
+        let sent =
+            serde_json::json!({"direction": "sent", "method": "tools/list", "payload": {"method": "tools/list"}});
         let failure = Failure {
             at: Timestamp::now() - jiff::SignedDuration::from_secs(75),
             probe: "smoke".into(),
@@ -225,7 +223,11 @@ pub struct Asked {
 impl Control for Asked {
     fn reload(&self) -> BoxFuture<'_, Result<String, String>> {
         *self.reloads.lock().unwrap() += 1;
-        let said = if *self.bad_files.lock().unwrap() { Err("mcp-probe.toml:3:1: unknown key".into()) } else { Ok("nothing changed".into()) };
+        let said = if *self.bad_files.lock().unwrap() {
+            Err("mcp-probe.toml:3:1: unknown key".into())
+        } else {
+            Ok("nothing changed".into())
+        };
         Box::pin(async { said })
     }
 

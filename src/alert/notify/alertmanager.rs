@@ -55,8 +55,7 @@ pub(super) fn compile(settings: &Settings) -> Result<Box<dyn Notifier>, String> 
 
 impl Notifier for Alertmanager {
     fn render(&self, message: &Message) -> Result<Vec<Payload>, String> {
-        let alerts: Vec<Value> =
-            message.notification().alerts.iter().map(|view| self.alert(message, view)).collect();
+        let alerts: Vec<Value> = message.notification().alerts.iter().map(|view| self.alert(message, view)).collect();
         Ok(vec![Payload::Http(HttpPayload {
             method: "POST",
             url: self.url.clone(),

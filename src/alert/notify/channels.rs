@@ -40,7 +40,12 @@ impl Channel {
     ///
     /// # Errors
     /// A sentence, where it does not fit what the file asks for.
-    pub fn render(&self, notification: &Notification, collapsed: bool, masker: &Masker) -> Result<Vec<Payload>, String> {
+    pub fn render(
+        &self,
+        notification: &Notification,
+        collapsed: bool,
+        masker: &Masker,
+    ) -> Result<Vec<Payload>, String> {
         self.notifier.render(&Message::of(notification, collapsed, masker))
     }
 }

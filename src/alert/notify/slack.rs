@@ -72,13 +72,18 @@ fn section(text: &str) -> Value {
 /// An alert in Slack's markup; what others wrote is escaped and quoted.
 fn sentences(view: &AlertView) -> String {
     let place = place(view);
-    let head = if place.is_empty() { escape(&view.alert, 300) } else { escape(&format!("{}: {place}", view.alert), 600) };
+    let head =
+        if place.is_empty() { escape(&view.alert, 300) } else { escape(&format!("{}: {place}", view.alert), 600) };
     let mut lines = vec![format!("*{head}*"), escape(&view.summary, 800)];
     if let Some(reason) = &view.reason {
         let details = view.details.as_deref().unwrap_or_default();
         // A backtick would end the quotation.
         let quoted = escape(&details.replace('`', "'"), 1000);
-        lines.push(if quoted.is_empty() { escape(reason, 100) } else { format!("{}: `{quoted}`", escape(reason, 100)) });
+        lines.push(if quoted.is_empty() {
+            escape(reason, 100)
+        } else {
+            format!("{}: `{quoted}`", escape(reason, 100))
+        });
     }
     lines.push(escape(&span(view), 300));
     lines.join("\n")

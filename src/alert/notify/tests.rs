@@ -136,7 +136,10 @@ fn strings(json: &serde_json::Value, texts: &mut Vec<String>) {
 fn a_title_says_what_happened_to_whom() {
     let title = |told: &Notification, collapsed| Message::of(told, collapsed, &Masker::default()).title();
     assert_eq!(title(&notification(Transition::Firing), false), "[firing] mcp_error_rate_spike: smoke on weather");
-    assert_eq!(title(&notification(Transition::Resolved), true), "[fired and resolved] mcp_error_rate_spike: smoke on weather");
+    assert_eq!(
+        title(&notification(Transition::Resolved), true),
+        "[fired and resolved] mcp_error_rate_spike: smoke on weather"
+    );
     let mut group = notification(Transition::Reminder);
     group.alerts.push(AlertView { target: "files".into(), ..group.alerts[0].clone() });
     assert_eq!(title(&group, false), "[still firing] mcp_error_rate_spike: 2 alerts");

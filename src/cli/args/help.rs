@@ -91,6 +91,15 @@ Examples:
   mcp-probe wait a.toml --probe smoke        until that probe is healthy
   mcp-probe wait --for 2m -- npx -y some-server";
 
+pub(in crate::cli) const WATCH: &str = "\
+Examples:
+  mcp-probe watch                            ./mcp-probe.toml, ./probes/*.toml
+  mcp-probe watch probes/ --listen 127.0.0.1:0   the page on a free port
+  mcp-probe watch --state /var/lib/mcp-probe --log-format json
+  mcp-probe watch --log-level debug          every single run in the log
+  kill -HUP PID                              read the files again
+  kill -TERM PID                             end in order, with exit code 0";
+
 pub(in crate::cli) const INIT: &str = "\
 Examples:
   mcp-probe init https://host/mcp > probes/host.toml

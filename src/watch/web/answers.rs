@@ -179,7 +179,8 @@ async fn status(State(site): Shared) -> Response {
 
 async fn metrics(State(site): Shared, headers: HeaderMap) -> Response {
     let format = accepted(&headers);
-    site.make(move |site| exposition(format, site.facts.metrics.text(format, &own(&site.facts.board.operation())))).await
+    site.make(move |site| exposition(format, site.facts.metrics.text(format, &own(&site.facts.board.operation()))))
+        .await
 }
 
 fn accepted(headers: &HeaderMap) -> Format {
@@ -238,7 +239,9 @@ fn not_run(pair: &PairState, why: &str) -> ProbeOutcome {
 
 /// The pair that is meant; the module can be left out where a target has one probe.
 fn named(site: &Site, target: Option<&String>, module: Option<&String>) -> Result<Arc<PairState>, String> {
-    let Some(target) = target else { return Err("`target` is missing: the name of a target of the probe files".into()) };
+    let Some(target) = target else {
+        return Err("`target` is missing: the name of a target of the probe files".into());
+    };
     let of_target: Vec<Arc<PairState>> =
         site.facts.board.fleet().into_iter().filter(|pair| pair.target == *target).collect();
     if of_target.is_empty() {

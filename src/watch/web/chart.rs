@@ -25,7 +25,8 @@ pub fn bars(bars: &[Bar], from: Timestamp, to: Timestamp, said: bool) -> String 
         let step = (to.as_second() - from.as_second()) / i64::try_from(count).unwrap_or(1);
         for (at, bar) in bars.iter().enumerate() {
             let begin = from.as_second() + step * i64::try_from(at).unwrap_or(0);
-            let begin = Timestamp::from_second(begin).map_or_else(|_| String::new(), |begin| begin.strftime("%F %R UTC").to_string());
+            let begin = Timestamp::from_second(begin)
+                .map_or_else(|_| String::new(), |begin| begin.strftime("%F %R UTC").to_string());
             let _ = write!(
                 svg,
                 "<path class=\"{}\" d=\"{}\"><title>{begin}: {}</title></path>",
@@ -254,7 +255,8 @@ mod tests {
 
     #[test]
     fn lines_stay_within_the_drawing() {
-        let point = |second, ms| Point { at: at(second), p50: Duration::from_millis(ms), p95: Duration::from_millis(ms * 3) };
+        let point =
+            |second, ms| Point { at: at(second), p50: Duration::from_millis(ms), p95: Duration::from_millis(ms * 3) };
         let points = [point(-50, 1), point(10, 5), point(900, 70)];
         for svg in [sparkline(&points, at(0), at(100)), latency(&points, at(0), at(100))] {
             for path in svg.split("class=\"p").skip(1) {

@@ -89,7 +89,15 @@ mod tests {
         for host in ["127.0.0.1:9490", "localhost:9490", "LocalHost.:9490", "[::1]:9490", "127.9.9.9:9490"] {
             assert!(!refused(&[("host", host)], loopback, &[]), "{host}");
         }
-        for host in ["localhost", "127.0.0.1", "evil.example:9490", "localhost.evil.example:9490", "10.0.0.1:9490", "::1:9490", ""] {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "evil.example:9490",
+            "localhost.evil.example:9490",
+            "10.0.0.1:9490",
+            "::1:9490",
+            "",
+        ] {
             assert!(refused(&[("host", host)], loopback, &[]), "{host}");
         }
         assert!(refused(&[], loopback, &[]));

@@ -321,13 +321,16 @@ pub(super) fn worst(pairs: &[std::sync::Arc<PairState>]) -> Option<Status> {
 }
 
 fn is_wanted(pairs: &[std::sync::Arc<PairState>], wanted: &Wanted) -> bool {
-    let has_status = wanted.status.is_empty()
-        || pairs.iter().any(|pair| status_told(pair.status()).word == wanted.status);
+    let has_status =
+        wanted.status.is_empty() || pairs.iter().any(|pair| status_told(pair.status()).word == wanted.status);
     let q = wanted.q.to_lowercase();
     let has_text = q.is_empty()
         || pairs.iter().any(|pair| {
             let labels = pair.labels.iter().map(|(name, value)| format!("{name}={value}"));
-            [pair.target.clone(), pair.probe.clone()].into_iter().chain(labels).any(|text| text.to_lowercase().contains(&q))
+            [pair.target.clone(), pair.probe.clone()]
+                .into_iter()
+                .chain(labels)
+                .any(|text| text.to_lowercase().contains(&q))
         });
     has_status && has_text
 }
@@ -355,12 +358,18 @@ fn row(
         message: last
             .and_then(|outcome| outcome.cause.as_ref())
             .map(|cause| sanitize::one_line(cause.message.lines().next().unwrap_or(""), 300)),
-        probes: pairs.iter().map(|pair| ProbeChip { name: pair.probe.clone(), status: status_told(pair.status()) }).collect(),
+        probes: pairs
+            .iter()
+            .map(|pair| ProbeChip { name: pair.probe.clone(), status: status_told(pair.status()) })
+            .collect(),
         spark: (!seen.points.is_empty())
             .then(|| Value::from_safe_string(chart::sparkline(&seen.points, wanted.from(now), now))),
         latency: seen.latency(pairs),
         uptime: seen.uptime.map(percent),
-        bars: facts.past.as_ref().map(|_| Value::from_safe_string(chart::bars(&seen.bars, wanted.from(now), now, false))),
+        bars: facts
+            .past
+            .as_ref()
+            .map(|_| Value::from_safe_string(chart::bars(&seen.bars, wanted.from(now), now, false))),
         spoken: spoken(pairs),
         tools: tools(pairs),
         change: newest_change.map(|change| change_told(change, now)),

@@ -91,12 +91,7 @@ struct Message {
 
 /// The page of a target; none where no such target is.
 #[must_use]
-pub fn target(
-    facts: &Facts,
-    name: &str,
-    wanted: &Wanted,
-    now: Timestamp,
-) -> Option<Result<String, minijinja::Error>> {
+pub fn target(facts: &Facts, name: &str, wanted: &Wanted, now: Timestamp) -> Option<Result<String, minijinja::Error>> {
     let fleet = facts.board.fleet();
     let (_, pairs) = by_target(&fleet).into_iter().find(|(_, pairs)| pairs.iter().any(|pair| pair.target == name))?;
     Some(render(facts, &pairs, wanted, now))
@@ -115,7 +110,8 @@ fn render(
     let from = wanted.from(now);
     let operation = facts.board.operation();
     let of_target = |alert: &&crate::watch::board::AlertState| alert.view.target == name;
-    let alerts: Vec<AlertTold> = facts.board.alerts().iter().filter(of_target).map(|alert| alert_told(alert, now)).collect();
+    let alerts: Vec<AlertTold> =
+        facts.board.alerts().iter().filter(of_target).map(|alert| alert_told(alert, now)).collect();
     let changes: Vec<ChangeTold> =
         pairs.iter().flat_map(|pair| pair.changes.iter()).map(|change| change_told(change, now)).collect();
     let newest = pairs.iter().filter_map(|pair| pair.last.as_ref()).max_by_key(|outcome| outcome.started_at);
@@ -283,15 +279,15 @@ fn message_of_record(record: &WireRecord) -> Message {
 /// A line of the wire log. What is no such line is shown as it is.
 fn message_of_line(line: &str) -> Message {
     let record: Json = serde_json::from_str(line).unwrap_or_else(|_| Json::String(line.to_owned()));
-    let text = |name: &str| record.get(name).and_then(Json::as_str).map_or_else(String::new, |text| sanitize::one_line(text, 80));
+    let text = |name: &str| {
+        record.get(name).and_then(Json::as_str).map_or_else(String::new, |text| sanitize::one_line(text, 80))
+    };
     let ms = record.get("duration_ms").and_then(Json::as_f64);
     Message {
         sent: record.get("direction").and_then(Json::as_str) == Some("sent"),
         method: text("method"),
         status: text("status"),
-        took: ms
-            .and_then(|ms| std::time::Duration::try_from_secs_f64(ms / 1000.0).ok())
-            .map_or_else(String::new, took),
+        took: ms.and_then(|ms| std::time::Duration::try_from_secs_f64(ms / 1000.0).ok()).map_or_else(String::new, took),
         payload: payload(record.get("payload").unwrap_or(&record)),
     }
 }

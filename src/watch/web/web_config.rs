@@ -242,7 +242,8 @@ impl TlsSection {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let unreadable = |error: rustls::pki_types::pem::Error| format!("{}: no certificate can be read: {error}", path.display());
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| format!("{}: no certificate can be read: {error}", path.display());
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
     let found = found.map_err(unreadable)?;
     if found.is_empty() {
@@ -265,4 +266,3 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
-

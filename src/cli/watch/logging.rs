@@ -1,0 +1,104 @@
+//! Where the log goes, and the wire: to stderr or to files that take a bounded place, and never in the way of a probe.
+
+use std::path::{Path, PathBuf};
+
+use super::WatchArgs;
+use crate::base::secret::Masker;
+use crate::cli::complaint::Complaint;
+use crate::cli::terminal::Terminal;
+use crate::event::{Consumer, Level};
+use crate::files::telling::{LogSettings, log as settings};
+use crate::report::log::{Format, Log};
+use crate::report::rotating::{RotatingFile, Rotation};
+use crate::report::wire_log::{WireFile, WireText};
+use crate::watch::writer::Behind;
+
+/// What the files say, in the words of the log.
+fn format_of(format: settings::LogFormat) -> Format {
+    match format {
+        settings::LogFormat::Text => Format::Text,
+        settings::LogFormat::Json => Format::Json,
+    }
+}
+
+fn level_of(level: settings::LogLevel) -> Level {
+    match level {
+        settings::LogLevel::Debug => Level::Debug,
+        settings::LogLevel::Info => Level::Info,
+        settings::LogLevel::Warning => Level::Warn,
+        settings::LogLevel::Error => Level::Error,
+    }
+}
+
+/// What is written where.
+pub struct Logging {
+    format: Format,
+    level: Level,
+    file: Option<PathBuf>,
+    rotation: Rotation,
+    wires: Vec<PathBuf>,
+    verbose: bool,
+}
+
+impl Logging {
+    /// What was typed wins over `[log]`.
+    #[must_use]
+    pub fn new(args: &WatchArgs, log: &LogSettings) -> Self {
+        Self {
+            format: args.log_format.map_or_else(|| format_of(log.format), Into::into),
+            level: args.log_level.map_or_else(|| level_of(log.level), Into::into),
+            file: args.log_file.clone().or_else(|| log.file.clone()),
+            rotation: Rotation { size: log.rotate_size, every: log.rotate_every, retention: log.retention },
+            wires: log.wire.iter().chain(&args.trace).cloned().collect(),
+            verbose: args.verbose,
+        }
+    }
+
+    /// Whether anybody wants to see the messages.
+    #[must_use]
+    pub fn wants_wire(&self) -> bool {
+        self.verbose || !self.wires.is_empty()
+    }
+
+    /// Whether stderr is for lines that a program reads.
+    #[must_use]
+    pub fn is_json_on_stderr(&self) -> bool {
+        self.format == Format::Json && self.file.is_none()
+    }
+
+    /// Opens everything.
+    ///
+    /// # Errors
+    /// When a file cannot be opened: better now than after the first alert.
+    pub fn consumers(&self, args: &WatchArgs, masker: &Masker) -> Result<Vec<Box<dyn Consumer>>, Complaint> {
+        let dropped: fn(u64) -> String = match self.format {
+            Format::Text => |count| format!("({count} lines of the log were dropped: it is read too slowly)\n"),
+            Format::Json => |count| format!("{{\"level\":\"warn\",\"topic\":\"watch\",\"dropped\":{count}}}\n"),
+        };
+        let no_thread = |error: std::io::Error| Complaint::usage(format!("the log cannot be written: {error}"));
+        let writer = match &self.file {
+            Some(path) => Behind::new(self.open(path)?, dropped),
+            None => Behind::new(std::io::stderr(), dropped),
+        };
+        let writer = writer.map_err(no_thread)?;
+        let mut consumers: Vec<Box<dyn Consumer>> =
+            vec![Box::new(Log::new(writer, self.format, self.level, masker.clone()))];
+        for path in &self.wires {
+            let writer = Behind::new(self.open(path)?, |_| String::new()).map_err(no_thread)?;
+            consumers.push(Box::new(WireFile::new(path.display().to_string(), writer)));
+        }
+        if self.verbose {
+            let look = Terminal::stderr(args.color).look;
+            let writer = Behind::new(std::io::stderr(), |_| String::new()).map_err(no_thread)?;
+            consumers.push(Box::new(WireText::new(writer, look, true)));
+        }
+        Ok(consumers)
+    }
+
+    fn open(&self, path: &Path) -> Result<RotatingFile, Complaint> {
+        RotatingFile::open(path, self.rotation).map_err(|error| {
+            Complaint::usage(format!("the log file {} cannot be opened: {error}", path.display()))
+                .hint("give a file in a folder that exists and can be written")
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! What is watched: probe files become a plan, at the start and at every reload. Mistakes are told all at once; what nobody
+//! agreed to is left out and told, too.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::WatchArgs;
+use crate::base::sanitize::one_line;
+use crate::base::secret::Masker;
+use crate::cli::complaint::Complaint;
+use crate::cli::consent::Consents;
+use crate::cli::credentials::{hide, shown_url};
+use crate::cli::exit::Code;
+use crate::cli::targets;
+use crate::cli::terminal::Colour;
+use crate::config::{Diag, has_errors, render};
+use crate::event::{Cause, ProbeOutcome, Reason};
+use crate::files::telling::Resolved;
+use crate::files::{Folders, Loaded as Read, Machine, default_paths, given, load};
+use crate::plan::{Endpoint, NotSelected, Plan, Selection, Target};
+use crate::run::restart;
+use crate::watch::compose::{Loaded, Source, Unreadable};
+
+/// The files that were named, or the project's.
+pub struct FromFiles {
+    named: Vec<PathBuf>,
+    selection: Selection,
+    yes: bool,
+}
+
+/// Why there is no plan.
+pub enum Problem {
+    /// The files have mistakes.
+    Mistakes(Vec<Diag>),
+    /// Something else.
+    Other(Complaint),
+}
+
+impl Problem {
+    /// As a command complains.
+    #[must_use]
+    pub fn complaint(self, color: Option<Colour>) -> Complaint {
+        match self {
+            Self::Mistakes(diags) => targets::mistakes_of(&diags, color),
+            Self::Other(complaint) => complaint,
+        }
+    }
+
+    fn unreadable(self) -> Unreadable {
+        match self {
+            Self::Mistakes(diags) => {
+                let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error);
+                let (count, first) = (errors.clone().count(), errors.clone().next());
+                let first = first.map_or_else(String::new, |diag| match &diag.place {
+                    Some(place) => format!("{place}: {}", diag.message),
+                    None => diag.message.clone(),
+                });
+                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                Unreadable { summary: format!("{first}{more}"), text: render(&diags, false, None) }
+            }
+            Self::Other(complaint) => Unreadable { summary: complaint.message, text: String::new() },
+        }
+    }
+}
+
+impl FromFiles {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// When a label is none.
+    pub fn new(args: &WatchArgs) -> Result<Self, Complaint> {
+        let selection = Selection {
+            named: Vec::new(),
+            probes: args.probe.clone(),
+            targets: args.selection.target.clone(),
+            labels: targets::labels(&args.selection)?,
+        };
+        let named = args.paths.iter().chain(&args.selection.file).cloned().collect();
+        Ok(Self { named, selection, yes: args.selection.yes })
+    }
+
+    /// Reads everything. Where somebody can be asked, consent is asked for.
+    ///
+    /// # Errors
+    /// When something is wrong.
+    pub fn read(&self, may_ask: bool) -> Result<(Loaded, Vec<Diag>), Problem> {
+        let read = self.files()?;
+        let mut mistakes = read.draft.overlong();
+        let telling = read.telling.resolve(&Machine).unwrap_or_else(|missing| {
+            mistakes.extend(missing);
+            Resolved::default()
+        });
+        let selected = match read.draft.select(&self.selection, &Machine) {
+            Ok(selected) => selected,
+            Err(NotSelected::Nothing(why)) => return Err(Problem::Other(Complaint::new(Code::Nothing, why))),
+            Err(NotSelected::Mistakes(diags)) => {
+                mistakes.extend(diags);
+                return Err(Problem::Mistakes(mistakes));
+            }
+        };
+        let masker = selected.masker;
+        telling.secrets.iter().for_each(|secret| masker.add(secret));
+        selected.plan.targets.iter().for_each(|target| hide(target, &masker));
+        let restarts = restarts(&selected.plan, &mut mistakes);
+        if has_errors(&mistakes) {
+            return Err(Problem::Mistakes(mistakes));
+        }
+        let mut withheld: Vec<ProbeOutcome> = selected
+            .unusable
+            .iter()
+            .map(|unusable| {
+                let cause = Cause::new(Reason::Cancelled, targets::sentence(&unusable.diags));
+                ProbeOutcome::not_run(&unusable.probe, &unusable.target, &unusable.labels, cause)
+            })
+            .collect();
+        let mut plan = selected.plan;
+        let shown = plan.targets.iter().map(|target| (target.name.clone(), shown(target, &masker))).collect();
+        withheld.extend(self.withhold(&mut plan, may_ask));
+        let dependencies = BTreeMap::new();
+        let files = read.files;
+        Ok((Loaded { plan, withheld, shown, telling, dependencies, restarts, masker, files }, read.warnings))
+    }
+
+    fn files(&self) -> Result<Read, Problem> {
+        if !self.named.is_empty() {
+            let read = given(&self.named, &Folders::here(), &Machine).and_then(|discovery| discovery.merged());
+            return read.map_err(Problem::Mistakes);
+        }
+        let files = default_paths(std::path::Path::new("."));
+        if files.is_empty() {
+            let complaint = Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+                .hint("name a probe file; `mcp-probe init TARGET` writes a first one");
+            return Err(Problem::Other(complaint));
+        }
+        load(&files, true, &Machine).map_err(Problem::Mistakes)
+    }
+
+    /// Takes out what nobody agreed to; gives its outcomes, which are unknown.
+    fn withhold(&self, plan: &mut Plan, may_ask: bool) -> Vec<ProbeOutcome> {
+        let mut consents = Consents::open(self.yes);
+        let mut agrees = |target: &Target| if may_ask { consents.agrees(target) } else { consents.has_agreed(target) };
+        let refused: Vec<String> =
+            plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.clone()).collect();
+        let mut outcomes = Vec::new();
+        for probe in &mut plan.probes {
+            let name = probe.name.clone();
+            probe.targets.retain(|target| {
+                let withheld = refused.contains(&target.name);
+                if withheld {
+                    let cause = targets::no_consent(target);
+                    outcomes.push(ProbeOutcome::not_run(&name, &target.name, &target.labels, cause));
+                }
+                !withheld
+            });
+        }
+        outcomes
+    }
+}
+
+impl Source for FromFiles {
+    fn load(&self) -> Result<Loaded, Unreadable> {
+        self.read(false).map(|(loaded, _)| loaded).map_err(Problem::unreadable)
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        if self.named.is_empty() { vec!["mcp-probe.toml".into(), "probes".into()] } else { self.named.clone() }
+    }
+}
+
+/// The commands that restart targets, their variables filled in.
+fn restarts(plan: &Plan, mistakes: &mut Vec<Diag>) -> BTreeMap<String, Vec<String>> {
+    let mut restarts = BTreeMap::new();
+    for target in &plan.targets {
+        match restart::words(target, &Machine) {
+            Some(Ok(words)) => {
+                restarts.insert(target.name.clone(), words);
+            }
+            Some(Err(missing)) => mistakes.extend(missing),
+            None => {}
+        }
+    }
+    restarts
+}
+
+/// Where a target is, without secrets.
+fn shown(target: &Arc<Target>, masker: &Masker) -> String {
+    let text = match &target.endpoint {
+        Endpoint::Url(url) => shown_url(url),
+        Endpoint::Command(argv) => argv.join(" "),
+    };
+    one_line(&masker.mask(&text), 200)
+}

@@ -1,0 +1,234 @@
+//! From what was read of the files to what the loop works with: pairs with their places in the timetable, in the rules
+//! and on the board.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::board::PairState;
+use super::limits::Needs;
+use crate::alert::Watched;
+use crate::base::duration::written;
+use crate::base::sanitize::one_line;
+use crate::base::secret::Masker;
+use crate::event::ProbeOutcome;
+use crate::files::telling::Resolved;
+use crate::plan::{Endpoint, Plan, Probe, SessionChoice, Target, When};
+use crate::schedule::{Grid, Slot, identity};
+use crate::transport::http::parse_endpoint;
+
+/// How often a probe is run whose file does not say it; less often where a run can take longer.
+pub const EVERY: Duration = Duration::from_secs(60);
+
+/// What was read, ready to be watched.
+pub struct Loaded {
+    /// Probes and targets, without those that are withheld.
+    pub plan: Plan,
+    /// What nobody agreed to, and what of other programs' files cannot be used.
+    pub withheld: Vec<ProbeOutcome>,
+    /// Where each target is, as a person may see it.
+    pub shown: BTreeMap<String, String>,
+    /// Alerts, notifiers, settings.
+    pub telling: Resolved,
+    /// Targets, each with those that it depends on.
+    pub dependencies: BTreeMap<String, Vec<String>>,
+    /// Targets, each with the command that restarts it.
+    pub restarts: BTreeMap<String, Vec<String>>,
+    /// What must not be shown.
+    pub masker: Masker,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why the files cannot be used.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// One sentence.
+    pub summary: String,
+    /// Every mistake, with file, line and text.
+    pub text: String,
+}
+
+/// Where the plan comes from; asked again at every reload.
+pub trait Source: Send + Sync {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When something is wrong; all mistakes at once.
+    fn load(&self) -> Result<Loaded, Unreadable>;
+
+    /// The files and folders to keep an eye on.
+    fn paths(&self) -> Vec<PathBuf>;
+}
+
+/// A probe on a target, as the loop has it.
+#[derive(Clone)]
+pub struct Pair {
+    /// The probe.
+    pub probe: Arc<Probe>,
+    /// The target.
+    pub target: Arc<Target>,
+    /// What a run of it takes up.
+    pub needs: Needs,
+    /// What changes when anything about target or session does: a session that is held is not kept then.
+    pub fingerprint: [u8; 32],
+}
+
+/// Every probe on each of its targets.
+#[must_use]
+pub fn pairs(plan: &Plan) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for probe in &plan.probes {
+        let shared = Arc::new(probe.clone());
+        for target in &probe.targets {
+            pairs.push(Pair {
+                probe: Arc::clone(&shared),
+                target: Arc::clone(target),
+                needs: needs(target),
+                fingerprint: fingerprint(probe, target),
+            });
+        }
+    }
+    pairs
+}
+
+impl Pair {
+    /// Whether this is the pair of these names.
+    #[must_use]
+    pub fn is(&self, probe: &str, target: &str) -> bool {
+        self.probe.name == probe && self.target.name == target
+    }
+
+    /// The longest that a run takes.
+    #[must_use]
+    pub fn span_max(&self) -> Duration {
+        let attempts = self.probe.retries.saturating_add(1);
+        self.target.startup_timeout.saturating_add(self.probe.timeout.saturating_mul(attempts))
+    }
+
+    /// The interval where it has one: that of its file, or [`EVERY`], or as long as a run can take.
+    #[must_use]
+    pub fn every(&self) -> Option<Duration> {
+        match &self.probe.when {
+            When::Every(every) => Some(*every),
+            When::Default => Some(EVERY.max(self.span_max())),
+            When::Cron { .. } => None,
+        }
+    }
+
+    /// Its place in the timetable. `jitter` is a share of the interval.
+    #[must_use]
+    pub fn slot(&self, jitter: f64) -> Slot {
+        let (when, text) = match (&self.probe.when, self.every()) {
+            (When::Cron { expression, timezone, schedule }, _) => {
+                let name = timezone.as_deref().unwrap_or("UTC");
+                let zone = jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC);
+                (Grid::Cron { schedule: schedule.clone(), zone }, format!("{expression} {name}"))
+            }
+            (_, every) => {
+                let every = every.unwrap_or(EVERY);
+                (Grid::Every(every), written(every))
+            }
+        };
+        Slot {
+            probe: self.probe.name.clone(),
+            target: self.target.name.clone(),
+            // What is sent may change without the probe losing its place.
+            identity: identity([self.probe.name.as_str(), self.target.name.as_str(), text.as_str()]),
+            when,
+            jitter,
+            span_max: self.span_max(),
+        }
+    }
+
+    /// What the rules know of it.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        Watched {
+            probe: self.probe.name.clone(),
+            target: self.target.name.clone(),
+            labels: self.target.labels.clone(),
+            every: self.every().unwrap_or_else(|| usual_distance(&self.probe.when)),
+            can_restart: self.target.restart.is_some() || self.is_held_child(),
+        }
+    }
+
+    /// Whether the daemon holds a child of it between runs.
+    #[must_use]
+    pub fn is_held_child(&self) -> bool {
+        self.probe.session == SessionChoice::Reuse && matches!(self.target.endpoint, Endpoint::Command(_))
+    }
+
+    /// What the board shows before the first run.
+    #[must_use]
+    pub fn state(&self, shown: &BTreeMap<String, String>) -> PairState {
+        let every_text = match &self.probe.when {
+            When::Cron { expression, timezone, .. } => {
+                format!("cron {expression} ({})", timezone.as_deref().unwrap_or("UTC"))
+            }
+            When::Every(_) | When::Default => format!("every {}", written(self.every().unwrap_or(EVERY))),
+        };
+        PairState {
+            probe: self.probe.name.clone(),
+            target: self.target.name.clone(),
+            labels: self.target.labels.clone(),
+            place: self.probe.place.clone(),
+            endpoint: shown.get(&self.target.name).map(|text| one_line(text, 200)).unwrap_or_default(),
+            transport: match &self.target.endpoint {
+                Endpoint::Command(_) => "stdio",
+                Endpoint::Url(_) => "http",
+            },
+            every_text,
+            every: self.every(),
+            timeout: self.probe.timeout,
+            ..PairState::default()
+        }
+    }
+}
+
+/// Of a calendar: the time between its next two points, as good as any.
+fn usual_distance(when: &When) -> Duration {
+    let When::Cron { schedule, .. } = when else { return EVERY };
+    let start = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
+    let first = schedule.find_next_occurrence(&start, false).ok();
+    let second =
+        first.and_then(|first| schedule.find_next_occurrence(&first, false).ok().map(|second| (first, second)));
+    second
+        .and_then(|(first, second)| Duration::try_from(second.duration_since(first)).ok())
+        .unwrap_or(Duration::from_secs(24 * 3600))
+}
+
+fn needs(target: &Target) -> Needs {
+    match &target.endpoint {
+        Endpoint::Command(_) => Needs::Process,
+        Endpoint::Url(written) => match parse_endpoint(written) {
+            Ok((url, None)) => {
+                let port = url.port_or_known_default().unwrap_or_default();
+                Needs::Host(format!("{}:{port}", url.host_str().unwrap_or_default()))
+            }
+            Ok((_, Some(socket))) => Needs::Host(socket.display().to_string()),
+            Err(_) => Needs::Host(written.clone()),
+        },
+    }
+}
+
+/// Secrets are in it, and cannot be had out of it.
+fn fingerprint(probe: &Probe, target: &Target) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    add(&format!("{:?} {:?} {:?}", probe.session, target.endpoint, target.start));
+    add(&format!("{:?} {:?} {:?}", target.protocol, target.transport, target.tls));
+    add(&format!("{:?} {:?} {:?}", target.cwd, target.inherit_env, target.startup_timeout));
+    let secrets = target.headers.iter().chain(&target.env).map(|(name, value)| (name.as_str(), value));
+    for (name, value) in secrets.chain(target.bearer.iter().map(|bearer| ("bearer", bearer))) {
+        add(name);
+        add(value.reveal());
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,115 @@
+//! What pages and signals may ask of the daemon's loop: to read the files again, to run a probe now. Requests wait in a
+//! short queue; the loop answers each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::board::{Control, ProbeNow};
+use super::daemon::{Daemon, Ended};
+use crate::event::ProbeOutcome;
+
+/// Requests that wait.
+const REQUESTS_MAX: usize = 64;
+
+/// A request to the loop.
+pub enum Request {
+    /// Read the files again.
+    Reload(oneshot::Sender<Result<String, String>>),
+    /// Run a probe now.
+    Probe {
+        /// The probe.
+        probe: String,
+        /// The target.
+        target: String,
+        /// How long whoever asks waits.
+        limit: Duration,
+        /// What came of it.
+        answer: oneshot::Sender<Result<ProbeOutcome, ProbeNow>>,
+    },
+}
+
+/// The far end of the loop's queue.
+#[derive(Clone)]
+pub struct Remote(mpsc::Sender<Request>);
+
+impl Remote {
+    /// Both ends.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Request>) {
+        let (sender, receiver) = mpsc::channel(REQUESTS_MAX);
+        (Self(sender), receiver)
+    }
+}
+
+impl Control for Remote {
+    fn reload(&self) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move {
+            let (answer, heard) = oneshot::channel();
+            let ending = || "the daemon is ending".to_owned();
+            self.0.send(Request::Reload(answer)).await.map_err(|_| ending())?;
+            heard.await.unwrap_or_else(|_| Err(ending()))
+        })
+    }
+
+    fn probe_now<'a>(
+        &'a self,
+        probe: &'a str,
+        target: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<ProbeOutcome, ProbeNow>> {
+        Box::pin(async move {
+            let (answer, heard) = oneshot::channel();
+            let request = Request::Probe { probe: probe.to_owned(), target: target.to_owned(), limit, answer };
+            self.0.try_send(request).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => ProbeNow::Busy,
+                mpsc::error::TrySendError::Closed(_) => ProbeNow::Refused,
+            })?;
+            match tokio::time::timeout(limit, heard).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(ProbeNow::Refused),
+                Err(_) => Err(ProbeNow::Busy),
+            }
+        })
+    }
+}
+
+impl Daemon {
+    /// Takes up a request.
+    pub(super) fn answer(&mut self, request: Request) {
+        match request {
+            Request::Reload(answer) => self.read_again(Some(answer)),
+            Request::Probe { probe, target, limit, answer } => self.probe_now(&probe, &target, limit, answer),
+        }
+    }
+
+    fn probe_now(
+        &mut self,
+        probe: &str,
+        target: &str,
+        limit: Duration,
+        answer: oneshot::Sender<Result<ProbeOutcome, ProbeNow>>,
+    ) {
+        let Some(member) = self.fleet.values().find(|member| member.pair.is(probe, target)) else {
+            let is_withheld = self.setup.board.pair(probe, target).is_some();
+            let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
+            return;
+        };
+        let (runner, pair, gate) = (self.runner.clone(), member.pair.clone(), Arc::clone(&member.gate));
+        self.tasks.spawn(async move {
+            let run = async {
+                let Ok(turn) = tokio::time::timeout(limit, gate.lock_owned()).await else {
+                    return Err(ProbeNow::Busy);
+                };
+                let outcome = runner.outcome(&pair).await;
+                drop(turn);
+                Ok(outcome)
+            };
+            // Whoever asked may have gone; the run is not cut for it, so that its session ends well.
+            let _ = answer.send(run.await);
+            Ended::Nothing
+        });
+    }
+}

@@ -1,0 +1,455 @@
+//! The loop. It alone owns the timetable, the rules and the board; everything that takes time is a task beside it and
+//! comes back as a value. One turn takes up what is due, judges what has ended, and carries out what the rules ask for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::acts::Acts;
+use super::board::Board;
+use super::compose::{Loaded, Pair, Source, Unreadable};
+use super::control::Request;
+use super::files::Seen;
+use super::heartbeat::Heartbeat;
+use super::lag::Lags;
+use super::limits::{Places, Waiting};
+use super::reload::{AtWork, Reading};
+use super::restart::{Repaired, Repairs};
+use super::runs::{Finished, Run, Runner};
+use super::sd::Systemd;
+use crate::alert::{Action, Engine};
+use crate::base::clock::{Clock, Now};
+use crate::base::duration::human;
+use crate::base::secret::Masker;
+use crate::deliver::{Courier, Outbox};
+use crate::event::{EventKind, Level, Missed, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
+use crate::metrics::Shared;
+use crate::schedule::{After, Due, Gap, MissedRun, SlotId, Timetable};
+use crate::store::{Reader, Retention, Store};
+
+/// At least so often the loop turns, so that a suspend is noticed in time.
+const TURN_MAX: Duration = Duration::from_secs(1);
+/// How often it looks after what the timetable does not say.
+const LOOK_AFTER: Duration = Duration::from_millis(200);
+/// How often the history is tidied.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// When nothing that runs has ended for so long beyond its own time, the daemon stands still.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// Runs before the start that the rules look back at.
+const SAMPLES_MAX: usize = 1_000_000;
+
+/// What the loop is given.
+pub struct Setup {
+    /// Where the plan comes from.
+    pub source: Arc<dyn Source>,
+    /// Where events go.
+    pub publisher: Publisher,
+    /// What must not leave; what later plans hide is added.
+    pub masker: Masker,
+    /// The board.
+    pub board: Board,
+    /// History and outbox.
+    pub store: Store,
+    /// Messages on their way.
+    pub outbox: Outbox,
+    /// Carries what does not pass the outbox: the heartbeat.
+    pub courier: Courier,
+    /// The figures; they are told what there is to measure.
+    pub metrics: Shared,
+    /// What works beside the loop: the outbox, the page.
+    pub services: JoinSet<()>,
+    /// Ends the services.
+    pub stop: CancellationToken,
+    /// What the loop is asked.
+    pub requests: mpsc::Receiver<Request>,
+    /// What systemd is told.
+    pub systemd: Systemd,
+    /// The first signal.
+    pub drain: CancellationToken,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// This prober's name.
+    pub instance: String,
+    /// Tells this prober's phases apart from another's.
+    pub seed: u64,
+}
+
+/// What a task comes back with.
+pub(super) enum Ended {
+    /// A run of the timetable.
+    Run(Box<Finished>),
+    /// A restart.
+    Repaired(Repaired),
+    /// The files were looked at.
+    Looked(Seen),
+    /// The files were read.
+    Reread(Result<Box<Loaded>, Unreadable>),
+    /// The heartbeat was sent, or why not.
+    Beaten(Result<(), String>),
+    /// Something that concerns nobody any more.
+    Nothing,
+}
+
+/// A pair in the fleet.
+pub(super) struct Member {
+    pub(super) pair: Pair,
+    /// Its place on the board.
+    pub(super) place: usize,
+    /// One run at a time.
+    pub(super) gate: Arc<Mutex<()>>,
+}
+
+/// The daemon at work.
+pub struct Daemon {
+    pub(super) setup: Setup,
+    pub(super) runner: Runner,
+    pub(super) timetable: Timetable,
+    pub(super) engine: Engine,
+    pub(super) fleet: HashMap<SlotId, Member>,
+    pub(super) places: Places<Due>,
+    pub(super) tasks: JoinSet<Ended>,
+    pub(super) acts: Acts,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) plan: AtWork,
+    pub(super) reading: Reading,
+    pub(super) repairs: Repairs,
+    pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
+    looked_after: Option<Duration>,
+    lags: Lags,
+    tidied_at: Duration,
+    progressed: Duration,
+    unkept: Option<String>,
+}
+
+impl Daemon {
+    /// Puts everything in its place; nothing runs yet.
+    #[must_use]
+    pub fn new(setup: Setup, runner: Runner, loaded: Loaded) -> Self {
+        let now = setup.clock.now();
+        let (plan, members) = AtWork::of(loaded, &setup.instance);
+        let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
+        let timetable = Timetable::new(setup.seed, slots, plan.telling.watch.run_at_start, now);
+        let ids: Vec<SlotId> = timetable.slots().map(|(id, _)| id).collect();
+        let engine = Engine::new(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
+        let mut daemon = Self {
+            runner,
+            timetable,
+            engine,
+            fleet: HashMap::new(),
+            places: Places::new(plan.limits()),
+            tasks: JoinSet::new(),
+            acts: Acts::default(),
+            heartbeat: Heartbeat::new(&plan, &members),
+            reading: Reading::new(&setup.source.paths()),
+            repairs: Repairs::default(),
+            gates: HashMap::new(),
+            looked_after: None,
+            lags: Lags::default(),
+            tidied_at: now.monotonic,
+            progressed: now.monotonic,
+            unkept: None,
+            plan,
+            setup,
+        };
+        daemon.enter(ids, members);
+        daemon.setup.board.operate(|operation| {
+            operation.started_at = now.wall;
+            operation.instance.clone_from(&daemon.setup.instance);
+            operation.state = Some(daemon.setup.store.path().display().to_string());
+            operation.is_alive = true;
+        });
+        daemon.show_plan(now);
+        daemon
+    }
+
+    /// Works until the first signal, then brings everything to an orderly end.
+    pub async fn work(mut self) {
+        let begun = self.now();
+        self.restore().await;
+        self.setup.publisher.publish(EventKind::RunStarted { probes: self.fleet.len() });
+        self.setup.board.operate(|operation| operation.is_ready = true);
+        self.setup.systemd.ready(&self.status());
+        let drain = self.setup.drain.clone();
+        while !drain.is_cancelled() {
+            let actions = self.turn().await;
+            self.act(actions).await;
+            let rest = self.rest();
+            tokio::select! {
+                biased;
+                () = drain.cancelled() => {}
+                Some(ended) = self.tasks.join_next() => self.take_up(ended.ok()).await,
+                Some(request) = self.setup.requests.recv() => self.answer(request),
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+        self.end(begun).await;
+    }
+
+    /// The clocks.
+    pub(super) fn now(&self) -> Now {
+        self.setup.clock.now()
+    }
+
+    /// Says something in the log.
+    pub(super) fn note(&self, level: Level, topic: &'static str, message: impl Into<String>) {
+        self.note_of(None, level, topic, message);
+    }
+
+    /// Says something about a target in the log.
+    pub(super) fn note_of(&self, target: Option<&str>, level: Level, topic: &'static str, message: impl Into<String>) {
+        let note = Note { level, topic, message: message.into(), target: target.map(ToOwned::to_owned) };
+        self.setup.publisher.publish(EventKind::Noted(note));
+    }
+
+    /// Brings back what was known before the last end.
+    async fn restore(&mut self) {
+        let now = self.now();
+        let actions = match self.setup.store.alert_snapshot().await {
+            Ok(Some(snapshot)) => {
+                let since = now.wall.checked_sub(self.plan.telling.watch.outage_tolerance).unwrap_or(now.wall);
+                let samples = self.past_samples(since);
+                self.engine.restore(&snapshot, samples.into_iter(), now)
+            }
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                self.note(Level::Error, "store", format!("the state of alerts could not be read: {error}"));
+                Vec::new()
+            }
+        };
+        let pairs = self.fleet.values().map(|member| {
+            let pair = &member.pair;
+            (pair.probe.name.clone(), pair.target.name.clone(), pair.every())
+        });
+        if let Err(error) = self.setup.store.expect(pairs.collect(), now.wall).await {
+            self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
+        }
+        self.act(actions).await;
+        self.setup.outbox.nudge();
+    }
+
+    fn past_samples(&self, since: jiff::Timestamp) -> Vec<Sample> {
+        let samples = Reader::open(&self.setup.store.path())
+            .and_then(|reader| reader.samples(None, None, since, self.now().wall, SAMPLES_MAX));
+        samples.unwrap_or_else(|error| {
+            self.note(Level::Warn, "store", format!("the runs before the start could not be read: {error}"));
+            Vec::new()
+        })
+    }
+
+    /// Takes up what is due.
+    async fn turn(&mut self) -> Vec<Action> {
+        let now = self.now();
+        let turn = self.timetable.take_due(now);
+        let mut actions = Vec::new();
+        for gap in turn.gaps {
+            self.gap(gap, now);
+        }
+        let mut missed = turn.missed;
+        for due in turn.due {
+            let Some(member) = self.fleet.get(&due.id) else { continue };
+            let needs = self.runner.needs(&member.pair);
+            self.places.enqueue(Waiting { ticket: 0, what: due, needs, since: now.monotonic, until: due.until });
+        }
+        while let Some(waiting) = self.places.next(now.monotonic) {
+            self.start(waiting, now);
+        }
+        for late in self.places.too_late(now.monotonic) {
+            missed.extend(self.timetable.gave_up(late.what.id, now, Missed::Backpressure));
+        }
+        self.miss(missed);
+        if self.engine.next_tick().is_some_and(|tick| tick <= now.monotonic) {
+            actions = self.engine.tick(now);
+        }
+        self.look_after(now);
+        actions
+    }
+
+    fn gap(&mut self, gap: Gap, now: Now) {
+        match gap {
+            Gap::Suspended(slept) => {
+                self.engine.gap(slept, now);
+                let message = format!("the machine slept for {}: nothing is concluded from that time", human(slept));
+                self.note(Level::Warn, "clock", message);
+            }
+            Gap::Stepped(by) => {
+                self.note(
+                    Level::Warn,
+                    "clock",
+                    format!("somebody set the clock by {by:#}: windows are not moved by it"),
+                );
+            }
+        }
+    }
+
+    fn start(&mut self, waiting: Waiting<Due>, now: Now) {
+        let due = waiting.what;
+        let Some(member) = self.fleet.get(&due.id) else {
+            self.places.finished(&waiting);
+            return;
+        };
+        let scheduled = Scheduled {
+            due_at: due.due_at,
+            lag: waiting.since.saturating_sub(due.meant),
+            queued: now.monotonic.saturating_sub(waiting.since),
+        };
+        self.lags.add(scheduled.lag + scheduled.queued);
+        self.timetable.started(due.id);
+        let (probe, target) = (member.pair.probe.name.clone(), member.pair.target.name.clone());
+        self.setup.publisher.publish(EventKind::ProbeStarted { index: member.place, probe, target });
+        self.setup.board.change(member.place, |pair| pair.running = true);
+        let run = Run { waiting, pair: member.pair.clone(), gate: Arc::clone(&member.gate), scheduled };
+        let runner = self.runner.clone();
+        self.tasks.spawn(async move { Ended::Run(Box::new(runner.run(run).await)) });
+    }
+
+    /// Says what was missed, and keeps it.
+    pub(super) fn miss(&mut self, missed: Vec<MissedRun>) {
+        for run in missed {
+            let Some(member) = self.fleet.get(&run.id) else { continue };
+            let (probe, target) = (member.pair.probe.name.clone(), member.pair.target.name.clone());
+            self.setup.board.change(member.place, |pair| *pair.missed.entry(run.reason).or_default() += run.count);
+            let (store, reason, at, count) = (self.setup.store.clone(), run.reason, run.at, run.count);
+            let missed =
+                EventKind::RunMissed { probe: probe.clone(), target: target.clone(), reason: run.reason, count };
+            self.setup.publisher.publish(missed);
+            self.tasks.spawn(async move {
+                // A batch that could not be written is tried again; the loop says so with the next sample.
+                let _ = store.missed(&probe, &target, reason, at, count).await;
+                Ended::Nothing
+            });
+        }
+    }
+
+    /// Takes up what a task came back with.
+    pub(super) async fn take_up(&mut self, ended: Option<Ended>) {
+        match ended {
+            Some(Ended::Run(finished)) => {
+                let actions = self.finished(*finished);
+                self.act(actions).await;
+            }
+            Some(Ended::Repaired(repaired)) => {
+                let actions = self.repaired(repaired);
+                self.act(actions).await;
+            }
+            Some(Ended::Looked(seen)) => self.looked(seen),
+            Some(Ended::Reread(loaded)) => {
+                let actions = self.reread(loaded).await;
+                self.act(actions).await;
+            }
+            Some(Ended::Beaten(sent)) => self.beaten(sent),
+            // A task that was cut off has nothing to say; one that broke has said it (cli).
+            Some(Ended::Nothing) | None => {}
+        }
+    }
+
+    fn finished(&mut self, finished: Finished) -> Vec<Action> {
+        let now = self.now();
+        let Finished { waiting, outcome, sample, unkept } = finished;
+        let id = waiting.what.id;
+        self.places.finished(&waiting);
+        self.progressed = now.monotonic;
+        self.keeping(unkept);
+        let missed = self.timetable.finished(id, now, after(&outcome));
+        self.miss(missed);
+        // A reload has taken it out meanwhile: what it found concerns nobody.
+        let Some(member) = self.fleet.get(&id) else { return Vec::new() };
+        let next = self.timetable.next_of(id).map(|(_, at)| at);
+        let mut shown = outcome.clone();
+        shown.observed.transcript.clear();
+        self.setup.board.change(member.place, |pair| {
+            pair.running = false;
+            pair.next_due = next;
+            pair.finished(Arc::new(shown), now.wall);
+        });
+        self.setup.publisher.publish(EventKind::ProbeFinished { index: member.place, outcome: Box::new(outcome) });
+        self.engine.observe(&sample, now)
+    }
+
+    /// The store works, or it does not: said once.
+    pub(super) fn keeping(&mut self, unkept: Option<String>) {
+        if self.unkept == unkept {
+            return;
+        }
+        match &unkept {
+            Some(why) => self.note(Level::Error, "store", format!("{why}; it is tried again")),
+            None => self.note(Level::Info, "store", "what waited could be written"),
+        }
+        self.setup.board.operate(|operation| operation.store_error.clone_from(&unkept));
+        self.unkept = unkept;
+    }
+
+    /// Everything that is done by the clock and not by the timetable.
+    fn look_after(&mut self, now: Now) {
+        if self.looked_after.is_some_and(|looked| now.monotonic.saturating_sub(looked) < LOOK_AFTER) {
+            return;
+        }
+        self.looked_after = Some(now.monotonic);
+        if self.places.taken() == 0 && self.places.waiting() == 0 {
+            self.progressed = now.monotonic;
+        }
+        self.look_at_files(now);
+        self.beat(now);
+        if now.monotonic.saturating_sub(self.tidied_at) >= TIDY_EVERY {
+            self.tidied_at = now.monotonic;
+            let (store, watch) = (self.setup.store.clone(), &self.plan.telling.watch);
+            let retention = Retention::of(watch.retention, watch.retention_size);
+            self.tasks.spawn(async move {
+                // What could not be forgotten now is forgotten in an hour.
+                let _ = store.tidy(&retention, now.wall).await;
+                Ended::Nothing
+            });
+        }
+        let percentiles = self.lags.percentiles();
+        let outbox = self.outbox_state();
+        let (queue, running, limit) = (self.places.waiting(), self.places.taken(), self.places.limits().jobs);
+        let progressed_at = now.wall_at(self.progressed);
+        let is_alive = self.is_alive(now);
+        self.setup.board.operate(|operation| {
+            operation.queue = queue;
+            operation.running = running;
+            operation.limit = limit;
+            (operation.lag_p50, operation.lag_p99) = percentiles.unzip();
+            operation.outbox = outbox;
+            operation.progressed_at = progressed_at;
+            operation.is_alive = is_alive;
+        });
+    }
+
+    /// Whether what is due is taken up, and what runs comes to an end.
+    pub(super) fn is_alive(&self, now: Now) -> bool {
+        now.monotonic.saturating_sub(self.progressed) <= self.plan.span_max + STANDSTILL
+    }
+
+    /// When probing last progressed; on the monotonic clock.
+    pub(super) fn progressed(&self) -> Duration {
+        self.progressed
+    }
+
+    /// How long nothing is to be done, unless something ends.
+    fn rest(&self) -> Duration {
+        let now = self.now().monotonic;
+        let next = [self.timetable.next_due(), self.engine.next_tick(), self.places.next_change(), self.acts.next()];
+        let next = next.into_iter().flatten().min().unwrap_or(now + TURN_MAX);
+        next.saturating_sub(now).min(TURN_MAX)
+    }
+
+    /// One line for systemd.
+    pub(super) fn status(&self) -> String {
+        let open = self.engine.open().iter().filter(|alert| alert.state == "firing").count();
+        format!("watching {} on {}, {open} firing", self.fleet.len(), self.setup.instance)
+    }
+}
+
+/// What the timetable concludes.
+fn after(outcome: &ProbeOutcome) -> After {
+    match (outcome.status, outcome.observed.retry_after) {
+        (Status::Failed | Status::Degraded, Some(asked)) => After::AskedToWait(asked),
+        (Status::Failed, None) => After::Failing,
+        (Status::Unknown, _) => After::Unknown,
+        _ => After::Settled,
+    }
+}

@@ -1,0 +1,280 @@
+//! Reading the files again: on a signal, on request, and when they have changed. What is the same goes on as if nothing had
+//! been: its phase, its windows, its alerts, its sessions. Files that cannot be used change nothing, and everybody is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::board::PairState;
+use super::compose::{Loaded, Pair, Unreadable, pairs};
+use super::daemon::{Daemon, Ended, Member};
+use super::files::{LOOK_EVERY, Seen};
+use super::heartbeat::Heartbeat;
+use super::limits::Limits;
+use crate::alert::{Action, Settings, Watched};
+use crate::base::clock::Now;
+use crate::event::{Level, ProbeOutcome};
+use crate::files::telling::Resolved;
+use crate::metrics::Roster;
+use crate::schedule::SlotId;
+
+/// The plan at work, beside the pairs themselves.
+pub struct AtWork {
+    /// Alerts, notifiers, settings.
+    pub telling: Resolved,
+    /// The longest that a run takes.
+    pub span_max: Duration,
+    /// Targets, each with the command that restarts it.
+    pub restarts: BTreeMap<String, Vec<String>>,
+    dependencies: BTreeMap<String, Vec<String>>,
+    withheld: Vec<ProbeOutcome>,
+    shown: BTreeMap<String, String>,
+    files: Vec<PathBuf>,
+    instance: String,
+}
+
+impl AtWork {
+    /// The plan, and its pairs.
+    #[must_use]
+    pub fn of(loaded: Loaded, instance: &str) -> (Self, Vec<Pair>) {
+        let members = pairs(&loaded.plan);
+        let Loaded { withheld, shown, telling, dependencies, restarts, files, .. } = loaded;
+        let span_max = members.iter().map(Pair::span_max).max().unwrap_or_default();
+        let instance = instance.to_owned();
+        (Self { telling, span_max, restarts, dependencies, withheld, shown, files, instance }, members)
+    }
+
+    /// What the rules know of the pairs.
+    #[must_use]
+    pub fn watched(&self, members: &[Pair]) -> Vec<Watched> {
+        members.iter().map(Pair::watched).collect()
+    }
+
+    /// What the rules know beside them.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let watch = &self.telling.watch;
+        Settings {
+            instance: self.instance.clone(),
+            group_wait: watch.group_wait,
+            group_interval: watch.group_interval,
+            reference: watch.reference.clone(),
+            restarts_max: watch.restarts,
+            outage_tolerance: watch.outage_tolerance,
+            dependencies: self.dependencies.clone(),
+            ..Settings::default()
+        }
+    }
+
+    /// How much goes on at the same time.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let watch = &self.telling.watch;
+        Limits { jobs: watch.jobs, per_host: watch.per_host, spawns: watch.spawns }
+    }
+
+    fn shown_files(&self) -> Vec<String> {
+        self.files.iter().map(|path| path.display().to_string()).collect()
+    }
+}
+
+/// Whether the files are being read, and who waits for it.
+pub struct Reading {
+    seen: Seen,
+    looked: Option<Duration>,
+    is_looking: bool,
+    is_reading: bool,
+    /// Somebody asked while it was going on: what was read may be older than the wish.
+    once_more: bool,
+    wait: Vec<oneshot::Sender<Result<String, String>>>,
+}
+
+impl Reading {
+    /// What is there at the start.
+    #[must_use]
+    pub fn new(paths: &[PathBuf]) -> Self {
+        let seen = Seen::look(paths);
+        Self { seen, looked: None, is_looking: false, is_reading: false, once_more: false, wait: Vec::new() }
+    }
+}
+
+impl Daemon {
+    /// Looks whether the files have changed, every two seconds.
+    pub(super) fn look_at_files(&mut self, now: Now) {
+        let is_due = self.reading.looked.is_none_or(|looked| now.monotonic.saturating_sub(looked) >= LOOK_EVERY);
+        if !is_due || self.reading.is_looking || self.reading.is_reading {
+            return;
+        }
+        self.reading.looked = Some(now.monotonic);
+        self.reading.is_looking = true;
+        let (before, paths) = (self.reading.seen.clone(), self.setup.source.paths());
+        self.tasks.spawn_blocking(move || Ended::Looked(before.again(&paths)));
+    }
+
+    /// Reads the files again where they have changed.
+    pub(super) fn looked(&mut self, seen: Seen) {
+        self.reading.is_looking = false;
+        let is_other = !self.reading.seen.is_like(&seen);
+        self.reading.seen = seen;
+        if is_other {
+            self.note(Level::Info, "reload", "a probe file has changed");
+            self.read_again(None);
+        }
+    }
+
+    /// Reads the files; whoever waits hears what came of it.
+    pub(super) fn read_again(&mut self, answer: Option<oneshot::Sender<Result<String, String>>>) {
+        self.reading.wait.extend(answer);
+        if self.reading.is_reading {
+            self.reading.once_more = true;
+            return;
+        }
+        self.reading.is_reading = true;
+        self.setup.systemd.reloading(self.now().monotonic);
+        let source = Arc::clone(&self.setup.source);
+        self.tasks.spawn_blocking(move || Ended::Reread(source.load().map(Box::new)));
+    }
+
+    /// Takes up what was read.
+    pub(super) async fn reread(&mut self, loaded: Result<Box<Loaded>, Unreadable>) -> Vec<Action> {
+        self.reading.is_reading = false;
+        if std::mem::take(&mut self.reading.once_more) {
+            self.read_again(None);
+            return Vec::new();
+        }
+        let taken = match loaded {
+            Ok(loaded) => self.take(*loaded).await,
+            Err(unreadable) => Err(unreadable),
+        };
+        let (told, actions) = match taken {
+            Ok((told, actions)) => {
+                self.note(Level::Info, "reload", told.as_str());
+                self.setup.systemd.ready(&self.status());
+                (Ok(told), actions)
+            }
+            Err(Unreadable { summary, text }) => {
+                let message = format!("the files cannot be used, the plan of before goes on: {summary}");
+                self.note(Level::Error, "reload", message.as_str());
+                for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                    self.note(Level::Error, "reload", line);
+                }
+                self.setup.board.operate(|operation| operation.plan_error = Some(summary.clone()));
+                self.setup.systemd.ready(&message);
+                (Err(summary), Vec::new())
+            }
+        };
+        for answer in self.reading.wait.drain(..) {
+            // Whoever asked may have gone.
+            let _ = answer.send(told.clone());
+        }
+        actions
+    }
+
+    /// Puts a new plan to work.
+    async fn take(&mut self, loaded: Loaded) -> Result<(String, Vec<Action>), Unreadable> {
+        let render = super::channels::compile(&loaded.telling, &self.setup.masker)?;
+        self.setup.masker.absorb(&loaded.masker);
+        let now = self.now();
+        let (plan, members) = AtWork::of(loaded, &self.setup.instance);
+        // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
+        self.setup.outbox.replace(render);
+        let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
+        let changes = self.timetable.reload(slots, now);
+        let gone: HashSet<SlotId> = changes.removed.iter().map(|(id, ..)| *id).collect();
+        self.places.forget(|due| gone.contains(&due.id));
+        self.places.set_limits(plan.limits());
+        let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
+        self.heartbeat = Heartbeat::new(&plan, &members);
+        self.runner.transcripts = plan.telling.watch.transcripts;
+        self.plan = plan;
+        let before = std::mem::take(&mut self.fleet);
+        self.let_go(&before, &members).await;
+        let counts = (changes.kept, changes.added.len(), changes.removed.len());
+        self.gates = before.into_values().map(|member| (names(&member.pair), member.gate)).collect();
+        self.enter(changes.ids, members);
+        self.show_plan(now);
+        let pairs = self.fleet.values().map(|member| &member.pair);
+        let expected = pairs.map(|pair| (pair.probe.name.clone(), pair.target.name.clone(), pair.every())).collect();
+        let kept = self.setup.store.expect(expected, now.wall).await;
+        self.keeping(kept.err().map(|error| error.to_string()));
+        let (kept, added, removed) = counts;
+        Ok((format!("the files were read again: {kept} kept, {added} new, {removed} gone"), actions))
+    }
+
+    /// Sessions and children of what is gone or changed end.
+    async fn let_go(&self, before: &HashMap<SlotId, Member>, members: &[Pair]) {
+        let now: HashMap<(String, String), [u8; 32]> =
+            members.iter().map(|pair| (names(pair), pair.fingerprint)).collect();
+        for member in before.values() {
+            if now.get(&names(&member.pair)) != Some(&member.pair.fingerprint) {
+                let target = &member.pair.target.name;
+                self.runner.held.release(&member.pair.probe.name, target, self.runner.cx.grace).await;
+            }
+        }
+    }
+
+    /// Fills the fleet; a pair that runs keeps its gate.
+    pub(super) fn enter(&mut self, ids: Vec<SlotId>, members: Vec<Pair>) {
+        let mut gates = std::mem::take(&mut self.gates);
+        for (place, (id, pair)) in ids.into_iter().zip(members).enumerate() {
+            let gate = gates.remove(&names(&pair)).unwrap_or_default();
+            self.fleet.insert(id, Member { pair, place, gate });
+        }
+    }
+
+    /// Puts the plan on the board; what is known of a pair by its names stays.
+    pub(super) fn show_plan(&self, now: Now) {
+        let known: HashMap<(String, String), Arc<PairState>> = self
+            .setup
+            .board
+            .fleet()
+            .into_iter()
+            .map(|pair| ((pair.probe.clone(), pair.target.clone()), pair))
+            .collect();
+        let mut fleet = vec![PairState::default(); self.fleet.len()];
+        for (id, member) in &self.fleet {
+            let fresh = member.pair.state(&self.plan.shown);
+            let next_due = self.timetable.next_of(*id).map(|(_, at)| at);
+            let running = self.timetable.is_busy(*id);
+            let state = match known.get(&names(&member.pair)) {
+                Some(known) => PairState { next_due, running, ..fresh.after(known) },
+                None => PairState { next_due, running, ..fresh },
+            };
+            if let Some(place) = fleet.get_mut(member.place) {
+                *place = state;
+            }
+        }
+        for outcome in &self.plan.withheld {
+            let why = outcome.cause.as_ref().map_or_else(String::new, |cause| cause.message.clone());
+            let why = self.setup.masker.mask(&why).into_owned();
+            self.note_of(Some(&outcome.target), Level::Warn, "watch", format!("not watched: {why}"));
+            fleet.push(PairState {
+                probe: outcome.name.clone(),
+                target: outcome.target.clone(),
+                labels: outcome.labels.clone(),
+                endpoint: self.plan.shown.get(&outcome.target).cloned().unwrap_or_default(),
+                withheld: Some(why),
+                last: Some(Arc::new(outcome.clone())),
+                ..PairState::default()
+            });
+        }
+        let pairs = fleet.iter().map(|pair| (pair.probe.clone(), pair.target.clone())).collect();
+        let alerts = self.plan.telling.rules.iter().map(|rule| rule.name.clone()).collect();
+        self.setup.metrics.watch_only(Roster { pairs, alerts });
+        self.setup.board.set_fleet(fleet);
+        self.show_alerts();
+        self.setup.board.operate(|operation| {
+            operation.plan_loaded_at = now.wall;
+            operation.plan_error = None;
+            operation.files = self.plan.shown_files();
+            operation.limit = self.places.limits().jobs;
+        });
+    }
+}
+
+fn names(pair: &Pair) -> (String, String) {
+    (pair.probe.name.clone(), pair.target.name.clone())
+}

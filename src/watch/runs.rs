@@ -1,0 +1,153 @@
+//! One run of a probe, beside the loop: it waits for the pair to be free, runs, takes the secrets out, and hands what it
+//! found to the store before it reports. The wait for the store is lag, never loss.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::sync::Mutex;
+
+use super::compose::Pair;
+use super::limits::{Needs, Waiting};
+use crate::base::clock::Clock;
+use crate::base::secret::Masker;
+use crate::event::{Cause, CheckOutcome, Finding, ProbeOutcome, Reason, Sample, Scheduled};
+use crate::report::wire_log::json_line;
+use crate::run::Context;
+use crate::run::held::Held;
+use crate::run::reach::Stage;
+use crate::run::restart::suspended;
+use crate::schedule::{Due, slept_between};
+use crate::store::Store;
+
+/// What every run needs.
+#[derive(Clone)]
+pub struct Runner {
+    /// Shared by all runs.
+    pub cx: Context,
+    /// Programs that targets want started.
+    pub stage: Arc<Stage>,
+    /// Sessions and children that are kept between runs.
+    pub held: Arc<Held>,
+    /// Where samples go.
+    pub store: Store,
+    /// Whether the messages of runs that were not healthy are kept.
+    pub transcripts: bool,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A run that has its place.
+pub struct Run {
+    /// Its place.
+    pub waiting: Waiting<Due>,
+    /// What is run.
+    pub pair: Pair,
+    /// One at a time per pair, asked for or by the timetable.
+    pub gate: Arc<Mutex<()>>,
+    /// When and how it came about.
+    pub scheduled: Scheduled,
+}
+
+/// A run that has ended.
+pub struct Finished {
+    /// Its place.
+    pub waiting: Waiting<Due>,
+    /// What it found; without secrets.
+    pub outcome: ProbeOutcome,
+    /// Its digest, as it was kept.
+    pub sample: Sample,
+    /// Why it could not be kept.
+    pub unkept: Option<String>,
+}
+
+impl Runner {
+    /// Runs a pair by the timetable.
+    pub async fn run(self, run: Run) -> Finished {
+        let _turn = run.gate.lock().await;
+        let mut outcome = self.outcome(&run.pair).await;
+        outcome.observed.scheduled = Some(run.scheduled);
+        let transcript = self.transcript(&outcome);
+        let sample = Sample::of(&outcome);
+        let kept = self.store.record(sample.clone(), transcript).await;
+        Finished { waiting: run.waiting, outcome, sample, unkept: kept.err().map(|error| error.to_string()) }
+    }
+
+    /// What a run of a pair finds, without secrets. Whoever calls holds its gate.
+    pub async fn outcome(&self, pair: &Pair) -> ProbeOutcome {
+        let begun = self.clock.now();
+        let run = self.held.run(&self.cx, &self.stage, &pair.probe, &pair.target);
+        let ended = AssertUnwindSafe(run).catch_unwind().await;
+        let outcome = ended.unwrap_or_else(|_| broken(pair));
+        let mut outcome = match slept_between(&begun, &self.clock.now()) {
+            // A run that slept says nothing of the server.
+            Some(slept) => suspended(outcome, slept),
+            None => outcome,
+        };
+        mask(&mut outcome, &self.cx.masker);
+        outcome
+    }
+
+    /// What a run of this pair takes up.
+    #[must_use]
+    pub fn needs(&self, pair: &Pair) -> Needs {
+        let is_warm = pair.is_held_child() && self.held.has_child(&pair.target.name);
+        if is_warm { Needs::Nothing } else { pair.needs.clone() }
+    }
+
+    /// What was said both ways, as JSON lines; it is kept in the store, not with the outcome.
+    fn transcript(&self, outcome: &ProbeOutcome) -> Option<String> {
+        let records = &outcome.observed.transcript;
+        if records.is_empty() || !self.transcripts {
+            return None;
+        }
+        let (at, run_id) = (outcome.started_at, self.cx.publisher.run_id());
+        Some(records.iter().filter_map(|record| json_line(record, at, run_id).ok()).collect())
+    }
+}
+
+/// A bug of ours ends one run, not the daemon.
+fn broken(pair: &Pair) -> ProbeOutcome {
+    let message = "the run ended by a bug in mcp-probe; please report it";
+    let cause = Cause::new(Reason::Internal, message);
+    ProbeOutcome::not_run(&pair.probe.name, &pair.target.name, &pair.target.labels, cause)
+}
+
+/// Takes the secrets out of everything that a server may have said.
+pub fn mask(outcome: &mut ProbeOutcome, masker: &Masker) {
+    if masker.is_empty() {
+        return;
+    }
+    let text = |text: &mut String| {
+        if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
+            *text = masked;
+        }
+    };
+    let cause = |cause: &mut Option<Cause>| cause.iter_mut().for_each(|cause| text(&mut cause.message));
+    let check = |check: &mut CheckOutcome| {
+        text(&mut check.expected);
+        text(&mut check.actual);
+    };
+    let finding = |finding: &mut Finding| {
+        text(&mut finding.expected);
+        text(&mut finding.actual);
+    };
+    cause(&mut outcome.cause);
+    outcome.attempts.iter_mut().for_each(|attempt| cause(&mut attempt.cause));
+    for step in &mut outcome.steps {
+        text(&mut step.name);
+        cause(&mut step.cause);
+        step.checks.iter_mut().for_each(check);
+    }
+    outcome.findings.iter_mut().for_each(finding);
+    if let Some(server) = &mut outcome.server {
+        text(&mut server.name);
+        text(&mut server.version);
+    }
+    if let Some(tools) = &mut outcome.observed.tools {
+        tools.tools.iter_mut().for_each(|tool| text(&mut tool.name));
+    }
+    for record in &mut outcome.observed.transcript {
+        masker.mask_json(&mut record.payload);
+    }
+}
