@@ -293,7 +293,7 @@ async fn nothing_is_lost_while_a_provider_is_down_and_the_process_is_killed() {
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                if (life == 0 && now >= 12 * MINUTE) || (life == 2 && outbox.health().waiting == 0) {
+                if (life == 0 && now >= 12 * MINUTE) || (life == 2 && outbox.health().alive && outbox.health().waiting == 0) {
                     return;
                 }
                 clock.advance(Duration::from_secs(5));
