@@ -168,10 +168,12 @@ fn alertmanager_takes_an_alert_and_its_end() {
 // Mail
 
 /// A mail server that prints what it gets, and its lines.
-fn mail_server() -> (Served, u16, Arc<Mutex<Vec<String>>>) {
+fn mail_server(options: &[&str]) -> (Served, u16, Arc<Mutex<Vec<String>>>) {
     let port = free_port();
     let mut child = Command::new("/usr/bin/python3")
-        .args(["-u", "-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Debugging", "stdout"])
+        .args(["-u", "-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}")])
+        .args(options)
+        .args(["-c", "aiosmtpd.handlers.Debugging", "stdout"])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
@@ -193,7 +195,7 @@ fn mail_server() -> (Served, u16, Arc<Mutex<Vec<String>>>) {
 
 #[test]
 fn a_mail_server_takes_a_message_of_one_thread() {
-    let (_served, port, lines) = mail_server();
+    let (_served, port, lines) = mail_server(&[]);
     let ops = channel(
         "email",
         &[
@@ -229,10 +231,43 @@ fn a_password_is_not_sent_in_the_clear_and_no_server_is_a_fault() {
             ("timeout", Filled::Time(std::time::Duration::from_secs(5))),
         ]
     };
-    let gone = format!("smtp://127.0.0.1:{}", free_port());
-    match sent(&channel("email", &settings(&gone)), &notification(Transition::Firing)) {
-        Receipt::Failed { why, .. } => assert!(!why.contains("canary"), "{why}"),
+    let failed = |server: &str| match sent(&channel("email", &settings(server)), &notification(Transition::Firing)) {
+        Receipt::Failed { why, .. } => {
+            assert!(!why.contains("canary"), "{why}");
+            why
+        }
         other => panic!("{other:?}"),
+    };
+    failed(&format!("smtp://127.0.0.1:{}", free_port()));
+    // An address that leads here, but does not look like it: a server without STARTTLS gets no password.
+    let (_served, port, lines) = mail_server(&[]);
+    let why = failed(&format!("smtp://0.0.0.0:{port}"));
+    assert!(why.to_uppercase().contains("STARTTLS"), "{why}");
+    assert!(lines.lock().unwrap().is_empty());
+}
+
+#[test]
+fn mail_goes_over_tls_where_it_is_offered_and_asked_for() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    // The first takes no message before STARTTLS, the second speaks TLS from the first byte.
+    for (scheme, options) in [
+        ("smtp", ["--tlscert", certificate, "--tlskey", key]),
+        ("smtps", ["--smtpscert", certificate, "--smtpskey", key]),
+    ] {
+        let (_served, port, lines) = mail_server(&options);
+        let file = format!(
+            "[notify.ops]\nkind = \"email\"\nsmtp = \"{scheme}://127.0.0.1:{port}\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\n"
+        );
+        let stranger = notify(&file, &["ops"], &[]);
+        assert_eq!(stranger.code, 7, "{scheme}: {stranger:?}");
+        let known = notify(&file, &["ops"], &[("SSL_CERT_FILE", certificate)]);
+        assert_eq!(known.code, 0, "{scheme}: {known:?}");
+        eventually("no mail", || lines.lock().unwrap().iter().any(|line| line.contains("Subject: [test]")).then_some(()));
     }
 }
 
@@ -256,7 +291,7 @@ fn notify(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Told {
 fn every_kind_is_tried_and_what_became_of_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (_alertmanager, alertmanager) = alertmanager(folder.path());
-    let (_mail, smtp, lines) = mail_server();
+    let (_mail, smtp, lines) = mail_server(&[]);
     let (webhook, slack) = (Receiver::start(|_| ok("")), Receiver::start(|_| ok("ok")));
     let pagerduty = Receiver::start(|_| {
         Does::Answer("202 Accepted", r#"{"status":"success","message":"Event processed"}"#.into())

@@ -81,6 +81,10 @@ pub enum Command {
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Try the notifiers of the files
     Notify(Box<super::notify::NotifyArgs>),
+    /// Show what `watch` has seen: a line for each target, or the failures and alerts of one
+    History(Box<super::history::HistoryArgs>),
+    /// Judge objectives by the history: uptime, error budget, percentiles
+    Report(Box<super::report_command::ReportArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -106,6 +110,8 @@ impl Command {
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
             Self::Targets(targets) => targets.document.color,
+            Self::History(history) => history.output.color,
+            Self::Report(report) => report.output.color,
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,
