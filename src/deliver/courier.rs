@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::http::Clients;
 use super::{Payload, Receipt, command, mail};
 use crate::base::sanitize;
-use crate::base::secret::{MASK, Masker};
+use crate::base::secret::{MASK, Masker, Secret};
 
 /// Characters of what a receiver says that are told.
 const SAID_CHARS_MAX: usize = 300;
@@ -85,7 +85,7 @@ fn secrets(payload: &Payload) -> Vec<&str> {
             mail.login.iter().map(|(_, password)| password.reveal()).chain(secret_parts(mail.server.reveal())).collect()
         }
         Payload::Command(command) => {
-            command.argv.iter().skip(1).map(|word| word.reveal()).filter(|word| word.len() >= 8).collect()
+            command.argv.iter().skip(1).map(Secret::reveal).filter(|word| word.len() >= 8).collect()
         }
     }
 }
@@ -96,7 +96,8 @@ fn secret_parts(address: &str) -> impl Iterator<Item = &str> {
     // A path such as `/api` is no secret, and where a message goes may be told.
     let rest = rest.filter(|rest| rest.len() >= 12);
     let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(login, _)| login);
-    let login = login.into_iter().flat_map(|login| std::iter::once(login).chain(login.split_once(':').map(|(_, word)| word)));
+    let login =
+        login.into_iter().flat_map(|login| std::iter::once(login).chain(login.split_once(':').map(|(_, word)| word)));
     login.chain(rest.map(|_| address)).chain(rest).chain(rest.map(|rest| rest.trim_matches('/')))
 }
 
@@ -131,7 +132,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::secret::Secret;
     use crate::deliver::{Accept, HttpPayload};
 
     #[test]

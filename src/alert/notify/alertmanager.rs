@@ -1,8 +1,8 @@
 //! `kind = "alertmanager"`: Alertmanager's API v2. An alert is known by its labels, so these come from the files and
 //! from closed sets only; what a server says stands in annotations.
 //!
-//! Alertmanager ends an alert at its `endsAt`, and forgets all alerts when it is restarted. So an alert that goes on is
-//! given an end a day ahead, and it is told again every minute ([`Notifier::repeat_every`]).
+//! Alertmanager ends an alert at its `endsAt`, where there is none after `resolve_timeout`. What ends an alert is our
+//! message alone, so one that goes on is given an end that is far ahead; every reminder moves it on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +17,10 @@ use crate::deliver::{Accept, HttpPayload, Payload};
 
 /// Where alerts go, below the address in the file.
 const PATH: &str = "/api/v2/alerts";
-/// How far ahead the end of an alert is that goes on: it stays where we could not tell for so long.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How far ahead the end of an alert is that goes on.
+const AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A test ends by itself.
 const TEST: SignedDuration = SignedDuration::from_mins(1);
-/// How often it is told of alerts that go on.
-const REPEAT: Duration = Duration::from_secs(60);
 
 struct Alertmanager {
     url: Secret,
@@ -64,10 +62,6 @@ impl Notifier for Alertmanager {
             accept: Accept::Status,
             timeout: self.timeout,
         })])
-    }
-
-    fn repeat_every(&self) -> Option<Duration> {
-        Some(REPEAT)
     }
 }
 
@@ -140,7 +134,7 @@ mod tests {
         assert_eq!(fired[0]["labels"], resolved[0]["labels"]);
         assert_eq!(fired[0]["startsAt"], resolved[0]["startsAt"]);
         assert_eq!(fired[0]["labels"]["alertname"], "mcp_error_rate_spike");
-        assert_eq!(fired[0]["endsAt"], "2026-01-16T09:32:45Z");
+        assert_eq!(fired[0]["endsAt"], "2026-02-14T09:32:45Z");
         assert_eq!(resolved[0]["endsAt"], "2026-01-15T09:40:00Z");
     }
 
