@@ -65,6 +65,7 @@ impl AtWork {
             reference: watch.reference.clone(),
             restarts_max: watch.restarts,
             outage_tolerance: watch.outage_tolerance,
+            silences: self.telling.silences.clone(),
             dependencies: self.dependencies.clone(),
             ..Settings::default()
         }
