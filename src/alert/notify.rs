@@ -34,6 +34,11 @@ pub trait Notifier: Send + Sync {
     /// # Errors
     /// A sentence, where the message does not fit what the file asks for.
     fn render(&self, message: &Message) -> Result<Vec<Payload>, String>;
+
+    /// Whether a receiver forgets an alert that goes on, and wants to hear of it this often.
+    fn repeat_every(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Makes a notifier of its settings.

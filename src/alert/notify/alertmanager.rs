@@ -2,7 +2,8 @@
 //! from closed sets only; what a server says stands in annotations.
 //!
 //! Alertmanager ends an alert at its `endsAt`, where there is none after `resolve_timeout`. What ends an alert is our
-//! message alone, so one that goes on is given an end that is far ahead; every reminder moves it on.
+//! message alone, so one that goes on is given an end a day ahead, and is told again every minute: Alertmanager forgets
+//! its alerts when it is restarted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +19,9 @@ use crate::deliver::{Accept, HttpPayload, Payload};
 /// Where alerts go, below the address in the file.
 const PATH: &str = "/api/v2/alerts";
 /// How far ahead the end of an alert is that goes on.
-const AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How often it is told of alerts that go on.
+const REPEAT: Duration = Duration::from_secs(60);
 /// A test ends by itself.
 const TEST: SignedDuration = SignedDuration::from_mins(1);
 
@@ -62,6 +65,10 @@ impl Notifier for Alertmanager {
             accept: Accept::Status,
             timeout: self.timeout,
         })])
+    }
+
+    fn repeat_every(&self) -> Option<Duration> {
+        Some(REPEAT)
     }
 }
 
@@ -134,7 +141,7 @@ mod tests {
         assert_eq!(fired[0]["labels"], resolved[0]["labels"]);
         assert_eq!(fired[0]["startsAt"], resolved[0]["startsAt"]);
         assert_eq!(fired[0]["labels"]["alertname"], "mcp_error_rate_spike");
-        assert_eq!(fired[0]["endsAt"], "2026-02-14T09:32:45Z");
+        assert_eq!(fired[0]["endsAt"], "2026-01-16T09:32:45Z");
         assert_eq!(resolved[0]["endsAt"], "2026-01-15T09:40:00Z");
     }
 

@@ -1,6 +1,7 @@
 //! The channels of a set of files by name: what the outbox asks for payloads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -72,6 +73,31 @@ impl Channels {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
+    }
+}
+
+impl Channels {
+    /// How often a channel must hear of alerts that go on, because its receiver forgets them (Alertmanager does so when
+    /// it is restarted).
+    #[must_use]
+    pub fn repeat_every(&self, channel: &str) -> Option<Duration> {
+        self.channels.get(channel)?.notifier.repeat_every()
+    }
+
+    /// What such a channel is told of the alerts that go on: to be sent at once and not by the outbox, as the next one
+    /// replaces it. One that is still under way when the end is told would bring the alert back: wait for it.
+    #[must_use]
+    pub fn repeat(&self, channel: &str, alerts: Vec<AlertView>, at: Timestamp, instance: &str) -> Vec<Payload> {
+        let Some(channel) = self.channels.get(channel) else { return Vec::new() };
+        let notification = Notification {
+            channel: channel.name.clone(),
+            dedup_key: String::new(),
+            transition: Transition::Reminder,
+            alerts,
+            at,
+            instance: instance.to_owned(),
+        };
+        channel.render(&notification, false, &self.masker).unwrap_or_default()
     }
 }
 
