@@ -2,7 +2,7 @@
 //! open HTTP session, opened by its first run and answered while it rests. A run that finds it gone opens another one, and
 //! says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,17 @@ impl Held {
         self.places().values().filter(|place| place.seat.try_lock().is_ok_and(|seat| seat.resting.is_some())).count()
     }
 
+    /// How many sessions are held of each target; one that is in use counts, too.
+    #[must_use]
+    pub fn by_target(&self) -> BTreeMap<String, u64> {
+        let mut held = BTreeMap::new();
+        for ((_, target), place) in self.places().iter() {
+            let is_held = place.seat.try_lock().map_or(true, |seat| seat.resting.is_some());
+            *held.entry(target.clone()).or_default() += u64::from(is_held);
+        }
+        held
+    }
+
     /// Ends the children of a target, and the program that was started for it: the next run starts them anew. Gives what
     /// was done.
     ///
@@ -191,7 +202,9 @@ impl Seat {
     pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
         let lost = match self.wake().await {
             None => None,
-            Some((awake, None)) => return self.on(cx, probe, awake, Instant::now()).await,
+            Some((awake, None)) => {
+                return Box::pin(self.on(cx, probe, awake, Instant::now())).await;
+            }
             Some((awake, Some(fault))) => {
                 self.shown(None);
                 let mut ending = awake.session.close(cx.grace).await;
@@ -199,8 +212,8 @@ impl Seat {
                 Some((fault, ending))
             }
         };
-        let mut attempt = match self.open(cx, stage, probe, target).await {
-            Ok((awake, begun)) => self.on(cx, probe, awake, begun).await,
+        let mut attempt = match Box::pin(self.open(cx, stage, probe, target)).await {
+            Ok((awake, begun)) => Box::pin(self.on(cx, probe, awake, begun)).await,
             Err(attempt) => *attempt,
         };
         if let Some((fault, ending)) = lost {
@@ -265,7 +278,7 @@ impl Seat {
         let cancel = CancellationToken::new();
         let own = Context { cancel: cancel.clone(), ..cx.clone() };
         let answers = declared(probe);
-        let opened = heeding(cx, &cancel, open(&own, &reach, reach.pin, &answers, &probe.name)).await;
+        let opened = heeding(cx, &cancel, Box::pin(open(&own, &reach, reach.pin, &answers, &probe.name))).await;
         drop((permit, turn));
         match opened {
             Ok(session) => {
