@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Kind, StoreError};
@@ -249,6 +250,13 @@ pub(super) fn broken(path: &Path, what: &str) -> StoreError {
          `sqlite3 FILE .recover` saves what can be read"
     );
     Kind::Broken.at(path, &why)
+}
+
+/// Statements are compiled once: neither thrown away for others nor compiled again for each value.
+pub(super) fn steady(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    set.map(drop).map_err(|error| StoreError::of(path, &error))
 }
 
 /// Settings of the writing connection, and the checks that need SQLite.

@@ -120,7 +120,7 @@ impl Reader {
     /// When there is no history, or the file is newer, foreign or broken, or cannot be read.
     pub fn open(path: &Path) -> Told<Self> {
         let connection = file::open_to_read(path)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        file::steady(&connection, path)?;
         Ok(Self { connection, path: path.to_owned(), words: RefCell::default() })
     }
 
