@@ -19,6 +19,7 @@ pub mod jq;
 pub mod listeners;
 pub mod live;
 pub mod man;
+pub mod notify;
 pub mod output;
 pub mod params;
 pub mod progress;
@@ -119,6 +120,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Watch(watch) => return watch::run(&watch),
         Command::Wait(wait) => return wait::run(&wait),
         Command::Targets(targets) => return targets_command::run(&targets),
+        Command::Notify(notify) => return notify::run(&notify),
         Command::History(history) => history::run(&history)?,
         Command::Report(report) => report_command::run(&report)?,
         Command::Demo(demo) => return demo::main(*demo),
