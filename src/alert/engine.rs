@@ -195,13 +195,12 @@ impl Engine {
             Ok(_) => format!("restarted for {} ({times} of {} times)", asker.alert, self.settings.restarts_max),
             Err(_) => format!("could not be restarted for {}", asker.alert),
         };
-        let said = match &result {
-            Ok(said) | Err(said) => said.clone(),
-        };
+        let helped = result.is_ok();
+        let (Ok(said) | Err(said)) = result;
         let mut view = self.view(number, place, now.wall);
         (view.summary, view.details) = (summary, (!said.is_empty()).then_some(said));
-        self.say(number, place, (Transition::Restart, "restarted"), view, now, &mut out);
-        if result.is_ok() {
+        self.say((number, place), (Transition::Restart, "restarted"), &view, now, &mut out);
+        if helped {
             out.push(Action::Verify { probe: asker.probe, target: target.to_owned(), after: grace });
         }
         out
@@ -409,7 +408,7 @@ impl Engine {
         match moved {
             Moved::Began | Moved::Dropped => {}
             Moved::Fired => {
-                self.fire(number, place, view, now);
+                self.fire(number, place, &view, now);
                 if rule.restart {
                     self.plan_repair(number, place, now, out);
                 }
@@ -423,7 +422,7 @@ impl Engine {
     }
 
     /// Hands an alert that fires to all its channels.
-    pub(super) fn fire(&mut self, number: usize, place: usize, view: AlertView, now: Now) {
+    pub(super) fn fire(&mut self, number: usize, place: usize, view: &AlertView, now: Now) {
         let pair = &self.pairs[number];
         let instance = &pair.instances[place];
         let rule = &instance.rule;

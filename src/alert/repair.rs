@@ -103,7 +103,7 @@ impl Engine {
                     "restarting did not help, or was needed too often ({max} times within {within}): {}",
                     view.summary
                 );
-                self.say(number, place, (Transition::Escalated, "escalated"), view, now, out);
+                self.say((number, place), (Transition::Escalated, "escalated"), &view, now, out);
             }
         }
     }
@@ -177,10 +177,9 @@ impl Engine {
     /// A word about a restart, to all that hear of the alert.
     pub(super) fn say(
         &mut self,
-        number: usize,
-        place: usize,
+        (number, place): (usize, usize),
         (what, state): (Transition, &'static str),
-        view: AlertView,
+        view: &AlertView,
         now: Now,
         out: &mut Vec<Action>,
     ) {
@@ -188,7 +187,7 @@ impl Engine {
         out.push(Action::Changed(change(&view.alert, &view.probe, &view.target, state, firing, &view.summary)));
         let pair = &self.pairs[number];
         let rule = Arc::clone(&pair.instances[place].rule);
-        self.desk.at_once(who(&pair.watched, &rule), (what, &view), &self.settings.instance, now, out);
+        self.desk.at_once(who(&pair.watched, &rule), (what, view), &self.settings.instance, now, out);
     }
 
     fn repair_soon(&mut self, at: Nanos) {
