@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod history;
 pub mod init;
 pub mod jq;
 pub mod listeners;
@@ -22,6 +23,7 @@ pub mod man;
 pub mod output;
 pub mod params;
 pub mod progress;
+pub mod report_command;
 pub mod schema;
 pub mod shown;
 pub mod signals;
@@ -119,6 +121,8 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Wait(wait) => return wait::run(&wait),
         Command::Alerts(alerts) => return alerts::run(&alerts),
         Command::Targets(targets) => return targets_command::run(&targets),
+        Command::History(history) => history::run(&history)?,
+        Command::Report(report) => report_command::run(&report)?,
         Command::Demo(demo) => return demo::main(*demo),
         Command::Init(init) => return init::run(&init),
     };

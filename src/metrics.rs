@@ -103,3 +103,6 @@ impl Consumer for Recorder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,13 @@
 pub mod call;
 pub mod call_json;
 pub mod grid;
+pub mod history;
 pub mod json;
 pub mod log;
 pub mod render;
 pub mod rotating;
 pub mod schema;
+pub mod slo;
 pub mod table;
 pub mod targets;
 pub mod wire_log;

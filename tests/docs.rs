@@ -283,6 +283,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
             &["", "check", "wait", "targets", "init", "validate", "schema", "explain", "completions", "man"][..],
         ),
         ("docs/demo.md", &["demo"]),
+        ("docs/history.md", &["history", "report"]),
     ] {
         let text = document(page);
         for command in commands {
@@ -335,7 +336,9 @@ fn completions_and_manual_pages_are_whole() {
     let page = said(&["man"]);
     assert!(page.contains(".TH mcp-probe 1") && page.contains("startup\\-timeout"), "{page}");
     said(&["man", "--dir", folder.path().to_str().unwrap()]);
-    for command in ["check", "wait", "targets", "init", "validate", "demo", "explain", "schema", "completions", "man"] {
+    for command in [
+        "check", "wait", "targets", "init", "validate", "history", "report", "demo", "explain", "schema", "completions", "man",
+    ] {
         assert!(folder.path().join(format!("mcp-probe-{command}.1")).is_file(), "{command}");
     }
 }

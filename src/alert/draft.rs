@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::condition::{self, Wrong};
+use super::condition;
 use super::rule::{Condition, Rule, Selector, Urgency};
+use crate::base::duration;
 use crate::config::names::check_name;
 use crate::config::{Diag, Field, Key, Place, Section};
 
-/// The keys of which an alert has one.
-const CONDITIONS: [&str; 3] = ["error_rate", "latency", "consecutive_failures"];
+/// Somebody who is reminded more often reads none of it.
+const REMIND_MIN: Duration = Duration::from_secs(5 * 60);
 
 /// One `[[alert]]`.
 #[derive(Clone, Debug)]
@@ -26,6 +27,10 @@ pub struct AlertDraft {
     pub min_samples_place: Option<Place>,
     /// How long the condition must hold (`for`).
     pub lasting: Option<Duration>,
+    /// How long it must not hold before the alert ends.
+    pub keep_firing_for: Option<Duration>,
+    /// How often it is told again.
+    pub remind: Option<Duration>,
     /// How urgent it is.
     pub severity: Urgency,
     /// Labels that a target must have.
@@ -65,10 +70,12 @@ impl AlertDraft {
         let draft = Self {
             name: name.unwrap_or_default(),
             place,
-            condition: condition(&section),
+            condition: condition::read(&section),
             time_place: section.field("window").or(section.field("within")).map(|field| field.place().clone()),
             min_samples_place: section.field("min_samples").map(|field| field.place().clone()),
             lasting: section.duration("for"),
+            keep_firing_for: section.duration("keep_firing_for"),
+            remind: section.field("remind").and_then(remind),
             severity: section.one_of("severity", Urgency::WORDS).unwrap_or_default(),
             labels: labels.iter().flat_map(Section::entries).filter_map(text).collect(),
             labels_place: section.field("labels").map(|field| field.place().clone()),
@@ -82,7 +89,7 @@ impl AlertDraft {
             targets: section.names("target"),
             unset: Vec::new(),
         };
-        check_times(&section);
+        condition::check_keys(&section);
         section.finish();
         let unset = reading.take_unset();
         (!draft.name.is_empty()).then_some(Self { unset, ..draft })
@@ -108,100 +115,23 @@ impl AlertDraft {
                 labels: self.labels.clone(),
             },
             lasting: self.lasting.unwrap_or_default(),
-            keep_firing_for: Duration::ZERO,
+            keep_firing_for: self.keep_firing_for.unwrap_or_default(),
             severity: self.severity,
             notify: self.notify.iter().map(|(name, _)| name.clone()).collect(),
             resolved: self.resolved,
-            remind: None,
+            remind: self.remind,
             restart: self.restart.is_some(),
         }))
     }
 }
 
-/// Times and counts that the condition needs, or has no use for.
-fn check_times(section: &Section<'_>) {
-    let useless = |key: &'static str, why: &str, help: &str| {
-        if section.has(key) {
-            section.wrong(key, format!("`{key}` has no effect here: {why}")).help(help);
-        }
-    };
-    let given = CONDITIONS.iter().filter(|key| section.has(key)).count();
-    if given != 1 {
-        return;
-    }
-    // Where the condition cannot be read, its key still says which of them it is.
-    if section.has("consecutive_failures") {
-        useless("window", "failures in a row are counted, not shared out", "the time for them is `within`");
-        useless("min_samples", "as many samples are needed as failures", "leave it out");
-    } else if section.has("error_rate") || section.has("latency") {
-        useless("within", "it goes with `consecutive_failures`", "the time that a rate looks back is `window`");
-        if !section.has("window") {
-            let key = if section.has("error_rate") { "error_rate" } else { "latency" };
-            section
-                .wrong(key, format!("`{key}` needs a `window`"))
-                .help("write `window = \"5m\"`: how far back it looks");
-        }
-    }
-}
-
-fn condition(section: &Section<'_>) -> Option<(Condition, Place)> {
-    const HELP: &str = "write one of `error_rate = \"> 5%\"`, `latency = \"p95 > 2s\"`, `consecutive_failures = 3`";
-    let given: Vec<&'static str> = CONDITIONS.into_iter().filter(|key| section.has(key)).collect();
-    match given.as_slice() {
-        [] => drop(section.wrong("", "this alert has no condition").help(HELP)),
-        [_] => {}
-        [_, second, ..] => {
-            drop(section.wrong(second, "this alert has several conditions").help("an alert has one: write two alerts"));
-        }
-    }
-    // All that are given are read, so that every mistake is told.
-    let window = time(section, "window");
-    let within = time(section, "within");
-    let min_samples = min_samples(section);
-    let rate = section.field("error_rate").and_then(|field| {
-        let bound = written(field, condition::error_rate)?;
-        Some((Condition::ErrorRate { bound, window: window?, min_samples, resolve: None }, field.place().clone()))
-    });
-    let latency = section.field("latency").and_then(|field| {
-        let (percentile, bound) = written(field, condition::latency)?;
-        let condition = Condition::Latency { percentile, bound, window: window?, min_samples, resolve: None };
-        Some((condition, field.place().clone()))
-    });
-    let failures = section.field("consecutive_failures").and_then(|field| {
-        Some((Condition::ConsecutiveFailures { count: consecutive(field)?, within }, field.place().clone()))
-    });
-    [rate, latency, failures].into_iter().flatten().next()
-}
-
-fn written<T>(field: Field<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {
-    match parse(&field.string()?) {
-        Ok(read) => Some(read),
-        Err((message, help)) => {
-            field.wrong(message).help(help);
-            None
-        }
-    }
-}
-
-fn consecutive(field: Field<'_>) -> Option<u64> {
-    let count = field.count()?;
-    if count == 0 {
-        field.wrong("`consecutive_failures` must be at least 1");
+fn remind(field: Field<'_>) -> Option<Duration> {
+    let remind = field.duration()?;
+    if remind < REMIND_MIN {
+        field
+            .wrong(format!("`remind` is at least \"{}\"", duration::written(REMIND_MIN)))
+            .help("who is told too often stops reading: `remind = \"4h\"` is usual");
         return None;
     }
-    Some(count)
-}
-
-fn min_samples(section: &Section<'_>) -> Option<u64> {
-    let field = section.field("min_samples")?;
-    let count = field.count()?;
-    if count == 0 {
-        field.wrong("`min_samples` must be at least 1").help("without it, one failure alone never fires a rate");
-        return None;
-    }
-    Some(count)
-}
-
-fn time(section: &Section<'_>, key: &'static str) -> Option<Duration> {
-    section.field(key)?.positive_duration()
+    Some(remind)
 }

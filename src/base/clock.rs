@@ -100,6 +100,7 @@ impl Clock for VirtualClock {
 }
 
 #[cfg(test)]
+#[allow(clippy::unchecked_time_subtraction, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

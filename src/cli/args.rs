@@ -81,6 +81,10 @@ pub enum Command {
     Alerts(Box<super::alerts::AlertsArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
+    /// Show what `watch` has seen: a line for each target, or the failures and alerts of one
+    History(Box<super::history::HistoryArgs>),
+    /// Judge objectives by the history: uptime, error budget, percentiles
+    Report(Box<super::report_command::ReportArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
     /// Explain a reason, exit code, finding, phase or check kind in full
@@ -107,6 +111,8 @@ impl Command {
             Self::Watch(watch) => watch.color,
             Self::Alerts(alerts) => alerts.colour(),
             Self::Targets(targets) => targets.document.color,
+            Self::History(history) => history.output.color,
+            Self::Report(report) => report.output.color,
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,

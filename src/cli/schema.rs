@@ -40,6 +40,10 @@ pub enum DocumentKind {
     Call,
     /// The same to several targets, mcp-probe/calls/1
     Calls,
+    /// `history --json`, mcp-probe/history/1
+    History,
+    /// `report --json`, mcp-probe/slo/1
+    Slo,
 }
 
 /// Prints the schema: indented also into a pipe, because it is kept beside the files that it describes.
@@ -65,5 +69,7 @@ fn of(document: DocumentKind) -> Value {
         DocumentKind::Report => schema::report(),
         DocumentKind::Call => schema::call(),
         DocumentKind::Calls => schema::calls(),
+        DocumentKind::History => schema::history(),
+        DocumentKind::Slo => schema::slo(),
     }
 }

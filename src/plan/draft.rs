@@ -1,6 +1,6 @@
 //! Tables → drafts, and what only several files together can get wrong: names given twice, names of nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::probe::{Defaults, ProbeDraft};
@@ -62,6 +62,62 @@ impl Draft {
         for probe in &self.probes {
             unknown("target", &probe.targets, &targets, &mut diags);
         }
+        for target in &self.targets {
+            unknown("target", &target.depends_on, &targets, &mut diags);
+        }
+        diags.extend(self.circles());
         diags
     }
+
+    /// Targets, each with those that it depends on.
+    #[must_use]
+    pub fn dependencies(&self) -> BTreeMap<String, Vec<String>> {
+        let depending = self.targets.iter().filter(|target| !target.depends_on.is_empty());
+        let names = |target: &TargetDraft| target.depends_on.iter().map(|(name, _)| name.clone()).collect();
+        depending.map(|target| (target.name.clone(), names(target))).collect()
+    }
+
+    /// A mistake for each `depends_on` that leads back to where it stands: nobody could tell which of them failed first.
+    fn circles(&self) -> Vec<Diag> {
+        let next: BTreeMap<&str, &TargetDraft> =
+            self.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        let mut diags = Vec::new();
+        let mut told: BTreeSet<&str> = BTreeSet::new();
+        for target in &self.targets {
+            for (name, place) in &target.depends_on {
+                let Some(way) = way(name, &target.name, &next) else { continue };
+                // A circle is one mistake, not one for each that is part of it.
+                if told.contains(target.name.as_str()) {
+                    continue;
+                }
+                told.extend(way.iter().copied());
+                let all: Vec<String> = way.iter().rev().map(|name| format!("`{name}`")).collect();
+                let message = match all.as_slice() {
+                    [_] => format!("`{}` depends on itself", target.name),
+                    all => {
+                        format!("`{}` depends on itself, by way of {}", target.name, all[..all.len() - 1].join(", "))
+                    }
+                };
+                diags.push(Diag::error(place, message).help("leave out the one that works without the other"));
+            }
+        }
+        diags
+    }
+}
+
+/// The names from one target to another along `depends_on`, the last first.
+fn way<'a>(from: &'a str, to: &str, next: &BTreeMap<&str, &'a TargetDraft>) -> Option<Vec<&'a str>> {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<Vec<&str>> = vec![vec![from]];
+    while let Some(way) = open.pop() {
+        let here = *way.last()?;
+        if here == to {
+            return Some(way.into_iter().rev().collect());
+        }
+        if seen.insert(here) {
+            let further = next.get(here).into_iter().flat_map(|target| &target.depends_on);
+            open.extend(further.map(|(name, _)| way.iter().copied().chain([name.as_str()]).collect()));
+        }
+    }
+    None
 }

@@ -134,6 +134,10 @@ fn target() -> Value {
         ("startup_timeout", time(STARTUP_TIMEOUT, "Spawn or connect, detection and handshake; not part of `timeout`.")),
         ("labels", described(map(string(), labels), "For selecting with `-l` and in reports.")),
         ("restart", described(argv, "What `watch` runs to restart the server.")),
+        (
+            "depends_on",
+            described(one_or_more(), "Targets without which it cannot work: while they fail, alerts about it wait."),
+        ),
         ("server_id", described(string(), "What the hub calls the server; by default the target's name.")),
     ]);
     let started = json!({"anyOf": [{"required": ["command"]}, {"required": ["start"]}]});

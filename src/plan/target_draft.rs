@@ -56,6 +56,8 @@ pub struct TargetDraft {
     /// Whether a probe file says that time; else it is the default.
     pub startup_is_said: bool,
     restart: Option<Vec<Text>>,
+    /// Targets without which it cannot work, with the places of their names.
+    pub depends_on: Vec<(String, Place)>,
     server_id: Option<String>,
     written: String,
     unset: Vec<Diag>,
@@ -104,6 +106,7 @@ impl TargetDraft {
             startup_timeout: section.duration("startup_timeout").or(startup_timeout).unwrap_or(STARTUP_TIMEOUT),
             startup_is_said: startup_timeout.is_some() || section.has("startup_timeout"),
             restart: section.texts("restart"),
+            depends_on: section.names("depends_on"),
             server_id: section.string("server_id"),
             written: written(&section),
             endpoint,

@@ -26,6 +26,18 @@ pub fn calls() -> Value {
     of::<super::call_json::Several<'static>>("mcp-probe calls")
 }
 
+/// The schema of the document of `history --json`.
+#[must_use]
+pub fn history() -> Value {
+    of::<super::history::Document<'static>>("mcp-probe history")
+}
+
+/// The schema of the document of `report --json`.
+#[must_use]
+pub fn slo() -> Value {
+    of::<super::slo::Document<'static>>("mcp-probe slo")
+}
+
 fn of<T: JsonSchema>(title: &str) -> Value {
     let settings = SchemaSettings::draft07().for_serialize().with_transform(RecursiveTransform(without_rust_formats));
     let mut schema = Value::from(settings.into_generator().into_root_schema_for::<T>());
@@ -113,4 +125,19 @@ pub(super) fn call_id(_: &mut SchemaGenerator) -> Schema {
 /// The id of several calls.
 pub(super) fn calls_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "const": super::call_json::SCHEMA_SEVERAL })
+}
+
+/// The id of the history.
+pub(super) fn history_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "const": super::history::SCHEMA })
+}
+
+/// The id of the objectives.
+pub(super) fn slo_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "const": super::slo::SCHEMA })
+}
+
+/// Whether an objective is met.
+pub(super) fn verdict(_: &mut SchemaGenerator) -> Schema {
+    words(super::slo::Verdict::ALL.map(super::slo::Verdict::name))
 }

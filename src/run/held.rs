@@ -191,7 +191,9 @@ impl Seat {
     pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
         let lost = match self.wake().await {
             None => None,
-            Some((awake, None)) => return self.on(cx, probe, awake, Instant::now()).await,
+            Some((awake, None)) => {
+                return Box::pin(self.on(cx, probe, awake, Instant::now())).await;
+            }
             Some((awake, Some(fault))) => {
                 self.shown(None);
                 let mut ending = awake.session.close(cx.grace).await;
@@ -199,8 +201,8 @@ impl Seat {
                 Some((fault, ending))
             }
         };
-        let mut attempt = match self.open(cx, stage, probe, target).await {
-            Ok((awake, begun)) => self.on(cx, probe, awake, begun).await,
+        let mut attempt = match Box::pin(self.open(cx, stage, probe, target)).await {
+            Ok((awake, begun)) => Box::pin(self.on(cx, probe, awake, begun)).await,
             Err(attempt) => *attempt,
         };
         if let Some((fault, ending)) = lost {
@@ -265,7 +267,7 @@ impl Seat {
         let cancel = CancellationToken::new();
         let own = Context { cancel: cancel.clone(), ..cx.clone() };
         let answers = declared(probe);
-        let opened = heeding(cx, &cancel, open(&own, &reach, reach.pin, &answers, &probe.name)).await;
+        let opened = heeding(cx, &cancel, Box::pin(open(&own, &reach, reach.pin, &answers, &probe.name))).await;
         drop((permit, turn));
         match opened {
             Ok(session) => {

@@ -11,8 +11,8 @@ use crate::event::{Severity, ToolSeen, ToolsSeen};
 use crate::plan::Target;
 use crate::session::Exchange;
 
-/// Hexadecimal digits of a digest.
-const DIGEST_DIGITS: usize = 16;
+/// Bytes of a digest that are told.
+const DIGEST_BYTES: usize = 8;
 
 /// The tools, where this is a list of them that was read from its beginning to its end.
 pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
@@ -35,9 +35,8 @@ fn digest(tool: &Value) -> String {
     let mut text = String::new();
     canonical(tool, true, &mut text);
     let hash = Sha256::digest(text.as_bytes());
-    let mut digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(DIGEST_DIGITS);
-    digits
+    let (first, _) = hash.split_at(DIGEST_BYTES);
+    first.iter().fold(String::with_capacity(2 * DIGEST_BYTES), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 fn canonical(value: &Value, is_top: bool, text: &mut String) {
@@ -99,7 +98,7 @@ mod tests {
         let one = json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "_meta": {"at": 1}});
         let same = json!({"_meta": {"at": 2}, "inputSchema": {"x": [1, 2], "type": "object"}, "name": "a"});
         assert_eq!(digest(&one), digest(&same));
-        assert_eq!(digest(&one).len(), DIGEST_DIGITS);
+        assert_eq!(digest(&one).len(), 2 * DIGEST_BYTES);
         for other in [
             json!({"name": "a", "inputSchema": {"type": "object", "x": [2, 1]}}),
             json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "description": ""}),

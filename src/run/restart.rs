@@ -152,7 +152,7 @@ impl Said {
 pub fn suspended(mut outcome: ProbeOutcome, slept: Duration) -> ProbeOutcome {
     let message = format!(
         "this machine slept for {} during the run: what it saw says nothing of the server",
-        duration::human(slept)
+        duration::written(Duration::from_secs(slept.as_secs()))
     );
     let cause = Cause::new(Reason::Suspended, message);
     for step in outcome.steps.iter_mut().filter(|step| step.status != Status::Skipped) {

@@ -27,6 +27,10 @@ pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Added to the boot clock, so that what was before the machine was started has a place on it too: a clock that is set
+/// forward makes points of the past.
+const ORIGIN: u64 = 1 << 62;
+
 /// One look at the clocks, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
@@ -40,7 +44,7 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn at(now: &Now) -> Self {
-        let boot = nanos(now.boot);
+        let boot = nanos(now.boot).saturating_add(ORIGIN);
         let wall = i64::try_from(now.wall.as_nanosecond()).unwrap_or(i64::MAX);
         Self { boot, behind: boot.saturating_sub(nanos(now.monotonic)), shift: wall.saturating_sub_unsigned(boot) }
     }

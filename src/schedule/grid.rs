@@ -126,7 +126,7 @@ impl Points {
         if planned <= today {
             let wall = i64::try_from(planned.as_nanosecond()).unwrap_or(i64::MAX);
             self.shift = now.shift;
-            self.point = u64::try_from(wall.saturating_sub(now.shift)).unwrap_or(0);
+            self.point = u64::try_from(wall.saturating_sub(now.shift)).unwrap_or(1);
             return true;
         }
         // Put back a little: what names its hours does not have them again.

@@ -13,7 +13,7 @@ pub fn identity<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     mix(hash)
 }
 
-/// Spreads what differs a little over all bits (the last steps of SplitMix64).
+/// Spreads what differs a little over all bits (the last steps of `SplitMix64`).
 pub(super) fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

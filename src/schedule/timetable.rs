@@ -16,7 +16,7 @@ use crate::event::Missed;
 const SECOND: u64 = 1_000_000_000;
 /// What is late by more was held up by us, with many others: those are spread, not begun all at once.
 const LATE_MAX: u64 = SECOND;
-/// Over at most this long.
+/// Over an interval, or this where that is less; what then has no place before its next point is missed.
 const SPREAD_MAX: u64 = 60 * SECOND;
 /// `run_at_start` spreads over this, or the interval where that is less.
 const START_SPREAD: u64 = 10 * SECOND;
@@ -289,10 +289,16 @@ impl Timetable {
             slot,
         };
         state.aim(clocks.now.boot);
-        if self.at_start {
-            let at = clocks.now.boot.saturating_add(share(state.start_spread(), state.points.draw(2)));
-            // A grid point that comes first will do.
-            state.extra = (at < state.meant).then_some(Extra { at, kind: Kind::Start });
+        let now = clocks.now.boot;
+        if let Grid::Every(every) = state.slot.when {
+            // The first result comes within one interval, whatever its jitter.
+            state.meant = state.meant.min(now.saturating_add(interval(every)));
+            state.wake = state.meant;
+        }
+        // A grid point that comes as soon will do.
+        if self.at_start && state.meant > now.saturating_add(state.start_spread()) {
+            let at = now.saturating_add(share(state.start_spread(), state.points.draw(2)));
+            state.extra = Some(Extra { at, kind: Kind::Start });
         }
         let state = Some(Box::new(state));
         let index = match self.free.pop() {
@@ -387,8 +393,15 @@ impl State {
                 }
                 continue;
             }
-            if let Some(wake) = self.held_up(now) {
-                self.wake = wake;
+            if self.was_held_up(now) {
+                let place = now.saturating_add(share(self.spread(), self.points.draw(4)).max(1));
+                let mut ahead = self.points.clone();
+                ahead.pass(&self.slot, last, &clocks.now, clocks.anchor);
+                if place < ahead.point {
+                    self.wake = place;
+                } else {
+                    self.pass(id, last, Missed::Backpressure, clocks, missed);
+                }
                 continue;
             }
             return Some(self.take_point(id, clocks));
@@ -404,18 +417,17 @@ impl State {
         Some(self.take(id, extra.kind, extra.at, extra.at, clocks))
     }
 
-    /// Whether it is one of many that were held up: then it gets a place of its own a little later, before its next point.
-    fn held_up(&self, now: u64) -> Option<u64> {
-        let late = now.saturating_sub(self.meant);
-        let is_first_look = self.wake == self.meant;
-        if late <= LATE_MAX || !is_first_look || self.jumped {
-            return None;
-        }
-        let room = match self.slot.when {
-            Grid::Every(every) => (self.points.point + interval(every)).saturating_sub(now) / 2,
+    /// Whether it is one of many that were held up, and has no place of its own a little later yet.
+    fn was_held_up(&self, now: u64) -> bool {
+        now.saturating_sub(self.meant) > LATE_MAX && self.wake == self.meant && !self.jumped
+    }
+
+    /// Over how long those are spread that were held up: with what is due anyway there are twice as many as usual.
+    fn spread(&self) -> u64 {
+        match self.slot.when {
+            Grid::Every(every) => interval(every).min(SPREAD_MAX),
             Grid::Cron { .. } => SPREAD_MAX,
-        };
-        Some(now + share(late.min(SPREAD_MAX).min(room), self.points.draw(4)).max(1))
+        }
     }
 
     fn take_point(&mut self, id: SlotId, clocks: &Clockwork) -> Due {

@@ -48,6 +48,9 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => {
                 Kind::Unusable.at(path, "the disk is full; make room, or keep less with `retention`")
             }
+            Some(ErrorCode::SystemIoFailure) => {
+                Kind::Unusable.at(path, &format!("the disk refuses or has no more room ({error}); look at it"))
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Kind::Unusable
                 .at(path, &format!("it may not be written ({error}); look at the rights of file and folder")),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

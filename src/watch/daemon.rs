@@ -228,6 +228,7 @@ impl Daemon {
             self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
         }
         self.act(actions).await;
+        self.show_alerts();
         self.setup.outbox.nudge();
     }
 

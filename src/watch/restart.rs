@@ -59,8 +59,7 @@ impl Daemon {
         let Repaired { target, result } = repaired;
         self.repairs.0.remove(&target);
         match &result {
-            Ok(said) if said.is_empty() => self.note_of(Some(&target), Level::Info, "restart", "restarted"),
-            Ok(said) => self.note_of(Some(&target), Level::Info, "restart", format!("restarted; it said: {said}")),
+            Ok(said) => self.note_of(Some(&target), Level::Info, "restart", format!("restarted: {said}")),
             Err(cause) => {
                 let message = format!("could not be restarted: {}", cause.message);
                 self.note_of(Some(&target), Level::Error, "restart", message);

@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod chart;
 pub mod gate;
+pub mod kept;
 pub mod page;
 pub mod past;
 pub mod target_page;
@@ -25,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use kept::Kept;
 pub use past::Past;
 pub use web_config::Protection;
 

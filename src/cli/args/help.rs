@@ -113,6 +113,25 @@ Examples:
   mcp-probe schema --report                  the document of `check --json`
   mcp-probe schema --jq '.properties.target.additionalProperties.properties | keys[]'";
 
+pub(in crate::cli) const HISTORY: &str = "\
+Examples:
+  mcp-probe history                          every target: bars, uptime, p50 and p95
+  mcp-probe history weather                  its failures and alerts of a day
+  mcp-probe history weather --since 7d -v    with what was said in them
+  mcp-probe history weather --runs --limit 500   every run
+  mcp-probe history --jq '.targets[] | select(.uptime.incidents > 0) | .target'";
+
+pub(in crate::cli) const REPORT: &str = "\
+Examples:
+  mcp-probe report                           99.9 % over 30 days, all targets
+  mcp-probe report weather --slo 99.95 --since 7d
+  mcp-probe report --probe '*'               each probe by itself
+  mcp-probe report --json > slo.json         for scripts
+
+Exit codes:
+  0 every objective is met    1 one is missed    8 too little is known to tell
+  6 there is no history";
+
 pub(in crate::cli) const TARGETS: &str = "\
 Examples:
   mcp-probe targets                          all of them, with their files

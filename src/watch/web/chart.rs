@@ -95,7 +95,7 @@ pub fn sparkline(points: &[Point], from: Timestamp, to: Timestamp) -> String {
     let Some(top) = points.iter().map(|point| point.p95).max() else { return String::new() };
     let place = Placing { from, to, top, left: 1.0, right: WIDTH - 1.0, low: HEIGHT - 2.0, high: 2.0 };
     format!(
-        "<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"latency, up to {}\">{}</svg>",
+        "<svg class=\"spark\" preserveAspectRatio=\"none\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"latency, up to {}\">{}</svg>",
         duration::human(top),
         place.lines(points)
     )

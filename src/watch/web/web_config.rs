@@ -266,3 +266,109 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Protection, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        fs::write(&path, text).unwrap();
+        Protection::load(&path)
+    }
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+    }
+
+    /// Cost 4, so that tests are quick.
+    fn hash(password: &str) -> String {
+        bcrypt::hash(password, 4).unwrap()
+    }
+
+    #[test]
+    fn users_are_known_by_password_and_programs_by_token() {
+        let token = "5f2d".to_owned() + &"0".repeat(60);
+        let text = format!(
+            "basic_auth_users:\n  alice: {}\n  bob: '{}'\nbearer_tokens:\n  scraper: sha256:{}\n  other: {token}\n",
+            hash("wonder"),
+            hash("build"),
+            "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+        );
+        let protection = load(&text).unwrap_or_else(|why| panic!("{why}"));
+        assert!(protection.knows_its_users());
+        let judge = |said: &str| protection.judge(Some(said)) == Verdict::Welcome;
+        for _ in 0..2 {
+            assert!(judge(&basic("alice:wonder")) && judge(&basic("bob:build")) && judge("bearer secret"));
+            for stranger in [
+                basic("alice:build"),
+                basic("carol:wonder"),
+                basic("alice"),
+                basic(":"),
+                "Basic !".into(),
+                "Bearer Secret".into(),
+                "Bearer".into(),
+                "Digest x".into(),
+            ] {
+                assert!(!judge(&stranger), "{stranger}");
+            }
+        }
+        assert_eq!(protection.judge(None), Verdict::Stranger);
+        assert_eq!(protection.challenge(), "Basic realm=\"mcp-probe\"");
+        assert_eq!(load("{}").unwrap_or_default().judge(None), Verdict::Welcome);
+    }
+
+    #[test]
+    fn nobody_is_a_hash_like_any_other() {
+        assert!(NOBODY.parse::<bcrypt::HashParts>().is_ok_and(|parts| parts.get_cost() == 10));
+        assert_eq!(bcrypt::verify("", NOBODY).ok(), Some(false));
+    }
+
+    #[test]
+    fn what_would_protect_less_than_it_says_is_refused_by_name() {
+        for (text, said) in [
+            ("basic_auth_users: {a: plain}", "`a` is no bcrypt hash"),
+            ("bearer_tokens: {a: plain}", "`a` is no SHA-256"),
+            ("basic_auth: {}", "basic_auth"),
+            ("tls_server_config: {cert_file: nowhere.pem, key_file: nowhere.key}", "nowhere.pem"),
+            ("tls_server_config: {cert_file: a, key_file: b, cipher_suites: [X]}", "cipher_suites"),
+            ("http_server_config: {headers: {'a b': c}}", "`a b` is no header"),
+            ("a: [", "web.yml"),
+        ] {
+            let why = load(text).err().unwrap_or_else(|| panic!("{text} is taken"));
+            assert!(why.contains(said) && why.contains("web.yml"), "{text}: {why}");
+        }
+        assert!(Protection::load(Path::new("/nonexistent/web.yml")).is_err_and(|why| why.contains("cannot be read")));
+    }
+
+    #[test]
+    fn certificates_and_keys_must_go_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        for name in ["one", "two"] {
+            let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+            write(&format!("{name}.pem"), made.cert.pem());
+            write(&format!("{name}.key"), made.signing_key.serialize_pem());
+        }
+        let with = |section: &str| {
+            let path = folder.path().join("web.yml");
+            fs::write(&path, format!("tls_server_config:\n{section}")).unwrap();
+            Protection::load(&path)
+        };
+        let pair = "  cert_file: one.pem\n  key_file: one.key\n";
+        assert!(with(pair).is_ok_and(|made| made.tls.is_some() && !made.knows_its_users()));
+        let asks = with(&format!("{pair}  client_ca_file: two.pem\n"));
+        assert!(asks.is_ok_and(|made| made.knows_its_users()));
+        for (section, said) in [
+            ("  cert_file: one.pem\n  key_file: two.key\n".to_owned(), "do not go together"),
+            ("  cert_file: one.key\n  key_file: one.key\n".to_owned(), "no certificate"),
+            (format!("{pair}  client_auth_type: RequireAndVerifyClientCert\n"), "needs `client_ca_file`"),
+            (format!("{pair}  client_auth_type: RequireAnyClientCert\n"), "RequireAnyClientCert"),
+            (format!("{pair}  min_version: TLS10\n"), "TLS10"),
+            (format!("{pair}  min_version: TLS13\n  max_version: TLS12\n"), "below"),
+        ] {
+            assert!(with(&section).is_err_and(|why| why.contains(said)), "{section}");
+        }
+    }
+}

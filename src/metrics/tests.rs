@@ -1,0 +1,306 @@
+//! Runs go in as events, text comes out: compared to the byte, and read by Prometheus' own parser.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::base::ids::RunId;
+use crate::event::{
+    AlertChange, AttemptOutcome, Cause, Era, EventKind, Missed, Phase, ProtocolUsed, Publisher, Reason, Scheduled,
+    Status, StepOutcome, ToolSeen, ToolsSeen, TransportKind, Usage,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcome {
+    StepOutcome {
+        name: method.to_owned(),
+        method: method.to_owned(),
+        status: if cause.is_some() { Status::Failed } else { Status::Healthy },
+        cause: cause.map(|reason| Cause::new(reason, "…")),
+        latency: latency.map(ms),
+        first_byte: None,
+        request_bytes: 1,
+        response_bytes: 1,
+        checks: Vec::new(),
+        place: None,
+    }
+}
+
+fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOutcome {
+    let labels = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+    let mut outcome = ProbeOutcome::not_run(probe, target, &labels, Cause::new(Reason::Internal, ""));
+    outcome.cause = steps.iter().find_map(|step| step.cause.clone());
+    outcome.status = if outcome.cause.is_some() { Status::Failed } else { Status::Healthy };
+    outcome.started_at = at(1_768_469_565);
+    outcome.duration = ms(61);
+    outcome.phases.add(Phase::Connect, ms(5));
+    outcome.phases.add(Phase::Call, ms(42));
+    outcome.attempts = vec![AttemptOutcome { status: outcome.status, cause: None, duration: ms(61) }];
+    outcome.steps = steps;
+    outcome.protocol = Some(ProtocolUsed {
+        version: "2025-11-25".to_owned(),
+        era: Era::Legacy,
+        transport: TransportKind::StreamableHttp,
+    });
+    outcome.observed.timeout = ms(5_000);
+    outcome.observed.http_status = Some(200);
+    outcome.observed.certificate_ends = Some(at(1_800_000_000));
+    let tool = ToolSeen { name: "{evil=\"".to_owned(), digest: "0".to_owned() };
+    outcome.observed.tools = Some(ToolsSeen { tokens: 120, tools: vec![tool] });
+    outcome.observed.scheduled = Some(Scheduled { due_at: at(1_768_469_565), lag: ms(2), queued: ms(0) });
+    outcome
+}
+
+fn publish(publisher: &Publisher, outcome: ProbeOutcome) {
+    publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Box::new(outcome) });
+}
+
+fn listening() -> (Shared, Publisher) {
+    let shared = Shared::default();
+    let publisher = Publisher::new(RunId::random(), vec![Box::new(shared.recorder())], false);
+    (shared, publisher)
+}
+
+fn own() -> Own {
+    Own {
+        started_at: Some(at(1_768_469_000)),
+        plan_loaded_at: Some(at(1_768_469_001)),
+        plan_is_current: Some(true),
+        queue: Some(0),
+        running: Some(2),
+        limit: Some(64),
+        outbox_waiting: Some(1),
+        outbox_oldest: Some(ms(1_500)),
+        store_works: Some(true),
+        open_connections: BTreeMap::from([("weather".to_owned(), 1)]),
+    }
+}
+
+/// What Prometheus' own linter says of a text; nothing is well.
+fn promtool(text: &str) -> String {
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    if output.status.success() { said } else { format!("{}: {said}", output.status) }
+}
+
+fn eventful() -> Shared {
+    let (shared, publisher) = listening();
+    publish(&publisher, run("smoke", "weather", vec![step("tools/list", Some(42), None)]));
+    publish(&publisher, run("smoke", "weather", vec![step("tools/list", None, Some(Reason::Timeout))]));
+    let mut child = run("deep", "files", vec![step("tools/call", Some(7), Some(Reason::ToolError))]);
+    child.phases.add(Phase::Spawn, ms(30));
+    child.usage = Some(Usage { cpu: ms(250), resident_bytes: 52_428_800 });
+    child.protocol.as_mut().unwrap().transport = TransportKind::Stdio;
+    publish(&publisher, child);
+    publisher.publish(EventKind::RunMissed {
+        probe: "smoke".to_owned(),
+        target: "weather".to_owned(),
+        reason: Missed::Overrun,
+        count: 3,
+    });
+    publisher.publish(EventKind::AlertChanged(Box::new(change("spike", true))));
+    shared
+}
+
+fn change(alert: &str, firing: bool) -> AlertChange {
+    AlertChange {
+        alert: alert.to_owned(),
+        probe: "smoke".to_owned(),
+        target: "weather".to_owned(),
+        state: if firing { "firing" } else { "resolved" },
+        firing,
+        message: "said by the server".to_owned(),
+    }
+}
+
+#[test]
+fn the_texts_are_known_to_the_byte() {
+    let shared = eventful();
+    for (format, golden) in [
+        (Format::Classic, include_str!("goldens/classic.txt")),
+        (Format::OpenMetrics, include_str!("goldens/openmetrics.txt")),
+    ] {
+        let text = shared.text(format, &own()).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        assert!(text == golden, "the text of {format:?} is now:\n{text}");
+    }
+}
+
+#[test]
+fn prometheus_finds_nothing_to_complain_of() {
+    assert_eq!(promtool(&eventful().text(Format::Classic, &own())), "");
+    assert_eq!(promtool(&eventful().text(Format::Classic, &Own::default())), "");
+    let outcome = run("smoke", "weather", vec![step("tools/list", Some(42), None)]);
+    assert_eq!(promtool(&of_one_run(&outcome, ms(5_000), Format::Classic)), "");
+    assert!(promtool("a_total 1\n").contains("no help text"), "the linter is at work");
+}
+
+#[test]
+fn every_family_that_is_written_is_in_the_table_and_every_one_of_the_table_can_be() {
+    let (shared, publisher) = listening();
+    let mut all = run("smoke", "weather", vec![step("tools/list", None, Some(Reason::Timeout))]);
+    all.usage = Some(Usage { cpu: ms(1), resident_bytes: 1 });
+    all.observed.token_ends = Some(at(1_900_000_000));
+    publish(&publisher, all);
+    publish(&publisher, run("deep", "weather", vec![step("ping", Some(1), None)]));
+    publisher.publish(EventKind::AlertChanged(Box::new(change("spike", false))));
+    let text = shared.text(Format::Classic, &own());
+    let written: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let table: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+    assert_eq!(written, table);
+    for family in FAMILIES {
+        let sample = text.lines().find(|line| line.starts_with(&format!("{}{{", family.name)));
+        for label in family.labels.iter().filter(|_| family.kind != Kind::Histogram) {
+            assert!(sample.is_some_and(|sample| sample.contains(&format!("{label}=\""))), "{}: {label}", family.name);
+        }
+    }
+}
+
+#[test]
+fn names_of_files_are_escaped_and_words_of_servers_are_no_labels() {
+    let (shared, publisher) = listening();
+    let mut outcome = run("p\"\\\n", "t{}=,é", vec![step("x/\"y\"", Some(1), None)]);
+    outcome.labels = BTreeMap::from([
+        ("a-b".to_owned(), "\"\\\n".to_owned()),
+        ("era".to_owned(), "mine".to_owned()),
+        ("9".to_owned(), "nine".to_owned()),
+        ("__x".to_owned(), "hidden".to_owned()),
+    ]);
+    outcome.protocol.as_mut().unwrap().version = "2025-11-25\"} 1\nevil 1".to_owned();
+    publish(&publisher, outcome);
+    let text = shared.text(Format::Classic, &own());
+    assert_eq!(promtool(&text), "", "{text}");
+    assert!(text.contains(r#"probe_success{probe="p\"\\\n",target="t{}=,é"} 1"#), "{text}");
+    let info = r#"mcp_probe_target_info{target="t{}=,é",era="legacy",protocol_version="_OTHER",transport="streamable-http",_9="nine",a_b="\"\\\n",exported_era="mine",exported_x="hidden"} 1"#;
+    assert!(text.contains(info), "{text}");
+    assert!(!text.contains("evil"), "{text}");
+}
+
+#[test]
+fn what_is_unknown_is_absent() {
+    let (shared, publisher) = listening();
+    publish(&publisher, run("smoke", "weather", vec![step("ping", Some(1), None)]));
+    let cause = Cause::new(Reason::Suspended, "…");
+    publish(&publisher, ProbeOutcome::not_run("smoke", "weather", &BTreeMap::new(), cause));
+    let text = shared.text(Format::Classic, &Own::default());
+    for absent in [
+        "probe_success",
+        "probe_duration_seconds",
+        "probe_http_status_code",
+        "probe_mcp_duration_seconds{",
+        "_queued_runs",
+    ] {
+        assert!(!text.contains(&format!("\n{absent}")), "{absent}: {text}");
+    }
+    assert!(text.contains(
+        "mcp_probe_runs_total{probe=\"smoke\",target=\"weather\",status=\"unknown\",reason=\"suspended\"} 1\n"
+    ));
+    assert!(text.contains("mcp_probe_last_success_timestamp_seconds{probe=\"smoke\",target=\"weather\"} 1768469565\n"));
+    assert!(
+        text.contains("mcp_probe_tools{probe=\"smoke\",target=\"weather\"} 1\n"),
+        "the list is known still: {text}"
+    );
+}
+
+#[test]
+fn series_of_what_was_removed_are_dropped_and_do_not_come_back() {
+    let (shared, publisher) = listening();
+    for target in ["weather", "files"] {
+        publish(&publisher, run("smoke", target, vec![step("ping", Some(1), None)]));
+    }
+    publisher.publish(EventKind::AlertChanged(Box::new(change("spike", true))));
+    publisher.publish(EventKind::AlertChanged(Box::new(change("removed", true))));
+    let pairs = vec![("smoke".to_owned(), "weather".to_owned())];
+    shared.watch_only(Roster { pairs, alerts: vec!["spike".to_owned()] });
+    publish(&publisher, run("smoke", "files", vec![step("ping", Some(1), None)]));
+    publisher.publish(EventKind::AlertChanged(Box::new(change("removed", false))));
+    let mut own_alert = change("connectivity", true);
+    (own_alert.probe, own_alert.target) = (String::new(), String::new());
+    publisher.publish(EventKind::AlertChanged(Box::new(own_alert)));
+    let text = shared.text(Format::Classic, &Own::default());
+    assert!(text.contains("weather") && text.contains("alert=\"spike\"") && text.contains("alert=\"connectivity\""));
+    assert!(!text.contains("files") && !text.contains("removed"), "{text}");
+}
+
+#[test]
+fn a_probe_with_too_many_methods_ends_in_one_series_for_the_rest() {
+    let (shared, publisher) = listening();
+    let steps: Vec<StepOutcome> = (0..500).map(|at| step(&format!("made/{at}"), Some(1), None)).collect();
+    publish(&publisher, run("smoke", "weather", steps.clone()));
+    publish(&publisher, run("smoke", "weather", steps));
+    let text = shared.text(Format::Classic, &Own::default());
+    let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(lines("mcp_probe_requests_total{"), 65);
+    assert_eq!(lines("mcp_client_operation_duration_seconds_count{"), 65);
+    let rest = "mcp_probe_requests_total{probe=\"smoke\",target=\"weather\",method=\"_OTHER\",outcome=\"ok\"} 872\n";
+    assert!(text.contains(rest), "{text}");
+    assert!(text.contains("mcp_probe_overflowed_series_total 1744\n"), "{text}");
+}
+
+#[test]
+fn a_held_child_counts_what_it_used_since_and_a_new_one_all_of_it() {
+    let (shared, publisher) = listening();
+    let used = |cpu: u64, fresh: bool| {
+        let mut outcome = run("smoke", "files", Vec::new());
+        outcome.usage = Some(Usage { cpu: ms(cpu), resident_bytes: 1 });
+        if fresh {
+            outcome.phases.add(Phase::Spawn, ms(1));
+        }
+        outcome
+    };
+    for (cpu, fresh, total) in [(100, true, "0.1"), (150, false, "0.15"), (400, true, "0.55"), (50, false, "0.6")] {
+        publish(&publisher, used(cpu, fresh));
+        let text = shared.text(Format::Classic, &Own::default());
+        assert!(
+            text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\"}} {total}\n")),
+            "{cpu}: {text}"
+        );
+    }
+}
+
+#[test]
+fn one_run_is_told_without_saying_of_what() {
+    let outcome = run("smoke", "weather", vec![step("tools/list", Some(42), None)]);
+    let text = of_one_run(&outcome, ms(9_500), Format::Classic);
+    assert!(text.contains("probe_success 1\nprobe") || text.contains("probe_success 1\n#"), "{text}");
+    assert!(text.contains("\nprobe_timeout_seconds 9.5\n") && text.contains("{phase=\"call\"} 0.042\n"), "{text}");
+    assert!(!text.contains("probe=\"") && !text.contains("target=\""), "{text}");
+    let of_the_table: Vec<&str> = FAMILIES.iter().filter(|family| family.on_probe).map(|family| family.name).collect();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        assert!(of_the_table.contains(&line.split(' ').next().unwrap()), "{line}");
+    }
+    assert!(of_one_run(&outcome, ms(1), Format::OpenMetrics).ends_with("# EOF\n"));
+}
+
+#[test]
+fn the_reader_gets_what_it_accepts() {
+    let open = Format::OpenMetrics;
+    for (accept, format) in [
+        (None, Format::Classic),
+        (Some("*/*"), Format::Classic),
+        (Some("application/openmetrics-text"), open),
+        (Some("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), open),
+        (Some("application/openmetrics-text;version=1.0.0;q=0.4, text/plain;version=0.0.4;q=0.5"), Format::Classic),
+        (Some("application/openmetrics-text; version=\"1.0.0\"; escaping=allow-utf-8"), open),
+        (Some("application/openmetrics-text;version=2.0.0"), Format::Classic),
+        (Some("application/openmetrics-text;q=0"), Format::Classic),
+        (Some("application/vnd.google.protobuf;proto=x;q=0.9,text/html"), Format::Classic),
+    ] {
+        assert_eq!(Format::negotiate(accept), format, "{accept:?}");
+    }
+}

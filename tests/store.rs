@@ -1,0 +1,209 @@
+//! The history as a file: what is refused stays untouched, one writes and others read, and what cannot be written is
+//! said and kept.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use mcp_probe::event::{Latency, Sample, Status};
+use mcp_probe::store::{FILE_NAME, Kind, Reader, Store, StoreError};
+use rusqlite::Connection;
+
+fn sample(target: &str, at: i64) -> Sample {
+    Sample {
+        probe: "smoke".into(),
+        target: target.into(),
+        at: Timestamp::from_millisecond(1_768_000_000_000 + at).unwrap(),
+        status: Status::Healthy,
+        reason: None,
+        message: None,
+        duration: Duration::from_millis(12),
+        latencies: vec![Latency { method: "tools/list".into(), took: Duration::from_micros(4_321), timed_out: false }],
+        server: None,
+        protocol: None,
+        tools: None,
+        certificate_ends: None,
+        token_ends: None,
+        usage: None,
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// A history with one run, closed.
+fn history(folder: &Path) -> std::path::PathBuf {
+    let store = Store::open_in(folder).unwrap();
+    wait(async {
+        store.record(sample("weather", 0), None).await.unwrap();
+        store.close().await.unwrap();
+    });
+    folder.join(FILE_NAME)
+}
+
+/// Refused for writing and for reading, with the file's name, and not one byte is another.
+#[track_caller]
+fn refused(path: &Path, kind: Kind, words: &str) {
+    let before = std::fs::read(path).unwrap();
+    for error in [Store::open(path).err().unwrap(), Reader::open(path).err().unwrap()] {
+        let StoreError { kind: told, message } = &error;
+        assert_eq!(*told, kind, "{message}");
+        assert!(message.contains(&path.display().to_string()) && message.contains(words), "{message}");
+    }
+    assert!(std::fs::read(path).unwrap() == before, "the file was changed");
+    for ending in ["-wal", "-shm", "-journal", ".new"] {
+        let beside = path.with_file_name(format!("{FILE_NAME}{ending}"));
+        assert!(!beside.exists(), "{} was left", beside.display());
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    std::fs::write(&path, "dear diary\n").unwrap();
+    refused(&path, Kind::Foreign, "no history of mcp-probe");
+    std::fs::write(&path, "x".repeat(10_000)).unwrap();
+    refused(&path, Kind::Foreign, "move it away");
+    std::fs::remove_file(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE songs (name TEXT); INSERT INTO songs VALUES ('x');").unwrap();
+    other.close().unwrap();
+    refused(&path, Kind::Foreign, "another program");
+}
+
+#[test]
+fn a_newer_file_is_refused_and_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = history(folder.path());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA user_version = 999;").unwrap();
+    connection.close().unwrap();
+    refused(&path, Kind::Newer, "layout 999");
+}
+
+#[test]
+fn a_broken_file_is_refused_and_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = history(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
+    refused(&path, Kind::Broken, "its end is missing");
+    // Pages of noise within an otherwise whole file.
+    let mut noisy = whole.clone();
+    for byte in &mut noisy[4096..whole.len() - 4096] {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&path, &noisy).unwrap();
+    let error = Store::open(&path).err().unwrap();
+    assert!(error.kind == Kind::Broken && error.message.contains("move it away"), "{error}");
+    assert!(std::fs::read(&path).unwrap() == noisy, "the file was changed");
+    let read = Reader::open(&path).and_then(|reader| reader.targets());
+    assert_eq!(read.err().unwrap().kind, Kind::Broken);
+    // Back from a copy, all is well.
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(Reader::open(&path).unwrap().targets().unwrap(), ["weather"]);
+}
+
+#[test]
+fn nothing_there_and_nowhere_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none").join(FILE_NAME);
+    let error = Reader::open(&path).err().unwrap();
+    assert!(error.kind == Kind::Missing && error.message.contains("mcp-probe watch"), "{error}");
+    assert!(!folder.path().join("none").exists(), "looking makes nothing");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let error = Store::open(&file.join("state").join(FILE_NAME)).err().unwrap();
+    assert!(error.kind == Kind::Unusable && error.message.contains("--state DIR"), "{error}");
+    // A folder that is no place for files, whoever asks.
+    #[cfg(target_os = "linux")]
+    {
+        let error = Store::open_in(Path::new("/proc/self")).err().unwrap();
+        assert!(error.kind == Kind::Unusable && error.message.contains("/proc/self"), "{error}");
+    }
+    std::fs::create_dir_all(folder.path().join("taken").join(FILE_NAME)).unwrap();
+    assert_eq!(Store::open_in(&folder.path().join("taken")).err().unwrap().kind, Kind::Foreign);
+}
+
+#[test]
+fn folder_and_files_are_the_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("a/state");
+    let store = Store::open_in(&state).unwrap();
+    wait(store.record(sample("weather", 0), None)).unwrap();
+    wait(store.flush()).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    let mut files = 0;
+    for entry in std::fs::read_dir(&state).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        files += 1;
+    }
+    assert!(files >= 4, "file, log, index of the log, lock");
+}
+
+#[test]
+fn one_writes_and_others_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_in(folder.path()).unwrap();
+    let error = Store::open_in(folder.path()).err().unwrap();
+    let own = format!("process {}", std::process::id());
+    assert!(error.kind == Kind::Busy && error.message.contains(&own), "{error}");
+    let reader = Reader::open_in(folder.path()).unwrap();
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let path = folder.path().join(FILE_NAME);
+            std::thread::spawn(move || {
+                let reader = Reader::open(&path).unwrap();
+                let mut seen = 0;
+                let until = Instant::now() + Duration::from_secs(60);
+                while seen < 2_000 {
+                    let now = reader.samples(None, None, Timestamp::MIN, Timestamp::MAX, 10_000).unwrap().len();
+                    assert!(now >= seen && Instant::now() < until, "{now} after {seen}");
+                    seen = now;
+                }
+            })
+        })
+        .collect();
+    wait(async {
+        for number in 0..2_000 {
+            store.record(sample("weather", number * 15_000), None).await.unwrap();
+        }
+        store.flush().await.unwrap();
+    });
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    assert_eq!(reader.samples(None, None, Timestamp::MIN, Timestamp::MAX, 10_000).unwrap().len(), 2_000);
+    wait(store.clone().close()).unwrap();
+    assert_eq!(wait(store.flush()).err().unwrap().kind, Kind::Closed);
+    assert_eq!(wait(store.record(sample("x", 0), None)).err().unwrap().kind, Kind::Closed);
+    drop(Store::open_in(folder.path()).unwrap());
+}
+
+#[test]
+fn a_hundred_thousand_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_in(folder.path()).unwrap();
+    let begun = Instant::now();
+    wait(async {
+        for number in 0..100_000_i64 {
+            store.record(sample(&format!("target-{}", number % 100), number / 100 * 15_000), None).await.unwrap();
+        }
+        store.flush().await.unwrap();
+    });
+    let took = begun.elapsed();
+    wait(store.close()).unwrap();
+    let bytes = std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
+    println!("100,000 runs of 100 targets in {took:?}, {} bytes each", bytes / 100_000);
+    assert!(bytes < 10_000_000, "{bytes}");
+    let reader = Reader::open_in(folder.path()).unwrap();
+    let all = |target: &str| reader.counts(target, None, Timestamp::MIN, Timestamp::MAX).unwrap().healthy;
+    assert_eq!((all("target-0"), all("target-99")), (1_000, 1_000));
+}

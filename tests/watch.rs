@@ -1,0 +1,409 @@
+//! The daemon from end to end: the real binary, real servers, real receivers. Windows are scaled down to seconds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
+)]
+
+#[path = "stage/watching.rs"]
+mod watching;
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use watching::{Hook, Watch, behave, server, until, write};
+
+/// One probe of one server, and where its alerts go.
+fn probes(folder: &Path, hook: &Hook, alerts: &str) -> String {
+    let (server, url) = (server(folder), &hook.url);
+    format!(
+        r#"
+[watch]
+run_at_start = true
+group_wait = "50ms"
+group_interval = "100ms"
+jitter = "0%"
+
+[target.demo]
+{server}
+
+[[probe]]
+name = "list"
+target = "demo"
+every = "300ms"
+timeout = "290ms"
+[[probe.step]]
+method = "tools/list"
+
+{alerts}
+
+[notify.ops]
+kind = "webhook"
+url = "{url}/alerts"
+"#
+    )
+}
+
+const UNRESPONSIVE: &str = "
+[[alert]]
+name = \"mcp_server_unresponsive\"
+consecutive_failures = 3
+within = \"2s\"
+notify = [\"ops\"]
+";
+
+const RULES: &str = "
+[[alert]]
+name = \"mcp_error_rate_spike\"
+error_rate = \"> 5%\"
+window = \"3s\"
+notify = [\"ops\"]
+
+[[alert]]
+name = \"mcp_p95_latency_exceeds\"
+latency = \"p95 > 200ms\"
+window = \"3s\"
+notify = [\"ops\"]
+";
+
+#[test]
+fn the_three_rules_fire_and_resolve() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(folder, &probes(folder, &hook, &format!("{RULES}{UNRESPONSIVE}")));
+    let watch = Watch::start(folder);
+    until("it is healthy", || (watch.status()["summary"]["healthy"] == 1).then_some(()));
+    // Longer than the windows: a server that is well fires nothing.
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(hook.told().is_empty(), "{:?}", hook.told());
+
+    behave(folder, "--fault exit-at-start");
+    hook.hears("mcp_server_unresponsive", "firing");
+    hook.hears("mcp_error_rate_spike", "firing");
+    behave(folder, "");
+    hook.hears("mcp_server_unresponsive", "resolved");
+    hook.hears("mcp_error_rate_spike", "resolved");
+
+    // Calls that come to their end, but late: the latency is that of the call.
+    behave(folder, "--latency 220ms");
+    hook.hears("mcp_p95_latency_exceeds", "firing");
+    behave(folder, "");
+    hook.hears("mcp_p95_latency_exceeds", "resolved");
+    let status = watch.status();
+    assert_eq!(status["daemon"]["outbox_waiting"], 0, "{status}");
+    let (_, metrics) = watch.get("/metrics");
+    assert!(
+        metrics.contains("mcp_probe_alert_firing{alert=\"mcp_server_unresponsive\",probe=\"list\",target=\"demo\"} 0")
+    );
+}
+
+#[test]
+fn an_alert_outlives_a_kill_and_is_not_told_twice() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(folder, &probes(folder, &hook, UNRESPONSIVE));
+    behave(folder, "--fault exit-at-start");
+    // The receiver is down when it fires: the message waits on the disk.
+    hook.answer(503);
+    let mut watch = Watch::start(folder);
+    watch.says("alert=mcp_server_unresponsive");
+    until("it waits", || (watch.status()["daemon"]["outbox_waiting"] == 1).then_some(()));
+    watch.signal(Signal::SIGKILL);
+    watch.ended();
+    watch.leaves_nothing();
+
+    hook.answer(200);
+    let mut watch = Watch::start(folder);
+    hook.hears("mcp_server_unresponsive", "firing");
+    watch.signal(Signal::SIGKILL);
+    watch.ended();
+
+    // It still fires: whoever has heard it does not hear it again.
+    let watch = Watch::start(folder);
+    until("it is shown", || (watch.status()["alerts"][0]["state"] == "firing").then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(hook.count("mcp_server_unresponsive", "firing") <= 2, "at most one of it twice: {:?}", hook.told());
+    behave(folder, "");
+    hook.hears("mcp_server_unresponsive", "resolved");
+    let keys: std::collections::BTreeSet<String> = hook
+        .heard()
+        .iter()
+        .map(|(_, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["dedup_key"].to_string())
+        .collect();
+    assert_eq!(keys.len(), 1, "one alert, one key");
+}
+
+#[test]
+fn a_reload_that_takes_a_firing_rule_away_tells_its_end() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(folder, &probes(folder, &hook, UNRESPONSIVE));
+    behave(folder, "--fault exit-at-start");
+    let watch = Watch::start(folder);
+    hook.hears("mcp_server_unresponsive", "firing");
+    write(folder, &probes(folder, &hook, ""));
+    watch.signal(Signal::SIGHUP);
+    hook.hears("mcp_server_unresponsive", "resolved");
+    let (_, body) = hook.heard().pop().unwrap();
+    assert!(body.contains("rule removed"), "{body}");
+    assert_eq!(watch.get("/-/healthy").0, 200);
+}
+
+#[test]
+fn files_that_cannot_be_used_change_nothing_and_are_told_everywhere() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let good = probes(folder, &hook, UNRESPONSIVE);
+    write(folder, &good);
+    let watch = Watch::start(folder);
+    // Nobody says anything: the file is looked at.
+    write(folder, &good.replace("every = ", "evry = "));
+    watch.says("the plan of before goes on");
+    let error = watch.status()["daemon"]["plan_error"].to_string();
+    assert!(error.contains("evry"), "{error}");
+    assert!(watch.get("/metrics").1.contains("mcp_probe_config_last_reload_successful 0"));
+    let (code, body) = watch.ask("POST", "/-/reload");
+    assert!(code >= 400 && body.contains("evry"), "{code} {body}");
+    let before = watch.log().matches("healthy probe=list").count();
+    until("it goes on", || (watch.log().matches("healthy probe=list").count() > before + 2).then_some(()));
+    write(folder, &good);
+    watch.says("the files were read again: 1 kept, 0 new, 0 gone");
+    assert!(watch.status()["daemon"]["plan_error"].is_null());
+    assert!(watch.get("/metrics").1.contains("mcp_probe_config_last_reload_successful 1"));
+}
+
+#[test]
+fn a_signal_drains_and_leaves_nothing() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let text =
+        probes(folder, &hook, "").replace("every = \"300ms\"\ntimeout = \"290ms\"", "every = \"5s\"\ntimeout = \"4s\"");
+    write(folder, &text);
+    behave(folder, "--latency 1500ms --fault fork-detached");
+    let mut watch = Watch::start(folder);
+    watch.says("started probe=list");
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    watch.leaves_nothing();
+    assert!(watch.log().contains("ending: 1 running"), "{}", watch.log());
+    assert!(watch.log().contains("probe: healthy"), "what ran came to its end: {}", watch.log());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let text = probes(folder, &hook, "")
+        .replace("every = \"300ms\"\ntimeout = \"290ms\"", "every = \"50s\"\ntimeout = \"40s\"");
+    write(folder, &text);
+    behave(folder, "--fault silent-calls --fault ignore-sigterm");
+    let mut watch = Watch::start(folder);
+    watch.says("started probe=list");
+    watch.signal(Signal::SIGTERM);
+    watch.says("ending: 1 running");
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(143));
+    watch.leaves_nothing();
+}
+
+#[test]
+fn a_probe_that_cannot_fit_its_interval_is_refused_before_anything_runs() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(folder, &probes(folder, &hook, "").replace("timeout = \"290ms\"", "timeout = \"2s\""));
+    let mut watch = Watch::begin(folder, &[], &[]);
+    assert_eq!(watch.ended().code(), Some(2));
+    until("it says why", || watch.log().contains("1 mistake").then_some(()));
+    let log = watch.log();
+    assert!(log.contains("probes.toml:") && log.contains("longer than the interval"), "{log}");
+    assert!(!folder.join("state").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_restart_heals_the_server_and_is_told() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let fault = folder.join("fault");
+    let restart = format!("restart = [\"sh\", \"-c\", \"echo mended; : > {}\"]\n\n[[probe]]", fault.display());
+    let alerts = format!("{UNRESPONSIVE}restart = true\n");
+    write(folder, &probes(folder, &hook, &alerts).replacen("[[probe]]", &restart, 1));
+    behave(folder, "--fault exit-at-start");
+    let watch = Watch::start(folder);
+    watch.says("ms: mended");
+    hook.hears("mcp_server_unresponsive", "restart");
+    hook.hears("mcp_server_unresponsive", "resolved");
+    until("it is healthy", || (watch.status()["summary"]["healthy"] == 1).then_some(()));
+    assert_eq!(watch.log().matches("restart: restarting for").count(), 1, "once is enough");
+}
+
+#[test]
+fn a_child_that_is_held_is_restarted_by_ending_it() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let alerts = format!("{UNRESPONSIVE}restart = true\n");
+    let text =
+        probes(folder, &hook, &alerts).replacen("timeout = \"290ms\"", "timeout = \"290ms\"\nsession = \"reuse\"", 1);
+    write(folder, &text);
+    // It answers well for a while, then never again, and does not exit: only ending it helps.
+    behave(folder, "--hang-after 12");
+    let mut watch = Watch::start(folder);
+    watch.says("healthy probe=list");
+    behave(folder, "");
+    watch.says("restart: restarted: the child with pid");
+    hook.hears("mcp_server_unresponsive", "resolved");
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    watch.leaves_nothing();
+}
+
+#[test]
+fn the_heartbeat_is_heard_as_long_as_probing_progresses() {
+    let (folder, hook, heart) = (tempfile::tempdir().unwrap(), Hook::start(), Hook::start());
+    let folder = folder.path();
+    let url = &heart.url;
+    let beat = format!("{UNRESPONSIVE}\n[notify.alive]\nkind = \"healthchecks\"\nurl = \"{url}/ping\"\n");
+    let text = probes(folder, &hook, &beat).replacen("[watch]", "[watch]\nheartbeat = \"alive\"", 1);
+    write(folder, &text);
+    let watch = Watch::start(folder);
+    let pings = |path: &str| heart.heard().iter().filter(|(heard, _)| heard.split('?').next() == Some(path)).count();
+    until("it beats", || (pings("/ping") >= 2).then_some(()));
+    assert_eq!(pings("/ping/fail"), 0);
+    // The next run hangs in its opening: nothing comes to an end any more, and nobody says that we live.
+    behave(folder, "--fault silent");
+    until("a run hangs", || {
+        let (before, begun) = (watch.log().lines().count(), std::time::Instant::now());
+        while begun.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        (watch.log().lines().count() == before).then_some(())
+    });
+    let before = pings("/ping");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!((pings("/ping"), pings("/ping/fail")), (before, 0));
+    assert_eq!(watch.get("/-/healthy").0, 200, "a run may take as long as its timeouts say");
+}
+
+#[test]
+fn secrets_are_nowhere() {
+    const CANARY: &str = "canary-4b1d-secret";
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let canary = |place: usize| format!("{CANARY}-{place}");
+    // The server says back what it was given, and every kind of setting holds one.
+    let echo = format!("{}/echo.sh", folder.display());
+    std::fs::write(&echo, "#!/bin/sh\necho \"broken: $TOKEN $HEADER\" >&2; exit 3\n").unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!(
+        r#"
+[watch]
+run_at_start = true
+group_wait = "50ms"
+[log]
+wire = "wire.jsonl"
+file = "watch.log"
+level = "debug"
+[target.child]
+command = ["sh", "{echo}", "--token", "${{WORD}}"]
+env = {{ TOKEN = "${{TOKEN}}", HEADER = "${{HEADER}}" }}
+restart = ["sh", "-c", "echo restarting with $TOKEN"]
+[target.web]
+url = "http://user:${{PASSWORD}}@{closed}/mcp?key=${{KEY}}"
+headers = {{ X-Api-Key = "${{HEADER}}" }}
+auth = {{ bearer = "${{BEARER}}" }}
+[[probe]]
+name = "all"
+target = "*"
+every = "300ms"
+timeout = "250ms"
+[[alert]]
+name = "down"
+consecutive_failures = 2
+restart = true
+notify = ["ops", "said"]
+probe = "all"
+target = "child"
+[[alert]]
+name = "web_down"
+consecutive_failures = 2
+notify = ["ops", "said"]
+target = "web"
+[notify.ops]
+kind = "webhook"
+url = "{}/${{HOOK}}"
+headers = {{ Authorization = "Bearer ${{HOOKTOKEN}}" }}
+[notify.said]
+kind = "webhook"
+url = "http://{closed}/${{HOOK}}"
+"#,
+        hook.url
+    );
+    write(folder, &text);
+    let names = ["WORD", "TOKEN", "HEADER", "PASSWORD", "KEY", "BEARER", "HOOK", "HOOKTOKEN"];
+    let values: Vec<String> = (0..names.len()).map(canary).collect();
+    let variables: Vec<(&str, &str)> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
+    let mut watch = Watch::start_with(folder, &["-v", "--trace", "trace.jsonl"], &variables);
+    hook.hears("down", "firing");
+    hook.hears("web_down", "firing");
+    until("it is restarted", || (hook.count("down", "restart") > 0).then_some(()));
+    write(folder, &text.replace("level = ", "levle = "));
+    until("a mistake is told", || watch.status()["daemon"]["plan_error"].as_str().map(ToOwned::to_owned));
+    let mut outputs: Vec<(String, Vec<u8>)> = Vec::new();
+    for path in ["/", "/target/child", "/target/web", "/metrics", "/api/v1/status", "/probe?target=child&module=all"] {
+        outputs.push((path.to_owned(), watch.get(path).1.into_bytes()));
+    }
+    outputs.push(("a reload".to_owned(), watch.ask("POST", "/-/reload").1.into_bytes()));
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    outputs.push(("stderr".to_owned(), watch.log().into_bytes()));
+    outputs.extend(hook.heard().into_iter().map(|(_, body)| ("a message".to_owned(), body.into_bytes())));
+    for name in ["wire.jsonl", "trace.jsonl", "watch.log"] {
+        outputs.push((name.to_owned(), std::fs::read(folder.join(name)).unwrap()));
+    }
+    for entry in std::fs::read_dir(folder.join("state")).unwrap() {
+        let path = entry.unwrap().path();
+        outputs.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+    }
+    assert!(outputs.iter().any(|(name, text)| name.ends_with("watch.log") && text.len() > 1000));
+    for (name, text) in outputs {
+        let text = String::from_utf8_lossy(&text);
+        let found: Vec<&str> =
+            text.match_indices(CANARY).map(|(at, _)| &text[at.saturating_sub(60)..(at + 30).min(text.len())]).collect();
+        assert!(found.is_empty(), "{name} has secrets: {found:?}");
+    }
+}
+
+#[test]
+fn systemd_is_told() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(folder, &probes(folder, &hook, ""));
+    let socket = folder.join("notify");
+    let receiver = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let heard = |wanted: &str| {
+        let mut buffer = [0; 2048];
+        loop {
+            let length = receiver.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.contains(wanted) {
+                return text;
+            }
+        }
+    };
+    let variables = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
+    let mut watch = Watch::start_with(folder, &[], &variables);
+    assert!(heard("READY=1").contains("STATUS=watching 1"));
+    heard("WATCHDOG=1");
+    heard("WATCHDOG=1");
+    watch.signal(Signal::SIGHUP);
+    assert!(heard("RELOADING=1").contains("MONOTONIC_USEC="));
+    heard("READY=1");
+    write(folder, "nonsense");
+    assert!(heard("the plan of before goes on").starts_with("READY=1"));
+    watch.signal(Signal::SIGTERM);
+    heard("STOPPING=1");
+    assert_eq!(watch.ended().code(), Some(0));
+}
