@@ -280,14 +280,27 @@ fn every_option_stands_in_the_page_of_the_command_line() {
     for (page, commands) in [
         (
             "docs/cli.md",
-            &["", "check", "wait", "targets", "init", "validate", "schema", "explain", "completions", "man"][..],
+            &[
+                "",
+                "check",
+                "wait",
+                "targets",
+                "init",
+                "validate",
+                "alerts test",
+                "schema",
+                "explain",
+                "completions",
+                "man",
+            ][..],
         ),
         ("docs/demo.md", &["demo"]),
         ("docs/history.md", &["history", "report"]),
     ] {
         let text = document(page);
         for command in commands {
-            let help = said(&[command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>());
+            let words = command.split(' ').chain(["--help"]).filter(|word| !word.is_empty());
+            let help = said(&words.collect::<Vec<_>>());
             for hit in option.captures_iter(&help).filter(|hit| &hit[1] != "--help") {
                 if !text.contains(&format!("`{}", &hit[1])) && !text.contains(&format!(", {}", &hit[1])) {
                     missing.push(format!("{page}: {command} {}", &hit[1]));
@@ -337,7 +350,18 @@ fn completions_and_manual_pages_are_whole() {
     assert!(page.contains(".TH mcp-probe 1") && page.contains("startup\\-timeout"), "{page}");
     said(&["man", "--dir", folder.path().to_str().unwrap()]);
     for command in [
-        "check", "wait", "targets", "init", "validate", "history", "report", "demo", "explain", "schema", "completions", "man",
+        "check",
+        "wait",
+        "targets",
+        "init",
+        "validate",
+        "history",
+        "report",
+        "demo",
+        "explain",
+        "schema",
+        "completions",
+        "man",
     ] {
         assert!(folder.path().join(format!("mcp-probe-{command}.1")).is_file(), "{command}");
     }

@@ -105,7 +105,7 @@ fn run_test(args: &TestArgs) -> Result<u8, Complaint> {
     let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
     let replayed = match &args.synthetic {
         Some(figures) => {
-            let watched = looked_at(&rules, pairs(&loaded), figures.interval());
+            let watched = looked_at(&rules, &pairs(&loaded), figures.interval());
             let samples = figures.samples(&watched, Timestamp::now());
             replay(rules, watched.clone(), settings, samples)
         }
@@ -181,7 +181,7 @@ fn pairs(loaded: &Loaded) -> Vec<Watched> {
 
 /// For made-up runs, one probe on one target for each rule is enough; where a rule looks at none that is there, one that
 /// it would look at.
-fn looked_at(rules: &[Rule], pairs: Vec<Watched>, every: Duration) -> Vec<Watched> {
+fn looked_at(rules: &[Rule], pairs: &[Watched], every: Duration) -> Vec<Watched> {
     let mut seen = BTreeSet::new();
     let mut chosen: Vec<Watched> = Vec::new();
     for rule in rules {
