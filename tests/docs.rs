@@ -288,6 +288,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "init",
                 "validate",
                 "alerts test",
+                "notify test",
                 "schema",
                 "explain",
                 "completions",
@@ -295,12 +296,12 @@ fn every_option_stands_in_the_page_of_the_command_line() {
             ][..],
         ),
         ("docs/demo.md", &["demo"]),
+        ("docs/watch.md", &["watch"]),
         ("docs/history.md", &["history", "report"]),
     ] {
         let text = document(page);
         for command in commands {
-            let words = command.split(' ').chain(["--help"]).filter(|word| !word.is_empty());
-            let help = said(&words.collect::<Vec<_>>());
+            let help = said(&command.split_whitespace().chain(["--help"]).collect::<Vec<_>>());
             for hit in option.captures_iter(&help).filter(|hit| &hit[1] != "--help") {
                 if !text.contains(&format!("`{}", &hit[1])) && !text.contains(&format!(", {}", &hit[1])) {
                     missing.push(format!("{page}: {command} {}", &hit[1]));

@@ -83,6 +83,15 @@ Examples:
 
 Exit code 0 when nothing fires, 1 when something does.";
 
+pub(in crate::cli) const NOTIFY_TEST: &str = "\
+Examples:
+  mcp-probe notify test ops                  one notifier of the project's files
+  mcp-probe notify test prod.toml --all      every notifier of a file
+  mcp-probe notify test ops --dry-run        what would be sent, secrets masked
+
+Exit codes:
+  0 all delivered   7 one was not   2 no such notifier   6 there is none";
+
 pub(in crate::cli) const WAIT: &str = "\
 Examples:
   mcp-probe wait https://host/mcp            up to a minute
