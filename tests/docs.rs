@@ -286,14 +286,9 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "wait",
                 "targets",
                 "init",
-<<<<<<< HEAD
-                "validate",
                 "alerts test",
                 "notify test",
-=======
-                "notify test",
                 "validate",
->>>>>>> base4
                 "schema",
                 "explain",
                 "completions",
