@@ -337,7 +337,18 @@ fn completions_and_manual_pages_are_whole() {
     assert!(page.contains(".TH mcp-probe 1") && page.contains("startup\\-timeout"), "{page}");
     said(&["man", "--dir", folder.path().to_str().unwrap()]);
     for command in [
-        "check", "wait", "targets", "init", "validate", "history", "report", "demo", "explain", "schema", "completions", "man",
+        "check",
+        "wait",
+        "targets",
+        "init",
+        "validate",
+        "history",
+        "report",
+        "demo",
+        "explain",
+        "schema",
+        "completions",
+        "man",
     ] {
         assert!(folder.path().join(format!("mcp-probe-{command}.1")).is_file(), "{command}");
     }

@@ -77,6 +77,10 @@ pub enum Command {
     Wait(Box<super::wait::WaitArgs>),
     /// Run probes on their schedules, for ever: alerts, history, a page (daemon)
     Watch(Box<super::watch::WatchArgs>),
+    /// Show how the fleet of a running daemon is
+    Status(Box<super::status::StatusArgs>),
+    /// Show the fleet of a running daemon live, on the whole terminal
+    Top(Box<super::top::TopArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Show what `watch` has seen: a line for each target, or the failures and alerts of one
@@ -107,6 +111,8 @@ impl Command {
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
+            Self::Status(status) => status.document.color,
+            Self::Top(top) => top.color,
             Self::Targets(targets) => targets.document.color,
             Self::History(history) => history.output.color,
             Self::Report(report) => report.output.color,
