@@ -20,6 +20,7 @@ pub mod jq;
 pub mod listeners;
 pub mod live;
 pub mod man;
+pub mod notify;
 pub mod output;
 pub mod params;
 pub mod progress;
@@ -124,6 +125,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Top(top) => return top::run(&top),
         Command::Wait(wait) => return wait::run(&wait),
         Command::Targets(targets) => return targets_command::run(&targets),
+        Command::Notify(notify) => return notify::run(&notify),
         Command::History(history) => history::run(&history)?,
         Command::Report(report) => report_command::run(&report)?,
         Command::Demo(demo) => return demo::main(*demo),

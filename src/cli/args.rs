@@ -83,6 +83,8 @@ pub enum Command {
     Top(Box<super::top::TopArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
+    /// Try the notifiers of the files
+    Notify(Box<super::notify::NotifyArgs>),
     /// Show what `watch` has seen: a line for each target, or the failures and alerts of one
     History(Box<super::history::HistoryArgs>),
     /// Judge objectives by the history: uptime, error budget, percentiles
@@ -119,6 +121,10 @@ impl Command {
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,
+            Self::Notify(notify) => {
+                let super::notify::NotifyCommand::Test(test) = &notify.command;
+                test.output.color
+            }
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }

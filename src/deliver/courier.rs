@@ -93,9 +93,11 @@ fn secrets(payload: &Payload) -> Vec<&str> {
 /// The address as a whole, and what follows its host.
 fn secret_parts(address: &str) -> impl Iterator<Item = &str> {
     let rest = address.split_once("://").and_then(|(_, rest)| rest.find(['/', '?']).map(|at| &rest[at..]));
-    // A path such as `/api` is no secret.
+    // A path such as `/api` is no secret, and where a message goes may be told.
     let rest = rest.filter(|rest| rest.len() >= 12);
-    std::iter::once(address).chain(rest).chain(rest.map(|rest| rest.trim_matches('/')))
+    let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(login, _)| login);
+    let login = login.into_iter().flat_map(|login| std::iter::once(login).chain(login.split_once(':').map(|(_, word)| word)));
+    login.chain(rest.map(|_| address)).chain(rest).chain(rest.map(|rest| rest.trim_matches('/')))
 }
 
 /// Where an address leads, without what may be secret: `https://host:port`.

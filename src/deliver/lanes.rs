@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::OutboxHealth;
 use crate::base::clock::Now;
 use crate::store::OutboxEntry;
 
@@ -257,16 +258,20 @@ impl Lanes {
         self.lanes.values().all(|lane| lane.on_their_way() == 0 && lane.ready(now).is_empty())
     }
 
-    /// How many wait, how long the oldest does, which channels fail, and which are stuck.
-    pub(super) fn state(&self, now: Duration) -> (usize, Option<Duration>, Vec<String>, Vec<String>) {
-        let waiting = self.lanes.values().map(|lane| lane.messages.len()).sum();
+    /// What can be said of it from here.
+    pub(super) fn health(&self, now: Duration) -> OutboxHealth {
+        let lanes = || self.lanes.values();
         let named = |want: &dyn Fn(&Lane) -> bool| {
             self.lanes.iter().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
         };
-        let oldest = self.lanes.values().filter_map(|lane| lane.oldest(now)).max();
-        let failing = named(&|lane| lane.failures > 0 && !lane.messages.is_empty());
-        let stuck = named(&|lane| lane.oldest(now).is_some_and(|age| age > STUCK));
-        (waiting, oldest, failing, stuck)
+        OutboxHealth {
+            waiting: lanes().map(|lane| lane.messages.len()).sum(),
+            on_their_way: lanes().map(Lane::on_their_way).sum(),
+            oldest: lanes().filter_map(|lane| lane.oldest(now)).max(),
+            failing: named(&|lane| lane.failures > 0 && !lane.messages.is_empty()),
+            stuck: named(&|lane| lane.oldest(now).is_some_and(|age| age > STUCK)),
+            ..OutboxHealth::default()
+        }
     }
 }
 
@@ -333,3 +338,6 @@ fn backoff(attempts: u32, random: &mut fastrand::Rng) -> Duration {
 fn since(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,8 @@ pub trait Render: Send + Sync {
 pub struct OutboxHealth {
     /// Messages that are not delivered.
     pub waiting: usize,
+    /// Those of them that are being sent now.
+    pub on_their_way: usize,
     /// How long the oldest of them waits.
     pub oldest: Option<Duration>,
     /// Channels whose last try failed, and that have messages waiting.
@@ -128,10 +130,10 @@ impl Outbox {
     #[must_use]
     pub fn health(&self) -> OutboxHealth {
         let now = self.0.clock.now().monotonic;
-        let (waiting, oldest, failing, stuck) = self.0.lanes().state(now);
+        let health = self.0.lanes().health(now);
         let state = self.0.state();
         let alive = state.turned.is_some_and(|turned| now.saturating_sub(turned) < SILENCE_MAX);
-        OutboxHealth { waiting, oldest, failing, stuck, trouble: state.trouble.clone(), alive }
+        OutboxHealth { trouble: state.trouble.clone(), alive, ..health }
     }
 
     /// Delivers until it is cancelled. What is on its way then is broken off: [`Outbox::drain`] comes before.

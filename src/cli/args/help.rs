@@ -75,6 +75,15 @@ Examples:
   mcp-probe validate --deny-warnings         for CI
   mcp-probe validate --jq '.diagnostics[] | .file + \":\" + .message'";
 
+pub(in crate::cli) const NOTIFY_TEST: &str = "\
+Examples:
+  mcp-probe notify test ops                  one notifier of the project's files
+  mcp-probe notify test prod.toml --all      every notifier of a file
+  mcp-probe notify test ops --dry-run        what would be sent, secrets masked
+
+Exit codes:
+  0 all delivered   7 one was not   2 no such notifier   6 there is none";
+
 pub(in crate::cli) const WAIT: &str = "\
 Examples:
   mcp-probe wait https://host/mcp            up to a minute
