@@ -288,6 +288,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
             &["", "check", "wait", "status", "top", "targets", "init", "notify test", "validate", "schema", "explain", "completions", "man"][..],
         ),
         ("docs/demo.md", &["demo"]),
+        ("docs/watch.md", &["watch"]),
         ("docs/history.md", &["history", "report"]),
     ] {
         let text = document(page);

@@ -2,7 +2,7 @@
 //! open HTTP session, opened by its first run and answered while it rests. A run that finds it gone opens another one, and
 //! says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,6 +110,17 @@ impl Held {
     #[must_use]
     pub fn count(&self) -> usize {
         self.places().values().filter(|place| place.seat.try_lock().is_ok_and(|seat| seat.resting.is_some())).count()
+    }
+
+    /// How many sessions are held of each target; one that is in use counts, too.
+    #[must_use]
+    pub fn by_target(&self) -> BTreeMap<String, u64> {
+        let mut held = BTreeMap::new();
+        for ((_, target), place) in self.places().iter() {
+            let is_held = place.seat.try_lock().map_or(true, |seat| seat.resting.is_some());
+            *held.entry(target.clone()).or_default() += u64::from(is_held);
+        }
+        held
     }
 
     /// Ends the children of a target, and the program that was started for it: the next run starts them anew. Gives what

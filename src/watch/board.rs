@@ -110,6 +110,8 @@ pub struct Operation {
     pub running: usize,
     /// Runs that may go on at the same time.
     pub limit: usize,
+    /// Targets, each with the sessions and children that are held between runs.
+    pub held: BTreeMap<String, u64>,
     /// From a grid point to the start, of the last thousand runs: half of them were at most this.
     pub lag_p50: Option<Duration>,
     /// Ninety-nine in a hundred were at most this.

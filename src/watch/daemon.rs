@@ -409,10 +409,12 @@ impl Daemon {
         let (queue, running, limit) = (self.places.waiting(), self.places.taken(), self.places.limits().jobs);
         let progressed_at = now.wall_at(self.progressed);
         let is_alive = self.is_alive(now);
+        let held = self.runner.held.by_target();
         self.setup.board.operate(|operation| {
             operation.queue = queue;
             operation.running = running;
             operation.limit = limit;
+            operation.held = held;
             (operation.lag_p50, operation.lag_p99) = percentiles.unzip();
             operation.outbox = outbox;
             operation.progressed_at = progressed_at;

@@ -117,7 +117,7 @@ impl FromFiles {
         let mut plan = selected.plan;
         let shown = plan.targets.iter().map(|target| (target.name.clone(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
-        let dependencies = BTreeMap::new();
+        let dependencies = read.draft.dependencies();
         let files = read.files;
         Ok((Loaded { plan, withheld, shown, telling, dependencies, restarts, masker, files }, read.warnings))
     }

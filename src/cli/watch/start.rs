@@ -30,7 +30,8 @@ use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
-use crate::watch::web::{Facts, WebConfig, serve};
+use crate::watch::web::kept::Kept;
+use crate::watch::web::{Facts, Past, WebConfig, serve};
 
 /// Runs the command.
 ///
@@ -54,9 +55,11 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let ended = live::serve(|signals| async move {
         let listener = listen(args).await?;
         let says = Says { publisher: &publisher, as_notes: logging.is_json_on_stderr() };
-        says.first_words(&loaded, listener.as_ref(), &folder);
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let scheme = if web.protection.tls.is_some() { "https" } else { "http" };
+        says.first_words(&loaded, address.map(|address| format!("{scheme}://{address}")), &folder);
         let parts = Parts { source, loaded, publisher: publisher.clone(), masker, store, metrics, rendering, web };
-        parts.work(args, signals, listener).await;
+        parts.work(signals, listener).await;
         // The log has been told; whoever reads it has nobody left to complain to.
         let _ = publisher.finish();
         Ok(0)
@@ -92,13 +95,13 @@ struct Says<'a> {
 }
 
 impl Says<'_> {
-    fn first_words(&self, loaded: &Loaded, listener: Option<&TcpListener>, folder: &Path) {
+    fn first_words(&self, loaded: &Loaded, page: Option<String>, folder: &Path) {
         let pairs = loaded.plan.pairs().count();
         let files: Vec<String> = loaded.files.iter().map(|path| path.display().to_string()).collect();
         let rules = count(loaded.telling.rules.len(), "alert");
         self.say(&format!("watching {} with {rules} from {}", count(pairs, "probe"), files.join(", ")));
-        if let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) {
-            self.say(&format!("listening on http://{address}"));
+        if let Some(page) = page {
+            self.say(&format!("listening on {page}"));
         }
         self.say(&format!("state in {}", folder.display()));
     }
@@ -127,7 +130,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn work(self, args: &WatchArgs, signals: Signals, listener: Option<TcpListener>) {
+    async fn work(self, signals: Signals, listener: Option<TcpListener>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = self.loaded.telling.watch.clone();
         let courier = Courier::new(self.masker.clone());
@@ -150,7 +153,8 @@ impl Parts {
         }
         if let Some(listener) = listener {
             let control: Arc<dyn Control> = Arc::new(remote.clone());
-            let facts = Facts { board: board.clone(), control, past: None, metrics: self.metrics.clone() };
+            let past: Arc<dyn Past> = Arc::new(Kept::new(self.store.path()));
+            let facts = Facts { board: board.clone(), control, past: Some(past), metrics: self.metrics.clone() };
             let stop = stop.clone();
             services.spawn(async move {
                 // It can only fail at its very beginning, for a socket that has no address.
@@ -184,7 +188,6 @@ impl Parts {
             services,
             stop,
         };
-        let _ = args;
         Daemon::new(setup, runner, self.loaded).work().await;
     }
 }

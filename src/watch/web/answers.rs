@@ -203,7 +203,7 @@ fn own(operation: &Operation) -> Own {
         outbox_waiting: number(operation.outbox.waiting),
         outbox_oldest: operation.outbox.oldest,
         store_works: operation.state.as_ref().map(|_| operation.store_error.is_none()),
-        open_connections: std::collections::BTreeMap::new(),
+        open_connections: operation.held.clone(),
     }
 }
 
