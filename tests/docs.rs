@@ -285,7 +285,21 @@ fn every_option_stands_in_the_page_of_the_command_line() {
     for (page, commands) in [
         (
             "docs/cli.md",
-            &["", "check", "wait", "status", "top", "targets", "init", "notify test", "validate", "schema", "explain", "completions", "man"][..],
+            &[
+                "",
+                "check",
+                "wait",
+                "status",
+                "top",
+                "targets",
+                "init",
+                "notify test",
+                "validate",
+                "schema",
+                "explain",
+                "completions",
+                "man",
+            ][..],
         ),
         ("docs/demo.md", &["demo"]),
         ("docs/watch.md", &["watch"]),

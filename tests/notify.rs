@@ -267,7 +267,9 @@ fn mail_goes_over_tls_where_it_is_offered_and_asked_for() {
         assert_eq!(stranger.code, 7, "{scheme}: {stranger:?}");
         let known = notify(&file, &["ops"], &[("SSL_CERT_FILE", certificate)]);
         assert_eq!(known.code, 0, "{scheme}: {known:?}");
-        eventually("no mail", || lines.lock().unwrap().iter().any(|line| line.contains("Subject: [test]")).then_some(()));
+        eventually("no mail", || {
+            lines.lock().unwrap().iter().any(|line| line.contains("Subject: [test]")).then_some(())
+        });
     }
 }
 
@@ -293,9 +295,8 @@ fn every_kind_is_tried_and_what_became_of_it_is_told() {
     let (_alertmanager, alertmanager) = alertmanager(folder.path());
     let (_mail, smtp, lines) = mail_server(&[]);
     let (webhook, slack) = (Receiver::start(|_| ok("")), Receiver::start(|_| ok("ok")));
-    let pagerduty = Receiver::start(|_| {
-        Does::Answer("202 Accepted", r#"{"status":"success","message":"Event processed"}"#.into())
-    });
+    let pagerduty =
+        Receiver::start(|_| Does::Answer("202 Accepted", r#"{"status":"success","message":"Event processed"}"#.into()));
     let healthchecks = Receiver::start(|_| ok("OK"));
     let printed = folder.path().join("printed");
     let file = format!(
@@ -362,7 +363,9 @@ url = "${{CHECK}}/uuid"
     assert_eq!(events, ["trigger", "resolve"]);
     assert_eq!(pagerduty.received()[0].json()["routing_key"], "canary-key");
     assert_eq!(alerts(alertmanager)[0]["labels"]["alertname"], "mcp_probe_test");
-    eventually("no mail", || lines.lock().unwrap().iter().any(|line| line.starts_with("Subject: [test]")).then_some(()));
+    eventually("no mail", || {
+        lines.lock().unwrap().iter().any(|line| line.starts_with("Subject: [test]")).then_some(())
+    });
     let printed = std::fs::read_to_string(printed).unwrap();
     assert!(printed.starts_with("test word {\"schema\""), "{printed}");
     let ping = &healthchecks.received()[0];
@@ -448,7 +451,12 @@ fn what_cannot_be_tried_says_what_to_type() {
         (file, &[], 2, "there are: ops"),
         (file, &["ops"], 2, "NOWHERE_SET"),
         ("[target.a]\nurl = \"http://127.0.0.1:1\"\n", &["--all"], 6, "no `[notify.NAME]`"),
-        ("[notify.ops]\nkind = \"email\"\nsmtp = \"smtp://127.0.0.1\"\nfrom = \"x\"\nto = \"y\"\n", &["ops"], 2, "no mail address"),
+        (
+            "[notify.ops]\nkind = \"email\"\nsmtp = \"smtp://127.0.0.1\"\nfrom = \"x\"\nto = \"y\"\n",
+            &["ops"],
+            2,
+            "no mail address",
+        ),
     ] {
         let told = notify(file, arguments, &[]);
         assert_eq!(told.code, code, "{told:?}");

@@ -75,7 +75,10 @@ impl Receiver {
         Self::listen(rule, Some(config))
     }
 
-    fn listen(rule: impl Fn(&Received) -> Does + Send + Sync + 'static, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+    fn listen(
+        rule: impl Fn(&Received) -> Does + Send + Sync + 'static,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let inner = Arc::new(Inner {
@@ -123,7 +126,6 @@ pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     format!("http://{}", listener.local_addr().expect("its address"))
 }
-
 
 fn serve(inner: &Inner, stream: impl Read + Write) {
     let mut stream = BufReader::new(stream);
