@@ -3,6 +3,7 @@
 
 pub mod condition;
 pub mod draft;
+pub mod silence_draft;
 pub mod grammar;
 pub mod notification;
 pub mod notify;

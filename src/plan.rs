@@ -29,6 +29,9 @@ pub use crate::protocol::Pin;
 /// How long one attempt may take, unless a file says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often `watch` runs a probe of which no file says it; less often where a run can take longer.
+pub const EVERY: Duration = Duration::from_secs(60);
+
 /// How long spawn or connect, detection and handshake may take, unless a file says otherwise.
 pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 

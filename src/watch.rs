@@ -16,6 +16,7 @@ pub mod acts;
 pub mod restart;
 pub mod reload;
 pub mod heartbeat;
+pub mod repeats;
 pub mod control;
 pub mod ending;
 pub mod daemon;

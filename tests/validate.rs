@@ -192,3 +192,47 @@ fn files_are_read_and_nothing_is_started() {
     assert_eq!(folder.run(&["a.toml"]).code, 0);
     assert!(!folder.path().join("started").exists());
 }
+
+/// Table 5.3 of the lesson in docs/alerts.md: the same three rules at four intervals.
+#[test]
+fn what_each_alert_can_see_depends_on_the_interval() {
+    let file = |every: &str| {
+        format!(
+            "[target.a]\nurl = \"https://h.example/mcp\"\nstartup_timeout = \"1s\"\n\n[[probe]]\nname = \"p\"\ntarget = \"a\"\n\
+             every = \"{every}\"\ntimeout = \"5s\"\n\n[[probe.step]]\nmethod = \"tools/list\"\n\n\
+             [[alert]]\nname = \"rate\"\nerror_rate = \"> 5%\"\nwindow = \"5m\"\nnotify = \"ops\"\n\n\
+             [[alert]]\nname = \"slow\"\nlatency = \"p95 > 2s\"\nwindow = \"10m\"\nnotify = \"ops\"\n\n\
+             [[alert]]\nname = \"down\"\nconsecutive_failures = 3\nwithin = \"1m\"\nnotify = \"ops\"\n\n\
+             [notify.ops]\nkind = \"command\"\ncommand = [\"true\"]\n"
+        )
+    };
+    let nothing: &[&str] = &[];
+    for (every, samples, flaws) in [
+        ("10s", [30, 60], [nothing, nothing, nothing]),
+        ("15s", [20, 40], [nothing, nothing, nothing]),
+        ("30s", [10, 20], [&["coarse"], nothing, &["tight"]]),
+        ("1m", [5, 10], [&["coarse"], &["coarse"], &["never"]]),
+    ] {
+        let folder = Folder::new(&[("a.toml", &file(every))]);
+        let said = folder.run(&["a.toml", "--json"]);
+        assert_eq!(said.code, 0, "{every}: {}", said.out);
+        let document = said.json();
+        let alerts = document["alerts"].as_array().unwrap();
+        assert_eq!(alerts.len(), 3);
+        for (alert, flaws) in alerts.iter().zip(flaws) {
+            assert_eq!(alert["flaws"], serde_json::json!(flaws), "{every}: {alert}");
+            assert_eq!(alert["can_fire"], !flaws.contains(&"never"), "{every}: {alert}");
+            assert_eq!(alert["one_blip_fires"], false, "{every}: {alert}");
+        }
+        assert_eq!((&alerts[0]["samples"], &alerts[1]["samples"]), (&samples[0].into(), &samples[1].into()), "{every}");
+        let is_flawed = flaws.iter().any(|flaws| !flaws.is_empty());
+        assert_eq!(folder.run(&["a.toml", "--deny-warnings"]).code, if is_flawed { 2 } else { 0 }, "{every}");
+    }
+    let folder = Folder::new(&[("a.toml", &file("15s"))]);
+    assert_eq!(
+        folder.run(&["a.toml"]).out,
+        "no mistakes: 1 file, 1 target, 1 probe, 1 step, 3 alerts, 1 notifier\n\nWhat the alerts can see:\n"
+    );
+    let said = Folder::new(&[("a.toml", &file("1m"))]).run(&["a.toml"]);
+    assert_eq!(said.err.matches("can never fire").count(), 1, "told once: {}", said.err);
+}

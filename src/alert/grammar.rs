@@ -10,8 +10,11 @@ use crate::config::grammar::{
 
 /// The outermost keys of a file that are read here, but for the notifiers: [`super::notify::keys`].
 #[must_use]
-pub fn keys() -> [(&'static str, Value); 1] {
-    [("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command."))]
+pub fn keys() -> [(&'static str, Value); 2] {
+    [
+        ("alert", described(array(alert()), "When `watch` raises an alarm. Read and checked by every command.")),
+        ("silence", described(array(silence()), "When nobody wants to hear of which alerts.")),
+    ]
 }
 
 fn flag(what: &str) -> Value {
@@ -65,4 +68,26 @@ fn alert() -> Value {
     ]);
     let conditions: Vec<Value> = CONDITIONS.iter().map(|key| json!({"required": [key]})).collect();
     with(keys, json!({"required": ["name"], "oneOf": conditions}))
+}
+
+fn silence() -> Value {
+    let moment = || with(string(), json!({"examples": ["2026-12-24T18:00:00Z", "2026-12-24T18:00:00+01:00"]}));
+    let cron = pattern(r"^\s*\S+(\s+\S+){4}\s*$|^@[a-z]+$");
+    let cron = with(cron, json!({"examples": ["0 2 * * SUN"]}));
+    let zone = with(string(), json!({"examples": ["UTC", "Europe/Berlin"]}));
+    let keys = table([
+        ("name", described(string(), "What the silence is called; unique.")),
+        ("alert", described(one_or_more(), "Only these alerts.")),
+        ("probe", described(one_or_more(), "Only these probes.")),
+        ("target", described(one_or_more(), "Only these targets.")),
+        ("labels", described(anything(), "Only targets with these labels.")),
+        ("timezone", described(zone, "The IANA time zone of `cron`, and of times without an offset.")),
+        ("from", described(moment(), "When it begins.")),
+        ("until", described(moment(), "When it ends.")),
+        ("cron", described(cron, "When it begins, again and again.")),
+        ("for", described(grammar::duration(), "How long it lasts each time.")),
+    ]);
+    let when = json!([{"required": ["from", "until"]}, {"required": ["cron", "for"]}]);
+    let both = json!({"from": {"not": {"required": ["cron"]}}, "until": {"not": {"required": ["for"]}}});
+    with(keys, json!({"required": ["name"], "anyOf": when, "dependencies": both}))
 }

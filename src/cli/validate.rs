@@ -2,6 +2,8 @@
 //! will disappoint, or one line about what was found. It reads the files and those that `${file:…}` names; it starts
 //! nothing and connects nowhere.
 
+mod sees;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -92,7 +94,8 @@ pub fn run(validate: &ValidateArgs) -> Result<Code, Complaint> {
         return Err(Complaint::new(code, said(&findings)));
     }
     if !validate.quiet {
-        output::say(&format!("{}: {}\n", said(&findings), inventory(&findings.examined)), false)?;
+        let sees = sees::text(&sees::seen(&findings.examined));
+        output::say(&format!("{}: {}\n{sees}", said(&findings), inventory(&findings.examined)), false)?;
     }
     Ok(code)
 }
@@ -103,6 +106,8 @@ fn findings(mut examined: Examined, env_required: bool) -> Findings {
     for diag in examined.draft.lacking(&Machine).into_iter().chain(examined.telling.lacking(&Machine)) {
         diags.push(if diag.unset && !env_required { diag.softened() } else { diag });
     }
+    let unseen: Vec<Diag> = sees::seen(&examined).iter().flat_map(|seen| seen.warnings(&examined.advice)).collect();
+    diags.extend(unseen);
     diags.append(&mut examined.advice);
     diags.extend(unknown_findings(&examined));
     for diag in diags.iter_mut().filter(|diag| diag.place.as_ref().is_some_and(|place| place.source.foreign)) {
@@ -188,7 +193,8 @@ fn document(findings: &Findings) -> Value {
     summary.insert("warnings".to_owned(), findings.warnings.len().into());
     let files: Vec<String> = examined.files.iter().map(|file| file.display().to_string()).collect();
     let diagnostics: Vec<Value> = findings.mistakes.iter().chain(&findings.warnings).map(diagnostic).collect();
-    json!({ "schema": SCHEMA, "summary": summary, "files": files, "diagnostics": diagnostics })
+    let sees = sees::document(&sees::seen(examined));
+    json!({ "schema": SCHEMA, "summary": summary, "files": files, "alerts": sees, "diagnostics": diagnostics })
 }
 
 fn diagnostic(diag: &Diag) -> Value {

@@ -56,6 +56,7 @@ mod tests {
         ("`[[probe.step]]`", "/properties/probe/items/properties/step/items"),
         ("`answers`", "/properties/probe/items/properties/step/items/properties/answers"),
         ("`[[alert]]`", "/properties/alert/items"),
+        ("`[[silence]]`", "/properties/silence/items"),
         ("`[log]`", "/properties/log"),
         ("`[watch]`", "/properties/watch"),
     ];
@@ -91,6 +92,10 @@ mod tests {
         [[probe.step]]
         method = "prompts/list"
         expect.prompts = { min = 1 }
+        [[silence]]
+        name = "night"
+        cron = "0 2 * * SUN"
+        for = "2h"
         [[alert]]
         name = "x"
         consecutive_failures = 3

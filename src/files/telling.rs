@@ -12,7 +12,8 @@ pub use log::{LogDraft, LogFormat, LogLevel, LogSettings};
 pub use watching::{WatchDraft, WatchSettings};
 
 use crate::alert::draft::AlertDraft;
-use crate::alert::{Rule, notify};
+use crate::alert::silence_draft::SilenceDraft;
+use crate::alert::{Rule, Silence, notify};
 use crate::config::names::{check_name, twice, unknown};
 use crate::config::receiver::ReceiverDraft;
 use crate::config::{Diag, Environment, Place, Section, suggest};
@@ -26,6 +27,8 @@ const HEARTBEAT: &str = "healthchecks";
 pub struct Telling {
     /// The alerts.
     pub alerts: Vec<AlertDraft>,
+    /// The silences.
+    pub silences: Vec<SilenceDraft>,
     /// The notifiers.
     pub notifiers: Vec<ReceiverDraft>,
     /// The pushes.
@@ -52,6 +55,8 @@ pub struct Notifier {
 pub struct Resolved {
     /// The alerts.
     pub rules: Vec<Rule>,
+    /// The silences.
+    pub silences: Vec<Silence>,
     /// The notifiers.
     pub notifiers: Vec<Notifier>,
     /// What `[watch]` says.
@@ -68,6 +73,9 @@ impl Telling {
         let reading = file.reading();
         for section in file.sections("alert", "`[[alert]]`") {
             self.alerts.extend(AlertDraft::parse(section));
+        }
+        for section in file.sections("silence", "`[[silence]]`") {
+            self.silences.extend(SilenceDraft::parse(section));
         }
         let notifiers = file.field("notify").and_then(|field| {
             if field.is_table() {
@@ -96,6 +104,7 @@ impl Telling {
     pub fn check_names(&self, draft: &Draft, others: &[TargetDraft]) -> Vec<Diag> {
         let mut diags = Vec::new();
         twice("alert", self.alerts.iter().map(|alert| (alert.name.as_str(), &alert.place)), &mut diags);
+        twice("silence", self.silences.iter().map(|silence| (silence.name.as_str(), &silence.place)), &mut diags);
         let notifiers = self.notifiers.iter();
         twice("notifier", notifiers.map(|notifier| (notifier.name.as_str(), &notifier.place)), &mut diags);
         only_one("watch", self.watches.iter().map(|watch| &watch.place), &mut diags);
@@ -106,6 +115,12 @@ impl Telling {
         for alert in &self.alerts {
             unknown("target", &alert.targets, &targets, &mut diags);
             unknown("probe", &alert.probes, &probes, &mut diags);
+        }
+        let alerts: BTreeSet<&str> = self.alerts.iter().map(|alert| alert.name.as_str()).collect();
+        for silence in &self.silences {
+            unknown("alert", &silence.alerts, &alerts, &mut diags);
+            unknown("target", &silence.targets, &targets, &mut diags);
+            unknown("probe", &silence.probes, &probes, &mut diags);
         }
         for watch in &self.watches {
             unknown("target", &watch.reference, &targets, &mut diags);
@@ -189,6 +204,12 @@ impl Telling {
         for alert in &self.alerts {
             match alert.resolve() {
                 Ok(rule) => resolved.rules.extend(rule),
+                Err(missing) => diags.extend(missing),
+            }
+        }
+        for silence in &self.silences {
+            match silence.resolve() {
+                Ok(silence) => resolved.silences.extend(silence),
                 Err(missing) => diags.extend(missing),
             }
         }

@@ -39,6 +39,8 @@ pub struct Loaded {
     pub restarts: BTreeMap<String, Vec<String>>,
     /// What must not be shown.
     pub masker: Masker,
+    /// Variables that commands of notifiers do not inherit: what the files read as secrets.
+    pub hidden: Vec<String>,
     /// The files.
     pub files: Vec<PathBuf>,
 }

@@ -18,9 +18,11 @@ use super::heartbeat::Heartbeat;
 use super::lag::Lags;
 use super::limits::{Places, Waiting};
 use super::reload::{AtWork, Reading};
+use super::repeats::Repeats;
 use super::restart::{Repaired, Repairs};
 use super::runs::{Finished, Run, Runner};
 use super::sd::Systemd;
+use crate::alert::notify::Channels;
 use crate::alert::{Action, Engine};
 use crate::base::clock::{Clock, Now};
 use crate::base::duration::human;
@@ -56,6 +58,8 @@ pub struct Setup {
     pub store: Store,
     /// Messages on their way.
     pub outbox: Outbox,
+    /// The channels of the first plan.
+    pub channels: Arc<Channels>,
     /// Carries what does not pass the outbox: the heartbeat.
     pub courier: Courier,
     /// The figures; they are told what there is to measure.
@@ -117,6 +121,7 @@ pub struct Daemon {
     pub(super) plan: AtWork,
     pub(super) reading: Reading,
     pub(super) repairs: Repairs,
+    pub(super) repeats: Repeats,
     pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
     looked_after: Option<Duration>,
     lags: Lags,
@@ -146,6 +151,7 @@ impl Daemon {
             heartbeat: Heartbeat::new(&plan, &members),
             reading: Reading::new(&setup.source.paths()),
             repairs: Repairs::default(),
+            repeats: Repeats::new(setup.channels.clone()),
             gates: HashMap::new(),
             looked_after: None,
             lags: Lags::default(),
@@ -394,6 +400,7 @@ impl Daemon {
         }
         self.look_at_files(now);
         self.beat(now);
+        self.repeat(now);
         if now.monotonic.saturating_sub(self.tidied_at) >= TIDY_EVERY {
             self.tidied_at = now.monotonic;
             let (store, watch) = (self.setup.store.clone(), &self.plan.telling.watch);

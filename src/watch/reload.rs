@@ -14,6 +14,7 @@ use super::daemon::{Daemon, Ended, Member};
 use super::files::{LOOK_EVERY, Seen};
 use super::heartbeat::Heartbeat;
 use super::limits::Limits;
+use super::repeats::Repeats;
 use crate::alert::{Action, Settings, Watched};
 use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
@@ -64,6 +65,7 @@ impl AtWork {
             reference: watch.reference.clone(),
             restarts_max: watch.restarts,
             outage_tolerance: watch.outage_tolerance,
+            silences: self.telling.silences.clone(),
             dependencies: self.dependencies.clone(),
             ..Settings::default()
         }
@@ -180,6 +182,7 @@ impl Daemon {
         let now = self.now();
         let (plan, members) = AtWork::of(loaded, &self.setup.instance);
         // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
+        self.repeats = Repeats::new(render.clone());
         self.setup.outbox.replace(render);
         let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
         let changes = self.timetable.reload(slots, now);

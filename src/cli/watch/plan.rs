@@ -18,7 +18,7 @@ use crate::config::{Diag, has_errors, render};
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Resolved;
 use crate::files::{Folders, Loaded as Read, Machine, default_paths, given, load};
-use crate::plan::{Endpoint, NotSelected, Plan, Selection, Target};
+use crate::plan::{Endpoint, NotSelected, Plan, Selection, Target, TargetDraft};
 use crate::run::restart;
 use crate::watch::compose::{Loaded, Source, Unreadable};
 
@@ -118,8 +118,11 @@ impl FromFiles {
         let shown = plan.targets.iter().map(|target| (target.name.clone(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
         let dependencies = read.draft.dependencies();
+        let targets = read.draft.targets.iter().flat_map(TargetDraft::secret_variables).map(ToOwned::to_owned);
+        let hidden = targets.chain(read.draft.secret_variables.iter().cloned()).collect();
         let files = read.files;
-        Ok((Loaded { plan, withheld, shown, telling, dependencies, restarts, masker, files }, read.warnings))
+        let loaded = Loaded { plan, withheld, shown, telling, dependencies, restarts, masker, hidden, files };
+        Ok((loaded, read.warnings))
     }
 
     fn files(&self) -> Result<Read, Problem> {

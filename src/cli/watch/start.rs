@@ -23,6 +23,7 @@ use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::store::{Store, default_folder};
+use crate::transport::child::SERVICE;
 use crate::watch::board::{Board, Control};
 use crate::watch::channels;
 use crate::watch::compose::Loaded;
@@ -133,11 +134,13 @@ impl Parts {
     async fn work(self, signals: Signals, listener: Option<TcpListener>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = self.loaded.telling.watch.clone();
-        let courier = Courier::new(self.masker.clone());
+        // A command of a notifier gets neither the secrets of others nor the word of the service manager.
+        let hidden = self.loaded.hidden.iter().cloned().chain(SERVICE.map(ToOwned::to_owned)).collect();
+        let courier = Courier::new(self.masker.clone()).hiding(hidden);
         let outbox = Outbox::new(
             self.store.clone(),
             courier.clone(),
-            self.rendering,
+            self.rendering.clone(),
             self.publisher.clone(),
             Arc::clone(&clock),
         );
@@ -176,6 +179,7 @@ impl Parts {
             masker: self.masker,
             board,
             outbox,
+            channels: self.rendering,
             courier,
             metrics: self.metrics,
             requests,

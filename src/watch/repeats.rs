@@ -1,0 +1,67 @@
+//! Receivers that forget: some (Alertmanager) take an alert for ended when they have not heard of it for a while, or have
+//! been restarted themselves. They hear again and again of the alerts that go on, beside the outbox: the next word replaces
+//! this one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::daemon::{Daemon, Ended};
+use crate::alert::AlertView;
+use crate::alert::notify::Channels;
+use crate::base::clock::Now;
+
+/// The channels, and when each forgetful one was told last.
+#[derive(Default)]
+pub struct Repeats {
+    channels: Arc<Channels>,
+    told: BTreeMap<String, Duration>,
+}
+
+impl Repeats {
+    /// Of these channels.
+    #[must_use]
+    pub fn new(channels: Arc<Channels>) -> Self {
+        Self { channels, told: BTreeMap::new() }
+    }
+
+    /// The channels whose turn it is.
+    fn due(&mut self, now: Duration) -> Vec<String> {
+        let mut due = Vec::new();
+        for channel in self.channels.iter() {
+            let Some(every) = self.channels.repeat_every(channel.name()) else { continue };
+            let told = self.told.entry(channel.name().to_owned()).or_insert(now);
+            if now.saturating_sub(*told) >= every {
+                *told = now;
+                due.push(channel.name().to_owned());
+            }
+        }
+        due
+    }
+}
+
+impl Daemon {
+    /// Tells forgetful receivers of the alerts that go on.
+    pub(super) fn repeat(&mut self, now: Now) {
+        for channel in self.repeats.due(now.monotonic) {
+            let rules = &self.plan.telling.rules;
+            let is_told = |view: &AlertView| {
+                rules.iter().any(|rule| rule.name == view.alert && rule.notify.contains(&channel))
+            };
+            let open = self.engine.open().into_iter().filter(|open| open.state == "firing");
+            let alerts: Vec<AlertView> = open.map(|open| open.view).filter(is_told).collect();
+            if alerts.is_empty() {
+                continue;
+            }
+            let payloads = self.repeats.channels.repeat(&channel, alerts, now.wall, &self.setup.instance);
+            let (courier, cancel) = (self.setup.courier.clone(), self.runner.cx.cancel.clone());
+            self.tasks.spawn(async move {
+                for payload in payloads {
+                    // What is lost is said again soon; the beginning and the end have passed the outbox.
+                    let _ = courier.send(&payload, &cancel).await;
+                }
+                Ended::Nothing
+            });
+        }
+    }
+}
