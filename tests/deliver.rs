@@ -282,7 +282,10 @@ async fn nothing_is_lost_while_a_provider_is_down_and_the_process_is_killed() {
                 while plan.first().is_some_and(|(at, ..)| *at <= now) {
                     let (_, key, transition) = plan.remove(0);
                     let message = message("ops", &key, transition, clock.now().wall);
-                    store.commit_alerts(serde_json::json!({}), vec![message], Vec::new(), clock.now().wall).await.unwrap();
+                    store
+                        .commit_alerts(serde_json::json!({}), vec![message], Vec::new(), clock.now().wall)
+                        .await
+                        .unwrap();
                 }
                 outbox.nudge();
                 tokio::time::sleep(Duration::from_millis(3)).await;
@@ -293,7 +296,9 @@ async fn nothing_is_lost_while_a_provider_is_down_and_the_process_is_killed() {
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                if (life == 0 && now >= 12 * MINUTE) || (life == 2 && outbox.health().alive && outbox.health().waiting == 0) {
+                if (life == 0 && now >= 12 * MINUTE)
+                    || (life == 2 && outbox.health().alive && outbox.health().waiting == 0)
+                {
                     return;
                 }
                 clock.advance(Duration::from_secs(5));

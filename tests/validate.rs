@@ -231,7 +231,11 @@ fn what_each_alert_can_see_depends_on_the_interval() {
     let folder = Folder::new(&[("a.toml", &file("15s"))]);
     assert_eq!(
         folder.run(&["a.toml"]).out,
-        "no mistakes: 1 file, 1 target, 1 probe, 1 step, 3 alerts, 1 notifier\n\nWhat the alerts can see:\n"
+        "no mistakes: 1 file, 1 target, 1 probe, 1 step, 3 alerts, 1 notifier\n\nWhat the alerts can see:\n  \
+         rate (p, every 15s)\n    5m holds 20 runs at 15s; 2 failed ones fire it; noticed within 35s; one bad run pages nobody\n  \
+         slow (p, every 15s)\n    10m holds 40 latencies at 15s; p95 is number 38 of them, 3 slow ones fire it; noticed within \
+         50s; one bad run pages nobody\n  \
+         down (p, every 15s)\n    3 failures in a row take 30s at 15s; noticed within 50s; one bad run pages nobody\n"
     );
     let said = Folder::new(&[("a.toml", &file("1m"))]).run(&["a.toml"]);
     assert_eq!(said.err.matches("can never fire").count(), 1, "told once: {}", said.err);

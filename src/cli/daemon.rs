@@ -26,7 +26,7 @@ pub struct DaemonOptions {
     /// Where the daemon's page is [default: http://127.0.0.1:9490]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// A header to send, such as 'Authorization: Bearer …'; may be repeated
+    /// A header to send, such as `Authorization: Bearer …`; may be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
     /// Certificates (PEM) that the daemon's own was signed by

@@ -208,7 +208,8 @@ fn tell(told: &[Tested], test: &TestArgs, jq: Option<&Jq>) -> Result<u8, Complai
     let code = if lost { Code::Undelivered } else { Code::Healthy };
     let rows = told.iter().map(|tested| {
         let (word, why) = said(&tested.receipt);
-        let mut row = json!({ "name": tested.name, "kind": tested.kind, "result": word, "duration_ms": millis(tested.took) });
+        let mut row =
+            json!({ "name": tested.name, "kind": tested.kind, "result": word, "duration_ms": millis(tested.took) });
         if !why.is_empty() {
             row["message"] = why.into();
         }

@@ -96,7 +96,8 @@ fn secret_parts(address: &str) -> impl Iterator<Item = &str> {
     // A path such as `/api` is no secret, and where a message goes may be told.
     let rest = rest.filter(|rest| rest.len() >= 12);
     let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(login, _)| login);
-    let login = login.into_iter().flat_map(|login| std::iter::once(login).chain(login.split_once(':').map(|(_, word)| word)));
+    let login =
+        login.into_iter().flat_map(|login| std::iter::once(login).chain(login.split_once(':').map(|(_, word)| word)));
     login.chain(rest.map(|_| address)).chain(rest).chain(rest.map(|rest| rest.trim_matches('/')))
 }
 

@@ -45,9 +45,8 @@ impl Daemon {
     pub(super) fn repeat(&mut self, now: Now) {
         for channel in self.repeats.due(now.monotonic) {
             let rules = &self.plan.telling.rules;
-            let is_told = |view: &AlertView| {
-                rules.iter().any(|rule| rule.name == view.alert && rule.notify.contains(&channel))
-            };
+            let is_told =
+                |view: &AlertView| rules.iter().any(|rule| rule.name == view.alert && rule.notify.contains(&channel));
             let open = self.engine.open().into_iter().filter(|open| open.state == "firing");
             let alerts: Vec<AlertView> = open.map(|open| open.view).filter(is_told).collect();
             if alerts.is_empty() {

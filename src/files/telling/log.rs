@@ -41,7 +41,7 @@ pub enum LogLevel {
 impl LogLevel {
     /// The words in files and options.
     pub const WORDS: &[(&str, Self)] =
-        &[("error", Self::Error), ("warning", Self::Warning), ("info", Self::Info), ("debug", Self::Debug)];
+        &[("error", Self::Error), ("warn", Self::Warning), ("info", Self::Info), ("debug", Self::Debug)];
 }
 
 /// `[log]`, every variable filled in.
