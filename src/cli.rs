@@ -11,6 +11,7 @@ pub mod completions;
 pub mod connection;
 pub mod consent;
 pub mod credentials;
+pub mod daemon;
 pub mod demo;
 pub mod exit;
 pub mod explain;
@@ -28,9 +29,11 @@ pub mod report_command;
 pub mod schema;
 pub mod shown;
 pub mod signals;
+pub mod status;
 pub mod targets;
 pub mod targets_command;
 pub mod terminal;
+pub mod top;
 pub mod validate;
 pub mod wait;
 pub mod watch;
@@ -119,6 +122,8 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Check(check) => return check::run::run(&check),
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Watch(watch) => return watch::run(&watch),
+        Command::Status(status) => return status::run(&status),
+        Command::Top(top) => return top::run(&top),
         Command::Wait(wait) => return wait::run(&wait),
         Command::Alerts(alerts) => return alerts::run(&alerts),
         Command::Targets(targets) => return targets_command::run(&targets),

@@ -257,6 +257,11 @@ fn every_check_kind_stands_in_the_page_of_the_probe_file() {
 }
 
 #[test]
+fn every_metric_stands_in_the_page_of_the_metrics() {
+    headings("docs/metrics.md", "### ", &explained("metric"));
+}
+
+#[test]
 fn every_client_stands_in_the_page_of_the_clients() {
     let text = document("docs/clients.md");
     let clients = files::clients::CLIENTS;
@@ -284,6 +289,8 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "",
                 "check",
                 "wait",
+                "status",
+                "top",
                 "targets",
                 "init",
                 "alerts test",

@@ -52,6 +52,8 @@ fn the_page_of_the_fleet_shows_every_target_the_worst_first() {
         }
         assert!(!body.contains("<script>") && !body.contains("onerror=\""), "{body}");
         assert!(!body.contains('\u{1b}') && !body.contains('\u{202e}'), "control characters reach a page");
+        let refreshed = "<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>";
+        assert!(body.contains(refreshed) && body.contains("<form class=\"filter\" method=\"get\""), "without scripts");
         let only = served.get("/?status=failed&q=env%3Dprod&span=7d").await.body;
         assert!(only.contains("/target/weather?span=7d") && !only.contains("/target/files"), "{only}");
         let none = served.get("/?q=%3Cscript%3E").await.body;

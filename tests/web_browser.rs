@@ -105,7 +105,6 @@ fn light_dark_and_narrow_screens_show_something_each() {
             ("target-light", "/target/weather", light),
             ("target-dark", "/target/weather", dark),
             ("target-narrow", "/target/weather", narrow),
-            ("fleet-without-scripts", "/", Looking { without_scripts: true, ..Looking::default() }),
         ] {
             let file = folder.join(format!("{name}.png"));
             let _ = std::fs::remove_file(&file);

@@ -77,8 +77,15 @@ pub enum Command {
     Wait(Box<super::wait::WaitArgs>),
     /// Run probes on their schedules, for ever: alerts, history, a page (daemon)
     Watch(Box<super::watch::WatchArgs>),
+<<<<<<< HEAD
     /// Show what alerts would have fired on recorded or made-up runs
     Alerts(Box<super::alerts::AlertsArgs>),
+=======
+    /// Show how the fleet of a running daemon is
+    Status(Box<super::status::StatusArgs>),
+    /// Show the fleet of a running daemon live, on the whole terminal
+    Top(Box<super::top::TopArgs>),
+>>>>>>> w-web
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Try the notifiers of the files
@@ -89,7 +96,7 @@ pub enum Command {
     Report(Box<super::report_command::ReportArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
-    /// Explain a reason, exit code, finding, phase or check kind in full
+    /// Explain a reason, exit code, finding, phase, metric or check kind in full
     Explain(ExplainArgs),
     /// Write a probe file from a live server
     Init(Box<super::init::InitArgs>),
@@ -111,7 +118,12 @@ impl Command {
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
+<<<<<<< HEAD
             Self::Alerts(alerts) => alerts.colour(),
+=======
+            Self::Status(status) => status.document.color,
+            Self::Top(top) => top.color,
+>>>>>>> w-web
             Self::Targets(targets) => targets.document.color,
             Self::History(history) => history.output.color,
             Self::Report(report) => report.output.color,
@@ -355,7 +367,7 @@ pub struct CheckArgs {
 /// `mcp-probe explain [WORD]`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ExplainArgs {
-    /// A reason, exit code, finding, phase, status, era or check kind; without it all are listed
+    /// A reason, exit code, finding, phase, status, era, metric or check kind; without it all are listed
     pub word: Option<String>,
     /// When to use colours [default: auto]
     #[arg(long, value_enum, value_name = "WHEN")]

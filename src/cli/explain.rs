@@ -2,6 +2,7 @@
 //! (reasons, exit codes, findings, check kinds) adds rows, not code.
 
 pub mod findings;
+pub mod metrics;
 pub mod outcomes;
 pub mod words;
 
@@ -56,6 +57,7 @@ pub fn topics() -> Vec<Topic> {
     topics.extend(findings::FINDINGS.iter().map(|finding| {
         topic(finding.id, "finding", finding.what, &[finding.why, &format!("To mend it: {}", finding.mend)])
     }));
+    topics.extend(metrics::topics());
     topics.extend(words::WORDS.iter().map(|(word, kind, summary, body)| topic(word, kind, summary, &[body])));
     topics
 }

@@ -10,7 +10,6 @@ use tokio::process::Command;
 pub struct Looking {
     pub dark: bool,
     pub width: u32,
-    pub without_scripts: bool,
     /// How long it is looked at.
     pub seconds: u32,
 }
@@ -33,9 +32,6 @@ async fn chromium(url: &str, looking: Looking, arguments: &[String]) -> String {
     command.arg(format!("--window-size={},1100", if looking.width == 0 { 1280 } else { looking.width }));
     if looking.dark {
         command.arg("--blink-settings=preferredColorScheme=0");
-    }
-    if looking.without_scripts {
-        command.arg("--blink-settings=scriptEnabled=false");
     }
     command.args(arguments).arg(url).kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_secs(50), command.output()).await.unwrap().unwrap();

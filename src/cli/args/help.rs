@@ -108,6 +108,18 @@ Examples:
   kill -HUP PID                              read the files again
   kill -TERM PID                             end in order, with exit code 0";
 
+pub(in crate::cli) const STATUS: &str = "\
+Examples:
+  mcp-probe status                           of the daemon on this machine; exit code 1 where something failed
+  mcp-probe status --url https://probe.example:9490 -H 'Authorization: Bearer …'
+  mcp-probe status --jq '.alerts[] | .alert + \" \" + .target'";
+
+pub(in crate::cli) const TOP: &str = "\
+Examples:
+  mcp-probe top                              of the daemon on this machine
+  mcp-probe top --url http://127.0.0.1:9490 --interval 1s
+Keys: arrows or j and k choose, Enter shows one in detail, Esc goes back, q quits.";
+
 pub(in crate::cli) const INIT: &str = "\
 Examples:
   mcp-probe init https://host/mcp > probes/host.toml
