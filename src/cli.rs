@@ -2,6 +2,7 @@
 //! commands share (the terminal, complaints, exit codes, parameters) has a file of its own.
 
 pub mod adhoc;
+pub mod alerts;
 pub mod args;
 pub mod as_client;
 pub mod check;
@@ -119,6 +120,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Watch(watch) => return watch::run(&watch),
         Command::Wait(wait) => return wait::run(&wait),
+        Command::Alerts(alerts) => return alerts::run(&alerts),
         Command::Targets(targets) => return targets_command::run(&targets),
         Command::Notify(notify) => return notify::run(&notify),
         Command::History(history) => history::run(&history)?,

@@ -12,6 +12,7 @@ mod rows;
 mod spread;
 mod tidy;
 mod times;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -286,6 +286,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "wait",
                 "targets",
                 "init",
+                "alerts test",
                 "notify test",
                 "validate",
                 "schema",

@@ -175,7 +175,7 @@ fn mail_server(options: &[&str]) -> (Served, u16, Arc<Mutex<Vec<String>>>) {
         .args(options)
         .args(["-c", "aiosmtpd.handlers.Debugging", "stdout"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let lines = Arc::new(Mutex::new(Vec::new()));

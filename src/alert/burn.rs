@@ -38,26 +38,26 @@ pub fn pairs(period: Duration) -> [Pair; 4] {
 struct Parts {
     width: Nanos,
     /// Number of the part, judged runs, failed ones; only parts in which something happened.
-    parts: VecDeque<(i64, u32, u32)>,
+    counts: VecDeque<(i64, u32, u32)>,
     judged: u64,
     failed: u64,
 }
 
 impl Parts {
     fn new(window: Duration) -> Self {
-        Self { width: (nanos(window) / PARTS).max(1), parts: VecDeque::new(), judged: 0, failed: 0 }
+        Self { width: (nanos(window) / PARTS).max(1), counts: VecDeque::new(), judged: 0, failed: 0 }
     }
 
     fn push(&mut self, at: Nanos, failed: bool) {
         let number = at.div_euclid(self.width);
-        while let Some(&(_, judged, bad)) = self.parts.front().filter(|(oldest, ..)| *oldest <= number - PARTS) {
+        while let Some(&(_, judged, bad)) = self.counts.front().filter(|(oldest, ..)| *oldest <= number - PARTS) {
             self.judged -= u64::from(judged);
             self.failed -= u64::from(bad);
-            self.parts.pop_front();
+            self.counts.pop_front();
         }
-        match self.parts.back_mut() {
+        match self.counts.back_mut() {
             Some(last) if last.0 == number => (last.1, last.2) = (last.1 + 1, last.2 + u32::from(failed)),
-            _ => self.parts.push_back((number, 1, u32::from(failed))),
+            _ => self.counts.push_back((number, 1, u32::from(failed))),
         }
         self.judged += 1;
         self.failed += u64::from(failed);
@@ -65,7 +65,7 @@ impl Parts {
 
     fn void(&mut self, at: Nanos) {
         let number = at.div_euclid(self.width);
-        if let Some(part) = self.parts.iter_mut().find(|part| part.0 == number && part.2 > 0) {
+        if let Some(part) = self.counts.iter_mut().find(|part| part.0 == number && part.2 > 0) {
             (part.1, part.2) = (part.1 - 1, part.2 - 1);
             (self.judged, self.failed) = (self.judged - 1, self.failed - 1);
         }
@@ -118,7 +118,7 @@ impl Burn {
     #[expect(clippy::cast_precision_loss, reason = "counts of runs are far below 2^52")]
     pub fn burning(&self, seen_for: Nanos) -> Option<Burning> {
         let share = |parts: &Parts| {
-            let full = u64::try_from(parts.width.saturating_mul(PARTS).min(Nanos::MAX) / self.every).unwrap_or(0);
+            let full = u64::try_from(parts.width.saturating_mul(PARTS) / self.every).unwrap_or(0);
             let is_warm = seen_for >= parts.width.saturating_mul(PARTS - 1);
             let judged = if is_warm { parts.judged } else { parts.judged.max(full) };
             if judged == 0 { 0.0 } else { parts.failed as f64 / judged as f64 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::group::{Desk, GroupKey, Member, Ready, Who};
-use super::notification::{AlertView, Notification, Transition};
+use super::notification::{AlertView, Notification};
 use super::outage::{Run, Targets, Turn};
 use super::repair::{Asker, Repair};
 use super::rule::{Condition, Rule, Urgency};
@@ -178,33 +178,6 @@ impl Engine {
             self.pairs[number].data_at = mono;
             self.await_data(number);
         }
-    }
-
-    /// A restart that [`Action::Restart`] asked for was carried out, or could not be.
-    pub fn restarted(&mut self, target: &str, result: Result<String, String>, now: Now) -> Vec<Action> {
-        self.now = now;
-        let mut out = Vec::new();
-        let grace = super::repair::GRACE;
-        let Some(repair) = self.repairs.get_mut(target) else { return out };
-        let Some(asker) = repair.going_on.take() else { return out };
-        let mono = nanos(now.monotonic);
-        repair.verify_from = Some(if result.is_ok() { mono + nanos(grace) } else { mono });
-        let Some((number, place)) = self.instance(&asker, target) else { return out };
-        let times = self.repairs.get(target).map_or(0, |repair| repair.times.len());
-        let summary = match &result {
-            Ok(_) => format!("restarted for {} ({times} of {} times)", asker.alert, self.settings.restarts_max),
-            Err(_) => format!("could not be restarted for {}", asker.alert),
-        };
-        let said = match &result {
-            Ok(said) | Err(said) => said.clone(),
-        };
-        let mut view = self.view(number, place, now.wall);
-        (view.summary, view.details) = (summary, (!said.is_empty()).then_some(said));
-        self.say(number, place, (Transition::Restart, "restarted"), view, now, &mut out);
-        if result.is_ok() {
-            out.push(Action::Verify { probe: asker.probe, target: target.to_owned(), after: grace });
-        }
-        out
     }
 
     /// Every alert that is pending or fires.
@@ -409,7 +382,7 @@ impl Engine {
         match moved {
             Moved::Began | Moved::Dropped => {}
             Moved::Fired => {
-                self.fire(number, place, view, now);
+                self.fire(number, place, &view, now);
                 if rule.restart {
                     self.plan_repair(number, place, now, out);
                 }
@@ -423,7 +396,7 @@ impl Engine {
     }
 
     /// Hands an alert that fires to all its channels.
-    pub(super) fn fire(&mut self, number: usize, place: usize, view: AlertView, now: Now) {
+    pub(super) fn fire(&mut self, number: usize, place: usize, view: &AlertView, now: Now) {
         let pair = &self.pairs[number];
         let instance = &pair.instances[place];
         let rule = &instance.rule;

@@ -414,5 +414,9 @@ fn dedup_key(instance: &str, target: &str, cause: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let digest = hash.finalize();
+    digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
 }

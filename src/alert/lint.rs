@@ -392,11 +392,13 @@ mod tests {
         insight.worries.iter().map(|worry| worry.flaw).collect()
     }
 
+    type Row = (u64, u64, u64, &'static [Flaw], u64, u64, &'static [Flaw], &'static [Flaw]);
+
     /// The table of windows: interval, runs in 5 minutes, failures above 5 %, and what is flagged of the rate, of the
     /// percentile and of three in a row within a minute.
     #[test]
     fn the_table_of_windows_is_seen_as_it_is() {
-        let rows: [(u64, u64, u64, &[Flaw], u64, u64, &[Flaw], &[Flaw]); 4] = [
+        let rows: [Row; 4] = [
             (10, 30, 2, &[], 60, 57, &[], &[]),
             (15, 20, 2, &[], 40, 38, &[], &[]),
             (30, 10, 1, &[Flaw::Coarse], 20, 19, &[], &[Flaw::Tight]),

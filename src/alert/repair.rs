@@ -75,6 +75,32 @@ impl Repair {
 }
 
 impl Engine {
+    /// A restart that [`Action::Restart`] asked for was carried out, or could not be.
+    pub fn restarted(&mut self, target: &str, result: Result<String, String>, now: Now) -> Vec<Action> {
+        self.now = now;
+        let mut out = Vec::new();
+        let grace = GRACE;
+        let Some(repair) = self.repairs.get_mut(target) else { return out };
+        let Some(asker) = repair.going_on.take() else { return out };
+        let mono = nanos(now.monotonic);
+        repair.verify_from = Some(if result.is_ok() { mono + nanos(grace) } else { mono });
+        let Some((number, place)) = self.instance(&asker, target) else { return out };
+        let times = self.repairs.get(target).map_or(0, |repair| repair.times.len());
+        let summary = match &result {
+            Ok(_) => format!("restarted for {} ({times} of {} times)", asker.alert, self.settings.restarts_max),
+            Err(_) => format!("could not be restarted for {}", asker.alert),
+        };
+        let helped = result.is_ok();
+        let (Ok(said) | Err(said)) = result;
+        let mut view = self.view(number, place, now.wall);
+        (view.summary, view.details) = (summary, (!said.is_empty()).then_some(said));
+        self.say((number, place), (Transition::Restart, "restarted"), &view, now, &mut out);
+        if helped {
+            out.push(Action::Verify { probe: asker.probe, target: target.to_owned(), after: grace });
+        }
+        out
+    }
+
     /// An alert that may restart its target fires, or a restart did not help.
     pub(super) fn plan_repair(&mut self, number: usize, place: usize, now: Now, out: &mut Vec<Action>) {
         let pair = &self.pairs[number];
@@ -103,7 +129,7 @@ impl Engine {
                     "restarting did not help, or was needed too often ({max} times within {within}): {}",
                     view.summary
                 );
-                self.say(number, place, (Transition::Escalated, "escalated"), view, now, out);
+                self.say((number, place), (Transition::Escalated, "escalated"), &view, now, out);
             }
         }
     }
@@ -177,10 +203,9 @@ impl Engine {
     /// A word about a restart, to all that hear of the alert.
     pub(super) fn say(
         &mut self,
-        number: usize,
-        place: usize,
+        (number, place): (usize, usize),
         (what, state): (Transition, &'static str),
-        view: AlertView,
+        view: &AlertView,
         now: Now,
         out: &mut Vec<Action>,
     ) {
@@ -188,7 +213,7 @@ impl Engine {
         out.push(Action::Changed(change(&view.alert, &view.probe, &view.target, state, firing, &view.summary)));
         let pair = &self.pairs[number];
         let rule = Arc::clone(&pair.instances[place].rule);
-        self.desk.at_once(who(&pair.watched, &rule), (what, &view), &self.settings.instance, now, out);
+        self.desk.at_once(who(&pair.watched, &rule), (what, view), &self.settings.instance, now, out);
     }
 
     fn repair_soon(&mut self, at: Nanos) {

@@ -100,8 +100,8 @@ pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         _ if seconds == 0 || time.subsec_nanos() > 0 => written(time),
-        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
-        _ if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
         _ if seconds >= 86_400 => format!("{}d{}", seconds / 86_400, span(Duration::from_secs(seconds % 86_400))),
         _ if seconds >= 3600 => format!("{}h{}", seconds / 3600, span(Duration::from_secs(seconds % 3600))),
         _ => written(time),

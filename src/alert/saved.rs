@@ -118,7 +118,7 @@ impl Engine {
                 if let Some(since) = self.pairs[number].instances[place].state.since() {
                     // Channels that the rule tells from now on hear of it, too.
                     let view = self.view(number, place, since);
-                    self.fire(number, place, view, now);
+                    self.fire(number, place, &view, now);
                 }
             }
         }

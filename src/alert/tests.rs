@@ -1,5 +1,15 @@
 //! The engine under virtual time: fleets of probes on a grid, faults that come and go, and what channels are told.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    clippy::match_same_arms,
+    clippy::manual_is_multiple_of,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times and counts of tests are small, and tables read best row by row"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -866,4 +876,28 @@ mod against_a_model {
             }
         }
     }
+}
+
+#[test]
+fn ten_thousand_targets_cost_little_also_when_all_of_them_fail() {
+    let all = fleet(10_000, secs(60));
+    let clock = VirtualClock::new("2026-03-28T12:00:00Z".parse().unwrap());
+    let mut rules = three();
+    rules.push(rule("silent", Condition::NoData { after: 5 * MINUTE }));
+    let mut engine = Engine::new(rules, all.clone(), Settings::default(), clock.now());
+    let begun = std::time::Instant::now();
+    let (mut runs, mut told) = (0_u32, 0);
+    for round in 0..8 {
+        for one in &all {
+            clock.advance(Duration::from_millis(6));
+            let ends = if (3..6).contains(&round) { Ends::Failed(Reason::Connect) } else { Ends::Well };
+            let sample = sample(one, ends, clock.now());
+            told += engine.observe(&sample, clock.now()).iter().filter(|one| matches!(one, Action::Notify(_))).count();
+            runs += 1;
+        }
+    }
+    // A build for tests is many times slower than one for use, and the machine may be busy: this is about orders.
+    let each = begun.elapsed() / runs;
+    assert!(each < Duration::from_millis(1), "{each:?} for a run");
+    assert_eq!(told, 4, "one alert to each of two channels, and its end");
 }

@@ -77,6 +77,8 @@ pub enum Command {
     Wait(Box<super::wait::WaitArgs>),
     /// Run probes on their schedules, for ever: alerts, history, a page (daemon)
     Watch(Box<super::watch::WatchArgs>),
+    /// Show what alerts would have fired on recorded or made-up runs
+    Alerts(Box<super::alerts::AlertsArgs>),
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Try the notifiers of the files
@@ -109,6 +111,7 @@ impl Command {
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
+            Self::Alerts(alerts) => alerts.colour(),
             Self::Targets(targets) => targets.document.color,
             Self::History(history) => history.output.color,
             Self::Report(report) => report.output.color,

@@ -18,7 +18,7 @@ use super::terminal::Terminal;
 use super::{live, output, targets};
 use crate::alert::notify::{Channel, Settings, compile, test_message};
 use crate::base::duration::millis;
-use crate::base::secret::Masker;
+use crate::base::secret::{Masker, Secret};
 use crate::config::receiver::ReceiverDraft;
 use crate::config::{Diag, suggest};
 use crate::deliver::{CommandPayload, Courier, HttpPayload, MailPayload, Payload, Receipt};
@@ -158,7 +158,9 @@ fn made(drafts: &[&ReceiverDraft], test: &TestArgs) -> Result<(Vec<Channel>, Mas
         return Err(targets::mistakes(&diags, test.output.color));
     }
     let masker = Masker::default();
-    secrets.iter().for_each(|secret| masker.add(secret));
+    for secret in &secrets {
+        masker.add(secret);
+    }
     Ok((channels, masker))
 }
 
@@ -264,7 +266,7 @@ fn written(payload: &Payload) -> Value {
             json!({ "server": server.reveal(), "username": user, "from": from, "to": to, "subject": subject, "text": text })
         }
         Payload::Command(CommandPayload { argv, env, stdin, .. }) => {
-            let argv: Vec<&str> = argv.iter().map(|word| word.reveal()).collect();
+            let argv: Vec<&str> = argv.iter().map(Secret::reveal).collect();
             let env: serde_json::Map<String, Value> =
                 env.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
             json!({ "command": argv, "env": env, "stdin": body_of(stdin) })

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::{CommandPayload, Receipt};
+use crate::base::secret::Secret;
 use crate::base::{duration, sanitize};
 
 /// Bytes of what it prints that are kept, of each stream.
@@ -48,7 +49,7 @@ pub(super) async fn run(payload: &CommandPayload, hidden: &[String]) -> Receipt 
         command.env_remove(variable);
     }
     command
-        .args(arguments.iter().map(|word| word.reveal()))
+        .args(arguments.iter().map(Secret::reveal))
         .envs(payload.env.iter().map(|(name, value)| (name, value)))
         .process_group(0)
         .kill_on_drop(true)
@@ -160,7 +161,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::base::secret::Secret;
 
     fn shell(script: &str, timeout: Duration) -> CommandPayload {
         CommandPayload {

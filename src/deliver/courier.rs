@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::http::Clients;
 use super::{Payload, Receipt, command, mail};
 use crate::base::sanitize;
-use crate::base::secret::{MASK, Masker};
+use crate::base::secret::{MASK, Masker, Secret};
 
 /// Characters of what a receiver says that are told.
 const SAID_CHARS_MAX: usize = 300;
@@ -85,7 +85,7 @@ fn secrets(payload: &Payload) -> Vec<&str> {
             mail.login.iter().map(|(_, password)| password.reveal()).chain(secret_parts(mail.server.reveal())).collect()
         }
         Payload::Command(command) => {
-            command.argv.iter().skip(1).map(|word| word.reveal()).filter(|word| word.len() >= 8).collect()
+            command.argv.iter().skip(1).map(Secret::reveal).filter(|word| word.len() >= 8).collect()
         }
     }
 }
@@ -132,7 +132,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::secret::Secret;
     use crate::deliver::{Accept, HttpPayload};
 
     #[test]

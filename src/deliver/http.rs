@@ -182,7 +182,6 @@ fn read(place: &str, body: &[u8], accept: Accept, retry_after: Option<Duration>)
         retry_after,
     };
     match accept {
-        Accept::Status => Receipt::Delivered,
         Accept::Word(word) if text.trim() == word => Receipt::Delivered,
         Accept::Word(word) => failed(&format!("the answer {word:?}")),
         Accept::Json(key, value) => {
@@ -196,7 +195,7 @@ fn read(place: &str, body: &[u8], accept: Accept, retry_after: Option<Duration>)
             Receipt::Refused(format!("{place}: it answered{}", quoted(body)))
         }
         Accept::Without { later, .. } if later.iter().any(|word| text.contains(word)) => failed("a receipt"),
-        Accept::Without { .. } => Receipt::Delivered,
+        Accept::Status | Accept::Without { .. } => Receipt::Delivered,
     }
 }
 

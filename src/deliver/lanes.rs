@@ -101,7 +101,7 @@ pub(super) struct Settled {
 /// All channels.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: BTreeMap<String, Lane>,
+    channels: BTreeMap<String, Lane>,
     /// Done here, but still in the table.
     unrecorded: BTreeSet<i64>,
     random: fastrand::Rng,
@@ -109,14 +109,14 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new(random: fastrand::Rng) -> Self {
-        Self { lanes: BTreeMap::new(), unrecorded: BTreeSet::new(), random }
+        Self { channels: BTreeMap::new(), unrecorded: BTreeSet::new(), random }
     }
 
     /// Takes in what the table has and we do not.
     pub(super) fn merge(&mut self, entries: Vec<OutboxEntry>, now: &Now) {
         for entry in entries.into_iter().filter(|entry| !self.unrecorded.contains(&entry.id)) {
             let message = entry.message;
-            let lane = self.lanes.entry(message.channel).or_default();
+            let lane = self.channels.entry(message.channel).or_default();
             lane.messages.entry(entry.id).or_insert_with(|| {
                 // A clock that was set back makes nobody wait for long.
                 let pause = entry.not_before.map_or(Duration::ZERO, |until| since(now.wall, until)).min(PAUSE_MAX);
@@ -139,7 +139,7 @@ impl Lanes {
     /// What may be sent now; it is on its way from here on.
     pub(super) fn take(&mut self, now: Duration) -> Vec<Job> {
         let mut jobs = Vec::new();
-        for (channel, lane) in &mut self.lanes {
+        for (channel, lane) in &mut self.channels {
             for id in lane.ready(now) {
                 let Some(message) = lane.messages.get_mut(&id) else { continue };
                 message.on_its_way = true;
@@ -159,7 +159,7 @@ impl Lanes {
     /// What became of a try.
     pub(super) fn settle(&mut self, channel: &str, id: i64, tried: Try, now: Duration) -> Settled {
         let nothing = Settled { attempts: 0, pause: Duration::ZERO, failures: (0, 0) };
-        let Some(lane) = self.lanes.get_mut(channel) else { return nothing };
+        let Some(lane) = self.channels.get_mut(channel) else { return nothing };
         let before = lane.failures;
         let Some(message) = lane.messages.get_mut(&id) else { return nothing };
         message.on_its_way = false;
@@ -213,7 +213,7 @@ impl Lanes {
     /// Takes out what nobody needs any more, with the channel and the reason.
     pub(super) fn expire(&mut self, now: Duration) -> Vec<(i64, String, String)> {
         let mut gone = Vec::new();
-        for (channel, lane) in &mut self.lanes {
+        for (channel, lane) in &mut self.channels {
             let ids: Vec<i64> = lane.messages.keys().copied().collect();
             for id in ids {
                 let Some(message) = lane.messages.get(&id).filter(|message| !message.on_its_way) else { continue };
@@ -240,7 +240,7 @@ impl Lanes {
 
     /// Everything that waits may be tried once more, at once; only what a receiver asked for still holds.
     pub(super) fn hurry(&mut self, now: Duration) {
-        for lane in self.lanes.values_mut() {
+        for lane in self.channels.values_mut() {
             if lane.failures >= BREAKER {
                 lane.pause = now;
             }
@@ -250,19 +250,19 @@ impl Lanes {
 
     /// When something may be tried next.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(Lane::next).min()
+        self.channels.values().filter_map(Lane::next).min()
     }
 
     /// Whether nothing is on its way and nothing may be tried now.
     pub(super) fn is_quiet(&self, now: Duration) -> bool {
-        self.lanes.values().all(|lane| lane.on_their_way() == 0 && lane.ready(now).is_empty())
+        self.channels.values().all(|lane| lane.on_their_way() == 0 && lane.ready(now).is_empty())
     }
 
     /// What can be said of it from here.
     pub(super) fn health(&self, now: Duration) -> OutboxHealth {
-        let lanes = || self.lanes.values();
+        let lanes = || self.channels.values();
         let named = |want: &dyn Fn(&Lane) -> bool| {
-            self.lanes.iter().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
+            self.channels.iter().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
         };
         OutboxHealth {
             waiting: lanes().map(|lane| lane.messages.len()).sum(),

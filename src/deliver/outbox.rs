@@ -194,8 +194,8 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, level: Level, message: String) {
-        let message = sanitize::one_line(&message, 600);
+    fn note(&self, level: Level, message: &str) {
+        let message = sanitize::one_line(message, 600);
         self.publisher.publish(EventKind::Noted(Note { level, topic: "deliver", message, target: None }));
     }
 
@@ -216,7 +216,7 @@ impl Inner {
         }
         let expired = self.lanes().expire(self.clock.now().monotonic);
         for (id, channel, why) in expired {
-            self.note(Level::Error, format!("`{channel}`: {why}"));
+            self.note(Level::Error, &format!("`{channel}`: {why}"));
             self.give_up(id, &why).await;
         }
     }
@@ -226,8 +226,8 @@ impl Inner {
         let trouble = done.err().map(|error| error.to_string());
         let before = std::mem::replace(&mut self.state().trouble, trouble.clone());
         match (&before, &trouble) {
-            (None, Some(why)) => self.note(Level::Error, format!("the outbox cannot be kept: {why}")),
-            (Some(_), None) => self.note(Level::Info, "the outbox is kept again".to_owned()),
+            (None, Some(why)) => self.note(Level::Error, &format!("the outbox cannot be kept: {why}")),
+            (Some(_), None) => self.note(Level::Info, "the outbox is kept again"),
             _ => {}
         }
         trouble.is_none()
@@ -257,15 +257,15 @@ impl Inner {
                 if settled.failures.0 > 0 {
                     self.note(
                         Level::Info,
-                        format!("`{channel}` receives again, after {} failures", settled.failures.0),
+                        &format!("`{channel}` receives again, after {} failures", settled.failures.0),
                     );
                 }
-                self.note(Level::Debug, format!("told `{channel}`: {} of {}", job.transition, job.key));
+                self.note(Level::Debug, &format!("told `{channel}`: {} of {}", job.transition, job.key));
             }
             Receipt::Refused(why) => {
                 self.note(
                     Level::Error,
-                    format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),
+                    &format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),
                 );
                 self.give_up(id, &why).await;
                 self.lanes().settle(channel, id, Try::GivenUp, self.clock.now().monotonic);
@@ -300,7 +300,7 @@ impl Inner {
         };
         let pause = duration::written(Duration::from_secs(settled.pause.as_secs().max(1)));
         let streak = if after > 1 { format!(", for the {after}th time in a row") } else { String::new() };
-        self.note(level, format!("`{channel}` could not be told{streak}; next try in {pause}: {why}"));
+        self.note(level, &format!("`{channel}` could not be told{streak}; next try in {pause}: {why}"));
         let until = now.wall.checked_add(settled.pause).unwrap_or(now.wall);
         self.remember(self.store.postponed(job.id, settled.attempts, until, why).await);
     }

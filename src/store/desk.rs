@@ -98,7 +98,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn open(path: &Path, health: Arc<Mutex<StoreHealth>>) -> Result<Self, StoreError> {
         let (connection, lock) = file::open(path)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        file::steady(&connection, path)?;
         let (books, waiting) = (Books::default(), VecDeque::new());
         Ok(Self { connection, path: path.to_owned(), lock, books, waiting, health })
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Kind, StoreError};
@@ -19,6 +20,11 @@ const VERSION: u32 = 1;
 const SQLITE_MIN: i32 = 3_051_003;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER: usize = 100;
+/// Every run touches the page of its probe: small pages and a long log keep the disk from writing a hundred times more
+/// than there is.
+const PAGE: u32 = 2_048;
+/// Pages of the log before it is brought into the file: 16 MiB.
+const LOG_PAGES: u32 = 8_192;
 /// A file up to this size is checked whole when it is opened; a larger one where it is read.
 const CHECKED_WHOLE_MAX: u64 = 16 << 20;
 
@@ -183,7 +189,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let connection = Connection::open_with_flags(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
     connection
         .execute_batch(&format!(
-            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {}
+            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {}
              PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
             include_str!("schema.sql")
         ))
@@ -246,6 +252,13 @@ pub(super) fn broken(path: &Path, what: &str) -> StoreError {
     Kind::Broken.at(path, &why)
 }
 
+/// Statements are compiled once: neither thrown away for others nor compiled again for each value.
+pub(super) fn steady(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    set.map(drop).map_err(|error| StoreError::of(path, &error))
+}
+
 /// Settings of the writing connection, and the checks that need SQLite.
 fn ready(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let told = |error: rusqlite::Error| StoreError::of(path, &error);
@@ -264,10 +277,10 @@ fn ready(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(Kind::Unusable.at(path, &why));
     }
     connection
-        .execute_batch(
+        .execute_batch(&format!(
             "PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON; PRAGMA journal_size_limit = 16777216;
-             PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;",
-        )
+             PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+        ))
         .map_err(told)?;
     if fs::metadata(path).map_or(0, |file| file.len()) <= CHECKED_WHOLE_MAX {
         let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;

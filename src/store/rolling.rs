@@ -95,7 +95,7 @@ pub(super) fn roll_hour(connection: &Connection, target: i64, hour: i64) -> rusq
         let (counts, spread) = counted(connection, pair, hour, hour + HOUR)?;
         let covered = stretches(&seen(connection, pair, hour, hour + HOUR)?, hour, hour + HOUR);
         let times = Times::of(&covered);
-        write_pair(connection, HOURS, pair, hour, &counts, &times, &spread)?;
+        write_pair(connection, (HOURS, pair, hour), &counts, &times, &spread)?;
         all.extend(covered);
     }
     write_target(connection, HOURS, target, hour, &Times::of(&all))
@@ -106,7 +106,7 @@ pub(super) fn roll_day(connection: &Connection, target: i64, day: i64) -> rusqli
     for pair in pairs_of(connection, target)? {
         let (counts, times) = sum_pair(connection, HOURS, pair, day, day + DAY)?;
         let spread = sum_spread(connection, HOURS, pair, day, day + DAY)?;
-        write_pair(connection, DAYS, pair, day, &counts, &times, &spread)?;
+        write_pair(connection, (DAYS, pair, day), &counts, &times, &spread)?;
     }
     let times = sum_target(connection, HOURS, target, day, day + DAY)?;
     write_target(connection, DAYS, target, day, &times)
@@ -181,9 +181,7 @@ fn started(number: i64) -> Option<bool> {
 
 fn write_pair(
     connection: &Connection,
-    span: i64,
-    pair: i64,
-    at: i64,
+    (span, pair, at): (i64, i64, i64),
     counts: &Counts,
     times: &Times,
     spread: &Spread,

@@ -60,24 +60,39 @@ pub(super) struct Words {
 impl Words {
     /// The number of a word, which gets one where it has none.
     pub(super) fn number(&mut self, connection: &Connection, word: &str) -> rusqlite::Result<i64> {
+        if let Some(number) = self.known(connection, word)? {
+            return Ok(number);
+        }
+        connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?.execute([word])?;
+        Ok(self.learnt(word, connection.last_insert_rowid()))
+    }
+
+    /// The same for a word that a server chose; none where there are too many words already.
+    fn number_with_room(&mut self, connection: &Connection, word: &str) -> rusqlite::Result<Option<i64>> {
+        if let Some(number) = self.known(connection, word)? {
+            return Ok(Some(number));
+        }
+        let last: i64 = connection.prepare_cached("SELECT MAX(id) FROM words")?.query_row([], |row| row.get(0))?;
+        if last < WORDS_MAX { self.number(connection, word).map(Some) } else { Ok(None) }
+    }
+
+    fn known(&mut self, connection: &Connection, word: &str) -> rusqlite::Result<Option<i64>> {
         if let Some(number) = self.known.get(word) {
-            return Ok(*number);
+            return Ok(Some(*number));
         }
         let have = connection
             .prepare_cached("SELECT id FROM words WHERE word = ?1")?
             .query_row([word], |row| row.get(0))
             .optional()?;
-        let number = if let Some(number) = have {
-            number
-        } else {
-            connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?.execute([word])?;
-            connection.last_insert_rowid()
-        };
+        Ok(have.map(|number| self.learnt(word, number)))
+    }
+
+    fn learnt(&mut self, word: &str, number: i64) -> i64 {
         if self.known.len() > 20_000 {
             self.known.clear();
         }
         self.known.insert(word.to_owned(), number);
-        Ok(number)
+        number
     }
 }
 
@@ -89,8 +104,10 @@ pub(super) fn insert(
     stands_ms: i64,
     sample: &Sample,
 ) -> rusqlite::Result<i64> {
-    let identity = identity(sample).map(|text| words.number(connection, &text)).transpose()?;
-    let identity = identity.filter(|number| *number <= WORDS_MAX);
+    let identity = match identity(sample) {
+        Some(text) => words.number_with_room(connection, &text)?,
+        None => None,
+    };
     let reason = sample.reason.map(|reason| words.number(connection, reason.code())).transpose()?;
     let mut latencies = Vec::with_capacity(sample.latencies.len() * 5);
     for latency in sample.latencies.iter().take(LATENCIES_MAX) {

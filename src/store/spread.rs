@@ -107,10 +107,14 @@ fn middle(bucket: u32) -> u64 {
 /// Writes a number, seven bits a byte, lowest first.
 pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
+        bytes.push(low_bits(number) | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(low_bits(number));
+}
+
+fn low_bits(number: u64) -> u8 {
+    number.to_le_bytes()[0] & 0x7f
 }
 
 /// Reads a number, and moves on.
@@ -177,9 +181,10 @@ mod tests {
             values.sort_unstable();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
             let rank = ((share * values.len() as f64).ceil() as usize).max(1);
-            let (exact, told) = (values[rank - 1], whole.quantile(share).unwrap().as_micros() as u64);
+            let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap();
+            let (exact, told) = (values[rank - 1], micros(whole.quantile(share).unwrap()));
             prop_assert!(exact.abs_diff(told) * 200 <= exact.max(200), "{exact} {told}");
-            prop_assert_eq!(whole.max().unwrap().as_micros() as u64, *values.last().unwrap());
+            prop_assert_eq!(micros(whole.max().unwrap()), *values.last().unwrap());
         }
 
         #[test]

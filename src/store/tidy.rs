@@ -51,6 +51,12 @@ pub struct Tidied {
     pub more: bool,
 }
 
+/// Runs without a transcript.
+const SILENT: (&str, &str, &str) = (
+    "samples",
+    "pair, at",
+    " AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.pair = samples.pair AND t.at = samples.at)",
+);
 /// Rows of one slice.
 const SLICE: u64 = 10_000;
 /// Targets that are rolled up in one slice.
@@ -76,21 +82,13 @@ pub(super) fn slice(
     books.set_raw_since(connection, runs)?;
     set_bound(connection, "hours_since", hours)?;
     for pair in numbers(connection, "SELECT id FROM pairs")? {
-        take(
-            connection,
-            &mut left,
-            "samples",
-            "pair, at",
-            pair,
-            runs,
-            " AND NOT EXISTS (SELECT 1 FROM transcripts t
-            WHERE t.pair = samples.pair AND t.at = samples.at)",
-        )?;
-        take(connection, &mut left, "samples", "pair, at", pair, old, "")?;
-        take(connection, &mut left, "transcripts", "pair, at", pair, old, "")?;
+        take(connection, &mut left, &SILENT, pair, runs)?;
+        take(connection, &mut left, &("samples", "pair, at", ""), pair, old)?;
+        take(connection, &mut left, &("transcripts", "pair, at", ""), pair, old)?;
         for (span, since) in [(HOURS, hours), (DAYS, old)] {
             for table in ["rollups", "spreads"] {
-                take(connection, &mut left, table, "span, pair, at", pair, since, &format!(" AND span = {span}"))?;
+                let of_span = format!(" AND span = {span}");
+                take(connection, &mut left, &(table, "span, pair, at", &of_span), pair, since)?;
             }
         }
     }
@@ -180,15 +178,13 @@ fn shrink(books: &mut Books, connection: &Connection, now: Timestamp) -> rusqlit
     Ok(false)
 }
 
-/// Deletes of one probe what is older, as long as the slice allows.
+/// Deletes of one probe what is older, as long as the slice allows: a table, its key, a condition.
 fn take(
     connection: &Connection,
     left: &mut u64,
-    table: &str,
-    key: &str,
+    (table, key, and): &(&str, &str, &str),
     pair: i64,
     before: i64,
-    and: &str,
 ) -> rusqlite::Result<()> {
     if *left == 0 {
         return Ok(());

@@ -1,8 +1,9 @@
 //! `kind = "alertmanager"`: Alertmanager's API v2. An alert is known by its labels, so these come from the files and
 //! from closed sets only; what a server says stands in annotations.
 //!
-//! Alertmanager ends an alert at its `endsAt`, and forgets all alerts when it is restarted. So an alert that goes on is
-//! given an end a day ahead, and it is told again every minute ([`Notifier::repeat_every`]).
+//! Alertmanager ends an alert at its `endsAt`, where there is none after `resolve_timeout`. What ends an alert is our
+//! message alone, so one that goes on is given an end a day ahead, and is told again every minute: Alertmanager forgets
+//! its alerts when it is restarted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +18,12 @@ use crate::deliver::{Accept, HttpPayload, Payload};
 
 /// Where alerts go, below the address in the file.
 const PATH: &str = "/api/v2/alerts";
-/// How far ahead the end of an alert is that goes on: it stays where we could not tell for so long.
+/// How far ahead the end of an alert is that goes on.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// A test ends by itself.
-const TEST: SignedDuration = SignedDuration::from_mins(1);
 /// How often it is told of alerts that go on.
 const REPEAT: Duration = Duration::from_secs(60);
+/// A test ends by itself.
+const TEST: SignedDuration = SignedDuration::from_mins(1);
 
 struct Alertmanager {
     url: Secret,

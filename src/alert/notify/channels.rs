@@ -74,16 +74,18 @@ impl Channels {
     pub fn iter(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
     }
+}
 
-    /// How often a channel must hear of alerts that go on, because its receiver forgets them (Alertmanager does so by
-    /// itself, and when it is restarted).
+impl Channels {
+    /// How often a channel must hear of alerts that go on, because its receiver forgets them (Alertmanager does so when
+    /// it is restarted).
     #[must_use]
     pub fn repeat_every(&self, channel: &str) -> Option<Duration> {
         self.channels.get(channel)?.notifier.repeat_every()
     }
 
     /// What such a channel is told of the alerts that go on: to be sent at once and not by the outbox, as the next one
-    /// replaces it.
+    /// replaces it. One that is still under way when the end is told would bring the alert back: wait for it.
     #[must_use]
     pub fn repeat(&self, channel: &str, alerts: Vec<AlertView>, at: Timestamp, instance: &str) -> Vec<Payload> {
         let Some(channel) = self.channels.get(channel) else { return Vec::new() };

@@ -75,6 +75,14 @@ Examples:
   mcp-probe validate --deny-warnings         for CI
   mcp-probe validate --jq '.diagnostics[] | .file + \":\" + .message'";
 
+pub(in crate::cli) const ALERTS: &str = "\
+Examples:
+  mcp-probe alerts test --replay --since 7d  the last week again, with the rules of today
+  mcp-probe alerts test probes/ --synthetic requests=45203,errors=23,p95=1840ms
+  mcp-probe alerts test rules.toml --synthetic requests=5760,errors=600,span=1d --json
+
+Exit code 0 when nothing fires, 1 when something does.";
+
 pub(in crate::cli) const NOTIFY_TEST: &str = "\
 Examples:
   mcp-probe notify test ops                  one notifier of the project's files

@@ -1,0 +1,285 @@
+//! `mcp-probe alerts test`: what the rules of the files would have said of runs that are past, or made up. Nothing is sent
+//! and nothing restarted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::args::{DocumentOptions, help};
+use super::complaint::Complaint;
+use super::exit::Code;
+use super::jq::Jq;
+use super::terminal::{Colour, Terminal};
+use super::{output, targets};
+use crate::alert::replay::{Episode, Replayed, Synthetic, replay};
+use crate::alert::{Rule, Settings, Watched};
+use crate::base::duration;
+use crate::files::{Loaded, Machine, default_paths, load};
+use crate::plan::When;
+use crate::report::grid::{Cell, Column, Fit, Grid};
+use crate::report::{Ink, Look, count};
+use crate::store::{Reader, default_folder};
+use crate::watch::compose::EVERY;
+
+/// How far back `--replay` looks, unless told otherwise.
+const SINCE: Duration = Duration::from_secs(24 * 3600);
+/// More recorded runs than these are not read at once.
+const RUNS_MAX: usize = 5_000_000;
+/// The version of the JSON document.
+const SCHEMA: &str = "mcp-probe/alerts-test/1";
+/// What a probe or target is called that the files do not have.
+const INVENTED: &str = "synthetic";
+
+/// `mcp-probe alerts`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = help::ALERTS)]
+pub struct AlertsArgs {
+    /// What is done with them.
+    #[command(subcommand)]
+    pub what: AlertsCommand,
+}
+
+/// What is done with alerts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// Show what the rules would have fired on recorded or made-up runs; tells nobody
+    Test(Box<TestArgs>),
+}
+
+/// `mcp-probe alerts test [PATH...]`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = help::ALERTS)]
+pub struct TestArgs {
+    /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Made-up runs, spread evenly: requests=N,errors=N[,p95=TIME][,span=TIME]; `span` is 30d if not given
+    #[arg(long, value_name = "FIGURES", required_unless_present = "replay", conflicts_with = "replay")]
+    pub synthetic: Option<Synthetic>,
+    /// The runs that `watch` recorded
+    #[arg(long)]
+    pub replay: bool,
+    /// Replay from this time on, such as 2026-01-15T09:00:00Z
+    #[arg(long, value_name = "TIME", requires = "replay", conflicts_with = "since")]
+    pub from: Option<Timestamp>,
+    /// Replay the last so much time [default: 24h]
+    #[arg(long, value_name = "TIME", requires = "replay", value_parser = duration::parse)]
+    pub since: Option<Duration>,
+    /// The folder with the history of `watch` [default: that of this system for state]
+    #[arg(long, value_name = "DIR", requires = "replay")]
+    pub state: Option<PathBuf>,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: DocumentOptions,
+}
+
+impl AlertsArgs {
+    /// `--color`, where it was given.
+    #[must_use]
+    pub fn colour(&self) -> Option<Colour> {
+        match &self.what {
+            AlertsCommand::Test(test) => test.output.color,
+        }
+    }
+}
+
+/// Runs the command; gives the exit code as the shell sees it.
+///
+/// # Errors
+/// When the files have mistakes or no alert, or there is no history.
+pub fn run(args: &AlertsArgs) -> Result<u8, Complaint> {
+    match &args.what {
+        AlertsCommand::Test(test) => run_test(test),
+    }
+}
+
+fn run_test(args: &TestArgs) -> Result<u8, Complaint> {
+    let jq = args.output.jq.as_deref().map(Jq::compile).transpose()?;
+    let loaded = read(args)?;
+    let rules = rules(&loaded, args.output.color)?;
+    let settings = settings(&loaded);
+    let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+    let replayed = match &args.synthetic {
+        Some(figures) => {
+            let watched = looked_at(&rules, &pairs(&loaded), figures.interval());
+            let samples = figures.samples(&watched, Timestamp::now());
+            replay(rules, watched.clone(), settings, samples)
+        }
+        None => recorded(args, &loaded, rules, settings)?,
+    };
+    let code = if replayed.episodes.is_empty() { Code::Healthy } else { Code::Failed };
+    let look = Terminal::stdout(args.output.color).look;
+    if args.output.json || jq.is_some() {
+        output::say_json(&document(&replayed, &names), jq.as_ref(), &look)?;
+    } else {
+        output::say(&rows(&replayed.episodes, &look), false)?;
+        output::say(&summary(&replayed, names.len()), !look.is_terminal())?;
+    }
+    Ok(code.number())
+}
+
+fn read(args: &TestArgs) -> Result<Loaded, Complaint> {
+    let found = args.paths.is_empty();
+    let paths = if found { default_paths(Path::new(".")) } else { args.paths.clone() };
+    if paths.is_empty() {
+        return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
+            .hint("name a probe file or a folder of them: mcp-probe alerts test probes/ --replay"));
+    }
+    load(&paths, found, &Machine).map_err(|diags| targets::mistakes_of(&diags, args.output.color))
+}
+
+fn rules(loaded: &Loaded, color: Option<Colour>) -> Result<Vec<Rule>, Complaint> {
+    let mut rules = Vec::new();
+    for alert in &loaded.telling.alerts {
+        rules.extend(alert.resolve().map_err(|diags| targets::mistakes_of(&diags, color))?);
+    }
+    if rules.is_empty() {
+        return Err(Complaint::new(Code::Nothing, "these files have no alert")
+            .hint("write an `[[alert]]`, such as one with `consecutive_failures = 3`"));
+    }
+    Ok(rules)
+}
+
+/// Messages come as `watch` would send them.
+fn settings(loaded: &Loaded) -> Settings {
+    let watch = loaded.telling.watches.iter().find_map(|watch| watch.resolve().ok()).unwrap_or_default();
+    Settings {
+        group_wait: watch.group_wait,
+        group_interval: watch.group_interval,
+        reference: watch.reference,
+        restarts_max: watch.restarts,
+        ..Settings::default()
+    }
+}
+
+/// Every probe on every target of the files.
+fn pairs(loaded: &Loaded) -> Vec<Watched> {
+    let draft = &loaded.draft;
+    let mut pairs = Vec::new();
+    for probe in &draft.probes {
+        let every = match probe.when {
+            When::Every(every) => every,
+            _ => EVERY,
+        };
+        let is_named = |name: &str| probe.targets.iter().any(|(named, _)| named == "*" || named == name);
+        for target in draft.targets.iter().filter(|target| is_named(&target.name)) {
+            pairs.push(Watched {
+                probe: probe.name.clone(),
+                target: target.name.clone(),
+                labels: target.labels.clone(),
+                every,
+                can_restart: target.can_restart(),
+            });
+        }
+    }
+    pairs
+}
+
+/// For made-up runs, one probe on one target for each rule is enough; where a rule looks at none that is there, one that
+/// it would look at.
+fn looked_at(rules: &[Rule], pairs: &[Watched], every: Duration) -> Vec<Watched> {
+    let mut seen = BTreeSet::new();
+    let mut chosen: Vec<Watched> = Vec::new();
+    for rule in rules {
+        let selector = &rule.selector;
+        let takes = |one: &&Watched| selector.takes(&one.probe, &one.target, &one.labels);
+        let one = pairs.iter().chain(&chosen).find(takes).cloned().unwrap_or_else(|| {
+            let named = |names: &BTreeSet<String>| {
+                names.iter().find(|name| *name != "*").cloned().unwrap_or_else(|| INVENTED.to_owned())
+            };
+            let (probe, target) = (named(&selector.probes), named(&selector.targets));
+            Watched { probe, target, labels: selector.labels.clone(), every, can_restart: false }
+        });
+        if seen.insert((one.probe.clone(), one.target.clone())) {
+            chosen.push(Watched { every, ..one });
+        }
+    }
+    chosen
+}
+
+fn recorded(args: &TestArgs, loaded: &Loaded, rules: Vec<Rule>, settings: Settings) -> Result<Replayed, Complaint> {
+    let folder =
+        args.state.clone().or_else(default_folder).ok_or_else(|| {
+            Complaint::usage("there is no home, and so no folder for state").hint("name it: --state DIR")
+        })?;
+    let now = Timestamp::now();
+    let since = jiff::SignedDuration::try_from(args.since.unwrap_or(SINCE)).unwrap_or(jiff::SignedDuration::MAX);
+    let from = args.from.unwrap_or_else(|| now.checked_sub(since).unwrap_or(Timestamp::MIN));
+    let reader = Reader::open_in(&folder).map_err(|error| Complaint::usage(error.to_string()))?;
+    let samples =
+        reader.samples(None, None, from, now, RUNS_MAX).map_err(|error| Complaint::usage(error.to_string()))?;
+    if samples.is_empty() {
+        return Err(Complaint::new(Code::Nothing, format!("no run was recorded since {from:.0}"))
+            .hint("look further back: --since 7d"));
+    }
+    Ok(replay(rules, pairs(loaded), settings, samples.into_iter()))
+}
+
+const COLUMNS: &[Column] = &[
+    Column { head: "ALERT", fit: Fit::Share(30) },
+    Column { head: "PROBE", fit: Fit::Share(15) },
+    Column { head: "TARGET", fit: Fit::Share(20) },
+    Column { head: "FIRED", fit: Fit::Whole },
+    Column { head: "ENDED", fit: Fit::Whole },
+    Column { head: "WHY", fit: Fit::Rest },
+];
+
+fn rows(episodes: &[Episode], look: &Look) -> String {
+    let mut grid = Grid::new(COLUMNS, 4);
+    for episode in episodes {
+        let ended = episode.ended.map_or_else(|| "still fires".to_owned(), |at| format!("{at:.0}"));
+        grid.row(vec![
+            Cell::inked(&episode.alert, Ink::Bad),
+            Cell::new(&episode.probe),
+            Cell::new(&episode.target),
+            Cell::new(&format!("{:.0}", episode.fired)),
+            Cell::new(&ended),
+            Cell::new(&episode.summary),
+        ]);
+    }
+    grid.render(look)
+}
+
+fn summary(replayed: &Replayed, rules: usize) -> String {
+    let runs = usize::try_from(replayed.runs).unwrap_or(usize::MAX);
+    let seen = replayed.range.map_or_else(String::new, |(first, last)| format!(" from {first:.0} to {last:.0}"));
+    let fired = match replayed.episodes.len() {
+        0 => "nothing fires".to_owned(),
+        1 => "1 alert fires".to_owned(),
+        many => format!("{many} alerts fire"),
+    };
+    format!("{fired}: {} over {}{seen}\n", count(rules, "rule"), count(runs, "run"))
+}
+
+fn document(replayed: &Replayed, rules: &[String]) -> Value {
+    let episodes: Vec<Value> = replayed.episodes.iter().map(told).collect();
+    let (from, to) = replayed.range.unzip();
+    json!({
+        "schema": SCHEMA,
+        "runs": replayed.runs,
+        "from": from,
+        "to": to,
+        "rules": rules,
+        "fired": episodes,
+        "messages": replayed.messages,
+    })
+}
+
+fn told(episode: &Episode) -> Value {
+    let mut object = json!({
+        "alert": episode.alert,
+        "probe": episode.probe,
+        "target": episode.target,
+        "fired_at": episode.fired,
+        "ended_at": episode.ended,
+        "summary": episode.summary,
+    });
+    if episode.restarts > 0 {
+        object["restarts"] = episode.restarts.into();
+    }
+    object
+}
