@@ -286,17 +286,10 @@ fn the_heartbeat_is_heard_as_long_as_probing_progresses() {
     assert_eq!(watch.get("/-/healthy").0, 200, "a run may take as long as its timeouts say");
 }
 
-#[test]
-fn secrets_are_nowhere() {
-    const CANARY: &str = "canary-4b1d-secret";
-    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
-    let folder = folder.path();
-    let canary = |place: usize| format!("{CANARY}-{place}");
-    // The server says back what it was given, and every kind of setting holds one.
-    let echo = format!("{}/echo.sh", folder.display());
-    std::fs::write(&echo, "#!/bin/sh\necho \"broken: $TOKEN $HEADER\" >&2; exit 3\n").unwrap();
+/// Every kind of setting that may hold a secret; nobody listens where the second target and the second notifier are.
+fn full_of_secrets(hook: &Hook, echo: &str) -> String {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let text = format!(
+    format!(
         r#"
 [watch]
 run_at_start = true
@@ -339,7 +332,19 @@ kind = "webhook"
 url = "http://{closed}/${{HOOK}}"
 "#,
         hook.url
-    );
+    )
+}
+
+#[test]
+fn secrets_are_nowhere() {
+    const CANARY: &str = "canary-4b1d-secret";
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let canary = |place: usize| format!("{CANARY}-{place}");
+    // The server says back what it was given, and every kind of setting holds one.
+    let echo = format!("{}/echo.sh", folder.display());
+    std::fs::write(&echo, "#!/bin/sh\necho \"broken: $TOKEN $HEADER\" >&2; exit 3\n").unwrap();
+    let text = full_of_secrets(&hook, &echo);
     write(folder, &text);
     let names = ["WORD", "TOKEN", "HEADER", "PASSWORD", "KEY", "BEARER", "HOOK", "HOOKTOKEN"];
     let values: Vec<String> = (0..names.len()).map(canary).collect();

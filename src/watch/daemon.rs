@@ -181,7 +181,7 @@ impl Daemon {
         self.setup.systemd.ready(&self.status());
         let drain = self.setup.drain.clone();
         while !drain.is_cancelled() {
-            let actions = self.turn().await;
+            let actions = self.turn();
             self.act(actions).await;
             let rest = self.rest();
             tokio::select! {
@@ -248,7 +248,7 @@ impl Daemon {
     }
 
     /// Takes up what is due.
-    async fn turn(&mut self) -> Vec<Action> {
+    fn turn(&mut self) -> Vec<Action> {
         let now = self.now();
         let turn = self.timetable.take_due(now);
         let mut actions = Vec::new();

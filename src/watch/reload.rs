@@ -88,7 +88,7 @@ pub struct Reading {
     seen: Seen,
     looked: Option<Duration>,
     is_looking: bool,
-    is_reading: bool,
+    is_under_way: bool,
     /// Somebody asked while it was going on: what was read may be older than the wish.
     once_more: bool,
     wait: Vec<oneshot::Sender<Result<String, String>>>,
@@ -99,7 +99,7 @@ impl Reading {
     #[must_use]
     pub fn new(paths: &[PathBuf]) -> Self {
         let seen = Seen::look(paths);
-        Self { seen, looked: None, is_looking: false, is_reading: false, once_more: false, wait: Vec::new() }
+        Self { seen, looked: None, is_looking: false, is_under_way: false, once_more: false, wait: Vec::new() }
     }
 }
 
@@ -107,7 +107,7 @@ impl Daemon {
     /// Looks whether the files have changed, every two seconds.
     pub(super) fn look_at_files(&mut self, now: Now) {
         let is_due = self.reading.looked.is_none_or(|looked| now.monotonic.saturating_sub(looked) >= LOOK_EVERY);
-        if !is_due || self.reading.is_looking || self.reading.is_reading {
+        if !is_due || self.reading.is_looking || self.reading.is_under_way {
             return;
         }
         self.reading.looked = Some(now.monotonic);
@@ -130,11 +130,11 @@ impl Daemon {
     /// Reads the files; whoever waits hears what came of it.
     pub(super) fn read_again(&mut self, answer: Option<oneshot::Sender<Result<String, String>>>) {
         self.reading.wait.extend(answer);
-        if self.reading.is_reading {
+        if self.reading.is_under_way {
             self.reading.once_more = true;
             return;
         }
-        self.reading.is_reading = true;
+        self.reading.is_under_way = true;
         self.setup.systemd.reloading(self.now().monotonic);
         let source = Arc::clone(&self.setup.source);
         self.tasks.spawn_blocking(move || Ended::Reread(source.load().map(Box::new)));
@@ -142,7 +142,7 @@ impl Daemon {
 
     /// Takes up what was read.
     pub(super) async fn reread(&mut self, loaded: Result<Box<Loaded>, Unreadable>) -> Vec<Action> {
-        self.reading.is_reading = false;
+        self.reading.is_under_way = false;
         if std::mem::take(&mut self.reading.once_more) {
             self.read_again(None);
             return Vec::new();

@@ -42,7 +42,8 @@ pub struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the log of the daemon:\n{}", self.log());
+            let log = format!("the log of the daemon:\n{}\n", self.log());
+            let _ = std::io::stderr().write_all(log.as_bytes());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

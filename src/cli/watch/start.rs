@@ -60,7 +60,7 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
         let scheme = if web.protection.tls.is_some() { "https" } else { "http" };
         says.first_words(&loaded, address.map(|address| format!("{scheme}://{address}")), &folder);
         let parts = Parts { source, loaded, publisher: publisher.clone(), masker, store, metrics, rendering, web };
-        parts.work(signals, listener).await;
+        Box::pin(parts.work(signals, listener)).await;
         // The log has been told; whoever reads it has nobody left to complain to.
         let _ = publisher.finish();
         Ok(0)
@@ -192,7 +192,7 @@ impl Parts {
             services,
             stop,
         };
-        Daemon::new(setup, runner, self.loaded).work().await;
+        Box::pin(Daemon::new(setup, runner, self.loaded).work()).await;
     }
 }
 
