@@ -77,15 +77,12 @@ pub enum Command {
     Wait(Box<super::wait::WaitArgs>),
     /// Run probes on their schedules, for ever: alerts, history, a page (daemon)
     Watch(Box<super::watch::WatchArgs>),
-<<<<<<< HEAD
     /// Show what alerts would have fired on recorded or made-up runs
     Alerts(Box<super::alerts::AlertsArgs>),
-=======
     /// Show how the fleet of a running daemon is
     Status(Box<super::status::StatusArgs>),
     /// Show the fleet of a running daemon live, on the whole terminal
     Top(Box<super::top::TopArgs>),
->>>>>>> w-web
     /// List every target that is visible from here, and where it was found
     Targets(Box<super::targets_command::TargetsArgs>),
     /// Try the notifiers of the files
@@ -118,12 +115,9 @@ impl Command {
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
-<<<<<<< HEAD
             Self::Alerts(alerts) => alerts.colour(),
-=======
             Self::Status(status) => status.document.color,
             Self::Top(top) => top.color,
->>>>>>> w-web
             Self::Targets(targets) => targets.document.color,
             Self::History(history) => history.output.color,
             Self::Report(report) => report.output.color,
