@@ -1,7 +1,7 @@
 //! Deliveries to receivers that misbehave, and an outbox that survives them: nothing is lost, nothing overtakes, nobody is
 //! held up by somebody else, and no address or secret stands in what is said.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "stage/receiver.rs"]
 mod receiver;
@@ -250,6 +250,7 @@ fn told(receiver: &Receiver) -> Vec<(String, String)> {
 
 /// The provider is down for half an hour. Five alerts begin and end meanwhile, and the process is killed twice.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn nothing_is_lost_while_a_provider_is_down_and_the_process_is_killed() {
     const MINUTE: u64 = 60;
     let folder = tempfile::tempdir().unwrap();

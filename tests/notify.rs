@@ -1,7 +1,7 @@
 //! Notifiers with the receivers that people run: Alertmanager, a mail server (aiosmtpd), webhooks; and `mcp-probe notify
 //! test` as a person types it. A receiver that is missing fails the test: `ci/test` installs them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "stage/prober.rs"]
 mod prober;
@@ -290,6 +290,7 @@ fn notify(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Told {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of all kinds")]
 fn every_kind_is_tried_and_what_became_of_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (_alertmanager, alertmanager) = alertmanager(folder.path());

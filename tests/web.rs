@@ -1,6 +1,6 @@
 //! The daemon's pages over HTTP: who is let in, what is answered, and that nothing a server says gets a foot in.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "web/stage.rs"]
 mod stage;

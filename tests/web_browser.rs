@@ -1,6 +1,6 @@
 //! The pages in a browser: scripts of ours run, those of servers do not, and every way of looking at it shows something.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "web/browser.rs"]
 mod browser;

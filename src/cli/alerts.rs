@@ -57,7 +57,7 @@ pub struct TestArgs {
     /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Made-up runs, spread evenly: requests=N,errors=N[,p95=TIME][,span=TIME]; `span` is 30d if not given
+    /// Made-up runs, spread evenly: `requests=N,errors=N[,p95=TIME][,span=TIME]`; `span` is 30d if not given
     #[arg(long, value_name = "FIGURES", required_unless_present = "replay", conflicts_with = "replay")]
     pub synthetic: Option<Synthetic>,
     /// The runs that `watch` recorded

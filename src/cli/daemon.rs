@@ -23,8 +23,8 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Where the daemon is, and how it is asked.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DaemonOptions {
-    /// Where the daemon's page is [default: http://127.0.0.1:9490]
-    #[arg(long, value_name = "URL")]
+    /// Where the daemon's page is
+    #[arg(long, value_name = "URL", help = "Where the daemon's page is [default: http://127.0.0.1:9490]")]
     pub url: Option<String>,
     /// A header to send, such as `Authorization: Bearer …`; may be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]

@@ -102,6 +102,7 @@ async fn pressed() -> Result<Option<Pressed>, Complaint> {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn unusable(error: std::io::Error) -> Complaint {
     Complaint::new(Code::Undelivered, format!("the terminal cannot be used: {error}"))
 }

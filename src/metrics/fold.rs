@@ -194,7 +194,7 @@ impl Pair {
         let Some(took) = step.latency.or((came == "timeout").then_some(timeout)) else { return overflowed };
         let mut operation = Operation { method: step.method.clone(), transport, error: error_type(step, came) };
         if self.operations.len() >= METHODS_MAX && !self.operations.contains_key(&operation) {
-            operation.method = OTHER.to_owned();
+            OTHER.clone_into(&mut operation.method);
             overflowed += 1;
         }
         self.operations.entry(operation).or_insert_with(|| Histogram::new(histogram::OPERATION)).add(took);

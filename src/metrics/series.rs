@@ -66,8 +66,7 @@ fn last_runs(page: &mut Page, pairs: &[&Pair], labels: impl Fn(&Pair) -> Labels)
     });
     each(page, &family::DURATION, &|pair| Some(pair.last.as_ref()?.duration?.as_secs_f64()));
     each(page, &family::TIMEOUT, &|pair| {
-        let timeout = pair.last.as_ref()?.timeout;
-        (!timeout.is_zero()).then(|| timeout.as_secs_f64())
+        Some(pair.last.as_ref()?.timeout).filter(|timeout| !timeout.is_zero()).map(|timeout| timeout.as_secs_f64())
     });
     each(page, &family::HTTP_STATUS, &|pair| pair.last.as_ref()?.http_status.map(f64::from));
     each(page, &family::CERTIFICATE, &|pair| pair.last.as_ref()?.certificate_ends.map(seconds));

@@ -92,6 +92,8 @@ pub(super) enum Ended {
     Looked(Seen),
     /// The files were read.
     Reread(Result<Box<Loaded>, Unreadable>),
+    /// A forgetful receiver was told again.
+    Repeated(super::repeats::Repeated),
     /// The heartbeat was sent, or why not.
     Beaten(Result<(), String>),
     /// Something that concerns nobody any more.
@@ -347,6 +349,7 @@ impl Daemon {
                 let actions = self.reread(loaded).await;
                 self.act(actions).await;
             }
+            Some(Ended::Repeated(repeated)) => self.repeated(repeated),
             Some(Ended::Beaten(sent)) => self.beaten(sent),
             // A task that was cut off has nothing to say; one that broke has said it (cli).
             Some(Ended::Nothing) | None => {}

@@ -18,6 +18,12 @@ pub struct Repeats {
     told: BTreeMap<String, Duration>,
 }
 
+/// What a channel has been told again.
+pub struct Repeated {
+    channel: String,
+    alerts: Vec<AlertView>,
+}
+
 impl Repeats {
     /// Of these channels.
     #[must_use]
@@ -49,18 +55,38 @@ impl Daemon {
                 |view: &AlertView| rules.iter().any(|rule| rule.name == view.alert && rule.notify.contains(&channel));
             let open = self.engine.open().into_iter().filter(|open| open.state == "firing");
             let alerts: Vec<AlertView> = open.map(|open| open.view).filter(is_told).collect();
-            if alerts.is_empty() {
-                continue;
+            if !alerts.is_empty() {
+                let said = Repeated { channel: channel.clone(), alerts: alerts.clone() };
+                self.say(&channel, alerts, now, Ended::Repeated(said));
             }
-            let payloads = self.repeats.channels.repeat(&channel, alerts, now.wall, &self.setup.instance);
-            let (courier, cancel) = (self.setup.courier.clone(), self.runner.cx.cancel.clone());
-            self.tasks.spawn(async move {
-                for payload in payloads {
-                    // What is lost is said again soon; the beginning and the end have passed the outbox.
-                    let _ = courier.send(&payload, &cancel).await;
-                }
-                Ended::Nothing
-            });
         }
+    }
+
+    /// A word that was on its way when the end was told may have brought the alert back: the end is told once more.
+    pub(super) fn repeated(&mut self, repeated: Repeated) {
+        let now = self.now();
+        let open = self.engine.open();
+        let goes_on = |view: &AlertView| {
+            open.iter().filter(|open| open.state != "pending").any(|open| {
+                (&open.view.alert, &open.view.probe, &open.view.target) == (&view.alert, &view.probe, &view.target)
+            })
+        };
+        let ended = repeated.alerts.into_iter().filter(|view| !goes_on(view));
+        let ended: Vec<AlertView> = ended.map(|view| AlertView { ended: Some(now.wall), ..view }).collect();
+        if !ended.is_empty() {
+            self.say(&repeated.channel, ended, now, Ended::Nothing);
+        }
+    }
+
+    fn say(&mut self, channel: &str, alerts: Vec<AlertView>, now: Now, then: Ended) {
+        let payloads = self.repeats.channels.repeat(channel, alerts, now.wall, &self.setup.instance);
+        let (courier, cancel) = (self.setup.courier.clone(), self.runner.cx.cancel.clone());
+        self.tasks.spawn(async move {
+            for payload in payloads {
+                // What is lost is said again soon; the beginning and the end have passed the outbox.
+                let _ = courier.send(&payload, &cancel).await;
+            }
+            then
+        });
     }
 }

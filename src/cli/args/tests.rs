@@ -60,7 +60,7 @@ fn a_word_is_a_command_only_in_the_first_place() {
     assert_eq!(ad_hoc("tools/list check").words, ["tools/list", "check"]);
     assert_eq!(ad_hoc("--json weather check").words, ["weather", "check"]);
     assert_eq!(check("check man").words, ["man"]);
-    assert_eq!(ad_hoc("watch").words, ["watch"]);
+    assert_eq!(ad_hoc("watches").words, ["watches"]);
 }
 
 #[test]

@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_worst_stands_first_and_nothing_moves_the_cursor() {
-        let text = shown(&screen(), 120, 12);
+        let text = shown(&screen(), 140, 12);
         let line = |word: &str| text.lines().position(|line| line.contains(word)).unwrap_or_else(|| panic!("{text}"));
         assert!(line("weather  ") < line("found") && line("found") < line("files"), "{text}");
         assert!(text.contains("3 probes: 1 failed, 1 waiting, 1 healthy; 1 open alert"), "{text}");

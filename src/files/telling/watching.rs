@@ -107,7 +107,7 @@ impl WatchDraft {
             spawns: at_once("spawns", default.spawns),
             jitter: section.field("jitter").and_then(jitter).unwrap_or(default.jitter),
             run_at_start: section.bool("run_at_start").unwrap_or(default.run_at_start),
-            group_wait: section.duration("group_wait").unwrap_or(default.group_wait),
+            group_wait: section.field("group_wait").and_then(|field| field.duration()).unwrap_or(default.group_wait),
             group_interval: time("group_interval", default.group_interval),
             restarts: section.field("restarts").and_then(restarts).unwrap_or(default.restarts),
             heartbeat: heartbeat.as_ref().map(|(name, _)| name.clone()),

@@ -30,7 +30,7 @@ impl Draft {
     /// nobody wrote does not count; a run that needs it all is missed at the next point in time, and counted.
     #[must_use]
     pub fn overlong(&self) -> Vec<Diag> {
-        once(timed(self).flat_map(|(probe, every, targets)| {
+        once(timed(self).filter_map(|(probe, every, targets)| {
             let is_refused = |target: &&&TargetDraft| refused(probe, target, every);
             let target = targets.iter().filter(is_refused).max_by_key(|target| target.startup_timeout);
             let diag = target.and_then(|target| above_interval(probe, target, every));

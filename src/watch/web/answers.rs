@@ -61,8 +61,8 @@ pub fn router(config: WebConfig, facts: Facts, listening: SocketAddr) -> Router 
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
-        .route("/assets/style.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
-        .route("/assets/live.js", get(|| asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))))
+        .route("/assets/style.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
+        .route("/assets/live.js", get(async || asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "there is no such page\n") })
         .layer(middleware::from_fn_with_state(Arc::clone(&site), admit))
@@ -134,7 +134,7 @@ fn went_wrong(why: &str) -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("{why}\n"))
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
