@@ -26,6 +26,7 @@ fn sample(probe: &str, target: &str, at: Timestamp, status: Status) -> Sample {
         protocol: None,
         tools: None,
         certificate_ends: None,
+        tools_digest: None,
         token_ends: None,
         usage: None,
     }

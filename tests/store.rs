@@ -26,6 +26,7 @@ fn sample(target: &str, at: i64) -> Sample {
         protocol: None,
         tools: None,
         certificate_ends: None,
+        tools_digest: None,
         token_ends: None,
         usage: None,
     }

@@ -50,6 +50,7 @@ fn sample(number: u64) -> Sample {
         protocol: None,
         tools: None,
         certificate_ends: None,
+        tools_digest: None,
         token_ends: None,
         usage: None,
     }

@@ -188,6 +188,7 @@ fn sample(target: &str, at: jiff::Timestamp, fails: bool) -> Sample {
         protocol: None,
         tools: None,
         certificate_ends: None,
+        tools_digest: None,
         token_ends: None,
         usage: None,
     }

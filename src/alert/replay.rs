@@ -106,6 +106,7 @@ impl Synthetic {
             protocol: None,
             tools: None,
             certificate_ends: None,
+            tools_digest: None,
             token_ends: None,
             usage: None,
         }

@@ -54,8 +54,8 @@ pub(super) fn summary(instance: &Instance, ring: &Ring, at: Nanos, now: Timestam
         (Gauge::NoData, Condition::NoData { after }) => {
             format!("no run could be judged for {}", span(*after))
         }
-        (Gauge::Drift(Some(false)), _) => "the definitions are what they were".to_owned(),
-        (Gauge::Drift(_), _) => "the definitions of the server are not what they were".to_owned(),
+        (Gauge::Drift(drift), _) if drift.drifted == Some(false) => "the tools are what they were".to_owned(),
+        (Gauge::Drift(_), _) => "the tools are not what they were when they were first read".to_owned(),
         (Gauge::Expiry(ends), Condition::Expiry { what, left }) => expiry(*what, *left, *ends, now),
         (Gauge::Burn(burn), Condition::BurnRate { objective, period }) => {
             let goal = percent(*objective);

@@ -17,7 +17,7 @@ use super::repair::Repair;
 use super::rule::{Rule, Urgency};
 use super::said;
 use super::settings::{Settings, Watched};
-use super::state::State;
+use super::state::{Gauge, State};
 use super::window::{Entry, Nanos, nanos};
 use crate::base::clock::Now;
 use crate::event::{Reason, Sample};
@@ -43,6 +43,9 @@ struct SavedAlert {
     state: SavedState,
     since: Timestamp,
     flap: Flap,
+    /// The digest of the tools that are known, of a rule that looks for drift.
+    #[serde(default)]
+    known_tools: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,15 +196,19 @@ impl Engine {
         let mut alerts = Vec::new();
         for pair in &self.pairs {
             for instance in &pair.instances {
+                let known_tools = match &instance.gauge {
+                    Gauge::Drift(drift) => drift.known.clone(),
+                    _ => None,
+                };
                 let (state, since) = match instance.state {
-                    State::Inactive if instance.flap == Flap::default() => continue,
+                    State::Inactive if instance.flap == Flap::default() && known_tools.is_none() => continue,
                     State::Inactive => (SavedState::Inactive, now.wall),
                     State::Pending(at) => (SavedState::Pending, wall(at)),
                     State::Firing(since) | State::Resolving(since, _) => (SavedState::Firing, since),
                 };
                 let (alert, flap) = (instance.rule.name.clone(), instance.flap);
                 let (probe, target) = (pair.watched.probe.clone(), pair.watched.target.clone());
-                alerts.push(SavedAlert { alert, probe, target, state, since, flap });
+                alerts.push(SavedAlert { alert, probe, target, state, since, flap, known_tools });
             }
         }
         let groups = self.desk.groups.iter().map(|(key, group)| SavedGroup {
@@ -245,6 +252,9 @@ impl Engine {
             let Some(number) = self.find(&alert.probe, &alert.target) else { continue };
             let mut instances = self.pairs[number].instances.iter_mut();
             let Some(instance) = instances.find(|instance| instance.rule.name == alert.alert) else { continue };
+            if let Gauge::Drift(drift) = &mut instance.gauge {
+                drift.known.clone_from(&alert.known_tools);
+            }
             instance.flap = if is_young { alert.flap } else { Flap::default() };
             instance.state = match alert.state {
                 SavedState::Firing => State::Firing(alert.since),

@@ -2,6 +2,7 @@
 //! that. All times of a condition are grid times of runs: what is missing neither fires nor ends anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -101,13 +102,13 @@ pub(super) enum Gauge {
     Latency(Latencies, Reach, Limits),
     Streak(Streak, Option<Nanos>),
     NoData,
-    Drift(Option<bool>),
+    Drift(Drift),
     Expiry(Option<Timestamp>),
     Burn(Box<Burn>),
 }
 
 impl Gauge {
-    pub fn new(rule: &Rule, every: std::time::Duration) -> Self {
+    pub fn new(rule: &Rule, every: Duration) -> Self {
         match &rule.condition {
             Condition::ErrorRate { window, .. } => Self::Rate(Rate::default(), Reach::new(*window, every)),
             Condition::Latency { percentile, bound, window, resolve, .. } => {
@@ -120,10 +121,42 @@ impl Gauge {
                 Self::Streak(Streak::default(), within.map(|within| nanos(within) + nanos(every) / 20))
             }
             Condition::NoData { .. } => Self::NoData,
-            Condition::Drift => Self::Drift(None),
+            Condition::Drift => Self::Drift(Drift::default()),
             Condition::Expiry { .. } => Self::Expiry(None),
             Condition::BurnRate { objective, period } => Self::Burn(Box::new(Burn::new(*objective, *period, every))),
         }
+    }
+}
+
+/// A list of tools that is another for so long is the one that is known from then on.
+const ACCEPTED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether definitions are what they were.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Drift {
+    /// The digest of the tools that are known: of the first list that was read.
+    pub known: Option<String>,
+    /// Since when the list is another.
+    other_since: Option<Nanos>,
+    /// What the last run that compared anything said.
+    pub drifted: Option<bool>,
+}
+
+impl Drift {
+    fn push(&mut self, at: Nanos, sample: &Sample, failed: bool) {
+        let breaks_lock = sample.reason == Some(Reason::Drift);
+        if let Some(list) = &sample.tools_digest {
+            let known = self.known.get_or_insert_with(|| list.clone());
+            let since = (known != list).then(|| self.other_since.unwrap_or(at));
+            self.other_since = since.filter(|since| at - since < nanos(ACCEPTED_AFTER));
+            if since.is_some() && self.other_since.is_none() {
+                known.clone_from(list);
+            }
+        } else if failed && !breaks_lock {
+            // A failure of another kind did not come so far as to compare anything.
+            return;
+        }
+        self.drifted = Some(breaks_lock || self.other_since.is_some());
     }
 }
 
@@ -141,7 +174,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub fn new(rule: &Arc<Rule>, every: std::time::Duration) -> Self {
+    pub fn new(rule: &Arc<Rule>, every: Duration) -> Self {
         let slack = nanos(every) / 20;
         let less = |time: Nanos| if time == 0 { 0 } else { (time - slack).max(1) };
         let times = (less(nanos(rule.lasting)), less(nanos(rule.keep_firing_for)));
@@ -158,12 +191,7 @@ impl Instance {
             Gauge::Latency(latencies, reach, limits) => latencies.push(ring, *reach, limits),
             Gauge::Streak(streak, within) => streak.push(newest.at, failed, count(&self.rule), *within),
             Gauge::NoData => {}
-            Gauge::Drift(drifted) => {
-                // A failure of another kind did not come so far as to compare anything.
-                if sample.reason == Some(Reason::Drift) || !failed {
-                    *drifted = Some(sample.reason == Some(Reason::Drift));
-                }
-            }
+            Gauge::Drift(drift) => drift.push(newest.at, sample, failed),
             Gauge::Expiry(ends) => {
                 let Condition::Expiry { what, .. } = self.rule.condition else { return };
                 let seen = match what {
@@ -248,7 +276,7 @@ impl Instance {
             }
             // A run was judged: there is data.
             (Gauge::NoData, _) => Reading::Clear,
-            (Gauge::Drift(drifted), _) => match drifted {
+            (Gauge::Drift(drift), _) => match drift.drifted {
                 None => Reading::Silent,
                 Some(true) => Reading::Holds,
                 Some(false) => Reading::Clear,

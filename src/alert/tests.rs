@@ -202,6 +202,7 @@ fn sample(one: &Watched, ends: Ends, now: Now) -> Sample {
         protocol: None,
         tools: None,
         certificate_ends: None,
+        tools_digest: None,
         token_ends: None,
         usage: None,
     }
@@ -900,4 +901,36 @@ fn ten_thousand_targets_cost_little_also_when_all_of_them_fail() {
     let each = begun.elapsed() / runs;
     assert!(each < Duration::from_millis(1), "{each:?} for a run");
     assert_eq!(told, 4, "one alert to each of two channels, and its end");
+}
+
+#[test]
+fn another_list_of_tools_is_drift_until_it_is_the_known_one_again_or_a_day_old() {
+    let one = watched("smoke", "weather", 5 * MINUTE);
+    let rules = vec![rule("changed", Condition::Drift)];
+    let clock = VirtualClock::new("2026-03-28T12:00:00Z".parse().unwrap());
+    let mut engine = Engine::new(rules.clone(), vec![one.clone()], Settings::default(), clock.now());
+    let states = |engine: &mut Engine, list: Option<&str>, ends: Ends| -> Vec<&'static str> {
+        clock.advance(one.every);
+        let seen = Sample { tools_digest: list.map(str::to_owned), ..sample(&one, ends, clock.now()) };
+        let changed = engine.observe(&seen, clock.now()).into_iter().filter_map(|action| match action {
+            Action::Changed(change) => Some(change.state),
+            _ => None,
+        });
+        changed.collect()
+    };
+    assert!(states(&mut engine, Some("a"), Ends::Well).is_empty());
+    assert_eq!(states(&mut engine, Some("b"), Ends::Well), ["firing"]);
+    assert!(states(&mut engine, None, Ends::Failed(Reason::Connect)).is_empty(), "a failure compares nothing");
+    assert_eq!(states(&mut engine, Some("a"), Ends::Well), ["resolved"]);
+    assert_eq!(states(&mut engine, Some("b"), Ends::Failed(Reason::Check)), ["firing"], "a failed run that read the list");
+
+    // After a restart the list that is known is still the first one.
+    let saved = engine.snapshot();
+    let mut engine = Engine::new(rules, vec![one.clone()], Settings::default(), clock.now());
+    engine.restore(&saved, std::iter::empty(), clock.now());
+    assert!(states(&mut engine, Some("b"), Ends::Well).is_empty(), "it goes on");
+    let day = 24 * 60 * 60 / one.every.as_secs();
+    let ended = (0..day).filter(|_| states(&mut engine, Some("b"), Ends::Well) == ["resolved"]).count();
+    assert_eq!(ended, 1, "after a day the new list is the known one");
+    assert_eq!(states(&mut engine, Some("a"), Ends::Well), ["firing"]);
 }

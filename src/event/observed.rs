@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::{Era, ProbeOutcome, Reason, ServerIdentity, Status, TransportKind, Usage, WireRecord};
 
@@ -45,6 +46,18 @@ pub struct ToolsSeen {
     pub tokens: u64,
     /// Each with a digest of its definition, in the order of the server; names raw.
     pub tools: Vec<ToolSeen>,
+}
+
+impl ToolsSeen {
+    /// The first 16 hexadecimal digits of the SHA-256 of all names and definitions, whatever their order.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut lines: Vec<String> =
+            self.tools.iter().map(|tool| format!("{}\0{}\n", tool.name, tool.digest)).collect();
+        lines.sort_unstable();
+        let hash = Sha256::digest(lines.concat());
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// One tool of a list.
@@ -111,6 +124,8 @@ pub struct Sample {
     pub protocol: Option<(String, Era, TransportKind)>,
     /// How many tools there are, where the run read them all.
     pub tools: Option<u64>,
+    /// A digest of the names and definitions of all of them, whatever their order; of the run itself, not kept in history.
+    pub tools_digest: Option<String>,
     /// The earliest end of a certificate.
     pub certificate_ends: Option<Timestamp>,
     /// The end of the token.
@@ -161,6 +176,7 @@ impl Sample {
             server: outcome.server.clone(),
             protocol: protocol.map(|used| (used.version.clone(), used.era, used.transport)),
             tools: observed.tools.as_ref().map(|seen| seen.tools.len() as u64),
+            tools_digest: observed.tools.as_ref().map(ToolsSeen::digest),
             certificate_ends: observed.certificate_ends,
             token_ends: observed.token_ends,
             usage: outcome.usage,

@@ -235,6 +235,7 @@ pub(super) fn sample(connection: &Connection, words: &mut Dictionary, row: &Row<
         protocol: None,
         tools: None,
         certificate_ends: ends(9)?,
+        tools_digest: None,
         token_ends: ends(10)?,
         usage,
     };

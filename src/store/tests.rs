@@ -37,6 +37,7 @@ fn sample(probe: &str, target: &str, at: Timestamp, status: Status) -> Sample {
         protocol: Some(("2025-11-25".into(), Era::Legacy, TransportKind::StreamableHttp)),
         tools: Some(8),
         certificate_ends: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+        tools_digest: None,
         token_ends: None,
         usage: Some(Usage { cpu: Duration::from_millis(7), resident_bytes: 1 << 20 }),
     }
