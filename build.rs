@@ -23,5 +23,7 @@ fn main() {
     if unset("RUSTC_LINKER") && unset("CARGO_ENCODED_RUSTFLAGS") {
         // Code is mapped in blocks of 64 KiB: scattered, a start would map most of the program.
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{}/{ORDER}", var("CARGO_MANIFEST_DIR").unwrap_or_default());
+        // Functions that came out the same are kept once.
+        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
     }
 }
