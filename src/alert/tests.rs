@@ -922,7 +922,11 @@ fn another_list_of_tools_is_drift_until_it_is_the_known_one_again_or_a_day_old()
     assert_eq!(states(&mut engine, Some("b"), Ends::Well), ["firing"]);
     assert!(states(&mut engine, None, Ends::Failed(Reason::Connect)).is_empty(), "a failure compares nothing");
     assert_eq!(states(&mut engine, Some("a"), Ends::Well), ["resolved"]);
-    assert_eq!(states(&mut engine, Some("b"), Ends::Failed(Reason::Check)), ["firing"], "a failed run that read the list");
+    assert_eq!(
+        states(&mut engine, Some("b"), Ends::Failed(Reason::Check)),
+        ["firing"],
+        "a failed run that read the list"
+    );
 
     // After a restart the list that is known is still the first one.
     let saved = engine.snapshot();
