@@ -56,7 +56,8 @@ impl ToolsSeen {
             self.tools.iter().map(|tool| format!("{}\0{}\n", tool.name, tool.digest)).collect();
         lines.sort_unstable();
         let hash = Sha256::digest(lines.concat());
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let first: [u8; 8] = hash.first_chunk().copied().unwrap_or_default();
+        format!("{:016x}", u64::from_be_bytes(first))
     }
 }
 
