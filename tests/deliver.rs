@@ -108,7 +108,7 @@ async fn connections_that_fail_are_faults_and_take_their_time_only() {
     // TLS that is none, and TLS that nobody trusts.
     let plain = receiver.url().replace("http:", "https:");
     failed(sent(&request(&plain, Accept::Status)).await);
-    let secure = Receiver::secure(certified().0, |_| ok(""));
+    let secure = Receiver::secure(receiver::certified().0, |_| ok(""));
     let (why, _) = failed(sent(&request(&secure.url(), Accept::Status)).await);
     assert!(why.to_lowercase().contains("certificate"), "{why}");
     assert_eq!(secure.received().len(), 0);
@@ -144,20 +144,6 @@ async fn a_mail_server_that_hangs_costs_its_time_only() {
     let begun = Instant::now();
     failed(sent(&mail).await);
     assert!(begun.elapsed() < Duration::from_secs(3));
-}
-
-/// A server's configuration with a certificate of its own making, and the certificate.
-fn certified() -> (Arc<rustls::ServerConfig>, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (Arc::new(config), made.cert.pem())
 }
 
 // ---------------------------------------------------------------------------------------------------------------

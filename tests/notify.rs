@@ -467,19 +467,11 @@ fn what_cannot_be_tried_says_what_to_type() {
 
 #[test]
 fn a_certificate_is_looked_at() {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let secure = Receiver::secure(Arc::new(config), |_| ok(""));
+    let (config, certificate) = receiver::certified();
+    let secure = Receiver::secure(config, |_| ok(""));
     let folder = tempfile::tempdir().unwrap();
     let trusted = folder.path().join("ca.pem");
-    std::fs::write(&trusted, made.cert.pem()).unwrap();
+    std::fs::write(&trusted, certificate).unwrap();
     let file = format!("[notify.ops]\nkind = \"webhook\"\nurl = \"{}\"\n", secure.url());
     let stranger = notify(&file, &["ops"], &[]);
     assert_eq!(stranger.code, 7, "{stranger:?}");

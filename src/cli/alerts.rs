@@ -19,11 +19,10 @@ use crate::alert::replay::{Episode, Replayed, Synthetic, replay};
 use crate::alert::{Rule, Settings, Watched};
 use crate::base::duration;
 use crate::files::{Loaded, Machine, default_paths, load};
-use crate::plan::When;
+use crate::plan::{EVERY, When};
 use crate::report::grid::{Cell, Column, Fit, Grid};
 use crate::report::{Ink, Look, count};
 use crate::store::{Reader, default_folder};
-use crate::watch::compose::EVERY;
 
 /// How far back `--replay` looks, unless told otherwise.
 const SINCE: Duration = Duration::from_secs(24 * 3600);

@@ -16,12 +16,9 @@ use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::ProbeOutcome;
 use crate::files::telling::Resolved;
-use crate::plan::{Endpoint, Plan, Probe, SessionChoice, Target, When};
+use crate::plan::{EVERY, Endpoint, Plan, Probe, SessionChoice, Target, When};
 use crate::schedule::{Grid, Slot, identity};
 use crate::transport::http::parse_endpoint;
-
-/// How often a probe is run whose file does not say it; less often where a run can take longer.
-pub const EVERY: Duration = Duration::from_secs(60);
 
 /// What was read, ready to be watched.
 pub struct Loaded {

@@ -185,8 +185,13 @@ fn lay_over(plan: &mut Plan, connection: &Connection, names: &[(String, String)]
 /// Takes out what nobody agreed to; gives its outcomes, which are unknown.
 pub fn withhold(choice: &Choice<'_>, plan: &mut Plan) -> Vec<ProbeOutcome> {
     let mut consents = Consents::open(choice.selection.yes);
+    leave_out(plan, |target| consents.agrees(target))
+}
+
+/// Takes out the targets that `agrees` refuses; gives their outcomes, which are unknown.
+pub fn leave_out(plan: &mut Plan, mut agrees: impl FnMut(&Target) -> bool) -> Vec<ProbeOutcome> {
     let refused: Vec<String> =
-        plan.targets.iter().filter(|target| !consents.agrees(target)).map(|target| target.name.clone()).collect();
+        plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.clone()).collect();
     let mut outcomes = Vec::new();
     for probe in &mut plan.probes {
         let name = probe.name.clone();

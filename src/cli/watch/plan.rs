@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::WatchArgs;
 use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
+use crate::cli::check::plan::leave_out;
 use crate::cli::complaint::Complaint;
 use crate::cli::consent::Consents;
 use crate::cli::credentials::{hide, shown_url};
@@ -142,22 +143,7 @@ impl FromFiles {
     /// Takes out what nobody agreed to; gives its outcomes, which are unknown.
     fn withhold(&self, plan: &mut Plan, may_ask: bool) -> Vec<ProbeOutcome> {
         let mut consents = Consents::open(self.yes);
-        let mut agrees = |target: &Target| if may_ask { consents.agrees(target) } else { consents.has_agreed(target) };
-        let refused: Vec<String> =
-            plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.clone()).collect();
-        let mut outcomes = Vec::new();
-        for probe in &mut plan.probes {
-            let name = probe.name.clone();
-            probe.targets.retain(|target| {
-                let withheld = refused.contains(&target.name);
-                if withheld {
-                    let cause = targets::no_consent(target);
-                    outcomes.push(ProbeOutcome::not_run(&name, &target.name, &target.labels, cause));
-                }
-                !withheld
-            });
-        }
-        outcomes
+        leave_out(plan, |target| if may_ask { consents.agrees(target) } else { consents.has_agreed(target) })
     }
 }
 
