@@ -3,13 +3,17 @@
 
 mod observed;
 mod stream;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::ids::{SpanContext, TraceId};
+
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
 pub use stream::{AlertChange, Consumer, Direction, Event, EventKind, Level, Note, Publisher, TellError, WireRecord};
+pub use trace::{CallSpan, Trace};
 
 /// The lifetime of the protocol that was spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -386,6 +390,16 @@ pub struct StepOutcome {
     pub checks: Vec<CheckOutcome>,
     /// Where in the probe file: `file:line:column`.
     pub place: Option<String>,
+    /// The span of its call; none where nothing was sent.
+    pub span: Option<SpanContext>,
+}
+
+impl StepOutcome {
+    /// The W3C trace id of its call, as it stands in the wire log.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.span.map(|span| span.trace_id)
+    }
 }
 
 /// One attempt at a probe.

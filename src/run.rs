@@ -24,10 +24,14 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
+use self::reach::Reach;
+use crate::base::ids::SpanContext;
 use crate::base::secret::Masker;
-use crate::event::Publisher;
-use crate::session::{Known, Recorder, Tap};
+use crate::event::{Publisher, Trace};
+use crate::plan::{Endpoint, Target};
+use crate::session::{Known, Recorder, Tap, Tracing};
 
 /// How long a server gets to end by itself before it is ended.
 pub const GRACE: Duration = Duration::from_secs(3);
@@ -59,6 +63,33 @@ pub struct Context {
     /// Whether the transcripts of runs that are not healthy are kept.
     transcripts: bool,
     recorder: Option<Recorder>,
+    traces: Traces,
+    tracing: Option<Tracing>,
+}
+
+/// What becomes of the traces of runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traces {
+    /// Whether the spans of a run are kept for its outcome ([`crate::event::Observed::trace`]).
+    pub kept: bool,
+    /// The span that everything is part of.
+    pub parent: Option<SpanContext>,
+}
+
+impl Traces {
+    /// Part of the trace that the environment names (`TRACEPARENT`), where it names one. Nothing is kept.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let said = std::env::var("TRACEPARENT").ok();
+        Self { kept: false, parent: said.as_deref().and_then(SpanContext::parse) }
+    }
+
+    /// A run begins. Servers are told of its spans where a target wants it; by default, where the trace is of use to
+    /// somebody.
+    fn begin(self, wanted: Option<bool>) -> Tracing {
+        let told = wanted.unwrap_or(self.kept || self.parent.is_some());
+        Tracing::begin(self.parent, told, self.kept)
+    }
 }
 
 /// The turn to open a target whose era is not known yet. When it ends, nobody waits for that target any more.
@@ -89,6 +120,8 @@ impl Context {
             gates: Arc::default(),
             transcripts: false,
             recorder: None,
+            traces: Traces::default(),
+            tracing: None,
         }
     }
 
@@ -105,9 +138,30 @@ impl Context {
         Self { transcripts: wanted, ..self }
     }
 
-    /// For one run of a probe: what passes is kept for its transcript.
-    fn of_one_run(&self) -> Self {
-        Self { recorder: self.transcripts.then(Recorder::default), ..self.clone() }
+    /// With that said about traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// For one run of a probe: what passes is kept for its transcript, and is part of one trace.
+    fn of_one_run(&self, target: &Target) -> Self {
+        Self {
+            recorder: self.transcripts.then(Recorder::default),
+            tracing: Some(self.traces.begin(target.traceparent)),
+            ..self.clone()
+        }
+    }
+
+    /// The trace of the run that has ended, where it was kept.
+    fn trace_of(&self, target: &Target) -> Option<Box<Trace>> {
+        let trace = self.tracing.as_ref()?.finish()?;
+        let server = match &target.endpoint {
+            Endpoint::Url(url) => Url::parse(url).ok(),
+            Endpoint::Command(_) => None,
+        };
+        let server = server.and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+        Some(Box::new(Trace { server: server.filter(|(_, port)| *port != 0), ..trace }))
     }
 
     /// For one run among many thousands: what is learnt to be a secret on the way (the id of a session) is masked in all
@@ -116,9 +170,11 @@ impl Context {
         Self { masker: self.masker.apart(), ..self.clone() }
     }
 
-    fn tap(&self, probe: &str, target: &str) -> Tap {
-        Tap::new(self.publisher.clone(), self.masker.clone(), probe, target, self.calls.clone())
+    fn tap(&self, probe: &str, reach: &Reach) -> Tap {
+        let tracing = self.tracing.clone().unwrap_or_else(|| self.traces.begin(reach.traceparent));
+        Tap::new(self.publisher.clone(), self.masker.clone(), probe, &reach.name, self.calls.clone())
             .recording(self.recorder.clone())
+            .tracing(tracing)
     }
 
     fn known(&self, target: &str) -> Option<Known> {

@@ -6,10 +6,12 @@ mod line;
 mod negotiate;
 mod pending;
 pub mod tap;
+pub mod tracing;
 
 pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
 pub use negotiate::{Known, Opening, Refused};
 pub use tap::{Recorder, Tap};
+pub use tracing::Tracing;
 
 use std::time::{Duration, Instant};
 
@@ -168,6 +170,11 @@ impl Session {
     /// Keeps what passes from now on there, and no longer where it was kept before.
     pub fn record(&mut self, recorder: Option<Recorder>) {
         self.line.record(recorder);
+    }
+
+    /// What passes from now on is part of that trace.
+    pub fn trace(&mut self, tracing: Tracing) {
+        self.line.trace(tracing);
     }
 
     /// Makes one call: all pages of a list, all rounds of input, one new session where the old one is gone.

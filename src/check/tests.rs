@@ -31,6 +31,7 @@ fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
         method: method.to_owned(),
         params: json!({}),
         call_id: "1".into(),
+        span: crate::base::ids::SpanContext::root(),
         reply: Ok(Reply { body, raw: Vec::new() }),
         marks: Marks { sent: Some(sent), first_byte: last_byte, last_byte },
         total: Duration::from_millis(900),

@@ -22,8 +22,8 @@ use crate::base::secret::Masker;
 use crate::event::{ProbeOutcome, Publisher, Status};
 use crate::report::json::Run;
 use crate::report::table;
-use crate::run::Context;
 use crate::run::wait::{Options, Tried, Waited, wait};
+use crate::run::{Context, Traces};
 use board::Board;
 
 /// How long to wait, unless `--for` says otherwise.
@@ -117,7 +117,8 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
     };
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
-        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
+            .with_traces(Traces::of_environment());
         let board = Board::new(&plan, &args.output, masker.clone());
         let told = Told { args, jq: jq.as_ref(), limit, masker: &masker, early: Cell::new(None) };
         let waited = {

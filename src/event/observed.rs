@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Era, ProbeOutcome, Reason, ServerIdentity, Status, TransportKind, Usage, WireRecord};
+use super::{Era, ProbeOutcome, Reason, ServerIdentity, Status, Trace, TransportKind, Usage, WireRecord};
 
 /// What a run learnt of its server beside the verdict.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Observed {
     pub retry_after: Option<Duration>,
     /// What was said both ways, masked and bounded; kept of runs that were not healthy, where it was asked for.
     pub transcript: Vec<WireRecord>,
+    /// The run as a trace, where traces are wanted.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// How a run of `watch` came about.
@@ -204,6 +206,7 @@ mod tests {
             response_bytes: 1,
             checks: Vec::new(),
             place: None,
+            span: None,
         }
     }
 

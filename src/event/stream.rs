@@ -39,8 +39,10 @@ pub struct WireRecord {
     pub call_id: String,
     /// The JSON-RPC id, where the message has one.
     pub rpc_id: Option<Value>,
-    /// A W3C trace id shared by the messages of one call.
+    /// A W3C trace id shared by the messages of one run.
     pub trace_id: String,
+    /// The span of the call in it, shared by the messages of one call.
+    pub span_id: String,
     /// Which way it went.
     pub direction: Direction,
     /// The JSON-RPC method; of a reply, that of its request.

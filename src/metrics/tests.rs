@@ -31,6 +31,7 @@ fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcom
         response_bytes: 1,
         checks: Vec::new(),
         place: None,
+        span: None,
     }
 }
 

@@ -29,7 +29,7 @@ impl Draft {
         let defaults = defaults.map(Defaults::parse).unwrap_or_default();
         reading.report_all(reading.take_unset());
         for (key, field) in file.section("target").iter().flat_map(Section::entries) {
-            self.targets.extend(TargetDraft::parse(key, field, defaults.startup_timeout));
+            self.targets.extend(TargetDraft::parse(key, field, &defaults));
         }
         for section in file.sections("probe", "`[[probe]]`") {
             self.probes.extend(ProbeDraft::parse(section, &defaults));

@@ -76,6 +76,7 @@ fn defaults() -> Value {
     let keys = table([
         ("timeout", time(TIMEOUT, "Of one attempt, from the open session to the last step.")),
         ("startup_timeout", time(STARTUP_TIMEOUT, "Of targets: spawn or connect, detection and handshake.")),
+        ("traceparent", described(boolean(), "Of targets: whether servers are told which trace a request is part of.")),
         every,
         cron,
         timezone,
@@ -132,6 +133,14 @@ fn target() -> Value {
             ),
         ),
         ("startup_timeout", time(STARTUP_TIMEOUT, "Spawn or connect, detection and handshake; not part of `timeout`.")),
+        (
+            "traceparent",
+            described(
+                boolean(),
+                "Whether the server is told which trace a request is part of; by default where traces are pushed, and \
+                 where TRACEPARENT is set.",
+            ),
+        ),
         ("labels", described(map(string(), labels), "For selecting with `-l` and in reports.")),
         ("restart", described(argv, "What `watch` runs to restart the server.")),
         (

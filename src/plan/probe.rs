@@ -23,6 +23,8 @@ pub struct Defaults {
     timeout: Option<(Duration, Place)>,
     /// Of targets.
     pub startup_timeout: Option<Duration>,
+    /// Of targets: whether they are told which trace a request is part of.
+    pub traceparent: Option<bool>,
     when: Option<(When, Place)>,
     retries: Option<u32>,
     session: Option<SessionChoice>,
@@ -36,6 +38,7 @@ impl Defaults {
         let defaults = Self {
             timeout: timeout(&section),
             startup_timeout: section.duration("startup_timeout"),
+            traceparent: section.bool("traceparent"),
             when: when::parse(&section),
             retries: retries(&section),
             session: session(&section),

@@ -118,6 +118,8 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// Spawn or connect, detection and handshake.
     pub startup_timeout: Duration,
+    /// Whether it is told which trace a request is part of; none where nothing is said.
+    pub traceparent: Option<bool>,
     /// What `watch` runs to restart it, unresolved.
     pub restart: Option<Vec<Text>>,
     /// What the hub calls it.
@@ -149,6 +151,7 @@ impl Target {
             hidden_env: Vec::new(),
             labels: BTreeMap::new(),
             startup_timeout: STARTUP_TIMEOUT,
+            traceparent: None,
             restart: None,
             server_id: None,
             origin: Origin { text: "command line".to_owned(), file: None, client: None, found: false },

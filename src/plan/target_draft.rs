@@ -11,6 +11,7 @@ pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
 use super::STARTUP_TIMEOUT;
 use super::advice::launcher;
+use super::probe::Defaults;
 use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 use crate::base::secret::Secret;
 use crate::config::names::check_name;
@@ -55,6 +56,7 @@ pub struct TargetDraft {
     pub startup_timeout: Duration,
     /// Whether a probe file says that time; else it is the default.
     pub startup_is_said: bool,
+    traceparent: Option<bool>,
     restart: Option<Vec<Text>>,
     /// Targets without which it cannot work, with the places of their names.
     pub depends_on: Vec<(String, Place)>,
@@ -78,7 +80,7 @@ enum DraftEndpoint {
 impl TargetDraft {
     /// Reads `[target.NAME]`.
     #[must_use]
-    pub fn parse(key: &Key, field: Field<'_>, startup_timeout: Option<Duration>) -> Option<Self> {
+    pub fn parse(key: &Key, field: Field<'_>, defaults: &Defaults) -> Option<Self> {
         let reading = field.reading();
         check_name(key, "target", reading);
         let section = field.table(&format!("`[target.{}]`", key.name))?;
@@ -103,8 +105,12 @@ impl TargetDraft {
             env: env(&section),
             cwd: section.text("cwd"),
             inherit_env: inherit(&section),
-            startup_timeout: section.duration("startup_timeout").or(startup_timeout).unwrap_or(STARTUP_TIMEOUT),
-            startup_is_said: startup_timeout.is_some() || section.has("startup_timeout"),
+            startup_timeout: section
+                .duration("startup_timeout")
+                .or(defaults.startup_timeout)
+                .unwrap_or(STARTUP_TIMEOUT),
+            startup_is_said: defaults.startup_timeout.is_some() || section.has("startup_timeout"),
+            traceparent: section.bool("traceparent").or(defaults.traceparent),
             restart: section.texts("restart"),
             depends_on: section.names("depends_on"),
             server_id: section.string("server_id"),
@@ -215,6 +221,7 @@ impl TargetDraft {
             hidden_env: hidden.iter().cloned().collect(),
             labels: self.labels.clone(),
             startup_timeout: self.startup_timeout,
+            traceparent: self.traceparent,
             restart: self.restart.clone(),
             server_id: self.server_id.clone(),
             origin: Origin {

@@ -15,6 +15,8 @@ use crate::wire::{Frame, Id, Malformed, Message, RpcError, message};
 
 /// Requests given up whose late replies are still recognised.
 const FORGOTTEN_MAX: usize = 64;
+/// Of W3C Trace Context: the key in `_meta` and the header.
+const TRACEPARENT: &str = "traceparent";
 
 /// A message ready for the transport.
 #[derive(Clone, Debug)]
@@ -103,8 +105,16 @@ impl Conversation {
     }
 
     /// Writes a request. The id is a string for the first message of a detection, so that a server that echoes
-    /// numbers only is not mistaken for a silent one, and a number otherwise.
-    pub fn request(&mut self, method: &str, params: &Value, schema: Option<&Value>) -> Composed {
+    /// numbers only is not mistaken for a silent one, and a number otherwise. `traceparent` tells the server which span of
+    /// which trace the request is: in `_meta` (SEP-414), and over HTTP in the header of that name for what stands before the
+    /// server. What the caller put into `_meta` himself stays.
+    pub fn request(
+        &mut self,
+        method: &str,
+        params: &Value,
+        schema: Option<&Value>,
+        traceparent: Option<&str>,
+    ) -> Composed {
         self.last_id += 1;
         let id = if method == "server/discover" {
             Id::text(format!("mcp-probe-{}", self.last_id))
@@ -112,15 +122,22 @@ impl Conversation {
             Id::number(self.last_id)
         };
         let token = format!("mcp-probe-{}", self.last_id);
-        let token = (method == "tools/call").then_some(token.as_str());
+        let extras =
+            [("progressToken", (method == "tools/call").then_some(token.as_str())), (TRACEPARENT, traceparent)];
         let params = match self.revision {
             Some(revision) if revision.era == Era::Modern => {
-                Some(modern::envelope(params, revision, &self.answers, token))
+                Some(modern::envelope(params, revision, &self.answers, &extras))
             }
-            _ => legacy_params(params, token),
+            _ => legacy_params(params, &extras),
         };
         let asked = params.clone().unwrap_or(Value::Null);
-        let headers = self.headers(Some((method, &asked)), schema);
+        let mut headers = self.headers(Some((method, &asked)), schema);
+        if traceparent.is_some()
+            && self.transport != TransportKind::Stdio
+            && let Some(told) = asked.get("_meta").and_then(|meta| meta.get(TRACEPARENT)).and_then(Value::as_str)
+        {
+            headers.push((TRACEPARENT.to_owned(), headers::encode(told)));
+        }
         Composed { body: message::request(&id, method, params.as_ref()), id: Some(id), headers }
     }
 
@@ -276,16 +293,16 @@ fn sort_foreign(id: Option<&Id>, error: Option<&RpcError>, waiting: &[&Id], with
 }
 
 /// Legacy parameters are bare: none at all where there are none.
-fn legacy_params(params: &Value, token: Option<&str>) -> Option<Value> {
+fn legacy_params(params: &Value, extras: &[(&str, Option<&str>)]) -> Option<Value> {
     let mut params = match params {
         Value::Object(map) => map.clone(),
         Value::Null => Map::new(),
         other => return Some(other.clone()),
     };
-    if let Some(token) = token {
+    for (key, value) in extras.iter().filter_map(|(key, value)| Some((*key, (*value)?))) {
         let meta = params.entry("_meta").or_insert_with(|| json!({}));
         if let Value::Object(meta) = meta {
-            meta.entry("progressToken").or_insert_with(|| token.into());
+            meta.entry(key).or_insert_with(|| value.into());
         }
     }
     (!params.is_empty()).then_some(Value::Object(params))
@@ -294,6 +311,7 @@ fn legacy_params(params: &Value, token: Option<&str>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::REVISIONS;
 
     fn legacy() -> Conversation {
         let mut conversation = Conversation::new(TransportKind::Stdio, Answers::default());
@@ -309,14 +327,44 @@ mod tests {
     #[test]
     fn requests_are_written_in_the_way_of_the_era() {
         let mut conversation = legacy();
-        let composed = conversation.request("tools/list", &Value::Null, None);
+        let composed = conversation.request("tools/list", &Value::Null, None, None);
         assert_eq!(&composed.body[..], br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
         conversation.revision = Some(Revision::newest(Era::Modern));
-        let composed = conversation.request("tools/list", &Value::Null, None);
+        let composed = conversation.request("tools/list", &Value::Null, None, None);
         let value: Value = serde_json::from_slice(&composed.body).unwrap();
         assert_eq!(value["id"], 2);
         assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
         assert!(composed.headers.is_empty(), "stdio has no headers");
+    }
+
+    #[test]
+    fn a_server_is_told_the_span_in_meta_and_header() {
+        const TOLD: &str = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        for revision in REVISIONS {
+            for transport in [TransportKind::Stdio, TransportKind::StreamableHttp, TransportKind::Sse] {
+                let mut conversation = Conversation::new(transport, Answers::default());
+                conversation.revision = Some(revision);
+                let header = |composed: &Composed| {
+                    composed.headers.iter().find(|(name, _)| name == TRACEPARENT).map(|(_, value)| value.clone())
+                };
+                let meta = |composed: &Composed| {
+                    let value: Value = serde_json::from_slice(&composed.body).unwrap();
+                    value["params"]["_meta"].clone()
+                };
+                let over_http = transport != TransportKind::Stdio;
+                let told = conversation.request("tools/list", &Value::Null, None, Some(TOLD));
+                assert_eq!(meta(&told)[TRACEPARENT], TOLD, "{}", revision.version);
+                assert_eq!(header(&told), over_http.then(|| TOLD.to_owned()));
+                // What the caller says himself stays, and the two never differ.
+                let own = json!({"_meta": {TRACEPARENT: "mine"}});
+                let told = conversation.request("tools/call", &own, None, Some(TOLD));
+                assert_eq!(meta(&told)[TRACEPARENT], "mine");
+                assert!(meta(&told)["progressToken"].is_string());
+                assert_eq!(header(&told), over_http.then(|| "mine".to_owned()));
+                let bare = conversation.request("tools/list", &Value::Null, None, None);
+                assert!(meta(&bare).get(TRACEPARENT).is_none() && header(&bare).is_none());
+            }
+        }
     }
 
     #[test]
@@ -372,7 +420,7 @@ mod tests {
     #[test]
     fn an_echo_is_no_question() {
         let mut conversation = legacy();
-        let own = conversation.request("tools/list", &Value::Null, None);
+        let own = conversation.request("tools/list", &Value::Null, None, None);
         let id = own.id.clone().unwrap();
         let text = String::from_utf8(own.body.to_vec()).unwrap();
         assert!(matches!(sort(&mut conversation, &text, &id), Sorted::Broken(0, _)));

@@ -13,9 +13,9 @@ const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
-/// Adds the `_meta` that every request must carry; what the caller put there himself stays.
+/// Adds the `_meta` that every request must carry, and `extras` to it; what the caller put there himself stays.
 #[must_use]
-pub fn envelope(params: &Value, revision: &Revision, answers: &Answers, progress_token: Option<&str>) -> Value {
+pub fn envelope(params: &Value, revision: &Revision, answers: &Answers, extras: &[(&str, Option<&str>)]) -> Value {
     let mut params = match params {
         Value::Object(map) => map.clone(),
         _ => Map::new(),
@@ -30,8 +30,8 @@ pub fn envelope(params: &Value, revision: &Revision, answers: &Answers, progress
     add(VERSION, revision.version.into());
     add(CLIENT, client_info());
     add(CAPABILITIES, answers.capabilities());
-    if let Some(token) = progress_token {
-        add("progressToken", token.into());
+    for (key, value) in extras.iter().filter_map(|(key, value)| Some((*key, (*value)?))) {
+        add(key, value.into());
     }
     params.insert(META.to_owned(), Value::Object(meta));
     Value::Object(params)
@@ -164,7 +164,12 @@ mod tests {
 
     #[test]
     fn the_envelope_is_whole_and_keeps_what_the_caller_set() {
-        let params = envelope(&json!({"name": "x", "_meta": {"k": 1}}), modern(), &Answers::default(), Some("t"));
+        let params = envelope(
+            &json!({"name": "x", "_meta": {"k": 1}}),
+            modern(),
+            &Answers::default(),
+            &[("progressToken", Some("t")), ("x", None)],
+        );
         let meta = &params[META];
         assert_eq!(meta[VERSION], "2026-07-28");
         assert_eq!(meta[CAPABILITIES], json!({}));

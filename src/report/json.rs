@@ -208,6 +208,10 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "&'a str")]
     place: Option<&'a str>,
+    /// The W3C trace id of the call, as in the wire log, and in `traceparent` where the server is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    trace_id: Option<String>,
 }
 
 /// One expectation and how it was judged.
@@ -334,6 +338,7 @@ fn step(outcome: &StepOutcome) -> Step<'_> {
             })
             .collect(),
         place: outcome.place.as_deref(),
+        trace_id: outcome.trace_id().map(|id| id.to_string()),
     }
 }
 
@@ -408,6 +413,7 @@ pub(crate) mod samples {
                 response_bytes: 500,
                 checks: vec![],
                 place: None,
+                span: None,
             }],
             findings: vec![],
             usage: None,

@@ -200,6 +200,7 @@ mod tests {
             call_id: "1".into(),
             rpc_id: Some(json!(1)),
             trace_id: "0af7651916cd43dd8448eb211c80319c".into(),
+            span_id: "00f067aa0ba902b7".into(),
             direction,
             method: Some("tools/list".into()),
             status: None,

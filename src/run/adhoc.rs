@@ -296,7 +296,7 @@ pub(super) async fn open(
         known: cx.known(&reach.name),
         cancel: cx.cancel.clone(),
     };
-    let session = Session::open(&*reach.dial, &opening, cx.tap(probe, &reach.name)).await?;
+    let session = Session::open(&*reach.dial, &opening, cx.tap(probe, reach)).await?;
     if pin == Pin::Auto {
         let facts = session.facts();
         cx.learn(&reach.name, Known { revision: facts.revision, transport: facts.transport });

@@ -53,7 +53,7 @@ pub struct HeldChild {
 impl Held {
     /// Runs a probe, on the session that is held for it where it wants one, else on sessions of its own.
     pub async fn run(&self, cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
-        let mut own = cx.of_one_run().with_own_secrets();
+        let mut own = cx.of_one_run(target).with_own_secrets();
         let mut outcome = match probe.session {
             SessionChoice::Fresh => run(&own, stage, probe, target, None).await,
             SessionChoice::Reuse => {
@@ -226,6 +226,9 @@ impl Seat {
     async fn on(&mut self, cx: &Context, probe: &Probe, mut awake: Awake, begun: Instant) -> Attempt {
         let session = &mut awake.session;
         session.record(cx.recorder.clone());
+        if let Some(tracing) = &cx.tracing {
+            session.trace(tracing.clone());
+        }
         session.forget_tools();
         let mut attempt = heeding(cx, &awake.cancel, on_session(cx, session, probe, None)).await;
         attempt.duration = begun.elapsed();

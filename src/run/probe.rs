@@ -20,7 +20,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a probe against one of its targets.
 pub async fn probe(cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
-    run(&cx.of_one_run(), stage, probe, target, None).await
+    run(&cx.of_one_run(target), stage, probe, target, None).await
 }
 
 /// Runs a probe, on sessions of its own or on the one that is held for it.
@@ -63,6 +63,7 @@ pub(super) async fn run(
     {
         outcome.observed.transcript = recorder.take(&probe.name, &target.name, &cx.masker);
     }
+    outcome.observed.trace = cx.trace_of(target);
     outcome
 }
 

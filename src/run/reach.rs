@@ -29,6 +29,8 @@ pub struct Reach {
     pub pin: Pin,
     /// For spawn or connect, detection and handshake together.
     pub startup_timeout: Duration,
+    /// Whether the server is told which trace a request is part of, where the target says so.
+    pub traceparent: Option<bool>,
 }
 
 /// The targets of a run and the programs that were started for them. Each is started once, however many probes use it.
@@ -92,7 +94,13 @@ pub fn reach(cx: &Context, target: &Target, url: Option<&str>) -> Result<Reach, 
         Endpoint::Command(argv) => Arc::new(StdioDial::new(stdio(cx, target, argv))),
         Endpoint::Url(written) => Arc::new(http(target, written, url)?),
     };
-    Ok(Reach { name: target.name.clone(), dial, pin: target.protocol, startup_timeout: target.startup_timeout })
+    Ok(Reach {
+        name: target.name.clone(),
+        dial,
+        pin: target.protocol,
+        startup_timeout: target.startup_timeout,
+        traceparent: target.traceparent,
+    })
 }
 
 fn stdio(cx: &Context, target: &Target, argv: &[String]) -> StdioSettings {

@@ -303,6 +303,7 @@ fn outcome(
         response_bytes: exchange.response_bytes,
         checks,
         place: None,
+        span: exchange.marks.sent.map(|_| exchange.span),
     }
 }
 
@@ -332,6 +333,7 @@ impl Taken {
             response_bytes: 0,
             checks: Vec::new(),
             place: None,
+            span: None,
         };
         Self {
             outcome,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::base::ids::SpanContext;
 use crate::event::{Finding, ProtocolUsed, ServerIdentity, TransportKind};
 use crate::protocol::Revision;
 use crate::transport::{Fault, Head};
@@ -64,6 +65,8 @@ pub struct Exchange {
     pub params: Value,
     /// Counts the calls of a run; in every wire record of this call.
     pub call_id: String,
+    /// Its span; of a list, that of the first page.
+    pub span: SpanContext,
     /// The reply, or why there is none.
     pub reply: Result<Reply, Fault>,
     /// Of the first page and the last round.

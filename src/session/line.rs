@@ -11,6 +11,7 @@ use super::Ending;
 use super::exchange::Exchange;
 use super::pending::Pending;
 use super::tap::{CallIds, Passing, Recorder, Tap};
+use super::tracing::Tracing;
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted, Within};
@@ -73,14 +74,18 @@ impl Line {
 
     /// Sends a request.
     pub(super) async fn begin(&mut self, ask: &Ask<'_>) -> Pending {
-        let composed = self.conversation.request(ask.method, ask.params, ask.schema);
-        self.dispatch(composed, Intent::Request, ask.method, ask.params.clone(), ask.deadline).await
+        let ids = self.tap.call();
+        let traceparent = ids.calling.traceparent();
+        let composed = self.conversation.request(ask.method, ask.params, ask.schema, traceparent.as_deref());
+        self.dispatch(composed, ids, Intent::Request, ask).await
     }
 
     /// Sends a notification and waits until Streamable HTTP has acknowledged it.
     pub(super) async fn notify(&mut self, method: &str, deadline: Instant) -> Exchange {
         let composed = self.conversation.notification(method, None);
-        let mut pending = self.dispatch(composed, Intent::OneWay, method, Value::Null, deadline).await;
+        let ids = self.tap.call();
+        let ask = Ask { method, params: &Value::Null, schema: None, deadline };
+        let mut pending = self.dispatch(composed, ids, Intent::OneWay, &ask).await;
         // A pipe acknowledges nothing.
         if self.conversation.transport == TransportKind::Stdio {
             pending.done.get_or_insert(Ok(super::Reply { body: Ok(Value::Null), raw: Vec::new() }));
@@ -90,18 +95,12 @@ impl Line {
         pending.into_exchange()
     }
 
-    async fn dispatch(
-        &mut self,
-        composed: Composed,
-        intent: Intent,
-        method: &str,
-        params: Value,
-        deadline: Instant,
-    ) -> Pending {
+    async fn dispatch(&mut self, composed: Composed, ids: CallIds, intent: Intent, ask: &Ask<'_>) -> Pending {
+        let Ask { method, deadline, .. } = *ask;
         self.last_key += 1;
-        let ids = self.tap_sent(&composed, method);
+        self.tap_sent(&composed, &ids, method);
         let bytes = composed.body.len() as u64;
-        let mut pending = Pending::new(self.last_key, composed.id, method, params, ids, bytes);
+        let mut pending = Pending::new(self.last_key, composed.id, method, ask.params.clone(), ids, bytes);
         let outgoing = Outgoing {
             key: pending.key,
             intent,
@@ -229,7 +228,7 @@ impl Line {
     /// hold us up.
     async fn send_aside(&mut self, composed: Composed, method: &str) {
         self.last_key += 1;
-        self.tap_sent(&composed, method);
+        self.tap_sent(&composed, &self.tap.call(), method);
         let outgoing = Outgoing {
             key: self.last_key,
             intent: Intent::OneWay,
@@ -373,18 +372,16 @@ impl Line {
         }
     }
 
-    fn tap_sent(&mut self, composed: &Composed, method: &str) -> CallIds {
-        let ids = self.tap.call();
+    fn tap_sent(&self, composed: &Composed, ids: &CallIds, method: &str) {
         self.tap.pass(&Passing {
             direction: Direction::Sent,
-            ids: &ids,
+            ids,
             rpc_id: composed.id.as_ref(),
             method: Some(method),
             status: None,
             duration: None,
             raw: &composed.body,
         });
-        ids
     }
 
     fn tap_frame(&self, frame: &Frame, sorted: &Sorted, at: Instant, open: &[&mut Pending], owner: Option<usize>) {
@@ -446,6 +443,11 @@ impl Line {
     /// What passes is kept there from now on.
     pub(super) fn record(&mut self, recorder: Option<Recorder>) {
         self.tap.record(recorder);
+    }
+
+    /// What passes is part of that trace from now on.
+    pub(super) fn trace(&mut self, tracing: Tracing) {
+        self.tap.trace(tracing);
     }
 
     pub(super) fn link(&self) -> &dyn Link {

@@ -235,10 +235,11 @@ impl Pending {
             Ok(reply) => reply.raw.iter().map(|raw| raw.len() as u64).sum(),
             Err(_) => self.body.len() as u64,
         };
-        Exchange {
+        let exchange = Exchange {
             method: self.method,
             params: self.params,
-            call_id: self.ids.call_id,
+            call_id: self.ids.call_id.clone(),
+            span: self.ids.calling.context,
             reply,
             marks: self.marks,
             total: self.begun.elapsed(),
@@ -249,7 +250,11 @@ impl Pending {
             head: self.head,
             refused: self.refused,
             findings: self.findings,
+        };
+        if let Some(id) = &self.id {
+            self.ids.calling.ended(id, &exchange);
         }
+        exchange
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::base::ids::TraceId;
+use super::tracing::{Calling, Tracing};
 use crate::base::secret::Masker;
 use crate::event::{Direction, EventKind, Publisher, WireRecord};
 use crate::wire::Id;
@@ -33,6 +33,7 @@ pub struct Tap {
     target: String,
     calls: Arc<AtomicU64>,
     recorder: Option<Recorder>,
+    tracing: Tracing,
 }
 
 /// The last messages of a run, as they came: nothing is parsed or masked before somebody wants to see them. Clones share
@@ -105,7 +106,8 @@ impl Message {
             target: target.to_owned(),
             call_id: self.ids.call_id,
             rpc_id: self.rpc_id.as_ref().map(Id::to_value),
-            trace_id: self.ids.trace_id.to_string(),
+            trace_id: self.ids.calling.context.trace_id.to_string(),
+            span_id: self.ids.calling.context.span_id.to_string(),
             direction: self.direction,
             method: self.method,
             status: self.status.map(str::to_owned),
@@ -128,8 +130,8 @@ fn payload(raw: &[u8], masker: &Masker) -> Value {
 pub struct CallIds {
     /// Counts the calls of the run.
     pub call_id: String,
-    /// A W3C trace id.
-    pub trace_id: TraceId,
+    /// Its span.
+    pub(super) calling: Calling,
 }
 
 /// A message, as the tap wants to hear of it.
@@ -148,7 +150,8 @@ impl Tap {
     #[must_use]
     pub fn new(publisher: Publisher, masker: Masker, probe: &str, target: &str, calls: Arc<AtomicU64>) -> Self {
         let publisher = publisher.wants_wire().then_some(publisher);
-        Self { publisher, masker, probe: probe.to_owned(), target: target.to_owned(), calls, recorder: None }
+        let tracing = Tracing::begin(None, false, false);
+        Self { publisher, masker, probe: probe.to_owned(), target: target.to_owned(), calls, recorder: None, tracing }
     }
 
     /// A tap that nobody listens to.
@@ -161,6 +164,7 @@ impl Tap {
             target: String::new(),
             calls: Arc::new(AtomicU64::new(0)),
             recorder: None,
+            tracing: Tracing::begin(None, false, false),
         }
     }
 
@@ -170,16 +174,28 @@ impl Tap {
         Self { recorder, ..self }
     }
 
+    /// Of a session that is about to be opened as part of that trace.
+    #[must_use]
+    pub fn tracing(self, tracing: Tracing) -> Self {
+        tracing.opening();
+        Self { tracing, ..self }
+    }
+
     /// Keeps what passes from now on there, and no longer where it was kept before.
     pub(super) fn record(&mut self, recorder: Option<Recorder>) {
         self.recorder = recorder;
+    }
+
+    /// What passes from now on is part of that trace.
+    pub(super) fn trace(&mut self, tracing: Tracing) {
+        self.tracing = tracing;
     }
 
     /// New ids for a call.
     #[must_use]
     pub fn call(&self) -> CallIds {
         let count = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        CallIds { call_id: format!("c{count}"), trace_id: TraceId::random() }
+        CallIds { call_id: format!("c{count}"), calling: self.tracing.call() }
     }
 
     /// Masks a value learnt on the wire from now on (a session id, say).
@@ -198,7 +214,8 @@ impl Tap {
             target: self.target.clone(),
             call_id: passing.ids.call_id.clone(),
             rpc_id: passing.rpc_id.map(Id::to_value),
-            trace_id: passing.ids.trace_id.to_string(),
+            trace_id: passing.ids.calling.context.trace_id.to_string(),
+            span_id: passing.ids.calling.context.span_id.to_string(),
             direction: passing.direction,
             method: passing.method.map(str::to_owned),
             status: passing.status.map(str::to_owned),

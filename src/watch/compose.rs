@@ -224,6 +224,7 @@ fn fingerprint(probe: &Probe, target: &Target) -> [u8; 32] {
     add(&format!("{:?} {:?} {:?}", probe.session, target.endpoint, target.start));
     add(&format!("{:?} {:?} {:?}", target.protocol, target.transport, target.tls));
     add(&format!("{:?} {:?} {:?}", target.cwd, target.inherit_env, target.startup_timeout));
+    add(&format!("{:?}", target.traceparent));
     let secrets = target.headers.iter().chain(&target.env).map(|(name, value)| (name.as_str(), value));
     for (name, value) in secrets.chain(target.bearer.iter().map(|bearer| ("bearer", bearer))) {
         add(name);

@@ -59,6 +59,7 @@ pub fn outcome(probe: &str, target: &str, status: Status, now: Timestamp) -> Pro
         response_bytes: 2048,
         checks: Vec::new(),
         place: None,
+        span: None,
     }];
     outcome.usage = Some(Usage { cpu: Duration::from_millis(120), resident_bytes: 52_428_800 });
     outcome.observed.timeout = Duration::from_secs(5);
@@ -71,6 +72,7 @@ pub fn outcome(probe: &str, target: &str, status: Status, now: Timestamp) -> Pro
             call_id: "1".into(),
             rpc_id: Some(1.into()),
             trace_id: "0af7651916cd43dd8448eb211c80319c".into(),
+            span_id: "00f067aa0ba902b7".into(),
             direction: Direction::Received,
             method: Some("tools/list".into()),
             status: Some("ok".into()),

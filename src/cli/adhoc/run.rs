@@ -24,9 +24,9 @@ use crate::plan::{Endpoint, Inherit, Pin, TIMEOUT, Target};
 use crate::report::call::{
     AnswerTold, AsTold, CallTold, CertificateTold, ChildTold, ErrorTold, Heading, NoticeTold, OverviewTold,
 };
-use crate::run::Context;
 use crate::run::adhoc::{self, CallOutcome, CallPlan, Found, Overview, opens};
 use crate::run::reach::{self, Stage};
+use crate::run::{Context, Traces};
 use crate::session::{Call, Closing, Exchange};
 
 /// Targets that are asked at the same time.
@@ -61,7 +61,8 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let mut teller = Teller::new(request, single, resolved.masker.clone());
     let guarded = !single || request.repeat > 1 || request.connection.as_client.is_some();
     live::run(|signals| async move {
-        let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded);
+        let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded)
+            .with_traces(Traces::of_environment());
         for target in &refused {
             teller.tell(unreached(request, &target.name, &target.labels, targets::no_consent(target)))?;
         }

@@ -68,6 +68,8 @@ struct Reach {
     protocol: String,
     transport: &'static str,
     startup_timeout_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<bool>,
     /// It was found and not named, and acts on this machine.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     needs_consent: bool,
@@ -203,6 +205,7 @@ fn reach(target: &Target) -> Reach {
         },
         transport,
         startup_timeout_ms: millis(target.startup_timeout),
+        traceparent: target.traceparent,
         needs_consent: target.needs_consent(),
     }
 }

@@ -12,8 +12,8 @@ use crate::cli::{listeners, live};
 use crate::event::{ProbeOutcome, Publisher, Status};
 use crate::plan::Plan;
 use crate::report::json::Run;
-use crate::run::Context;
 use crate::run::check::{Options, check as run_plan};
+use crate::run::{Context, Traces};
 
 /// Probes that run at the same time, unless `--jobs` says otherwise.
 const JOBS: u16 = 8;
@@ -66,7 +66,8 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
-        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true);
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
+            .with_traces(Traces::of_environment());
         let mut outcomes = run_plan(&cx, &plan, options).await;
         if let Some(client) = request.connection.as_client {
             crate::cli::as_client::annotate(&mut outcomes, &plan, client);

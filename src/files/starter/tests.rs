@@ -14,6 +14,7 @@ fn list(method: &'static str, result: Value) -> Measured {
         method: method.into(),
         params: Value::Null,
         call_id: "1".into(),
+        span: crate::base::ids::SpanContext::root(),
         reply: Ok(Reply { body: Ok(result), raw: Vec::new() }),
         marks: Marks::default(),
         total: Duration::ZERO,

@@ -117,6 +117,7 @@ impl TargetDraft {
             inherit_env: Inherit::All,
             startup_timeout: imported.startup_timeout.unwrap_or(STARTUP_TIMEOUT),
             startup_is_said: false,
+            traceparent: None,
             depends_on: Vec::new(),
             restart: None,
             server_id: None,

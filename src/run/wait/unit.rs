@@ -202,7 +202,7 @@ impl<'a> Unit<'a> {
                     known: None,
                     cancel: wait.cx.cancel.clone(),
                 };
-                let tap = wait.cx.tap(&probe.name, &reach.name);
+                let tap = wait.cx.tap(&probe.name, &reach);
                 Session::again(*closing, &method, &*reach.dial, &opening, tap).await
             }
             Held::Open(..) | Held::Nothing => {
