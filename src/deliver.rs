@@ -39,6 +39,8 @@ pub struct HttpPayload {
     pub body: Vec<u8>,
     /// What the answer must say beside its status.
     pub accept: Accept,
+    /// After which answers another try may help.
+    pub retry: Retry,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -61,6 +63,16 @@ pub enum Accept {
         /// It may.
         later: &'static [&'static str],
     },
+}
+
+/// Statuses after which another try may help; after every other one that is no success, the payload is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// 408, 425, 429 and 500 to 599.
+    #[default]
+    Usual,
+    /// These only.
+    Only(&'static [u16]),
 }
 
 /// A message.
@@ -103,7 +115,12 @@ pub enum Receipt {
     /// The receiver has it.
     Delivered,
     /// The receiver does not want it, and will not want it later: what was expected, what came, what to do.
-    Refused(String),
+    Refused {
+        /// The whole sentence.
+        why: String,
+        /// The status of HTTP, where that was the answer.
+        status: Option<u16>,
+    },
     /// It may work later.
     Failed {
         /// What was expected, what came.
@@ -116,6 +133,12 @@ pub enum Receipt {
 }
 
 impl Receipt {
+    /// A refusal that is no answer of HTTP.
+    #[must_use]
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self::Refused { why: why.into(), status: None }
+    }
+
     /// A failure of which the receiver said nothing more.
     fn failed(why: impl Into<String>) -> Self {
         Self::Failed { why: why.into(), retry_after: None }

@@ -4,8 +4,11 @@
 pub mod exposition;
 pub mod family;
 mod fold;
-mod histogram;
+pub mod histogram;
+pub mod labels;
+pub mod push;
 mod series;
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +18,9 @@ use jiff::Timestamp;
 
 pub use exposition::Format;
 pub use family::{FAMILIES, Family, Kind};
+pub use snapshot::Snapshot;
 
-use crate::event::{Consumer, Event, ProbeOutcome, TellError};
+use crate::event::{Consumer, Event, TellError};
 use fold::State;
 
 /// The figures of all probes. Clones share them; reading them does not keep those who write waiting.
@@ -72,25 +76,17 @@ impl Shared {
         self.change(|state| state.keep(roster));
     }
 
-    /// Everything, as text. It may be long: call it where it keeps no probe waiting.
+    /// Everything as it is now; `at` is now.
     #[must_use]
-    pub fn text(&self, format: Format, own: &Own) -> String {
+    pub fn snapshot(&self, at: Timestamp, own: Own) -> Snapshot {
         // The figures are shared, not copied: the lock is held for as long as it takes to count references.
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        series::everything(&state, own, format)
+        Snapshot { at, state, own, is_bare: false }
     }
 
     fn change(&self, how: impl FnOnce(&mut State)) {
         how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
-}
-
-/// What one run found, as text without the labels `probe` and `target`: whoever asked for it knows them.
-#[must_use]
-pub fn of_one_run(outcome: &ProbeOutcome, timeout: Duration, format: Format) -> String {
-    let mut state = State::default();
-    state.run_finished(outcome);
-    series::one_run(&state, outcome, timeout, format)
 }
 
 impl Consumer for Recorder {

@@ -19,7 +19,7 @@ use mcp_probe::base::clock::{Clock, SystemClock, VirtualClock};
 use mcp_probe::base::ids::RunId;
 use mcp_probe::base::secret::{Masker, Secret};
 use mcp_probe::config::receiver::Filled;
-use mcp_probe::deliver::{Accept, Courier, HttpPayload, MailPayload, Outbox, Payload, Receipt};
+use mcp_probe::deliver::{Accept, Courier, HttpPayload, MailPayload, Outbox, Payload, Receipt, Retry};
 use mcp_probe::event::{Consumer, Event, EventKind, Note, Publisher, TellError};
 use mcp_probe::store::{OutboxMessage, Store};
 use receiver::{Does, Receiver, nobody, ok};
@@ -34,6 +34,7 @@ fn request(url: &str, accept: Accept) -> Payload {
         headers: vec![("Authorization".into(), Secret::new("Bearer canary-in-a-header"))],
         body: b"{}".to_vec(),
         accept,
+        retry: Retry::Usual,
         timeout: SHORT,
     })
 }
@@ -76,14 +77,14 @@ async fn what_may_work_later_is_told_from_what_never_will() {
     for head in ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone", "413 Too Large"] {
         receiver.rule(move |_| Does::Answer(head, "no_service".into()));
         match sent(&request(&receiver.url(), Accept::Status)).await {
-            Receipt::Refused(why) => assert!(why.contains(&head[..3]) && why.contains("no_service"), "{why}"),
+            Receipt::Refused { why, .. } => assert!(why.contains(&head[..3]) && why.contains("no_service"), "{why}"),
             other => panic!("{head}: {other:?}"),
         }
     }
     let elsewhere = Receiver::start(|_| ok(""));
     receiver.rule(|_| Does::Answer("302 Found\r\nLocation: /elsewhere", String::new()));
     match sent(&request(&receiver.url(), Accept::Status)).await {
-        Receipt::Refused(why) => assert!(why.contains("redirects are not followed"), "{why}"),
+        Receipt::Refused { why, .. } => assert!(why.contains("redirects are not followed"), "{why}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(elsewhere.received().len(), 0);

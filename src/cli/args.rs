@@ -344,6 +344,12 @@ pub struct CheckArgs {
     /// Exit codes of this convention
     #[arg(long, value_enum, value_name = "STYLE", help_heading = "Run")]
     pub exit_style: Option<ExitStyle>,
+    /// Push the results to every `[[push]]` of the files before the exit
+    #[arg(long, help_heading = "Run")]
+    pub push: bool,
+    /// Push, and end with exit code 7 where a healthy run could not be pushed
+    #[arg(long, help_heading = "Run")]
+    pub require_push: bool,
     /// Print every call that would be made, in order; start nothing and send nothing
     #[arg(long, help_heading = "Run", conflicts_with_all = ["report", "trace"])]
     pub dry_run: bool,

@@ -3,6 +3,7 @@
 
 pub mod dry_run;
 pub mod plan;
+pub mod push;
 pub mod run;
 
 use std::path::{Path, PathBuf};

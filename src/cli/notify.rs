@@ -182,7 +182,7 @@ async fn tested(
     let begun = Instant::now();
     let mut receipt = Receipt::Delivered;
     match channel.render(&test_message(channel.name(), instance, Timestamp::now()), false, masker) {
-        Err(why) => receipt = Receipt::Refused(why),
+        Err(why) => receipt = Receipt::refused(why),
         Ok(payloads) => {
             for payload in payloads {
                 receipt = courier.send(&payload, cancel).await;
@@ -199,7 +199,7 @@ async fn tested(
 fn said(receipt: &Receipt) -> (&'static str, &str) {
     match receipt {
         Receipt::Delivered => ("delivered", ""),
-        Receipt::Refused(why) => ("refused", why),
+        Receipt::Refused { why, .. } => ("refused", why),
         Receipt::Failed { why, .. } => ("failed", why),
         Receipt::Cut => ("cancelled", "it was broken off; it may have arrived"),
     }

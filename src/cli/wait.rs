@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::args::{ConnectionOptions, ExitStyle, FailOn, OutputOptions, SelectionOptions, help};
-use super::check::plan::{Choice, plan, withhold};
+use super::check::plan::{Choice, Planned, plan, withhold};
 use super::check::{Judging, code, document, print_document, weighed};
 use super::complaint::Complaint;
 use super::exit::Code;
@@ -94,9 +94,10 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         connection: &connection,
         selection: &args.selection,
         probes: &args.probe,
+        pushing: false,
         output: &args.output,
     };
-    let (mut plan, masker, unusable) = plan(&choice)?;
+    let Planned { mut plan, masker, unusable, .. } = plan(&choice)?;
     let mut withheld = withhold(&choice, &mut plan);
     withheld.extend(unusable);
     if let Some(refused) = withheld.first() {

@@ -1,9 +1,14 @@
 //! Tables that say of what `kind` a receiver is: notifiers, pushes. Whoever has kinds gives a table of them, each with
 //! its keys, so that a misspelt kind or key gets a suggestion; how it is delivered is told by no key here.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use settings::{Settings, parsed_url};
+
+use super::names::check_name;
 use super::{Diag, Environment, Field, Key, Node, Place, Section, Text, grammar, secrets, suggest};
 use crate::base::secret::Secret;
 
@@ -102,6 +107,8 @@ pub const HEADERS: Slot = may("headers", Shape::Table, "Headers of every request
 pub const AUTH: Slot = may("auth", Shape::Auth, "How the request is authorised.");
 /// Labels.
 pub const LABELS: Slot = may("labels", Shape::Table, "Labels that go with everything sent.");
+/// What it is called.
+pub const NAME: Slot = may("name", Shape::Text, "What it is called in messages and metrics; its kind without it.");
 /// A template.
 pub const BODY: Slot = may("body", Shape::Text, "The template of the body.");
 /// Where the request goes.
@@ -142,7 +149,7 @@ pub enum Setting {
 /// One `[notify.NAME]` or `[[push]]`.
 #[derive(Clone, Debug)]
 pub struct ReceiverDraft {
-    /// The name of a notifier; of a push its kind.
+    /// The name of a notifier; of a push its `name`, or its kind.
     pub name: String,
     /// Where it stands.
     pub place: Place,
@@ -154,6 +161,7 @@ pub struct ReceiverDraft {
     path: String,
     /// Variables that are missing of keys that are read at once.
     unset: Vec<Diag>,
+    is_whole: bool,
 }
 
 /// The value of a key, its variables filled in. Any text may hold a secret.
@@ -193,13 +201,19 @@ impl ReceiverDraft {
             settings: Vec::new(),
             path: path.to_owned(),
             unset: Vec::new(),
+            is_whole: false,
         };
         let Some(kind) = kind(section, kinds) else {
             return Self { unset: section.reading().take_unset(), ..draft };
         };
+        let mut is_whole = true;
         for slot in kind.slots.iter().chain(common) {
+            is_whole &= !slot.required || section.has(slot.key);
             match section.field(slot.key) {
-                Some(field) => draft.settings.extend(read(field, slot).map(|setting| (*slot, setting))),
+                Some(field) => match read(field, slot) {
+                    Some(setting) => draft.settings.push((*slot, setting)),
+                    None => is_whole = false,
+                },
                 None if slot.required && !is_misspelt(section, kind, common, slot.key) => {
                     section
                         .wrong("", format!("{} of kind \"{}\" has no `{}`", section.what(), kind.name, slot.key))
@@ -209,7 +223,27 @@ impl ReceiverDraft {
             }
         }
         unknown_keys(section, kind, common);
-        Self { name: kind.name.to_owned(), kind: kind.name, unset: section.reading().take_unset(), ..draft }
+        let name = draft.own_name(section).unwrap_or_else(|| kind.name.to_owned());
+        Self { name, kind: kind.name, unset: section.reading().take_unset(), is_whole, ..draft }
+    }
+
+    /// `name`, where it has one. It becomes a label of metrics: no variable is filled in.
+    fn own_name(&self, section: &Section<'_>) -> Option<String> {
+        let (_, setting) = self.settings.iter().find(|(slot, _)| slot.key == NAME.key)?;
+        let Setting::Text(text) = setting else { return None };
+        let Some(name) = text.literal() else {
+            let diag = Diag::error(&text.place, format!("the name of {} has no variables", section.what()));
+            section.reading().report(diag.help("it is shown, and it is a label of metrics: write it out"));
+            return None;
+        };
+        check_name(&Key { name: name.to_owned(), place: text.place.clone() }, "receiver", section.reading());
+        Some(name.to_owned())
+    }
+
+    /// Whether it has everything that its kind needs: else that was said where it was read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// The variables that it reads: secrets, all of them.
@@ -359,6 +393,7 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
         Shape::Texts => Setting::Texts(field.texts()?),
         Shape::Text | Shape::Url | Shape::Mail | Shape::Address => Setting::Text(field.text()?),
     };
+    let mut is_right = true;
     if let Setting::Text(text) = &setting {
         if let Some(literal) = text.literal() {
             let wrong = match slot.shape {
@@ -368,12 +403,13 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
                 _ if literal.is_empty() => Err("it is empty".to_owned()),
                 _ => Ok(()),
             };
-            if let Err(why) = wrong {
+            if let Err(why) = &wrong {
                 field.wrong(format!("`{}`: {why}", field.key)).help(format!(
                     "write `{} = {}`",
                     field.key,
                     example(slot.shape)
                 ));
+                is_right = false;
             }
         }
         if slot.secret {
@@ -382,7 +418,7 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
             secrets::warn_url(text, field.reading());
         }
     }
-    Some(setting)
+    is_right.then_some(setting)
 }
 
 fn entries(field: Field<'_>, key: &str) -> Option<Vec<(Key, Text)>> {

@@ -41,7 +41,7 @@ impl Drop for Group {
 /// Runs one program to its end.
 pub(super) async fn run(payload: &CommandPayload, hidden: &[String]) -> Receipt {
     let Some((program, arguments)) = payload.argv.split_first() else {
-        return Receipt::Refused("`command` names no program".to_owned());
+        return Receipt::refused("`command` names no program");
     };
     let name = sanitize::one_line(program.reveal(), 120);
     let mut command = Command::new(program.reveal());

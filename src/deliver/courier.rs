@@ -51,7 +51,7 @@ impl Courier {
             () = cancel.cancelled() => return Receipt::Cut,
         };
         match receipt {
-            Receipt::Refused(why) => Receipt::Refused(self.told(payload, &why)),
+            Receipt::Refused { why, status } => Receipt::Refused { why: self.told(payload, &why), status },
             Receipt::Failed { why, retry_after } => Receipt::Failed { why: self.told(payload, &why), retry_after },
             receipt => receipt,
         }
@@ -132,7 +132,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::deliver::{Accept, HttpPayload};
+    use crate::deliver::{Accept, HttpPayload, Retry};
 
     #[test]
     fn what_is_told_holds_no_address_and_no_header() {
@@ -145,6 +145,7 @@ mod tests {
             ],
             body: Vec::new(),
             accept: Accept::Status,
+            retry: Retry::Usual,
             timeout: Duration::from_secs(1),
         });
         let courier = Courier::new(Masker::default());

@@ -12,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
 use super::courier::{chain, origin};
-use super::{Accept, HttpPayload, Receipt};
+use super::{Accept, HttpPayload, Receipt, Retry};
 use crate::base::duration;
 
 /// Bytes of an answer that are read.
@@ -50,10 +50,10 @@ impl Clients {
         };
         let request = match request(client, payload) {
             Ok(request) => request,
-            Err(why) => return Receipt::Refused(format!("{place}: {why}")),
+            Err(why) => return Receipt::refused(format!("{place}: {why}")),
         };
         match client.execute(request).await {
-            Ok(response) => judge(&place, response, payload.accept).await,
+            Ok(response) => judge(&place, response, payload).await,
             Err(error) => Receipt::failed(format!("{place}: {}", chain(&error.without_url()))),
         }
     }
@@ -125,7 +125,8 @@ fn request(client: &reqwest::Client, payload: &HttpPayload) -> Result<reqwest::R
     request.build().map_err(|error| chain(&error.without_url()))
 }
 
-async fn judge(place: &str, mut response: reqwest::Response, accept: Accept) -> Receipt {
+async fn judge(place: &str, mut response: reqwest::Response, payload: &HttpPayload) -> Receipt {
+    let accept = payload.accept;
     let status = response.status();
     let retry_after = response
         .headers()
@@ -145,15 +146,23 @@ async fn judge(place: &str, mut response: reqwest::Response, accept: Accept) -> 
     }
     let said = body.map(|body| quoted(&body)).unwrap_or_default();
     let why = format!("{place}: expected a status from 200 to 299, got {}{said}", worded(status));
-    match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Receipt::Failed { why, retry_after }
-        }
-        _ if status.is_server_error() => Receipt::Failed { why, retry_after },
-        _ if status.is_redirection() && location => {
-            Receipt::Refused(format!("{why}; redirects are not followed: write the address it leads to"))
-        }
-        _ => Receipt::Refused(why),
+    let why = if status.is_redirection() && location {
+        format!("{why}; redirects are not followed: write the address it leads to")
+    } else {
+        why
+    };
+    if helps(payload.retry, status) {
+        Receipt::Failed { why, retry_after }
+    } else {
+        Receipt::Refused { why, status: Some(status.as_u16()) }
+    }
+}
+
+/// Whether another try may help after this answer.
+fn helps(retry: Retry, status: StatusCode) -> bool {
+    match retry {
+        Retry::Only(statuses) => statuses.contains(&status.as_u16()),
+        Retry::Usual => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
     }
 }
 
@@ -192,7 +201,7 @@ fn read(place: &str, body: &[u8], accept: Accept, retry_after: Option<Duration>)
             }
         }
         Accept::Without { refused, .. } if refused.iter().any(|word| text.contains(word)) => {
-            Receipt::Refused(format!("{place}: it answered{}", quoted(body)))
+            Receipt::refused(format!("{place}: it answered{}", quoted(body)))
         }
         Accept::Without { later, .. } if later.iter().any(|word| text.contains(word)) => failed("a receipt"),
         Accept::Status | Accept::Without { .. } => Receipt::Delivered,
@@ -250,7 +259,7 @@ mod tests {
         const PING: Accept = Accept::Without { refused: &["not found"], later: &["rate limited"] };
         let receipt = |accept, body: &str| match read("http://h", body.as_bytes(), accept, None) {
             Receipt::Delivered => "delivered",
-            Receipt::Refused(_) => "refused",
+            Receipt::Refused { .. } => "refused",
             Receipt::Failed { .. } => "failed",
             Receipt::Cut => "cut",
         };

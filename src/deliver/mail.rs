@@ -22,7 +22,7 @@ pub(super) async fn send(mail: &MailPayload) -> Receipt {
     let place = origin(mail.server.reveal());
     let message = match message(mail) {
         Ok(message) => message,
-        Err(why) => return Receipt::Refused(format!("{place}: {why}")),
+        Err(why) => return Receipt::refused(format!("{place}: {why}")),
     };
     let sent = async {
         // Reading the system's roots opens files.
@@ -47,7 +47,7 @@ pub(super) async fn send(mail: &MailPayload) -> Receipt {
 fn judge(place: &str, error: Option<&lettre::transport::smtp::Error>) -> Receipt {
     let Some(error) = error else { return Receipt::Delivered };
     let why = format!("{place}: {}", chain(error));
-    if error.is_permanent() { Receipt::Refused(why) } else { Receipt::failed(why) }
+    if error.is_permanent() { Receipt::refused(why) } else { Receipt::failed(why) }
 }
 
 fn transport(mail: &MailPayload) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {

@@ -245,7 +245,7 @@ impl Inner {
         let (channel, id) = (job.channel.as_str(), job.id);
         let receipt = match render.render(channel, &job.body, job.collapsed) {
             Ok(payloads) => self.carry(&payloads, cancel).await,
-            Err(Unrendered::Gone) => Receipt::Refused("there is no such notifier any more in the files".to_owned()),
+            Err(Unrendered::Gone) => Receipt::refused("there is no such notifier any more in the files"),
             Err(Unrendered::Wrong(why)) => return self.postpone(&job, Try::Unrendered, &why).await,
         };
         match receipt {
@@ -262,7 +262,7 @@ impl Inner {
                 }
                 self.note(Level::Debug, &format!("told `{channel}`: {} of {}", job.transition, job.key));
             }
-            Receipt::Refused(why) => {
+            Receipt::Refused { why, .. } => {
                 self.note(
                     Level::Error,
                     &format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),

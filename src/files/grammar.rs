@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::telling::{log, push, watching};
+use super::telling::{log, watching};
 use crate::alert::{self, notify};
 use crate::config::grammar::{self, array, described, map, table, with};
+use crate::metrics::push;
 use crate::plan;
 
 /// The whole schema, draft-07.

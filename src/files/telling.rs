@@ -2,7 +2,6 @@
 //! belongs; here are the mistakes and the advice that need the targets and probes as well, and what comes out resolved.
 
 pub mod log;
-pub mod push;
 pub mod watching;
 mod windows;
 
@@ -15,8 +14,9 @@ use crate::alert::draft::AlertDraft;
 use crate::alert::silence_draft::SilenceDraft;
 use crate::alert::{Rule, Silence, notify};
 use crate::config::names::{check_name, twice, unknown};
-use crate::config::receiver::ReceiverDraft;
+use crate::config::receiver::{ReceiverDraft, Settings};
 use crate::config::{Diag, Environment, Place, Section, suggest};
+use crate::metrics::push;
 use crate::plan::{Draft, TargetDraft};
 
 /// The kind of notifier that notices when nothing comes.
@@ -47,7 +47,26 @@ pub struct Notifier {
     /// A word of [`notify::keys::KINDS`].
     pub kind: &'static str,
     /// Its settings.
-    pub settings: notify::Settings,
+    pub settings: Settings,
+}
+
+/// A push, its variables filled in.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// Its name, or its kind.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl Push {
+    /// `required`.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        self.settings.switch("required") == Some(true)
+    }
 }
 
 /// The same as `watch` uses it, every variable filled in.
@@ -107,6 +126,10 @@ impl Telling {
         twice("silence", self.silences.iter().map(|silence| (silence.name.as_str(), &silence.place)), &mut diags);
         let notifiers = self.notifiers.iter();
         twice("notifier", notifiers.map(|notifier| (notifier.name.as_str(), &notifier.place)), &mut diags);
+        let pushes = self.pushes.iter().filter(|push| !push.name.is_empty());
+        let mut alike = Vec::new();
+        twice("push", pushes.map(|push| (push.name.as_str(), &push.place)), &mut alike);
+        diags.extend(alike.into_iter().map(|diag| diag.help("give one of them a `name` of its own")));
         only_one("watch", self.watches.iter().map(|watch| &watch.place), &mut diags);
         only_one("log", self.logs.iter().map(|log| &log.place), &mut diags);
         let targets = draft.targets.iter().chain(others);
@@ -188,10 +211,34 @@ impl Telling {
     #[must_use]
     pub fn lacking(&self, environment: &dyn Environment) -> Vec<Diag> {
         let mut diags = self.resolve(environment).err().unwrap_or_default();
-        for push in &self.pushes {
-            diags.extend(push.resolve(environment, &mut Vec::new()).err().into_iter().flatten());
-        }
+        diags.extend(self.resolve_pushes(environment, &mut Vec::new()).err().unwrap_or_default());
         diags
+    }
+
+    /// Fills in the variables of the pushes. `secrets` collects values that must not be shown.
+    ///
+    /// # Errors
+    /// What this machine lacks for it, and what is wrong once its variables are filled in.
+    pub fn resolve_pushes(
+        &self,
+        environment: &dyn Environment,
+        secrets: &mut Vec<String>,
+    ) -> Result<Vec<Push>, Vec<Diag>> {
+        let (mut pushes, mut diags) = (Vec::new(), Vec::new());
+        for draft in self.pushes.iter().filter(|draft| draft.is_whole()) {
+            let settings = match draft.resolve(environment, secrets) {
+                Ok(settings) => Settings::new(settings),
+                Err(missing) => {
+                    diags.extend(missing);
+                    continue;
+                }
+            };
+            match push::compile(draft.kind, &draft.name, &settings) {
+                Ok(_) => pushes.push(Push { name: draft.name.clone(), kind: draft.kind, settings }),
+                Err(why) => diags.push(Diag::error(&draft.place, why)),
+            }
+        }
+        if diags.is_empty() { Ok(pushes) } else { Err(diags) }
     }
 
     /// Fills in every variable. Pushes are not among it: they are another command's.
@@ -218,7 +265,7 @@ impl Telling {
                 Ok(settings) => resolved.notifiers.push(Notifier {
                     name: draft.name.clone(),
                     kind: draft.kind,
-                    settings: notify::Settings::new(settings),
+                    settings: Settings::new(settings),
                 }),
                 Err(missing) => diags.extend(missing),
             }

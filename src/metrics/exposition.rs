@@ -3,6 +3,7 @@
 
 use super::family::{Family, Kind};
 use super::histogram::Histogram;
+use super::snapshot::{Exemplar, Figures, Value};
 
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,74 +55,35 @@ impl Format {
     }
 }
 
-/// Labels as they stand between the braces; values are escaped when they are put in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(String);
-
-impl Labels {
-    /// With one label more. The name is a word of ours or was checked.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        if !self.0.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push_str(name);
-        self.0.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => self.0.push_str("\\\\"),
-                '"' => self.0.push_str("\\\""),
-                '\n' => self.0.push_str("\\n"),
-                c => self.0.push(c),
-            }
-        }
-        self.0.push('"');
-        self
-    }
-}
-
 /// A text that is being written, family by family.
 pub struct Page {
     format: Format,
     text: String,
-    family: Option<&'static Family>,
-    headed: bool,
 }
 
 impl Page {
     /// An empty one.
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self { format, text: String::new(), family: None, headed: false }
+        Self { format, text: String::new() }
     }
 
-    /// The next samples are of this family; its heading is written with the first.
-    pub fn family(&mut self, family: &'static Family) {
-        self.family = Some(family);
-        self.headed = false;
-    }
-
-    /// A value of the family.
-    pub fn value(&mut self, labels: &Labels, value: f64) {
-        self.sample("", labels, &self.number(value));
-    }
-
-    /// A count of the family.
-    pub fn count(&mut self, labels: &Labels, value: u64) {
-        self.sample("", labels, &value.to_string());
-    }
-
-    /// A histogram of the family.
-    pub fn histogram(&mut self, labels: &Labels, histogram: &Histogram) {
-        for (bound, count) in histogram.cumulative() {
-            let labels = labels.clone().with("le", &self.number(bound));
-            self.sample("_bucket", &labels, &count.to_string());
+    /// Writes a family: its heading, and its samples.
+    pub fn write(&mut self, figures: &Figures) {
+        let family = figures.family;
+        self.heading(family);
+        let mut labels = String::new();
+        for series in &figures.series {
+            labels.clear();
+            for (name, value) in series.labels.iter() {
+                put(&mut labels, name, value);
+            }
+            match &series.value {
+                Value::Number(value) => self.sample(family, "", &labels, &self.number(*value)),
+                Value::Count(value) => self.sample(family, "", &labels, &value.to_string()),
+                Value::Histogram(histogram) => self.histogram(family, &mut labels, histogram),
+            }
         }
-        let count = histogram.count().to_string();
-        self.sample("_bucket", &labels.clone().with("le", "+Inf"), &count);
-        let sum = self.number(histogram.sum());
-        self.sample("_sum", labels, &sum);
-        self.sample("_count", labels, &count);
     }
 
     /// The whole text.
@@ -133,13 +95,37 @@ impl Page {
         self.text
     }
 
-    fn sample(&mut self, suffix: &str, labels: &Labels, value: &str) {
-        let Some(family) = self.heading() else { return };
+    fn histogram(&mut self, family: &Family, labels: &mut String, histogram: &Histogram) {
+        let own = labels.len();
+        for bucket in histogram.buckets() {
+            let bound = if bucket.bound.is_finite() { self.number(bucket.bound) } else { "+Inf".to_owned() };
+            put(labels, "le", &bound);
+            self.sample(family, "_bucket", labels, &bucket.count.to_string());
+            if let Some(exemplar) = bucket.exemplar.filter(|_| self.format == Format::OpenMetrics) {
+                self.exemplar(exemplar);
+            }
+            labels.truncate(own);
+        }
+        self.sample(family, "_sum", labels, &self.number(histogram.sum()));
+        self.sample(family, "_count", labels, &histogram.count().to_string());
+    }
+
+    /// Puts an example at the end of the line that was just written.
+    fn exemplar(&mut self, exemplar: &Exemplar) {
+        self.text.pop();
+        let mut labels = String::new();
+        put(&mut labels, "trace_id", &exemplar.trace_id);
+        let at = exemplar.at.as_millisecond();
+        let (value, seconds, millis) = (self.number(exemplar.value), at.div_euclid(1000), at.rem_euclid(1000));
+        self.text.push_str(&format!(" # {{{labels}}} {value} {seconds}.{millis:03}\n"));
+    }
+
+    fn sample(&mut self, family: &Family, suffix: &str, labels: &str, value: &str) {
         self.text.push_str(family.name);
         self.text.push_str(suffix);
-        if !labels.0.is_empty() {
+        if !labels.is_empty() {
             self.text.push('{');
-            self.text.push_str(&labels.0);
+            self.text.push_str(labels);
             self.text.push('}');
         }
         self.text.push(' ');
@@ -147,19 +133,14 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// Writes the heading of the family before its first sample: one that has none is not mentioned.
-    fn heading(&mut self) -> Option<&'static Family> {
-        let family = self.family?;
+    fn heading(&mut self, family: &Family) {
         let (name, kind) = match (self.format, family.kind) {
             (Format::OpenMetrics, Kind::Counter) => (family.name.trim_end_matches("_total"), "counter"),
             (Format::OpenMetrics, Kind::Info) => (family.name.trim_end_matches("_info"), "info"),
             (Format::Classic, Kind::Info) => (family.name, "gauge"),
             (_, kind) => (family.name, kind.name()),
         };
-        if !std::mem::replace(&mut self.headed, true) {
-            self.text.push_str(&format!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help));
-        }
-        Some(family)
+        self.text.push_str(&format!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help));
     }
 
     /// OpenMetrics writes numbers with a point, so that a bound has one text only.
@@ -169,4 +150,22 @@ impl Page {
             Format::OpenMetrics => format!("{value:?}"),
         }
     }
+}
+
+/// A label, after those that are there.
+fn put(labels: &mut String, name: &str, value: &str) {
+    if !labels.is_empty() {
+        labels.push(',');
+    }
+    labels.push_str(name);
+    labels.push_str("=\"");
+    for c in value.chars() {
+        match c {
+            '\\' => labels.push_str("\\\\"),
+            '"' => labels.push_str("\\\""),
+            '\n' => labels.push_str("\\n"),
+            c => labels.push(c),
+        }
+    }
+    labels.push('"');
 }

@@ -42,6 +42,14 @@ pub struct Family {
     pub on_probe: bool,
 }
 
+impl Family {
+    /// Whether its figures stand for themselves: they need no figures of before to say something.
+    #[must_use]
+    pub fn is_of_now(&self) -> bool {
+        matches!(self.kind, Kind::Gauge | Kind::Info)
+    }
+}
+
 const PAIR: &[&str] = &["probe", "target"];
 const TARGET: &[&str] = &["target"];
 

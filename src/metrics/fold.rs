@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Roster;
-use super::exposition::Labels;
 use super::histogram::{self, Histogram};
+use super::labels::Labels;
 use crate::event::{
     AlertChange, Era, EventKind, Missed, Phases, ProbeOutcome, Reason, Status, StepOutcome, TransportKind, Usage,
 };
@@ -24,11 +24,11 @@ pub const OTHER: &str = "_OTHER";
 #[derive(Clone, Default)]
 pub struct State {
     pub pairs: BTreeMap<(String, String), Arc<Pair>>,
-    pub targets: BTreeMap<String, Arc<TargetFigures>>,
+    pub targets: BTreeMap<Arc<str>, Arc<TargetFigures>>,
     pub alerts: BTreeMap<(String, String, String), bool>,
     pub missed: BTreeMap<Missed, u64>,
-    pub lag: Option<Histogram>,
-    pub queued: Option<Histogram>,
+    pub lag: Option<Arc<Histogram>>,
+    pub queued: Option<Arc<Histogram>>,
     pub overflowed: u64,
     roster: Option<Arc<Known>>,
 }
@@ -42,15 +42,17 @@ struct Known {
 /// Of a probe and a target.
 #[derive(Clone, Default)]
 pub struct Pair {
-    /// `probe` and `target`, as they stand in the text.
+    /// `probe` and `target`.
     pub labels: Labels,
+    /// When the first run began that is counted.
+    pub since: Option<Timestamp>,
     pub last: Option<LastRun>,
     pub last_success: Option<Timestamp>,
     pub tools: Option<(u64, u64)>,
     pub runs: BTreeMap<(Status, &'static str), u64>,
     pub attempts: BTreeMap<Status, u64>,
-    pub requests: BTreeMap<(String, &'static str), u64>,
-    pub operations: BTreeMap<Operation, Histogram>,
+    pub requests: BTreeMap<(Arc<str>, &'static str), u64>,
+    pub operations: BTreeMap<Operation, Arc<Histogram>>,
 }
 
 /// Of the last run of a pair.
@@ -71,7 +73,7 @@ pub struct LastRun {
 /// What the histogram tells apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    pub method: String,
+    pub method: Arc<str>,
     /// `pipe` or `tcp`, in OpenTelemetry's words; empty where nothing was spoken.
     pub transport: &'static str,
     /// Empty where all went well.
@@ -81,6 +83,8 @@ pub struct Operation {
 /// Of a target, whichever probe found it out.
 #[derive(Clone, Default)]
 pub struct TargetFigures {
+    /// When the first run began that is counted.
+    pub since: Option<Timestamp>,
     pub labels: BTreeMap<String, String>,
     pub spoken: Option<(Era, String, TransportKind)>,
     pub resident_bytes: Option<u64>,
@@ -109,7 +113,7 @@ impl State {
         let known = Known { pairs: roster.pairs.into_iter().collect(), alerts: roster.alerts.into_iter().collect() };
         let targets: BTreeSet<&str> = known.pairs.iter().map(|(_, target)| target.as_str()).collect();
         self.pairs.retain(|pair, _| known.pairs.contains(pair));
-        self.targets.retain(|target, _| targets.contains(target.as_str()));
+        self.targets.retain(|target, _| targets.contains(target.as_ref()));
         self.alerts.retain(|alert, _| known.knows(alert));
         self.roster = Some(Arc::new(known));
     }
@@ -122,15 +126,28 @@ impl State {
             return;
         }
         if let Some(scheduled) = outcome.observed.scheduled {
-            self.lag.get_or_insert_with(|| Histogram::new(histogram::OWN)).add(scheduled.lag);
-            self.queued.get_or_insert_with(|| Histogram::new(histogram::OWN)).add(scheduled.queued);
+            for (histogram, took) in [(&mut self.lag, scheduled.lag), (&mut self.queued, scheduled.queued)] {
+                let histogram = histogram.get_or_insert_with(|| Arc::new(Histogram::new(histogram::OWN)));
+                Arc::make_mut(histogram).add(took, None);
+            }
         }
         let pair = Arc::make_mut(self.pairs.entry(key).or_insert_with_key(|(probe, target)| {
-            let labels = Labels::default().with("probe", probe).with("target", target);
-            Arc::new(Pair { labels, ..Pair::default() })
+            let labels = Labels::default().with("probe", probe.clone()).with("target", target.clone());
+            Arc::new(Pair { labels, since: Some(outcome.started_at), ..Pair::default() })
         }));
         self.overflowed += pair.run_finished(outcome);
-        Arc::make_mut(self.targets.entry(outcome.target.clone()).or_default()).run_finished(outcome);
+        let target = self.targets.entry(outcome.target.as_str().into()).or_default();
+        Arc::make_mut(target).run_finished(outcome);
+    }
+
+    /// Who asked for a run is told what it was allowed to take, and a duration even where nothing could be begun.
+    pub fn answer(&mut self, timeout: Duration, took: Duration) {
+        for pair in self.pairs.values_mut() {
+            if let Some(last) = &mut Arc::make_mut(pair).last {
+                last.timeout = timeout;
+                last.duration = Some(last.duration.unwrap_or(took));
+            }
+        }
     }
 
     fn alert_changed(&mut self, change: &AlertChange) {
@@ -183,21 +200,23 @@ impl Pair {
     fn step_finished(&mut self, step: &StepOutcome, transport: &'static str, timeout: Duration) -> u64 {
         let Some(came) = came(step) else { return 0 };
         let mut overflowed = 0;
-        let key = (step.method.clone(), came);
+        let method: Arc<str> = step.method.as_str().into();
+        let key = (Arc::clone(&method), came);
         let key = if self.requests.len() < METHODS_MAX || self.requests.contains_key(&key) {
             key
         } else {
             overflowed += 1;
-            (OTHER.to_owned(), came)
+            (OTHER.into(), came)
         };
         *self.requests.entry(key).or_default() += 1;
         let Some(took) = step.latency.or((came == "timeout").then_some(timeout)) else { return overflowed };
-        let mut operation = Operation { method: step.method.clone(), transport, error: error_type(step, came) };
+        let mut operation = Operation { method, transport, error: error_type(step, came) };
         if self.operations.len() >= METHODS_MAX && !self.operations.contains_key(&operation) {
-            OTHER.clone_into(&mut operation.method);
+            operation.method = OTHER.into();
             overflowed += 1;
         }
-        self.operations.entry(operation).or_insert_with(|| Histogram::new(histogram::OPERATION)).add(took);
+        let fresh = || Arc::new(Histogram::new(histogram::OPERATION));
+        Arc::make_mut(self.operations.entry(operation).or_insert_with(fresh)).add(took, None);
         overflowed
     }
 }
@@ -232,6 +251,7 @@ fn network_transport(kind: TransportKind) -> &'static str {
 
 impl TargetFigures {
     fn run_finished(&mut self, outcome: &ProbeOutcome) {
+        self.since.get_or_insert(outcome.started_at);
         self.labels.clone_from(&outcome.labels);
         if let Some(used) = &outcome.protocol {
             self.spoken = Some((used.era, revision(&used.version), used.transport));

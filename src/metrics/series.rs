@@ -1,160 +1,156 @@
-//! Writes the figures out, family by family, in the order of the table.
+//! Makes series of what was folded, family by family, in the order of the table.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Own;
-use super::exposition::{Format, Labels, Page};
 use super::family::{self, Family};
-use super::fold::{Pair, State, TargetFigures};
-use crate::event::{Missed, ProbeOutcome, Status};
+use super::fold::{Pair, State};
+use super::labels::Labels;
+use super::snapshot::{Figures, Series, Snapshot, Value};
+use crate::event::{Missed, Status};
+
+/// What is shown a family.
+type Show<'a> = &'a mut dyn FnMut(Figures);
 
 /// Labels of the text itself: those of a target that are called like one get a prefix, as Prometheus does it.
 const TAKEN: [&str; 4] = ["target", "era", "protocol_version", "transport"];
 
-/// Everything that is known.
-pub fn everything(state: &State, own: &Own, format: Format) -> String {
-    let mut page = Page::new(format);
-    let pairs: Vec<&Pair> = state.pairs.values().map(AsRef::as_ref).collect();
-    last_runs(&mut page, &pairs, |pair| pair.labels.clone());
-    past_runs(&mut page, &pairs);
-    let targets = state.targets.iter().map(|(name, figures)| {
-        let labels = Labels::default().with("target", name);
-        (labels, figures.as_ref())
-    });
-    of_targets(&mut page, &targets.collect::<Vec<_>>());
-    of_the_prober(&mut page, state, own);
-    page.finish()
+/// Shows every family that has a series.
+pub fn each(snapshot: &Snapshot, show: Show<'_>) {
+    let mut pairs: Vec<&Pair> = snapshot.state.pairs.values().map(AsRef::as_ref).collect();
+    let bare = Pair::default();
+    let labels = |pair: &Pair| if snapshot.is_bare { bare.labels.clone() } else { pair.labels.clone() };
+    last_runs(show, &pairs, labels);
+    if snapshot.is_bare {
+        pairs.clear();
+    }
+    past_runs(show, &pairs);
+    of_targets(show, snapshot);
+    if snapshot.is_bare {
+        build(show);
+    } else {
+        of_the_prober(show, &snapshot.state, &snapshot.own);
+    }
 }
 
-/// What one run found, without the labels that say of what.
-pub fn one_run(state: &State, outcome: &ProbeOutcome, timeout: Duration, format: Format) -> String {
-    let mut page = Page::new(format);
-    let mut pairs: Vec<Pair> = state.pairs.values().map(|pair| pair.as_ref().clone()).collect();
-    for last in pairs.iter_mut().filter_map(|pair| pair.last.as_mut()) {
-        last.timeout = timeout;
-        // A question is answered with a duration, even where nothing could be begun.
-        last.duration = Some(last.duration.unwrap_or(outcome.duration));
+/// A family, where it has a series: one that has none is not mentioned.
+fn family(show: Show<'_>, family: &'static Family, series: impl Iterator<Item = Series>) {
+    let series: Vec<Series> = series.collect();
+    if !series.is_empty() {
+        show(Figures { family, series });
     }
-    last_runs(&mut page, &pairs.iter().collect::<Vec<_>>(), |_| Labels::default());
-    for figures in state.targets.values() {
-        info_of_target(&mut page, &[(Labels::default(), figures.as_ref())]);
-        page.family(&family::CHILD_MEMORY);
-        if let Some(bytes) = figures.resident_bytes {
-            page.count(&Labels::default(), bytes);
-        }
-    }
-    build(&mut page);
-    page.finish()
 }
 
-fn last_runs(page: &mut Page, pairs: &[&Pair], labels: impl Fn(&Pair) -> Labels) {
-    let each = |page: &mut Page, family: &'static Family, value: &dyn Fn(&Pair) -> Option<f64>| {
-        page.family(family);
-        for pair in pairs {
-            if let Some(value) = value(pair) {
-                page.value(&labels(pair), value);
-            }
-        }
+fn gauge(labels: Labels, value: f64) -> Series {
+    Series { labels, value: Value::Number(value), started_at: None }
+}
+
+fn whole(labels: Labels, value: u64) -> Series {
+    Series { labels, value: Value::Count(value), started_at: None }
+}
+
+impl Series {
+    fn since(self, started_at: impl Into<Option<Timestamp>>) -> Self {
+        Self { started_at: started_at.into(), ..self }
+    }
+}
+
+fn last_runs(show: Show<'_>, pairs: &[&Pair], labels: impl Fn(&Pair) -> Labels) {
+    let mut each = |of: &'static Family, value: &dyn Fn(&Pair) -> Option<f64>| {
+        let series = pairs.iter().filter_map(|pair| Some(gauge(labels(pair), value(pair)?)));
+        family(show, of, series);
     };
-    each(page, &family::SUCCESS, &|pair| match pair.last.as_ref()?.status {
+    each(&family::SUCCESS, &|pair| match pair.last.as_ref()?.status {
         Status::Healthy | Status::Degraded => Some(1.0),
         Status::Failed => Some(0.0),
         Status::Unknown | Status::Skipped => None,
     });
-    each(page, &family::DURATION, &|pair| Some(pair.last.as_ref()?.duration?.as_secs_f64()));
-    each(page, &family::TIMEOUT, &|pair| {
+    each(&family::DURATION, &|pair| Some(pair.last.as_ref()?.duration?.as_secs_f64()));
+    each(&family::TIMEOUT, &|pair| {
         Some(pair.last.as_ref()?.timeout).filter(|timeout| !timeout.is_zero()).map(|timeout| timeout.as_secs_f64())
     });
-    each(page, &family::HTTP_STATUS, &|pair| pair.last.as_ref()?.http_status.map(f64::from));
-    each(page, &family::CERTIFICATE, &|pair| pair.last.as_ref()?.certificate_ends.map(seconds));
-    page.family(&family::PHASE);
-    for pair in pairs {
-        for (phase, took) in pair.last.iter().flat_map(|last| last.phases.iter()) {
-            page.value(&labels(pair).with("phase", phase.name()), took.as_secs_f64());
-        }
-    }
-    each(page, &family::TOKEN, &|pair| pair.last.as_ref()?.token_ends.map(seconds));
-    each(page, &family::TOOLS, &|pair| pair.tools.map(|(tools, _)| float(tools)));
-    each(page, &family::TOOLS_TOKENS, &|pair| pair.tools.map(|(_, tokens)| float(tokens)));
-    page.family(&family::FAILURE);
-    for pair in pairs {
-        if let Some((last, reason)) = pair.last.as_ref().and_then(|last| Some((last, last.reason?))) {
-            page.count(&labels(pair).with("status", last.status.name()).with("reason", reason.code()), 1);
-        }
-    }
+    each(&family::HTTP_STATUS, &|pair| pair.last.as_ref()?.http_status.map(f64::from));
+    each(&family::CERTIFICATE, &|pair| pair.last.as_ref()?.certificate_ends.map(seconds));
+    let phases = pairs.iter().flat_map(|pair| {
+        let phases = pair.last.iter().flat_map(|last| last.phases.iter());
+        phases.map(|(phase, took)| gauge(labels(pair).with("phase", phase.name()), took.as_secs_f64()))
+    });
+    family(show, &family::PHASE, phases);
+    let mut each = |of: &'static Family, value: &dyn Fn(&Pair) -> Option<f64>| {
+        let series = pairs.iter().filter_map(|pair| Some(gauge(labels(pair), value(pair)?)));
+        family(show, of, series);
+    };
+    each(&family::TOKEN, &|pair| pair.last.as_ref()?.token_ends.map(seconds));
+    each(&family::TOOLS, &|pair| pair.tools.map(|(tools, _)| float(tools)));
+    each(&family::TOOLS_TOKENS, &|pair| pair.tools.map(|(_, tokens)| float(tokens)));
+    let failures = pairs.iter().filter_map(|pair| {
+        let (last, reason) = pair.last.as_ref().and_then(|last| Some((last, last.reason?)))?;
+        Some(whole(labels(pair).with("status", last.status.name()).with("reason", reason.code()), 1))
+    });
+    family(show, &family::FAILURE, failures);
 }
 
-fn past_runs(page: &mut Page, pairs: &[&Pair]) {
-    page.family(&family::LAST_RUN);
-    for pair in pairs {
-        if let Some(last) = &pair.last {
-            page.value(&pair.labels, seconds(last.at));
-        }
-    }
-    page.family(&family::LAST_SUCCESS);
-    for pair in pairs {
-        if let Some(at) = pair.last_success {
-            page.value(&pair.labels, seconds(at));
-        }
-    }
-    page.family(&family::RUNS);
-    for pair in pairs {
-        for ((status, reason), count) in &pair.runs {
-            page.count(&pair.labels.clone().with("status", status.name()).with("reason", reason), *count);
-        }
-    }
-    page.family(&family::ATTEMPTS);
-    for pair in pairs {
-        for (status, count) in &pair.attempts {
-            page.count(&pair.labels.clone().with("status", status.name()), *count);
-        }
-    }
-    page.family(&family::REQUESTS);
-    for pair in pairs {
-        for ((method, outcome), count) in &pair.requests {
-            page.count(&pair.labels.clone().with("method", method).with("outcome", outcome), *count);
-        }
-    }
-    page.family(&family::OPERATION);
-    for pair in pairs {
-        for (operation, histogram) in &pair.operations {
+fn past_runs(show: Show<'_>, pairs: &[&Pair]) {
+    let last = pairs.iter().filter_map(|pair| Some(gauge(pair.labels.clone(), seconds(pair.last.as_ref()?.at))));
+    family(show, &family::LAST_RUN, last);
+    let well = pairs.iter().filter_map(|pair| Some(gauge(pair.labels.clone(), seconds(pair.last_success?))));
+    family(show, &family::LAST_SUCCESS, well);
+    let runs = pairs.iter().flat_map(|pair| {
+        pair.runs.iter().map(|((status, reason), count)| {
+            let labels = pair.labels.clone().with("status", status.name()).with("reason", *reason);
+            whole(labels, *count).since(pair.since)
+        })
+    });
+    family(show, &family::RUNS, runs);
+    let attempts = pairs.iter().flat_map(|pair| {
+        pair.attempts
+            .iter()
+            .map(|(status, count)| whole(pair.labels.clone().with("status", status.name()), *count).since(pair.since))
+    });
+    family(show, &family::ATTEMPTS, attempts);
+    let requests = pairs.iter().flat_map(|pair| {
+        pair.requests.iter().map(|((method, outcome), count)| {
+            let labels = pair.labels.clone().with("method", method).with("outcome", *outcome);
+            whole(labels, *count).since(pair.since)
+        })
+    });
+    family(show, &family::REQUESTS, requests);
+    let operations = pairs.iter().flat_map(|pair| {
+        pair.operations.iter().map(|(operation, histogram)| {
             let labels = pair.labels.clone().with("mcp_method_name", &operation.method);
             let labels = labels.with("network_transport", operation.transport).with("error_type", operation.error);
-            page.histogram(&labels, histogram);
-        }
-    }
+            Series { labels, value: Value::Histogram(Arc::clone(histogram)), started_at: pair.since }
+        })
+    });
+    family(show, &family::OPERATION, operations);
 }
 
-fn of_targets(page: &mut Page, targets: &[(Labels, &TargetFigures)]) {
-    info_of_target(page, targets);
-    page.family(&family::CHILD_MEMORY);
-    for (labels, figures) in targets {
-        if let Some(bytes) = figures.resident_bytes {
-            page.count(labels, bytes);
-        }
-    }
-    page.family(&family::CHILD_CPU);
-    for (labels, figures) in targets {
-        if let Some(cpu) = figures.cpu {
-            page.value(labels, cpu.as_secs_f64());
-        }
-    }
-}
-
-fn info_of_target(page: &mut Page, targets: &[(Labels, &TargetFigures)]) {
-    page.family(&family::TARGET_INFO);
-    for (labels, figures) in targets {
-        let Some((era, version, transport)) = &figures.spoken else { continue };
-        let labels = labels.clone().with("era", era.name()).with("protocol_version", version);
+fn of_targets(show: Show<'_>, snapshot: &Snapshot) {
+    let targets = || {
+        snapshot.state.targets.iter().map(|(name, figures)| {
+            let labels = Labels::default();
+            (if snapshot.is_bare { labels } else { labels.with("target", name) }, figures.as_ref())
+        })
+    };
+    let infos = targets().filter_map(|(labels, figures)| {
+        let (era, version, transport) = figures.spoken.as_ref()?;
+        let labels = labels.with("era", era.name()).with("protocol_version", version.clone());
         let mut labels = labels.with("transport", transport.name());
         for (name, value) in label_names(&figures.labels) {
-            labels = labels.with(&name, value);
+            labels = labels.with(name, value.to_owned());
         }
-        page.count(&labels, 1);
-    }
+        Some(whole(labels, 1))
+    });
+    family(show, &family::TARGET_INFO, infos);
+    let memory = targets().filter_map(|(labels, figures)| Some(whole(labels, figures.resident_bytes?)));
+    family(show, &family::CHILD_MEMORY, memory);
+    let cpu = targets()
+        .filter(|_| !snapshot.is_bare)
+        .filter_map(|(labels, figures)| Some(gauge(labels, figures.cpu?.as_secs_f64()).since(figures.since)));
+    family(show, &family::CHILD_CPU, cpu);
 }
 
 /// The labels of a target under names that a text may have, each once.
@@ -173,33 +169,32 @@ fn label_names(labels: &BTreeMap<String, String>) -> BTreeMap<String, &str> {
     named
 }
 
-fn of_the_prober(page: &mut Page, state: &State, own: &Own) {
-    page.family(&family::CONNECTIONS);
-    for (target, count) in &own.open_connections {
-        page.count(&Labels::default().with("target", target), *count);
-    }
-    page.family(&family::ALERT);
-    for ((alert, probe, target), firing) in &state.alerts {
-        let labels = Labels::default().with("alert", alert).with("probe", probe).with("target", target);
-        page.count(&labels, u64::from(*firing));
-    }
+fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {
+    let connections = own.open_connections.iter();
+    let connections =
+        connections.map(|(target, count)| whole(Labels::default().with("target", target.clone()), *count));
+    family(show, &family::CONNECTIONS, connections);
+    let alerts = state.alerts.iter().map(|((alert, probe, target), firing)| {
+        let labels = Labels::default().with("alert", alert.clone()).with("probe", probe.clone());
+        whole(labels.with("target", target.clone()), u64::from(*firing))
+    });
+    family(show, &family::ALERT, alerts);
     // The reasons are few and known: a count that is there from the start can be compared from the start.
-    page.family(&family::MISSED);
-    for reason in Missed::ALL {
+    let missed = Missed::ALL.into_iter().map(|reason| {
         let count = state.missed.get(&reason).copied().unwrap_or(0);
-        page.count(&Labels::default().with("reason", reason.name()), count);
+        whole(Labels::default().with("reason", reason.name()), count).since(own.started_at)
+    });
+    family(show, &family::MISSED, missed);
+    for (of, histogram) in [(&family::LAG, &state.lag), (&family::QUEUED, &state.queued)] {
+        let series = histogram.iter().map(|histogram| Series {
+            labels: Labels::default(),
+            value: Value::Histogram(Arc::clone(histogram)),
+            started_at: own.started_at,
+        });
+        family(show, of, series);
     }
-    for (family, histogram) in [(&family::LAG, &state.lag), (&family::QUEUED, &state.queued)] {
-        page.family(family);
-        if let Some(histogram) = histogram {
-            page.histogram(&Labels::default(), histogram);
-        }
-    }
-    let mut one = |family: &'static Family, value: Option<f64>| {
-        page.family(family);
-        if let Some(value) = value {
-            page.value(&Labels::default(), value);
-        }
+    let mut one = |of: &'static Family, value: Option<f64>| {
+        family(show, of, value.map(|value| gauge(Labels::default(), value)).into_iter());
     };
     one(&family::QUEUE, own.queue.map(float));
     one(&family::RUNNING, own.running.map(float));
@@ -210,14 +205,18 @@ fn of_the_prober(page: &mut Page, state: &State, own: &Own) {
     one(&family::STORE, own.store_works.map(|works| f64::from(u8::from(works))));
     one(&family::CONFIG_OK, own.plan_is_current.map(|current| f64::from(u8::from(current))));
     one(&family::CONFIG_AT, own.plan_loaded_at.map(seconds));
-    one(&family::OVERFLOW, Some(float(state.overflowed)));
+    let overflowed = gauge(Labels::default(), float(state.overflowed)).since(own.started_at);
+    family(show, &family::OVERFLOW, std::iter::once(overflowed));
+    let mut one = |of: &'static Family, value: Option<f64>| {
+        family(show, of, value.map(|value| gauge(Labels::default(), value)).into_iter());
+    };
     one(&family::STARTED, own.started_at.map(seconds));
-    build(page);
+    build(show);
 }
 
-fn build(page: &mut Page) {
-    page.family(&family::BUILD);
-    page.count(&Labels::default().with("version", env!("CARGO_PKG_VERSION")), 1);
+fn build(show: Show<'_>) {
+    let series = whole(Labels::default().with("version", env!("CARGO_PKG_VERSION")), 1);
+    family(show, &family::BUILD, std::iter::once(series));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 and counts are far below 2^53")]

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::*;
 use crate::base::ids::RunId;
 use crate::event::{
-    AlertChange, AttemptOutcome, Cause, Era, EventKind, Missed, Phase, ProtocolUsed, Publisher, Reason, Scheduled,
-    Status, StepOutcome, ToolSeen, ToolsSeen, TransportKind, Usage,
+    AlertChange, AttemptOutcome, Cause, Era, EventKind, Missed, Phase, ProbeOutcome, ProtocolUsed, Publisher, Reason,
+    Scheduled, Status, StepOutcome, ToolSeen, ToolsSeen, TransportKind, Usage,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -68,6 +69,10 @@ fn listening() -> (Shared, Publisher) {
     let shared = Shared::default();
     let publisher = Publisher::new(RunId::random(), vec![Box::new(shared.recorder())], false);
     (shared, publisher)
+}
+
+fn text(shared: &Shared, format: Format, own: Own) -> String {
+    shared.snapshot(at(1_768_469_600), own).text(format)
 }
 
 fn own() -> Own {
@@ -137,17 +142,17 @@ fn the_texts_are_known_to_the_byte() {
         (Format::Classic, include_str!("goldens/classic.txt")),
         (Format::OpenMetrics, include_str!("goldens/openmetrics.txt")),
     ] {
-        let text = shared.text(format, &own()).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let text = text(&shared, format, own()).replace(env!("CARGO_PKG_VERSION"), "VERSION");
         assert!(text == golden, "the text of {format:?} is now:\n{text}");
     }
 }
 
 #[test]
 fn prometheus_finds_nothing_to_complain_of() {
-    assert_eq!(promtool(&eventful().text(Format::Classic, &own())), "");
-    assert_eq!(promtool(&eventful().text(Format::Classic, &Own::default())), "");
+    assert_eq!(promtool(&text(&eventful(), Format::Classic, own())), "");
+    assert_eq!(promtool(&text(&eventful(), Format::Classic, Own::default())), "");
     let outcome = run("smoke", "weather", vec![step("tools/list", Some(42), None)]);
-    assert_eq!(promtool(&of_one_run(&outcome, ms(5_000), Format::Classic)), "");
+    assert_eq!(promtool(&Snapshot::of_one_run(&outcome, ms(5_000)).text(Format::Classic)), "");
     assert!(promtool("a_total 1\n").contains("no help text"), "the linter is at work");
 }
 
@@ -160,7 +165,7 @@ fn every_family_that_is_written_is_in_the_table_and_every_one_of_the_table_can_b
     publish(&publisher, all);
     publish(&publisher, run("deep", "weather", vec![step("ping", Some(1), None)]));
     publisher.publish(EventKind::AlertChanged(Box::new(change("spike", false))));
-    let text = shared.text(Format::Classic, &own());
+    let text = text(&shared, Format::Classic, own());
     let written: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let table: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
     assert_eq!(written, table);
@@ -184,7 +189,7 @@ fn names_of_files_are_escaped_and_words_of_servers_are_no_labels() {
     ]);
     outcome.protocol.as_mut().unwrap().version = "2025-11-25\"} 1\nevil 1".to_owned();
     publish(&publisher, outcome);
-    let text = shared.text(Format::Classic, &own());
+    let text = text(&shared, Format::Classic, own());
     assert_eq!(promtool(&text), "", "{text}");
     assert!(text.contains(r#"probe_success{probe="p\"\\\n",target="t{}=,é"} 1"#), "{text}");
     let info = r#"mcp_probe_target_info{target="t{}=,é",era="legacy",protocol_version="_OTHER",transport="streamable-http",_9="nine",a_b="\"\\\n",exported_era="mine",exported_x="hidden"} 1"#;
@@ -198,7 +203,7 @@ fn what_is_unknown_is_absent() {
     publish(&publisher, run("smoke", "weather", vec![step("ping", Some(1), None)]));
     let cause = Cause::new(Reason::Suspended, "…");
     publish(&publisher, ProbeOutcome::not_run("smoke", "weather", &BTreeMap::new(), cause));
-    let text = shared.text(Format::Classic, &Own::default());
+    let text = text(&shared, Format::Classic, Own::default());
     for absent in [
         "probe_success",
         "probe_duration_seconds",
@@ -233,7 +238,7 @@ fn series_of_what_was_removed_are_dropped_and_do_not_come_back() {
     let mut own_alert = change("connectivity", true);
     (own_alert.probe, own_alert.target) = (String::new(), String::new());
     publisher.publish(EventKind::AlertChanged(Box::new(own_alert)));
-    let text = shared.text(Format::Classic, &Own::default());
+    let text = text(&shared, Format::Classic, Own::default());
     assert!(text.contains("weather") && text.contains("alert=\"spike\"") && text.contains("alert=\"connectivity\""));
     assert!(!text.contains("files") && !text.contains("removed"), "{text}");
 }
@@ -244,7 +249,7 @@ fn a_probe_with_too_many_methods_ends_in_one_series_for_the_rest() {
     let steps: Vec<StepOutcome> = (0..500).map(|at| step(&format!("made/{at}"), Some(1), None)).collect();
     publish(&publisher, run("smoke", "weather", steps.clone()));
     publish(&publisher, run("smoke", "weather", steps));
-    let text = shared.text(Format::Classic, &Own::default());
+    let text = text(&shared, Format::Classic, Own::default());
     let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(lines("mcp_probe_requests_total{"), 65);
     assert_eq!(lines("mcp_client_operation_duration_seconds_count{"), 65);
@@ -266,7 +271,7 @@ fn a_held_child_counts_what_it_used_since_and_a_new_one_all_of_it() {
     };
     for (cpu, fresh, total) in [(100, true, "0.1"), (150, false, "0.15"), (400, true, "0.55"), (50, false, "0.6")] {
         publish(&publisher, used(cpu, fresh));
-        let text = shared.text(Format::Classic, &Own::default());
+        let text = text(&shared, Format::Classic, Own::default());
         assert!(
             text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\"}} {total}\n")),
             "{cpu}: {text}"
@@ -277,7 +282,7 @@ fn a_held_child_counts_what_it_used_since_and_a_new_one_all_of_it() {
 #[test]
 fn one_run_is_told_without_saying_of_what() {
     let outcome = run("smoke", "weather", vec![step("tools/list", Some(42), None)]);
-    let text = of_one_run(&outcome, ms(9_500), Format::Classic);
+    let text = Snapshot::of_one_run(&outcome, ms(9_500)).text(Format::Classic);
     assert!(text.contains("probe_success 1\nprobe") || text.contains("probe_success 1\n#"), "{text}");
     assert!(text.contains("\nprobe_timeout_seconds 9.5\n") && text.contains("{phase=\"call\"} 0.042\n"), "{text}");
     assert!(!text.contains("probe=\"") && !text.contains("target=\""), "{text}");
@@ -285,7 +290,7 @@ fn one_run_is_told_without_saying_of_what() {
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         assert!(of_the_table.contains(&line.split(' ').next().unwrap()), "{line}");
     }
-    assert!(of_one_run(&outcome, ms(1), Format::OpenMetrics).ends_with("# EOF\n"));
+    assert!(Snapshot::of_one_run(&outcome, ms(1)).text(Format::OpenMetrics).ends_with("# EOF\n"));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Daemon {
         let (courier, cancel) = (self.setup.courier.clone(), self.runner.cx.cancel.clone());
         self.tasks.spawn(async move {
             Ended::Beaten(match courier.send(&payload, &cancel).await {
-                Receipt::Refused(why) | Receipt::Failed { why, .. } => Err(why),
+                Receipt::Refused { why, .. } | Receipt::Failed { why, .. } => Err(why),
                 Receipt::Delivered | Receipt::Cut => Ok(()),
             })
         });

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::{AlertView, Transition};
 use crate::base::secret::Secret;
-use crate::deliver::{Accept, HttpPayload, Payload};
+use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 
 /// Where alerts go, below the address in the file.
 const PATH: &str = "/api/v2/alerts";
@@ -63,6 +63,7 @@ impl Notifier for Alertmanager {
             headers: self.headers.clone(),
             body: Value::from(alerts).to_string().into_bytes(),
             accept: Accept::Status,
+            retry: Retry::Usual,
             timeout: self.timeout,
         })])
     }

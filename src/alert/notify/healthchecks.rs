@@ -11,7 +11,7 @@ use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::Transition;
 use crate::base::sanitize;
 use crate::base::secret::Secret;
-use crate::deliver::{Accept, HttpPayload, Payload};
+use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 
 /// Characters of a ping's body; Healthchecks keeps 100 kB.
 const BODY_CHARS_MAX: usize = 10_000;
@@ -68,6 +68,7 @@ impl Healthchecks {
             headers: vec![("Content-Type".to_owned(), Secret::new("text/plain; charset=utf-8"))],
             body: sanitize::cut(body, BODY_CHARS_MAX).into_bytes(),
             accept: ACCEPT,
+            retry: Retry::Usual,
             timeout: self.timeout,
         })
     }

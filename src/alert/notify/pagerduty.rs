@@ -12,7 +12,7 @@ use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::Transition;
 use crate::base::sanitize;
 use crate::base::secret::Secret;
-use crate::deliver::{Accept, HttpPayload, Payload};
+use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 
 /// PagerDuty's own address.
 const URL: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -64,6 +64,7 @@ impl PagerDuty {
             ],
             body: event.to_string().into_bytes(),
             accept: Accept::Json("status", "success"),
+            retry: Retry::Usual,
             timeout: self.timeout,
         })
     }

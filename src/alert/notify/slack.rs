@@ -12,7 +12,7 @@ use super::message::{place, span};
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::AlertView;
 use crate::base::secret::Secret;
-use crate::deliver::{Accept, HttpPayload, Payload};
+use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 
 /// Characters of a section's text, as they are sent.
 const SECTION_CHARS_MAX: usize = 3000;
@@ -42,6 +42,7 @@ impl Notifier for Slack {
             body: body(message).to_string().into_bytes(),
             // With 200 and another word, nothing was posted.
             accept: Accept::Word("ok"),
+            retry: Retry::Usual,
             timeout: self.timeout,
         })])
     }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::alert::{AlertView, Notification, Transition};
 use crate::base::secret::Masker;
+use crate::base::secret::Secret;
+use crate::config::receiver::Filled;
 
 /// Settings of texts.
 pub(super) fn settings(texts: &[(&'static str, &str)]) -> Settings {

@@ -8,7 +8,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::{AlertView, Notification, Transition};
 use crate::base::secret::{Masker, Secret};
-use crate::deliver::{Accept, HttpPayload, Payload};
+use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 
 /// The name of the template in messages.
 const BODY: &str = "body";
@@ -47,6 +47,7 @@ impl Notifier for Webhook {
             headers: self.headers.clone(),
             body: body.into_bytes(),
             accept: Accept::Status,
+            retry: Retry::Usual,
             timeout: self.timeout,
         })])
     }

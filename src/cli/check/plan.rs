@@ -11,7 +11,9 @@ use crate::cli::credentials::hide;
 use crate::cli::exit::Code;
 use crate::cli::targets;
 use crate::cli::words::Named;
+use crate::config::Diag;
 use crate::event::{Cause, ProbeOutcome, Reason};
+use crate::files::telling::Push;
 use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load};
 use crate::plan::{NotSelected, Plan, Selection, Target, Unusable, glob};
 
@@ -25,16 +27,32 @@ pub struct Choice<'a> {
     pub selection: &'a SelectionOptions,
     /// Patterns of probe names.
     pub probes: &'a [String],
+    /// Whether the pushes of the files are wanted.
+    pub pushing: bool,
     /// How it is told.
     pub output: &'a OutputOptions,
 }
 
+/// What was planned.
+pub struct Planned {
+    /// The probes and their targets.
+    pub plan: Plan,
+    /// What must not be shown.
+    pub masker: Masker,
+    /// The outcomes of entries of other clients' files that cannot be used.
+    pub unusable: Vec<ProbeOutcome>,
+    /// The pushes of the files, where they were asked for.
+    pub pushes: Vec<Push>,
+    /// Variables that the files read as secrets for telling.
+    pub hidden: Vec<String>,
+}
+
 /// The probes of the files and of the targets that were named, or of the project's files. A target without a probe
-/// has the built-in one. With it come the outcomes of entries of other clients' files that cannot be used.
+/// has the built-in one.
 ///
 /// # Errors
 /// Mistakes in files, unknown names (2); nothing selected (6).
-pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Complaint> {
+pub fn plan(choice: &Choice<'_>) -> Result<Planned, Complaint> {
     let color = choice.output.color;
     let (mut files, mut names, mut direct) = (Vec::new(), Vec::new(), Vec::new());
     for named in choice.named {
@@ -45,6 +63,7 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
         }
     }
     let (mut plan, masker, mut unusable) = (Plan::default(), Masker::default(), Vec::new());
+    let (mut pushes, mut hidden) = (Vec::new(), Vec::new());
     let mut nothing: Option<Complaint> = None;
     if !direct.is_empty() {
         match targets::resolve(&direct, choice.connection, choice.selection, color) {
@@ -82,6 +101,10 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
     }
     sources.extend(places(choice, &names)?);
     for part in sources {
+        hidden.extend(part.loaded.telling.secret_variables());
+        if choice.pushing {
+            pushes.extend(pushes_of(&part.loaded, &masker).map_err(|diags| targets::mistakes_of(&diags, color))?);
+        }
         match add(choice, &part, &mut plan, &masker) {
             Ok(outcomes) => unusable.extend(outcomes),
             Err(complaint) if complaint.code == Code::Nothing => nothing = nothing.or(Some(complaint)),
@@ -94,7 +117,19 @@ pub fn plan(choice: &Choice<'_>) -> Result<(Plan, Masker, Vec<ProbeOutcome>), Co
     for (_, target) in plan.pairs() {
         hide(target, &masker);
     }
-    Ok((plan, masker, unusable))
+    if choice.pushing && pushes.is_empty() {
+        return Err(Complaint::usage("there is nowhere to push: the files that are read have no `[[push]]`")
+            .hint("write one: [[push]], kind = \"pushgateway\", url = \"http://127.0.0.1:9091\""));
+    }
+    Ok(Planned { plan, masker, unusable, pushes, hidden })
+}
+
+/// The pushes of some files, their secrets hidden.
+fn pushes_of(loaded: &Loaded, masker: &Masker) -> Result<Vec<Push>, Vec<Diag>> {
+    let mut secrets = Vec::new();
+    let pushes = loaded.telling.resolve_pushes(&Machine, &mut secrets)?;
+    secrets.iter().for_each(|secret| masker.add(secret));
+    Ok(pushes)
 }
 
 /// What was read of some files, and what of it was named.

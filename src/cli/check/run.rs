@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use super::plan::{Choice, plan, withhold};
-use super::{dry_run, prepare, tell};
+use super::plan::{Choice, Planned, plan, withhold};
+use super::{dry_run, prepare, push, tell};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::{listeners, live};
+use crate::deliver::Courier;
 use crate::event::{ProbeOutcome, Publisher, Status};
 use crate::plan::Plan;
 use crate::report::json::Run;
@@ -29,9 +30,10 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         connection: &request.connection,
         selection: &check.selection,
         probes: &check.probe,
+        pushing: check.push || check.require_push,
         output: &check.output,
     };
-    let (mut plan, masker, unusable) = plan(&choice)?;
+    let Planned { mut plan, masker, unusable, pushes, hidden } = plan(&choice)?;
     if let Some(retries) = check.retries {
         for probe in &mut plan.probes {
             probe.retries = retries;
@@ -82,7 +84,9 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         sort(&mut outcomes, &order);
         let interrupted = signals.caught().is_some();
         let run = Run { started_at, duration, probes: &outcomes, interrupted };
-        tell(check, &request, &run, &masker, !errors.is_empty())
+        let courier = Courier::new(masker.clone()).hiding(hidden);
+        let lost = push::push(&pushes, check.require_push, &outcomes, &courier, &masker, &signals.drain).await;
+        tell(check, &request, &run, &masker, lost || !errors.is_empty())
     })
 }
 

@@ -22,7 +22,7 @@ use super::page::{self, Wanted};
 use super::web_config::Verdict;
 use super::{Arrived, Facts, WebConfig, gate, target_page};
 use crate::event::{Cause, ProbeOutcome, Reason};
-use crate::metrics::{self, Format, Own};
+use crate::metrics::{Format, Own, Snapshot};
 use crate::watch::board::{Operation, PairState, ProbeNow};
 use crate::watch::status::Document;
 
@@ -179,8 +179,11 @@ async fn status(State(site): Shared) -> Response {
 
 async fn metrics(State(site): Shared, headers: HeaderMap) -> Response {
     let format = accepted(&headers);
-    site.make(move |site| exposition(format, site.facts.metrics.text(format, &own(&site.facts.board.operation()))))
-        .await
+    site.make(move |site| {
+        let own = own(&site.facts.board.operation());
+        exposition(format, site.facts.metrics.snapshot(Timestamp::now(), own).text(format))
+    })
+    .await
 }
 
 fn accepted(headers: &HeaderMap) -> Format {
@@ -230,7 +233,7 @@ async fn probe(State(site): Shared, Query(query): Query<HashMap<String, String>>
     };
     let format = accepted(&headers);
     let timeout = if pair.timeout.is_zero() { limit } else { pair.timeout.min(limit) };
-    exposition(format, metrics::of_one_run(&outcome, timeout, format))
+    exposition(format, Snapshot::of_one_run(&outcome, timeout).text(format))
 }
 
 fn not_run(pair: &PairState, why: &str) -> ProbeOutcome {

@@ -1,0 +1,93 @@
+//! Labels of a series, in order. Their texts are shared with the figures that they belong to: ten thousand targets are
+//! named once, not once per series.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A text of ours, or one that others hold, too.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// It is part of the program.
+    Fixed(&'static str),
+    /// It was read or made.
+    Shared(Arc<str>),
+}
+
+impl Word {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Word {}
+
+impl From<&'static str> for Word {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<String> for Word {
+    fn from(text: String) -> Self {
+        Self::Shared(text.into())
+    }
+}
+
+impl From<&Arc<str>> for Word {
+    fn from(text: &Arc<str>) -> Self {
+        Self::Shared(Arc::clone(text))
+    }
+}
+
+impl From<Cow<'static, str>> for Word {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Fixed(text),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+/// Names and values, raw: who writes them escapes them. A name is a word of ours, or one that was made fit to be a name of
+/// a label; each stands once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(Vec<(Word, Word)>);
+
+impl Labels {
+    /// With one label more.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Word>, value: impl Into<Word>) -> Self {
+        // Two are the usual: probe and target.
+        self.0.reserve_exact(1);
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Each name with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(have, _)| *have == name).map(|(_, value)| value)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,132 @@
+//! Pushes: results that are sent instead of being fetched. A kind is a file with its keys and its encoder, which turns a
+//! snapshot of the figures into payloads, and a row in the table here. Nothing is sent here.
+
+mod pushgateway;
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::Snapshot;
+use crate::config::Section;
+use crate::config::receiver::{
+    self, AUTH, BODY, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may, must,
+};
+use crate::deliver::{HttpPayload, Payload, Receipt};
+
+/// How long a request may take where the file says nothing.
+const TIMEOUT_USUAL: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Why it is pushed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// After the one run of `check`: the snapshot knows of nothing before it, and nobody pushes after it.
+    Run,
+    /// Again and again, from `watch`.
+    Interval,
+    /// The last time, because `watch` ends.
+    Last,
+}
+
+/// What becomes of what could not be delivered when there is something newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is kept, on disk where that is possible, and sent before what is newer.
+    InOrder,
+    /// Only the newest matters: what is older is forgotten.
+    Newest,
+    /// It is sent once; nobody hears whether it arrived.
+    Never,
+}
+
+/// What is to be done after a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// What the receipt says.
+    AsReceived,
+    /// Encode and send the same snapshot again at once: the receiver wants another form. At most twice in a row.
+    Again,
+}
+
+/// One way of pushing. It may remember what it sent before.
+pub trait Encoder: Send {
+    /// The payloads of a snapshot, sent in order; none where there is nothing to say.
+    fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload>;
+
+    /// Hears what became of a payload.
+    fn heard(&mut self, _receipt: &Receipt) -> Next {
+        Next::AsReceived
+    }
+
+    /// What becomes of what could not be delivered.
+    fn keeping(&self) -> Keeping;
+
+    /// A request without its body, of kinds that are kept in order: address and secrets are never written to disk, so that
+    /// what was kept is put into a fresh one.
+    fn letter(&self) -> Option<HttpPayload> {
+        None
+    }
+}
+
+/// Makes an encoder of its settings.
+type Compile = fn(&Settings) -> Result<Box<dyn Encoder>, String>;
+
+/// A kind of push: its keys, and what becomes of them.
+struct Row {
+    kind: Kind,
+    compile: Compile,
+}
+
+const ADDRESS: Slot = must("address", Shape::Address, "Where the datagrams go.");
+const PREFIX: Slot = may("prefix", Shape::Text, "What every name begins with.");
+
+/// Every kind, in the order in which suggestions list them.
+static ROWS: &[Row] = &[
+    pushgateway::ROW,
+    Row { kind: Kind { name: "remote_write", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
+    Row { kind: Kind { name: "otlp", slots: &[URL, HEADERS, AUTH, TIMEOUT] }, compile: not_yet },
+    Row { kind: Kind { name: "statsd", slots: &[ADDRESS, PREFIX] }, compile: not_yet },
+    Row { kind: Kind { name: "dogstatsd", slots: &[ADDRESS, PREFIX, LABELS] }, compile: not_yet },
+    Row {
+        kind: Kind { name: "textfile", slots: &[must("path", Shape::Text, "The file that is written.")] },
+        compile: not_yet,
+    },
+    Row { kind: Kind { name: "influx", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
+    Row { kind: Kind { name: "webhook", slots: &[URL, HEADERS, AUTH, BODY, TIMEOUT] }, compile: not_yet },
+    Row { kind: Kind { name: "hub", slots: &[URL, AUTH, TIMEOUT] }, compile: not_yet },
+];
+
+fn not_yet(_: &Settings) -> Result<Box<dyn Encoder>, String> {
+    Err("pushes of this kind are read and checked, and not carried out yet".to_owned())
+}
+
+static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| ROWS.iter().map(|row| row.kind).collect());
+
+/// Keys of every push.
+static OF_ALL: &[Slot] = &[
+    NAME,
+    may("every", Shape::Time, "How often `watch` pushes: 15s without it."),
+    may("required", Shape::Switch, "Whether a delivery that fails ends `check` with exit code 7."),
+];
+
+/// Reads one `[[push]]`.
+#[must_use]
+pub fn read(section: &Section<'_>) -> ReceiverDraft {
+    ReceiverDraft::parse(section, "push", KINDS.as_slice(), OF_ALL)
+}
+
+/// A push as JSON Schema.
+#[must_use]
+pub fn schema() -> Value {
+    receiver::schema(&KINDS, OF_ALL)
+}
+
+/// Makes an encoder, so that its mistakes show before anything is sent. `name` stands in messages.
+///
+/// # Errors
+/// A sentence about the setting that is wrong, without its value where that may be a secret.
+pub fn compile(kind: &str, name: &str, settings: &Settings) -> Result<Box<dyn Encoder>, String> {
+    let row = ROWS.iter().find(|row| row.kind.name == kind);
+    let row = row.ok_or_else(|| format!("`push.{name}`: there is no kind {kind:?}"))?;
+    (row.compile)(settings).map_err(|why| format!("`push.{name}`: {why}"))
+}
