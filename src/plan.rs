@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod draft;
+pub mod fleet;
 pub mod glob;
 pub mod grammar;
 pub mod probe;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use draft::Draft;
+pub use fleet::{FleetDraft, Shard, Share};
 pub use probe::ProbeDraft;
 pub use select::{NotSelected, Selected, Selection, Unusable};
 pub use step::Step;
@@ -45,6 +47,8 @@ pub struct Plan {
     pub targets: Vec<Arc<Target>>,
     /// The selected probes, in the order of the files.
     pub probes: Vec<Probe>,
+    /// Which share of the whole this is, where several probers divide it.
+    pub share: Option<Share>,
 }
 
 impl Plan {
@@ -53,7 +57,7 @@ impl Plan {
     pub fn built_in(targets: impl IntoIterator<Item = Target>) -> Self {
         let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
         let probes = targets.iter().map(|target| Probe::built_in(Arc::clone(target))).collect();
-        Self { targets, probes }
+        Self { targets, probes, share: None }
     }
 
     /// Every probe with each of its targets: what is run, in the order in which it is told.

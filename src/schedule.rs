@@ -4,7 +4,6 @@
 mod calendar;
 mod clockwork;
 mod grid;
-mod hash;
 #[cfg(test)]
 mod tests;
 mod timetable;
@@ -13,8 +12,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::base::hash::identity;
 pub use clockwork::{NETWORK_GRACE, slept_between};
-pub use hash::identity;
 pub use timetable::Timetable;
 
 use crate::event::Missed;

@@ -3,19 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "stage/alertmanager.rs"]
+mod alertmanager;
 #[path = "stage/prober.rs"]
 mod prober;
 #[path = "stage/receiver.rs"]
 mod receiver;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use alertmanager::{Served, alertmanager, alerts, free_port};
 use jiff::{SignedDuration, Timestamp};
 use mcp_probe::alert::notify::{Channel, Settings, compile};
 use mcp_probe::alert::{AlertView, Notification, Transition};
@@ -26,20 +29,6 @@ use prober::{Told, binary, told};
 use receiver::{Does, Receiver, eventually, nobody, ok};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-
-/// A program that ends with the test.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 fn text(value: &str) -> Filled {
     Filled::Text(Secret::new(value))
@@ -93,45 +82,10 @@ fn sent(channel: &Channel, notification: &Notification) -> Receipt {
 // ---------------------------------------------------------------------------------------------------------------
 // Alertmanager
 
-fn get(port: u16, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
-}
-
-fn alertmanager(folder: &Path) -> (Served, u16) {
-    let config = folder.join("alertmanager.yml");
-    std::fs::write(&config, "route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n").unwrap();
-    let port = free_port();
-    let child = Command::new("prometheus-alertmanager")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.path={}", folder.join("data").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .arg("--cluster.listen-address=")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("apt-get install prometheus-alertmanager: {error}"));
-    let served = Served(child);
-    eventually("Alertmanager is not ready", || get(port, "/-/ready"));
-    (served, port)
-}
-
-/// What Alertmanager holds, as JSON. Its chunks are glued.
-fn alerts(port: u16) -> Vec<Value> {
-    let body = get(port, "/api/v2/alerts").unwrap();
-    let start = body.find('[').unwrap();
-    let end = body.rfind(']').unwrap();
-    serde_json::from_str(&body[start..=end]).unwrap()
-}
-
 #[test]
 fn alertmanager_takes_an_alert_and_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let (_served, port) = alertmanager(folder.path());
+    let (_served, port) = alertmanager(folder.path(), None);
     let ops = channel(
         "alertmanager",
         &[
@@ -144,11 +98,12 @@ fn alertmanager_takes_an_alert_and_its_end() {
     let held = eventually("the alert is not held", || Some(alerts(port)).filter(|all| !all.is_empty()));
     assert_eq!(held.len(), 1);
     let expected = serde_json::json!({
-        "alertname": "mcp_server_unresponsive", "env": "prod", "instance": "prober-1", "probe": "smoke",
+        "alertname": "mcp_server_unresponsive", "env": "prod", "probe": "smoke",
         "severity": "critical", "target": "weather", "team": "search",
     });
     assert_eq!(held[0]["labels"], expected);
     assert_eq!(held[0]["annotations"]["summary"], "3 failures in a row within 1m");
+    assert_eq!(held[0]["annotations"]["instance"], "prober-1");
     let description = held[0]["annotations"]["description"].as_str().unwrap();
     assert!(description.contains("\\u{1b}") && !description.contains('\u{1b}'), "{description}");
     // It does not end by itself before a day is over, and it began when we say.
@@ -161,6 +116,35 @@ fn alertmanager_takes_an_alert_and_its_end() {
     let mut resolved = notification(Transition::Resolved);
     resolved.alerts[0].since = fired.alerts[0].since;
     assert_eq!(sent(&ops, &resolved), Receipt::Delivered);
+    eventually("the alert does not end", || alerts(port).is_empty().then_some(()));
+}
+
+#[test]
+fn two_probers_are_one_voice_and_an_end_told_too_early_is_overruled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_served, port) = alertmanager(folder.path(), None);
+    let ops = channel("alertmanager", &[("url", text(&format!("http://127.0.0.1:{port}")))]);
+    let began = notification(Transition::Firing).alerts[0].since;
+    let says = |instance: &str, transition| {
+        let mut told = notification(transition);
+        told.instance = instance.to_owned();
+        told.alerts[0].since = began;
+        assert_eq!(sent(&ops, &told), Receipt::Delivered);
+    };
+    let speaker = || alerts(port).first().map(|alert| alert["annotations"]["instance"].as_str().unwrap().to_owned());
+    says("prober-a", Transition::Firing);
+    says("prober-b", Transition::Firing);
+    let held = eventually("the alert is not held", || Some(alerts(port)).filter(|all| !all.is_empty()));
+    assert_eq!(held.len(), 1, "{held:?}");
+    // The first no longer sees it; the other goes on, and says so again.
+    says("prober-a", Transition::Resolved);
+    eventually("the end is not taken", || alerts(port).is_empty().then_some(()));
+    says("prober-b", Transition::Reminder);
+    eventually("the alert is not back", || (speaker().as_deref() == Some("prober-b")).then_some(()));
+    let held = alerts(port);
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0]["startsAt"].as_str().unwrap().parse::<Timestamp>().unwrap(), began);
+    says("prober-b", Transition::Resolved);
     eventually("the alert does not end", || alerts(port).is_empty().then_some(()));
 }
 
@@ -293,7 +277,7 @@ fn notify(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Told {
 #[expect(clippy::too_many_lines, reason = "a table of all kinds")]
 fn every_kind_is_tried_and_what_became_of_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let (_alertmanager, alertmanager) = alertmanager(folder.path());
+    let (_alertmanager, alertmanager) = alertmanager(folder.path(), None);
     let (_mail, smtp, lines) = mail_server(&[]);
     let (webhook, slack) = (Receiver::start(|_| ok("")), Receiver::start(|_| ok("ok")));
     let pagerduty =

@@ -406,10 +406,12 @@ fn message(key: &GroupKey, transition: Transition, alerts: Vec<AlertView>, insta
     Action::Notify(Notification { channel, dedup_key, transition, alerts, at: now.wall, instance })
 }
 
-/// The same for every message about one cause at one target, whichever prober of an instance group sends it.
+/// The same for every message about one cause at one target, whichever prober sends it: two that watch the same are one
+/// voice. What is of the prober as a whole is its own.
 fn dedup_key(instance: &str, target: &str, cause: &str) -> String {
+    let prober = if target.is_empty() { instance } else { "" };
     let mut hash = Sha256::new();
-    for part in ["mcp-probe/alert/1", instance, target, cause] {
+    for part in ["mcp-probe/alert/1", prober, target, cause] {
         // With its length in front, no two lists of parts are the same text.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());

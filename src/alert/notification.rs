@@ -77,7 +77,8 @@ pub struct AlertView {
 pub struct Notification {
     /// The notifier's name.
     pub channel: String,
-    /// The same for every message about the same alert or group: hash of rule, probe, target and instance.
+    /// The same for every message about the same alert or group: hash of target and cause, so that
+    /// two probers that watch the same have the same; of the instance only where it is the prober's own alert.
     pub dedup_key: String,
     /// What is told.
     pub transition: Transition,

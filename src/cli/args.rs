@@ -17,7 +17,7 @@ use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
 use crate::files::clients::Client;
-use crate::plan::Pin;
+use crate::plan::{Pin, Shard};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -320,6 +320,9 @@ pub struct CheckArgs {
     /// Only probes whose name matches; may be repeated
     #[arg(long, value_name = "GLOB", help_heading = "Targets")]
     pub probe: Vec<String>,
+    /// Only this share of the targets, where several probers divide them
+    #[arg(long, value_name = "N/OF", value_parser = Shard::parse, help_heading = "Targets")]
+    pub shard: Option<Shard>,
     /// Which targets.
     #[command(flatten)]
     pub selection: SelectionOptions,

@@ -95,7 +95,8 @@ pub fn run(validate: &ValidateArgs) -> Result<Code, Complaint> {
     }
     if !validate.quiet {
         let sees = sees::text(&sees::seen(&findings.examined));
-        output::say(&format!("{}: {}\n{sees}", said(&findings), inventory(&findings.examined)), false)?;
+        let share = share(&findings.examined).map(|share| format!("\n{share}")).unwrap_or_default();
+        output::say(&format!("{}: {}{share}\n{sees}", said(&findings), inventory(&findings.examined)), false)?;
     }
     Ok(code)
 }
@@ -174,6 +175,14 @@ fn counts(examined: &Examined) -> [(&'static str, usize); 7] {
     ]
 }
 
+/// Which of the targets this prober has, where several divide them.
+fn share(examined: &Examined) -> Option<String> {
+    let shard = examined.draft.shard(&Machine).ok()??;
+    let targets = &examined.draft.targets;
+    let own = targets.iter().filter(|target| shard.has(&target.name)).count();
+    Some(format!("shard {shard}: {own} of {}", counted(targets.len(), "target")))
+}
+
 fn counted(count: usize, noun: &str) -> String {
     let ending = match noun {
         _ if count == 1 => "",
@@ -194,7 +203,13 @@ fn document(findings: &Findings) -> Value {
     let files: Vec<String> = examined.files.iter().map(|file| file.display().to_string()).collect();
     let diagnostics: Vec<Value> = findings.mistakes.iter().chain(&findings.warnings).map(diagnostic).collect();
     let sees = sees::document(&sees::seen(examined));
-    json!({ "schema": SCHEMA, "summary": summary, "files": files, "alerts": sees, "diagnostics": diagnostics })
+    let mut document = json!({
+        "schema": SCHEMA, "summary": summary, "files": files, "alerts": sees, "diagnostics": diagnostics,
+    });
+    if let Some(share) = share(examined) {
+        document["share"] = share.into();
+    }
+    document
 }
 
 fn diagnostic(diag: &Diag) -> Value {

@@ -90,6 +90,7 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         return Err(Complaint::usage("`--for` is longer than any clock here can count"));
     }
     let choice = Choice {
+        shard: None,
         named: &named,
         connection: &connection,
         selection: &args.selection,
@@ -105,6 +106,11 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());
         let why = format!("{}: {why}", refused.target);
         return Err(Complaint::new(Code::Unknown, why));
+    }
+    if let Some(share) = plan.share.filter(|share| share.pairs == 0) {
+        // What the others have is theirs to wait for.
+        output::say(&format!("{share}\n"), true)?;
+        return Ok(Code::Healthy.number());
     }
     let consumers = listeners::consumers(&args.output, plan.targets.len() > 1)?;
     let wire = !consumers.is_empty();

@@ -13,6 +13,7 @@ use super::args::{SelectionOptions, help};
 use super::complaint::Complaint;
 use super::terminal::Colour;
 use crate::event::Level;
+use crate::plan::Shard;
 use crate::report::log::Format;
 
 /// Where the page is, unless `--listen` says otherwise.
@@ -28,6 +29,9 @@ pub struct WatchArgs {
     /// Only probes whose name matches; may be repeated
     #[arg(long, value_name = "GLOB", help_heading = "Targets")]
     pub probe: Vec<String>,
+    /// Only this share of the targets, where several probers divide them
+    #[arg(long, value_name = "N/OF", value_parser = Shard::parse, help_heading = "Targets")]
+    pub shard: Option<Shard>,
     /// Which targets.
     #[command(flatten)]
     pub selection: SelectionOptions,

@@ -36,6 +36,16 @@ pub fn twice<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, 
     }
 }
 
+/// A table of which all files together have one.
+pub fn only_one<'a>(name: &str, places: impl Iterator<Item = &'a Place>, diags: &mut Vec<Diag>) {
+    let places: Vec<&Place> = places.collect();
+    for pair in places.windows(2) {
+        let [first, again] = pair else { continue };
+        let diag = Diag::error(again, format!("`[{name}]` is defined twice")).label("again here");
+        diags.push(diag.also(first, "first here").help(format!("write one `[{name}]` for all files that are read")));
+    }
+}
+
 /// Names of nothing.
 pub fn unknown(what: &str, named: &[(String, Place)], known: &BTreeSet<&str>, diags: &mut Vec<Diag>) {
     for (name, place) in named {

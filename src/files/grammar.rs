@@ -60,6 +60,7 @@ mod tests {
         ("`[[silence]]`", "/properties/silence/items"),
         ("`[log]`", "/properties/log"),
         ("`[watch]`", "/properties/watch"),
+        ("`[fleet]`", "/properties/fleet"),
     ];
 
     const FILE: &str = r#"
@@ -67,6 +68,8 @@ mod tests {
         wire = "wire.jsonl"
         [watch]
         jobs = 8
+        [fleet]
+        shard = "2/8"
         [defaults]
         timeout = "5s"
         [target.web]

@@ -13,7 +13,7 @@ pub use watching::{WatchDraft, WatchSettings};
 use crate::alert::draft::AlertDraft;
 use crate::alert::silence_draft::SilenceDraft;
 use crate::alert::{Rule, Silence, notify};
-use crate::config::names::{check_name, twice, unknown};
+use crate::config::names::{check_name, only_one, twice, unknown};
 use crate::config::receiver::{ReceiverDraft, Settings};
 use crate::config::{Diag, Environment, Place, Section, suggest};
 use crate::metrics::push;
@@ -287,16 +287,6 @@ impl Telling {
 
     fn receivers(&self) -> impl Iterator<Item = &ReceiverDraft> {
         self.notifiers.iter().chain(&self.pushes)
-    }
-}
-
-/// A table of which all files together have one.
-fn only_one<'a>(name: &str, places: impl Iterator<Item = &'a Place>, diags: &mut Vec<Diag>) {
-    let places: Vec<&Place> = places.collect();
-    for pair in places.windows(2) {
-        let [first, again] = pair else { continue };
-        let diag = Diag::error(again, format!("`[{name}]` is defined twice")).label("again here");
-        diags.push(diag.also(first, "first here").help(format!("write one `[{name}]` for all files that are read")));
     }
 }
 

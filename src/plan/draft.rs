@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::fleet::FleetDraft;
 use super::probe::{Defaults, ProbeDraft};
 use super::target_draft::TargetDraft;
-use crate::config::names::{twice, unknown};
+use crate::config::names::{only_one, twice, unknown};
 use crate::config::{Diag, Section};
 
 /// Everything that was read, variables unresolved.
@@ -15,6 +16,8 @@ pub struct Draft {
     pub targets: Vec<TargetDraft>,
     /// The probes, in the order of the files.
     pub probes: Vec<ProbeDraft>,
+    /// `[fleet]`, one for all files; a second one is a mistake.
+    pub fleets: Vec<FleetDraft>,
     /// Variables that others than targets read as secrets, such as notifiers: no child sees them, no output shows them.
     pub secret_variables: Vec<String>,
     /// Whether the files were found rather than named by the user.
@@ -34,6 +37,7 @@ impl Draft {
         for section in file.sections("probe", "`[[probe]]`") {
             self.probes.extend(ProbeDraft::parse(section, &defaults));
         }
+        self.fleets.extend(file.field("fleet").and_then(|field| field.table("`[fleet]`")).map(FleetDraft::parse));
     }
 
     /// Adds targets of other files; gives a mistake for each whose name is taken.
@@ -58,6 +62,7 @@ impl Draft {
         let mut diags = Vec::new();
         twice("target", self.targets.iter().map(|target| (target.name.as_str(), &target.place)), &mut diags);
         twice("probe", self.probes.iter().map(|probe| (probe.name.as_str(), &probe.place)), &mut diags);
+        only_one("fleet", self.fleets.iter().map(|fleet| &fleet.place), &mut diags);
         let targets: BTreeSet<&str> = self.targets.iter().chain(others).map(|target| target.name.as_str()).collect();
         for probe in &self.probes {
             unknown("target", &probe.targets, &targets, &mut diags);

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::fleet;
 use super::probe::{RETRIES_MAX, SESSIONS};
 use super::step::{ON_FAIL, STEP_KEYS};
 use super::target::TransportChoice;
@@ -17,12 +18,13 @@ use crate::protocol::Pin;
 
 /// The outermost keys of a file that this half reads.
 #[must_use]
-pub fn keys() -> [(&'static str, Value); 3] {
+pub fn keys() -> [(&'static str, Value); 4] {
     let named = |values, what| described(map(values, grammar::names()), what);
     [
         ("defaults", described(defaults(), "What holds for this file where a probe or target says nothing else.")),
         ("target", named(target(), "The servers, by name.")),
         ("probe", described(array(probe()), "What is asked of targets, and what is expected.")),
+        ("fleet", described(fleet::schema(), "How several probers divide the targets.")),
     ]
 }
 

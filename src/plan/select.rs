@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::glob;
 use super::target::Target;
 use super::target_draft::TargetDraft;
-use super::{BUILT_IN, Plan, Probe, ProbeDraft, Steps};
+use super::{BUILT_IN, Plan, Probe, ProbeDraft, Shard, Share, Steps};
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment};
 
@@ -22,6 +22,10 @@ pub struct Selection {
     pub targets: Vec<String>,
     /// Labels of targets, all of which must match.
     pub labels: Vec<(String, String)>,
+    /// Which share of what the others select; none leaves it to the files.
+    pub shard: Option<Shard>,
+    /// Targets that every share has.
+    pub everywhere: Vec<String>,
 }
 
 /// What was selected.
@@ -57,6 +61,9 @@ pub enum NotSelected {
     Mistakes(Vec<Diag>),
 }
 
+/// A probe, none for the built-in one, with its targets.
+type Choice<'a> = (Option<&'a ProbeDraft>, Vec<&'a TargetDraft>);
+
 impl Selection {
     fn takes_probe(&self, name: &str) -> bool {
         self.probes.is_empty() || self.probes.iter().any(|pattern| glob::matches(pattern, name))
@@ -76,17 +83,18 @@ impl Draft {
     /// # Errors
     /// When nothing is, or when something that is selected misses a variable or a file.
     pub fn select(&self, selection: &Selection, environment: &dyn Environment) -> Result<Selected, NotSelected> {
-        let chosen: Vec<(Option<&ProbeDraft>, Vec<&TargetDraft>)> = self.choose(selection);
+        let mut chosen: Vec<Choice<'_>> = self.choose(selection);
         if chosen.is_empty() {
             return Err(NotSelected::Nothing(self.nothing(selection)));
         }
+        let share = self.share(&mut chosen, selection, environment)?;
         let masker = self.masker(environment);
         let readers = self.readers();
         let mut diags = Vec::new();
         let mut targets: BTreeMap<&str, Arc<Target>> = BTreeMap::new();
         let mut broken: BTreeMap<&str, Vec<Diag>> = BTreeMap::new();
         let mut unusable = Vec::new();
-        let mut plan = Plan::default();
+        let mut plan = Plan { share, ..Plan::default() };
         let wanted: BTreeSet<&str> =
             chosen.iter().flat_map(|(_, targets)| targets.iter().map(|target| target.name.as_str())).collect();
         for draft in self.targets.iter().filter(|target| wanted.contains(target.name.as_str())) {
@@ -138,7 +146,39 @@ impl Draft {
         Some(self.resolve_target(draft, &self.readers(), environment, &masker).map(|target| (target, masker)))
     }
 
-    fn choose(&self, selection: &Selection) -> Vec<(Option<&ProbeDraft>, Vec<&TargetDraft>)> {
+    /// Leaves what is this prober's, where several divide what was chosen. A target that is named is meant, whoever has it by
+    /// the files.
+    fn share(
+        &self,
+        chosen: &mut Vec<Choice<'_>>,
+        selection: &Selection,
+        environment: &dyn Environment,
+    ) -> Result<Option<Share>, NotSelected> {
+        let shard = match selection.shard {
+            None if selection.named.is_empty() => {
+                self.shard(environment).map_err(|diag| NotSelected::Mistakes(vec![diag]))?
+            }
+            said => said,
+        };
+        let Some(shard) = shard else { return Ok(None) };
+        let count = |chosen: &[Choice<'_>]| chosen.iter().map(|(_, targets)| targets.len()).sum();
+        let all = count(chosen);
+        for (_, targets) in chosen.iter_mut() {
+            targets.retain(|target| shard.has(&target.name) || selection.everywhere.contains(&target.name));
+        }
+        chosen.retain(|(_, targets)| !targets.is_empty());
+        Ok(Some(Share { shard, pairs: count(chosen), all }))
+    }
+
+    /// Which share of the targets is this prober's by the files.
+    ///
+    /// # Errors
+    /// A variable that is missing, or what it gives is no shard.
+    pub fn shard(&self, environment: &dyn Environment) -> Result<Option<Shard>, Diag> {
+        self.fleets.first().map_or(Ok(None), |fleet| fleet.resolve(environment))
+    }
+
+    fn choose(&self, selection: &Selection) -> Vec<Choice<'_>> {
         let mut chosen = Vec::new();
         let mut probed: BTreeSet<&str> = BTreeSet::new();
         let by_name: BTreeMap<&str, &TargetDraft> =
@@ -436,6 +476,52 @@ answers = { roots = [{ uri = "file:///tmp" }] }
         let by_probe = |name: &str| Selection { probes: vec![name.to_owned()], ..Selection::default() };
         assert_eq!(names(&select(&draft, &by_probe("built-*"), &nothing).plan), ["built-in@local"]);
         assert!(matches!(draft.select(&by_probe("nope"), &given()), Err(NotSelected::Nothing(_))));
+    }
+
+    #[test]
+    fn a_plan_is_divided_by_its_targets() {
+        let toml = "[fleet]\nshard = \"${SHARD:-}\"\n[target.a]\nurl = 'http://a/mcp'\n[target.b]\nurl = 'http://b/mcp'\n\
+                    [target.c]\nurl = 'http://c/mcp'\n[[probe]]\nname = 'one'\ntarget = '*'\n[[probe]]\nname = 'two'\n\
+                    target = ['a', 'b']\n";
+        let of =
+            |shard: &str| Given { variables: [("SHARD", shard.to_owned().leak() as &str)].into(), ..Given::default() };
+        let everything = of("");
+        let draft = draft(toml, &everything);
+        let whole = select(&draft, &Selection::default(), &everything).plan;
+        assert_eq!((names(&whole).len(), whole.share), (5, None));
+        let mut parts = Vec::new();
+        for index in 1..=4 {
+            let given = of(&format!("{index}/4"));
+            let plan = select(&draft, &Selection::default(), &given).plan;
+            let share = plan.share.unwrap();
+            assert_eq!((share.pairs, share.all), (names(&plan).len(), 5), "{share}");
+            // What the command line says wins, and a target that is named is meant.
+            let shard = Some(Shard::parse("1/1").unwrap());
+            assert_eq!(
+                names(&select(&draft, &Selection { shard, ..Selection::default() }, &given).plan),
+                names(&whole)
+            );
+            let named = Selection { named: vec!["a".into()], ..Selection::default() };
+            assert_eq!(names(&select(&draft, &named, &given).plan), ["one@a", "two@a"]);
+            let everywhere = Selection { everywhere: vec!["c".into()], ..Selection::default() };
+            assert!(names(&select(&draft, &everywhere, &given).plan).contains(&"one@c".to_owned()));
+            // The probes of a target stay together.
+            for target in ["a", "b"] {
+                let here = |probe: &str| names(&plan).contains(&format!("{probe}@{target}"));
+                assert_eq!(here("one"), here("two"));
+            }
+            parts.extend(names(&plan));
+        }
+        parts.sort();
+        let mut all = names(&whole);
+        all.sort();
+        assert_eq!(parts, all);
+        for wrong in ["5/4", "x"] {
+            assert!(
+                matches!(draft.select(&Selection::default(), &of(wrong)), Err(NotSelected::Mistakes(_))),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::clockwork::{Look, nanos, timestamp};
-use super::hash::{fraction, mix};
 use super::{Grid, JITTER_MAX, Slot, calendar};
+use crate::base::hash::{fraction, mix};
 
 /// No point any more.
 pub(super) const NEVER: u64 = u64::MAX;

@@ -96,6 +96,8 @@ pub struct Operation {
     pub started_at: Timestamp,
     /// Its name: `[watch] instance`, or that of the machine.
     pub instance: String,
+    /// Which share of the plan it has, where several probers divide it, such as `shard 2/8: 12 of 100 probes`.
+    pub share: Option<String>,
     /// The probe files, as a person may see them.
     pub files: Vec<String>,
     /// The folder with the history; none where nothing is kept.

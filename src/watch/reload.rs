@@ -20,6 +20,7 @@ use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
 use crate::metrics::Roster;
+use crate::plan::Share;
 use crate::schedule::SlotId;
 
 /// The plan at work, beside the pairs themselves.
@@ -34,6 +35,8 @@ pub struct AtWork {
     withheld: Vec<ProbeOutcome>,
     shown: BTreeMap<String, String>,
     files: Vec<PathBuf>,
+    share: Option<Share>,
+    /// Who speaks in messages.
     instance: String,
 }
 
@@ -42,10 +45,14 @@ impl AtWork {
     #[must_use]
     pub fn of(loaded: Loaded, instance: &str) -> (Self, Vec<Pair>) {
         let members = pairs(&loaded.plan);
+        let share = loaded.plan.share;
         let Loaded { withheld, shown, telling, dependencies, restarts, files, .. } = loaded;
         let span_max = members.iter().map(Pair::span_max).max().unwrap_or_default();
-        let instance = instance.to_owned();
-        (Self { telling, span_max, restarts, dependencies, withheld, shown, files, instance }, members)
+        let instance = match share {
+            Some(share) => format!("{instance} (shard {})", share.shard),
+            None => instance.to_owned(),
+        };
+        (Self { telling, span_max, restarts, dependencies, withheld, shown, files, share, instance }, members)
     }
 
     /// What the rules know of the pairs.
@@ -273,6 +280,7 @@ impl Daemon {
             operation.plan_loaded_at = now.wall;
             operation.plan_error = None;
             operation.files = self.plan.shown_files();
+            operation.share = self.plan.share.map(|share| share.to_string());
             operation.limit = self.places.limits().jobs;
         });
     }

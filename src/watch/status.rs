@@ -55,6 +55,9 @@ pub struct Summary {
 pub struct Daemon {
     /// Its name.
     pub instance: String,
+    /// Which share of the plan it has, where several probers divide it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     /// Its version.
     pub version: String,
     /// When it began.
@@ -283,6 +286,7 @@ fn timestamp(at: Timestamp) -> String {
 fn daemon(operation: &Operation) -> Daemon {
     Daemon {
         instance: operation.instance.clone(),
+        share: operation.share.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: timestamp(operation.started_at),
         files: operation.files.clone(),

@@ -1,9 +1,12 @@
 //! `kind = "alertmanager"`: Alertmanager's API v2. An alert is known by its labels, so these come from the files and
 //! from closed sets only; what a server says stands in annotations.
 //!
+//! Two probers that watch the same say the same labels, and Alertmanager takes them for one voice; who spoke last stands in
+//! the annotation `instance`.
+//!
 //! Alertmanager ends an alert at its `endsAt`, where there is none after `resolve_timeout`. What ends an alert is our
-//! message alone, so one that goes on is given an end a day ahead, and is told again every minute: Alertmanager forgets
-//! its alerts when it is restarted.
+//! message alone, so one that goes on is given an end a day ahead, and is told again and again: Alertmanager forgets its
+//! alerts when it is restarted, and takes one for ended when another prober says so that no longer sees it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +23,9 @@ use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 const PATH: &str = "/api/v2/alerts";
 /// How far ahead the end of an alert is that goes on.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// How often it is told of alerts that go on.
-const REPEAT: Duration = Duration::from_secs(60);
+/// How often it is told of alerts that go on. So long at most stands an end that another prober told too early: much less than
+/// the usual `group_interval`.
+const REPEAT: Duration = Duration::from_secs(20);
 /// A test ends by itself.
 const TEST: SignedDuration = SignedDuration::from_mins(1);
 
@@ -85,10 +89,12 @@ impl Alertmanager {
             ("probe", &view.probe),
             ("target", &view.target),
             ("severity", &view.severity),
-            ("instance", &told.instance),
+            // What is of the prober as a whole is nobody else's.
+            ("instance", if view.target.is_empty() { &told.instance } else { "" }),
         ]);
         labels.retain(|_, value| !value.is_empty());
-        let mut annotations = json!({ "summary": view.summary, "transition": told.transition.name() });
+        let mut annotations =
+            json!({ "summary": view.summary, "transition": told.transition.name(), "instance": told.instance });
         for (name, text) in [("reason", &view.reason), ("description", &view.details), ("ended", &view.ended_because)] {
             if let Some(text) = text {
                 annotations[name] = text.as_str().into();

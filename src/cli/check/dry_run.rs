@@ -29,6 +29,9 @@ pub const SCHEMA: &str = "mcp-probe/dry-run/1";
 struct Document {
     schema: &'static str,
     repeat: u32,
+    /// Which share of the whole it is, where several probers divide it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<String>,
     probes: Vec<Told>,
 }
 
@@ -113,7 +116,8 @@ pub fn tell(check: &CheckArgs, request: &Request, plan: &Plan, masker: &Masker) 
     let probes: Vec<Told> = plan.pairs().map(|(probe, target)| told(probe, target)).collect();
     let repeat = check.repeat.unwrap_or(1);
     if request.stdout == ReportFormat::Json {
-        let document = Document { schema: SCHEMA, repeat, probes };
+        let share = plan.share.map(|share| share.to_string());
+        let document = Document { schema: SCHEMA, repeat, share, probes };
         let mut document = serde_json::to_value(document)
             .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))?;
         masker.mask_json(&mut document);
@@ -128,6 +132,7 @@ pub fn tell(check: &CheckArgs, request: &Request, plan: &Plan, masker: &Masker) 
     };
     if look.is_terminal() && !check.output.quiet {
         text.push_str(&summary(&probes, repeat));
+        text.extend(plan.share.map(|share| format!("{share}\n")));
     }
     output::say(&masker.mask(&text), false)?;
     Ok(Code::Healthy.number())

@@ -15,7 +15,7 @@ use crate::config::Diag;
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Push;
 use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load};
-use crate::plan::{NotSelected, Plan, Selection, Target, Unusable, glob};
+use crate::plan::{NotSelected, Plan, Selection, Shard, Share, Target, Unusable, glob};
 
 /// What was chosen on the command line.
 pub struct Choice<'a> {
@@ -29,6 +29,8 @@ pub struct Choice<'a> {
     pub probes: &'a [String],
     /// Whether the pushes of the files are wanted.
     pub pushing: bool,
+    /// Which share of what is selected; none leaves it to the files.
+    pub shard: Option<Shard>,
     /// How it is told.
     pub output: &'a OutputOptions,
 }
@@ -78,6 +80,9 @@ pub fn plan(choice: &Choice<'_>) -> Result<Planned, Complaint> {
         if !choice.probes.is_empty() {
             plan.probes.retain(|probe| choice.probes.iter().any(|glob| glob::matches(glob, &probe.name)));
         }
+        if let Some(shard) = choice.shard {
+            divide(&mut plan, shard);
+        }
         for probe in &mut plan.probes {
             probe.timeout = choice.connection.timeout.unwrap_or(probe.timeout);
         }
@@ -111,7 +116,7 @@ pub fn plan(choice: &Choice<'_>) -> Result<Planned, Complaint> {
             Err(complaint) => return Err(complaint),
         }
     }
-    if plan.pairs().next().is_none() && unusable.is_empty() {
+    if plan.pairs().next().is_none() && unusable.is_empty() && plan.share.is_none() {
         return Err(nothing.unwrap_or_else(|| Complaint::new(Code::Nothing, "no probe is selected")));
     }
     for (_, target) in plan.pairs() {
@@ -130,6 +135,23 @@ fn pushes_of(loaded: &Loaded, masker: &Masker) -> Result<Vec<Push>, Vec<Diag>> {
     let pushes = loaded.telling.resolve_pushes(&Machine, &mut secrets)?;
     secrets.iter().for_each(|secret| masker.add(secret));
     Ok(pushes)
+}
+
+/// Leaves of what was named on the command line what is this prober's.
+fn divide(plan: &mut Plan, shard: Shard) {
+    let all = plan.pairs().count();
+    plan.probes.iter_mut().for_each(|probe| probe.targets.retain(|target| shard.has(&target.name)));
+    plan.probes.retain(|probe| !probe.targets.is_empty());
+    plan.targets.retain(|target| shard.has(&target.name));
+    plan.share = Some(Share { shard, pairs: plan.pairs().count(), all });
+}
+
+/// The shares of two parts of one plan.
+fn together(one: Option<Share>, other: Option<Share>) -> Option<Share> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Share { pairs: one.pairs + other.pairs, all: one.all + other.all, ..one }),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What was read of some files, and what of it was named.
@@ -176,6 +198,8 @@ fn add(choice: &Choice<'_>, part: &Part, plan: &mut Plan, masker: &Masker) -> Re
         probes: choice.probes.to_vec(),
         targets: choice.selection.target.clone(),
         labels: targets::labels(choice.selection)?,
+        shard: choice.shard,
+        everywhere: Vec::new(),
     };
     let mut selected = part.loaded.draft.select(&selection, &Machine).map_err(|why| match why {
         NotSelected::Nothing(why) => Complaint::new(Code::Nothing, why),
@@ -188,6 +212,7 @@ fn add(choice: &Choice<'_>, part: &Part, plan: &mut Plan, masker: &Masker) -> Re
     }
     plan.targets.append(&mut selected.plan.targets);
     plan.probes.append(&mut selected.plan.probes);
+    plan.share = together(plan.share, selected.plan.share);
     let outcome = |unusable: Unusable| {
         let cause = Cause::new(Reason::Cancelled, targets::sentence(&unusable.diags));
         ProbeOutcome::not_run(&unusable.probe, &unusable.target, &unusable.labels, cause)

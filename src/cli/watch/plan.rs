@@ -76,6 +76,8 @@ impl FromFiles {
             probes: args.probe.clone(),
             targets: args.selection.target.clone(),
             labels: targets::labels(&args.selection)?,
+            shard: args.shard,
+            everywhere: Vec::new(),
         };
         let named = args.paths.iter().chain(&args.selection.file).cloned().collect();
         Ok(Self { named, selection, yes: args.selection.yes })
@@ -92,7 +94,11 @@ impl FromFiles {
             mistakes.extend(missing);
             Resolved::default()
         });
-        let selected = match read.draft.select(&self.selection, &Machine) {
+        // Each prober has to know whether its own network works.
+        let everywhere = read.telling.watches.iter().flat_map(|watch| &watch.reference);
+        let everywhere = everywhere.map(|(name, _)| name.clone()).collect();
+        let selection = Selection { everywhere, ..self.selection.clone() };
+        let selected = match read.draft.select(&selection, &Machine) {
             Ok(selected) => selected,
             Err(NotSelected::Nothing(why)) => return Err(Problem::Other(Complaint::new(Code::Nothing, why))),
             Err(NotSelected::Mistakes(diags)) => {

@@ -101,6 +101,9 @@ impl Says<'_> {
         let files: Vec<String> = loaded.files.iter().map(|path| path.display().to_string()).collect();
         let rules = count(loaded.telling.rules.len(), "alert");
         self.say(&format!("watching {} with {rules} from {}", count(pairs, "probe"), files.join(", ")));
+        if let Some(share) = loaded.plan.share {
+            self.say(&share.to_string());
+        }
         if let Some(page) = page {
             self.say(&format!("listening on {page}"));
         }

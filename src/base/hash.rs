@@ -14,7 +14,8 @@ pub fn identity<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
 }
 
 /// Spreads what differs a little over all bits (the last steps of `SplitMix64`).
-pub(super) fn mix(value: u64) -> u64 {
+#[must_use]
+pub fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,8 +23,9 @@ pub(super) fn mix(value: u64) -> u64 {
 }
 
 /// A fraction from 0 to below 1.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-pub(super) fn fraction(value: u64) -> f64 {
+pub fn fraction(value: u64) -> f64 {
     (mix(value) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
