@@ -99,7 +99,7 @@ families! {
         "How long requests took from written to answered; one that timed out counts as its limit.";
     TARGET_INFO = Info "mcp_probe_target_info"
         &["target", "era", "protocol_version", "transport"], true,
-        "What is spoken with the target, and its labels of the probe file.";
+        "What is spoken with the target.";
     CHILD_MEMORY = Gauge "mcp_probe_child_resident_memory_bytes" TARGET, true,
         "Most resident memory of the server's process tree, by the last run that had one.";
     CHILD_CPU = Counter "mcp_probe_child_cpu_seconds_total" TARGET, false,

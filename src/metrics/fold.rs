@@ -85,7 +85,10 @@ pub struct Operation {
 pub struct TargetFigures {
     /// When the first run began that is counted.
     pub since: Option<Timestamp>,
-    pub labels: BTreeMap<String, String>,
+    /// As its file has them.
+    labels: BTreeMap<String, String>,
+    /// The same as series have them.
+    pub named: Labels,
     pub spoken: Option<(Era, String, TransportKind)>,
     pub resident_bytes: Option<u64>,
     pub cpu: Option<Duration>,
@@ -252,7 +255,10 @@ fn network_transport(kind: TransportKind) -> &'static str {
 impl TargetFigures {
     fn run_finished(&mut self, outcome: &ProbeOutcome) {
         self.since.get_or_insert(outcome.started_at);
-        self.labels.clone_from(&outcome.labels);
+        if self.labels != outcome.labels {
+            self.labels.clone_from(&outcome.labels);
+            self.named = Labels::of_target(&self.labels);
+        }
         if let Some(used) = &outcome.protocol {
             self.spoken = Some((used.era, revision(&used.version), used.transport));
         }

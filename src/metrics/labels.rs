@@ -2,7 +2,13 @@
 //! named once, not once per series.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use super::family::FAMILIES;
+
+/// Labels that no family has in the table, and that texts have all the same.
+const TAKEN: [&str; 4] = ["le", "quantile", "job", "instance"];
 
 /// A text of ours, or one that others hold, too.
 #[derive(Clone, Debug)]
@@ -72,6 +78,35 @@ impl Labels {
         self.0.reserve_exact(1);
         self.0.push((name.into(), value.into()));
         self
+    }
+
+    /// With these behind.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.0.reserve_exact(others.0.len());
+        self.0.extend(others.0.iter().cloned());
+        self
+    }
+
+    /// The labels that a target has in its file, under names that a text may have, each once. One that is called like a label
+    /// of any family gets a prefix, as Prometheus does it: the same everywhere.
+    #[must_use]
+    pub fn of_target(labels: &BTreeMap<String, String>) -> Self {
+        let taken = |name: &str| TAKEN.contains(&name) || FAMILIES.iter().any(|family| family.labels.contains(&name));
+        let mut named: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, value) in labels {
+            let mut name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+                name.insert(0, '_');
+            }
+            if taken(&name) || name.starts_with("__") {
+                name = format!("exported_{}", name.trim_start_matches('_'));
+            }
+            named.entry(name).or_insert(value.as_str());
+        }
+        // Series share them: each is made once.
+        let shared = |text: &str| Word::Shared(text.into());
+        Self(named.into_iter().map(|(name, value)| (shared(&name), shared(value))).collect())
     }
 
     /// Each name with its value.

@@ -1,6 +1,5 @@
 //! Makes series of what was folded, family by family, in the order of the table.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,11 +14,14 @@ use crate::event::{Missed, Status};
 /// What is shown a family.
 type Show<'a> = &'a mut dyn FnMut(Figures);
 
-/// Labels of the text itself: those of a target that are called like one get a prefix, as Prometheus does it.
-const TAKEN: [&str; 4] = ["target", "era", "protocol_version", "transport"];
-
 /// Shows every family that has a series.
 pub fn each(snapshot: &Snapshot, show: Show<'_>) {
+    let show: Show<'_> = &mut |mut figures| {
+        if !snapshot.is_bare {
+            of_its_target(&mut figures, &snapshot.state);
+        }
+        show(figures);
+    };
     let mut pairs: Vec<&Pair> = snapshot.state.pairs.values().map(AsRef::as_ref).collect();
     let bare = Pair::default();
     let labels = |pair: &Pair| if snapshot.is_bare { bare.labels.clone() } else { pair.labels.clone() };
@@ -33,6 +35,19 @@ pub fn each(snapshot: &Snapshot, show: Show<'_>) {
         build(show);
     } else {
         of_the_prober(show, &snapshot.state, &snapshot.own);
+    }
+}
+
+/// The labels that a target has in its file stand behind the others of all its series.
+fn of_its_target(figures: &mut Figures, state: &State) {
+    if !figures.family.labels.contains(&"target") {
+        return;
+    }
+    for series in &mut figures.series {
+        let target = series.labels.get("target").and_then(|target| state.targets.get(target));
+        if let Some(target) = target.filter(|target| !target.named.is_empty()) {
+            series.labels = std::mem::take(&mut series.labels).and(&target.named);
+        }
     }
 }
 
@@ -138,11 +153,8 @@ fn of_targets(show: Show<'_>, snapshot: &Snapshot) {
     let infos = targets().filter_map(|(labels, figures)| {
         let (era, version, transport) = figures.spoken.as_ref()?;
         let labels = labels.with("era", era.name()).with("protocol_version", version.clone());
-        let mut labels = labels.with("transport", transport.name());
-        for (name, value) in label_names(&figures.labels) {
-            labels = labels.with(name, value.to_owned());
-        }
-        Some(whole(labels, 1))
+        let labels = labels.with("transport", transport.name());
+        Some(whole(if snapshot.is_bare { labels.and(&figures.named) } else { labels }, 1))
     });
     family(show, &family::TARGET_INFO, infos);
     let memory = targets().filter_map(|(labels, figures)| Some(whole(labels, figures.resident_bytes?)));
@@ -151,22 +163,6 @@ fn of_targets(show: Show<'_>, snapshot: &Snapshot) {
         .filter(|_| !snapshot.is_bare)
         .filter_map(|(labels, figures)| Some(gauge(labels, figures.cpu?.as_secs_f64()).since(figures.since)));
     family(show, &family::CHILD_CPU, cpu);
-}
-
-/// The labels of a target under names that a text may have, each once.
-fn label_names(labels: &BTreeMap<String, String>) -> BTreeMap<String, &str> {
-    let mut named = BTreeMap::new();
-    for (name, value) in labels {
-        let mut name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            name.insert(0, '_');
-        }
-        if TAKEN.contains(&name.as_str()) || name.starts_with("__") {
-            name = format!("exported_{}", name.trim_start_matches('_'));
-        }
-        named.entry(name).or_insert(value.as_str());
-    }
-    named
 }
 
 fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {

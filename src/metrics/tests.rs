@@ -186,14 +186,22 @@ fn names_of_files_are_escaped_and_words_of_servers_are_no_labels() {
         ("era".to_owned(), "mine".to_owned()),
         ("9".to_owned(), "nine".to_owned()),
         ("__x".to_owned(), "hidden".to_owned()),
+        ("reason".to_owned(), "of mine".to_owned()),
     ]);
     outcome.protocol.as_mut().unwrap().version = "2025-11-25\"} 1\nevil 1".to_owned();
     publish(&publisher, outcome);
     let text = text(&shared, Format::Classic, own());
     assert_eq!(promtool(&text), "", "{text}");
-    assert!(text.contains(r#"probe_success{probe="p\"\\\n",target="t{}=,é"} 1"#), "{text}");
-    let info = r#"mcp_probe_target_info{target="t{}=,é",era="legacy",protocol_version="_OTHER",transport="streamable-http",_9="nine",a_b="\"\\\n",exported_era="mine",exported_x="hidden"} 1"#;
-    assert!(text.contains(info), "{text}");
+    let own = r#"_9="nine",a_b="\"\\\n",exported_era="mine",exported_reason="of mine",exported_x="hidden""#;
+    assert!(text.contains(&format!(r#"probe_success{{probe="p\"\\\n",target="t{{}}=,é",{own}}} 1"#)), "{text}");
+    // Under the same names in every family, behind the labels of its own.
+    let runs = r#"mcp_probe_runs_total{probe="p\"\\\n",target="t{}=,é",status="healthy",reason="","#;
+    assert!(text.contains(&format!("{runs}{own}}} 1")), "{text}");
+    let of_targets = text.lines().filter(|line| line.contains("target=\"t{}"));
+    assert!(of_targets.clone().count() > 30 && of_targets.clone().all(|line| line.contains(own)), "{text}");
+    let info =
+        r#"mcp_probe_target_info{target="t{}=,é",era="legacy",protocol_version="_OTHER",transport="streamable-http","#;
+    assert!(text.contains(&format!("{info}{own}}} 1")), "{text}");
     assert!(!text.contains("evil"), "{text}");
 }
 
@@ -253,7 +261,7 @@ fn a_probe_with_too_many_methods_ends_in_one_series_for_the_rest() {
     let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(lines("mcp_probe_requests_total{"), 65);
     assert_eq!(lines("mcp_client_operation_duration_seconds_count{"), 65);
-    let rest = "mcp_probe_requests_total{probe=\"smoke\",target=\"weather\",method=\"_OTHER\",outcome=\"ok\"} 872\n";
+    let rest = "mcp_probe_requests_total{probe=\"smoke\",target=\"weather\",method=\"_OTHER\",outcome=\"ok\",env=\"prod\"} 872\n";
     assert!(text.contains(rest), "{text}");
     assert!(text.contains("mcp_probe_overflowed_series_total 1744\n"), "{text}");
 }
@@ -273,7 +281,7 @@ fn a_held_child_counts_what_it_used_since_and_a_new_one_all_of_it() {
         publish(&publisher, used(cpu, fresh));
         let text = text(&shared, Format::Classic, Own::default());
         assert!(
-            text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\"}} {total}\n")),
+            text.contains(&format!("mcp_probe_child_cpu_seconds_total{{target=\"files\",env=\"prod\"}} {total}\n")),
             "{cpu}: {text}"
         );
     }
