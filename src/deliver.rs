@@ -1,16 +1,21 @@
-//! Payloads out: HTTP, mail, commands; a durable outbox in front of them. It knows no alerts and no formats: what is sent
+//! Payloads out: HTTP, gRPC, mail, commands; a durable outbox in front of them. It knows no alerts and no formats: what is sent
 //! was rendered by others.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
 
 mod command;
 mod courier;
+mod grpc;
 mod http;
 mod lanes;
 mod mail;
 pub mod outbox;
+mod partial;
+mod tls;
 
 pub use courier::Courier;
 pub use outbox::{Outbox, OutboxHealth};
@@ -20,6 +25,8 @@ pub use outbox::{Outbox, OutboxHealth};
 pub enum Payload {
     /// A request; a status from 200 to 299 is a receipt, where the answer says nothing else.
     Http(HttpPayload),
+    /// A unary call of gRPC; status 0 is a receipt.
+    Grpc(GrpcPayload),
     /// A message to a mail server.
     Mail(MailPayload),
     /// A program, as argv; exit code 0 is a receipt.
@@ -41,9 +48,44 @@ pub struct HttpPayload {
     pub accept: Accept,
     /// After which answers another try may help.
     pub retry: Retry,
+    /// Certificates of its own.
+    pub tls: Option<Arc<TlsFiles>>,
     /// How long it may take.
     pub timeout: Duration,
 }
+
+/// A unary call of gRPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcPayload {
+    /// `http://host:port` or `https://host:port`; what stands behind the port is left out.
+    pub url: Secret,
+    /// `/package.Service/Method`.
+    pub method: &'static str,
+    /// Headers; those that gRPC needs are added.
+    pub headers: Vec<(String, Secret)>,
+    /// The message, compressed where `gzip` says so.
+    pub message: Vec<u8>,
+    /// Whether it is compressed.
+    pub gzip: bool,
+    /// Certificates of its own.
+    pub tls: Option<Arc<TlsFiles>>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// PEM files for one receiver, instead of what holds for the whole system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlsFiles {
+    /// Certificates to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+/// Longer than this nobody is left alone, whatever they ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// What an answer with a status from 200 to 299 must say to be a receipt. Some receivers say that something is wrong in
 /// the body only.
@@ -52,6 +94,10 @@ pub enum Accept {
     /// Nothing.
     #[default]
     Status,
+    /// The body is a response of OpenTelemetry's collectors: it may tell of a part that was not taken.
+    Export,
+    /// The response has this header.
+    Header(&'static str),
     /// The body is this word.
     Word(&'static str),
     /// The body is an object with this text under this key.
@@ -114,6 +160,13 @@ pub struct CommandPayload {
 pub enum Receipt {
     /// The receiver has it.
     Delivered,
+    /// The receiver has it, and did not take all of it. Nothing of it is to be sent again.
+    Partly {
+        /// How much was not taken: points, spans, records.
+        rejected: u64,
+        /// The whole sentence.
+        why: String,
+    },
     /// The receiver does not want it, and will not want it later: what was expected, what came, what to do.
     Refused {
         /// The whole sentence.

@@ -35,6 +35,7 @@ fn request(url: &str, accept: Accept) -> Payload {
         body: b"{}".to_vec(),
         accept,
         retry: Retry::Usual,
+        tls: None,
         timeout: SHORT,
     })
 }

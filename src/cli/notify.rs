@@ -21,7 +21,7 @@ use crate::base::duration::millis;
 use crate::base::secret::{Masker, Secret};
 use crate::config::receiver::ReceiverDraft;
 use crate::config::{Diag, suggest};
-use crate::deliver::{CommandPayload, Courier, HttpPayload, MailPayload, Payload, Receipt};
+use crate::deliver::{CommandPayload, Courier, GrpcPayload, HttpPayload, MailPayload, Payload, Receipt};
 use crate::files::{Loaded, Machine, default_paths, load};
 use crate::report::Ink;
 use crate::report::grid::{Cell, Column, Fit, Grid};
@@ -198,7 +198,7 @@ async fn tested(
 /// The word and the sentence of a receipt.
 fn said(receipt: &Receipt) -> (&'static str, &str) {
     match receipt {
-        Receipt::Delivered => ("delivered", ""),
+        Receipt::Delivered | Receipt::Partly { .. } => ("delivered", ""),
         Receipt::Refused { why, .. } => ("refused", why),
         Receipt::Failed { why, .. } => ("failed", why),
         Receipt::Cut => ("cancelled", "it was broken off; it may have arrived"),
@@ -260,6 +260,11 @@ fn written(payload: &Payload) -> Value {
             let headers: serde_json::Map<String, Value> =
                 headers.iter().map(|(name, value)| (name.clone(), value.reveal().into())).collect();
             json!({ "method": method, "url": url.reveal(), "headers": headers, "body": body_of(body) })
+        }
+        Payload::Grpc(GrpcPayload { url, method, headers, .. }) => {
+            let headers: serde_json::Map<String, Value> =
+                headers.iter().map(|(name, value)| (name.clone(), value.reveal().into())).collect();
+            json!({ "grpc": method, "url": url.reveal(), "headers": headers })
         }
         Payload::Mail(MailPayload { server, login, from, to, subject, text, .. }) => {
             let user = login.as_ref().map(|(user, _)| user);

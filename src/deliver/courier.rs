@@ -41,6 +41,7 @@ impl Courier {
         let sent = async {
             match payload {
                 Payload::Http(http) => self.clients.send(http).await,
+                Payload::Grpc(call) => self.clients.call(call).await,
                 Payload::Mail(mail) => mail::send(mail).await,
                 Payload::Command(command) => command::run(command, &self.hidden).await,
             }
@@ -53,6 +54,7 @@ impl Courier {
         match receipt {
             Receipt::Refused { why, status } => Receipt::Refused { why: self.told(payload, &why), status },
             Receipt::Failed { why, retry_after } => Receipt::Failed { why: self.told(payload, &why), retry_after },
+            Receipt::Partly { rejected, why } => Receipt::Partly { rejected, why: self.told(payload, &why) },
             receipt => receipt,
         }
     }
@@ -72,15 +74,8 @@ impl Courier {
 /// What of a payload nobody else may see.
 fn secrets(payload: &Payload) -> Vec<&str> {
     match payload {
-        Payload::Http(http) => {
-            let plain = ["content-type", "accept", "user-agent"];
-            let headers = http.headers.iter().filter(|(name, _)| !plain.iter().any(|p| name.eq_ignore_ascii_case(p)));
-            let values = headers.map(|(_, value)| value.reveal());
-            // `Bearer TOKEN`: the token alone is as secret.
-            let words =
-                values.flat_map(|value| std::iter::once(value).chain(value.split_once(' ').map(|(_, rest)| rest)));
-            words.chain(secret_parts(http.url.reveal())).collect()
-        }
+        Payload::Http(http) => secret_headers(&http.headers).chain(secret_parts(http.url.reveal())).collect(),
+        Payload::Grpc(call) => secret_headers(&call.headers).chain(secret_parts(call.url.reveal())).collect(),
         Payload::Mail(mail) => {
             mail.login.iter().map(|(_, password)| password.reveal()).chain(secret_parts(mail.server.reveal())).collect()
         }
@@ -88,6 +83,17 @@ fn secrets(payload: &Payload) -> Vec<&str> {
             command.argv.iter().skip(1).map(Secret::reveal).filter(|word| word.len() >= 8).collect()
         }
     }
+}
+
+/// Values of headers, but for those that every request has.
+fn secret_headers(headers: &[(String, Secret)]) -> impl Iterator<Item = &str> {
+    const PLAIN: [&str; 5] =
+        ["content-type", "accept", "user-agent", "content-encoding", "x-prometheus-remote-write-version"];
+    let headers = headers.iter().filter(|(name, _)| !PLAIN.iter().any(|plain| name.eq_ignore_ascii_case(plain)));
+    // `Bearer TOKEN`: the token alone is as secret.
+    headers
+        .map(|(_, value)| value.reveal())
+        .flat_map(|value| std::iter::once(value).chain(value.split_once(' ').map(|(_, rest)| rest)))
 }
 
 /// The address as a whole, and what follows its host.
@@ -146,6 +152,7 @@ mod tests {
             body: Vec::new(),
             accept: Accept::Status,
             retry: Retry::Usual,
+            tls: None,
             timeout: Duration::from_secs(1),
         });
         let courier = Courier::new(Masker::default());

@@ -1,32 +1,36 @@
 //! Requests to receivers: one try, no redirect, a bounded answer. Which answers are receipts, which are refusals, and
 //! which are worth another try is decided here.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use rustls::ClientConfig;
-use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
 use super::courier::{chain, origin};
-use super::{Accept, HttpPayload, Receipt, Retry};
+use super::partial::{judge_body, said};
+use super::{Accept, GrpcPayload, HttpPayload, RETRY_AFTER_MAX, Receipt, Retry, TlsFiles, grpc, tls};
 use crate::base::duration;
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Longer than this nobody is left alone, whatever they ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Connections that nobody uses are closed before most receivers would do it.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// The two clients. Plain HTTP never reads a certificate.
+/// Clients with certificates of their own: as many as there are receivers that want them, in files of one plan.
+const OWN_MAX: usize = 64;
+
+/// The two clients that most receivers share, and those of receivers with certificates of their own. Plain HTTP never
+/// reads a certificate.
 #[derive(Default)]
 pub(super) struct Clients {
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
+    own: Mutex<HashMap<Arc<TlsFiles>, reqwest::Client>>,
 }
 
 impl Clients {
@@ -42,13 +46,26 @@ impl Clients {
         }
     }
 
+    /// Makes one call of gRPC and judges the answer. Proxies are not used.
+    pub(super) async fn call(&self, payload: &GrpcPayload) -> Receipt {
+        let secure = payload.url.reveal().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        let config = match secure {
+            false => None,
+            true => match tls::config(true, payload.tls.clone(), &[b"h2"]).await {
+                Ok(config) => Some(Arc::new(config)),
+                Err(why) => return Receipt::failed(format!("{}: {why}", origin(payload.url.reveal()))),
+            },
+        };
+        grpc::call(payload, config).await
+    }
+
     async fn exchange(&self, payload: &HttpPayload) -> Receipt {
         let place = origin(payload.url.reveal());
-        let client = match self.client(payload.url.reveal()).await {
+        let client = match self.client(payload.url.reveal(), payload.tls.as_ref()).await {
             Ok(client) => client,
             Err(why) => return Receipt::failed(format!("{place}: {why}")),
         };
-        let request = match request(client, payload) {
+        let request = match request(&client, payload) {
             Ok(request) => request,
             Err(why) => return Receipt::refused(format!("{place}: {why}")),
         };
@@ -58,19 +75,35 @@ impl Clients {
         }
     }
 
-    async fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
+    async fn client(&self, url: &str, files: Option<&Arc<TlsFiles>>) -> Result<reqwest::Client, String> {
         let secure = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        if let Some(files) = files.filter(|_| secure) {
+            return self.own(files).await;
+        }
         // A proxy may want TLS where the receiver does not.
         let slot = if secure || proxied_by_tls() { &self.secure } else { &self.plain };
         let trusting = std::ptr::eq(slot, &raw const self.secure);
-        slot.get_or_try_init(|| async move {
-            // Reading the system's roots opens files.
-            let config = tokio::task::spawn_blocking(move || tls(trusting));
-            let config = config.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-            build(config).map_err(|error| chain(&error))
-        })
-        .await
+        slot.get_or_try_init(|| made(trusting, None)).await.cloned()
     }
+
+    /// The client with these certificates; read once.
+    async fn own(&self, files: &Arc<TlsFiles>) -> Result<reqwest::Client, String> {
+        if let Some(client) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(files) {
+            return Ok(client.clone());
+        }
+        let client = made(true, Some(Arc::clone(files))).await?;
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.len() >= OWN_MAX {
+            own.clear();
+        }
+        own.insert(Arc::clone(files), client.clone());
+        Ok(client)
+    }
+}
+
+async fn made(trusting: bool, files: Option<Arc<TlsFiles>>) -> Result<reqwest::Client, String> {
+    let config = tls::config(trusting, files, &[b"h2", b"http/1.1"]).await?;
+    build(config).map_err(|error| chain(&error))
 }
 
 fn proxied_by_tls() -> bool {
@@ -88,28 +121,6 @@ fn build(config: ClientConfig) -> reqwest::Result<reqwest::Client> {
         .pool_idle_timeout(IDLE_MAX)
         .user_agent(concat!("mcp-probe/", env!("CARGO_PKG_VERSION")))
         .build()
-}
-
-/// ring, as everywhere: no other provider is in this build.
-fn tls(trusting: bool) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let mut config = if trusting {
-        let verifier = Arc::new(verifier(provider)?);
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// The roots of the system; a container without any still has those that browsers carry.
-fn verifier(provider: Arc<CryptoProvider>) -> Result<rustls_platform_verifier::Verifier, rustls::Error> {
-    rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).or_else(|_| {
-        let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
-        rustls_platform_verifier::Verifier::new_with_extra_roots(bundled, provider)
-    })
 }
 
 fn request(client: &reqwest::Client, payload: &HttpPayload) -> Result<reqwest::Request, String> {
@@ -134,17 +145,31 @@ async fn judge(place: &str, mut response: reqwest::Response, payload: &HttpPaylo
         .and_then(|value| value.to_str().ok())
         .and_then(|text| wait(text, Timestamp::now()));
     let location = response.headers().contains_key(reqwest::header::LOCATION);
-    if status.is_success() && accept == Accept::Status {
-        return Receipt::Delivered;
+    if status.is_success() {
+        match accept {
+            Accept::Status => return Receipt::Delivered,
+            Accept::Header(name) if response.headers().contains_key(name) => return Receipt::Delivered,
+            // Whoever does not say what it wrote has not understood what it was sent.
+            Accept::Header(name) => {
+                let why = format!("{place}: expected an answer with the header {name}, got {}", worded(status));
+                return Receipt::Refused { why, status: Some(StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16()) };
+            }
+            _ => {}
+        }
     }
     let body = answer(&mut response).await;
     if status.is_success() {
         return match body {
+            Ok(body) if accept == Accept::Export => judge_body(place, &body),
             Ok(body) => read(place, &body, accept, retry_after),
             Err(error) => Receipt::failed(format!("{place}: the answer broke off: {}", chain(&error.without_url()))),
         };
     }
-    let said = body.map(|body| quoted(&body)).unwrap_or_default();
+    let said = body.map(|body| match accept {
+        Accept::Export => quoted(said(&body).as_bytes()),
+        _ => quoted(&body),
+    });
+    let said = said.unwrap_or_default();
     let why = format!("{place}: expected a status from 200 to 299, got {}{said}", worded(status));
     let why = if status.is_redirection() && location {
         format!("{why}; redirects are not followed: write the address it leads to")
@@ -204,7 +229,7 @@ fn read(place: &str, body: &[u8], accept: Accept, retry_after: Option<Duration>)
             Receipt::refused(format!("{place}: it answered{}", quoted(body)))
         }
         Accept::Without { later, .. } if later.iter().any(|word| text.contains(word)) => failed("a receipt"),
-        Accept::Status | Accept::Without { .. } => Receipt::Delivered,
+        Accept::Status | Accept::Export | Accept::Header(_) | Accept::Without { .. } => Receipt::Delivered,
     }
 }
 
@@ -259,6 +284,7 @@ mod tests {
         const PING: Accept = Accept::Without { refused: &["not found"], later: &["rate limited"] };
         let receipt = |accept, body: &str| match read("http://h", body.as_bytes(), accept, None) {
             Receipt::Delivered => "delivered",
+            Receipt::Partly { .. } => "partly",
             Receipt::Refused { .. } => "refused",
             Receipt::Failed { .. } => "failed",
             Receipt::Cut => "cut",

@@ -249,7 +249,7 @@ impl Inner {
             Err(Unrendered::Wrong(why)) => return self.postpone(&job, Try::Unrendered, &why).await,
         };
         match receipt {
-            Receipt::Delivered => {
+            Receipt::Delivered | Receipt::Partly { .. } => {
                 if !self.remember(self.store.delivered(id, self.clock.now().wall).await) {
                     self.lanes().unrecorded(id);
                 }
@@ -281,7 +281,7 @@ impl Inner {
     async fn carry(&self, payloads: &[Payload], cancel: &CancellationToken) -> Receipt {
         for payload in payloads {
             match self.courier.send(payload, cancel).await {
-                Receipt::Delivered => {}
+                Receipt::Delivered | Receipt::Partly { .. } => {}
                 other => return other,
             }
         }

@@ -8,11 +8,13 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::Snapshot;
+use crate::base::secret::Masker;
 use crate::config::Section;
 use crate::config::receiver::{
     self, AUTH, BODY, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may, must,
 };
 use crate::deliver::{HttpPayload, Payload, Receipt};
+use crate::event::Consumer;
 
 /// How long a request may take where the file says nothing.
 const TIMEOUT_USUAL: std::time::Duration = std::time::Duration::from_secs(10);
@@ -48,18 +50,38 @@ pub enum Next {
     Again,
 }
 
+/// What a kind wants to hear beside the figures, as it happens. What it hears goes out with the next figures.
+pub struct Ear {
+    /// Who listens. It is told of every event, and keeps a bounded part.
+    pub consumer: Box<dyn Consumer>,
+    /// Whether it wants every message ([`crate::event::EventKind::Wire`]).
+    pub wire: bool,
+    /// Whether it wants the spans of runs ([`crate::event::Observed::trace`]).
+    pub traces: bool,
+}
+
 /// One way of pushing. It may remember what it sent before.
 pub trait Encoder: Send {
     /// The payloads of a snapshot, sent in order; none where there is nothing to say.
     fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload>;
 
-    /// Hears what became of a payload.
-    fn heard(&mut self, _receipt: &Receipt) -> Next {
+    /// Hears what became of a try to send a payload: the one at this place among those that were encoded last.
+    fn heard(&mut self, _place: usize, _receipt: &Receipt) -> Next {
         Next::AsReceived
     }
 
     /// What becomes of what could not be delivered.
     fn keeping(&self) -> Keeping;
+
+    /// Who listens for it, where it wants more than figures. `masker` knows what must not leave.
+    fn ear(&self, _masker: &Masker) -> Option<Ear> {
+        None
+    }
+
+    /// What it had to drop since it was made: spans, records, points that were refused.
+    fn dropped(&self) -> u64 {
+        0
+    }
 
     /// A request without its body, of kinds that are kept in order: address and secrets are never written to disk, so that
     /// what was kept is put into a fresh one.

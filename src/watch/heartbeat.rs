@@ -72,7 +72,7 @@ impl Daemon {
         self.tasks.spawn(async move {
             Ended::Beaten(match courier.send(&payload, &cancel).await {
                 Receipt::Refused { why, .. } | Receipt::Failed { why, .. } => Err(why),
-                Receipt::Delivered | Receipt::Cut => Ok(()),
+                Receipt::Delivered | Receipt::Partly { .. } | Receipt::Cut => Ok(()),
             })
         });
     }

@@ -68,6 +68,7 @@ impl Notifier for Alertmanager {
             body: Value::from(alerts).to_string().into_bytes(),
             accept: Accept::Status,
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })])
     }

@@ -69,6 +69,7 @@ impl Healthchecks {
             body: sanitize::cut(body, BODY_CHARS_MAX).into_bytes(),
             accept: ACCEPT,
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })
     }

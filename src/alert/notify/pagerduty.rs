@@ -65,6 +65,7 @@ impl PagerDuty {
             body: event.to_string().into_bytes(),
             accept: Accept::Json("status", "success"),
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })
     }

@@ -43,6 +43,7 @@ impl Notifier for Slack {
             // With 200 and another word, nothing was posted.
             accept: Accept::Word("ok"),
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })])
     }

@@ -116,6 +116,7 @@ fn texts(payload: &Payload) -> Vec<String> {
     };
     match payload {
         Payload::Http(http) => unescaped(&http.body),
+        Payload::Grpc(call) => unescaped(&call.message),
         Payload::Mail(mail) => vec![mail.subject.clone(), mail.text.clone()],
         Payload::Command(command) => {
             let mut texts = unescaped(&command.stdin);

@@ -48,6 +48,7 @@ impl Notifier for Webhook {
             body: body.into_bytes(),
             accept: Accept::Status,
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })])
     }

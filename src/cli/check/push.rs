@@ -12,60 +12,107 @@ use crate::deliver::{Courier, Payload, Receipt};
 use crate::event::ProbeOutcome;
 use crate::files::telling::Push;
 use crate::metrics::Snapshot;
-use crate::metrics::push::{Encoder, Next, Occasion, compile};
+use crate::metrics::push::{Ear, Encoder, Next, Occasion, compile};
 
 /// How long all pushes together may take, tries included: the exit waits for it.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Pauses before the second and the third try; there is no fourth.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
 
-/// Pushes everywhere at once. Says what failed, and gives whether something that was required did.
-pub async fn push(
-    pushes: &[Push],
-    all_required: bool,
-    outcomes: &[ProbeOutcome],
-    courier: &Courier,
-    masker: &Masker,
-    cancel: &CancellationToken,
-) -> bool {
-    let snapshot = Snapshot::of_runs(outcomes, Timestamp::now());
-    let sent = join_all(pushes.iter().map(|push| async {
-        match tokio::time::timeout(LIMIT, one(push, &snapshot, courier, cancel)).await {
-            Ok(sent) => sent,
-            Err(_) => Err(format!("it did not take everything within {} s", LIMIT.as_secs())),
-        }
-    }));
-    let mut undelivered = false;
-    for (push, sent) in pushes.iter().zip(sent.await) {
-        let Err(why) = sent else { continue };
-        undelivered |= all_required || push.is_required();
-        let told = masker.mask(&why);
-        // Stderr may be closed; the exit code says it, too.
-        let _ = output::say(&format!("warning: `{}` did not get the results: {told}\n", push.name), true);
+/// The pushes of a run, ready before it begins: some of them listen while it goes on.
+#[derive(Default)]
+pub struct Pushes(Vec<(Push, Box<dyn Encoder>)>);
+
+impl Pushes {
+    /// Makes the encoders.
+    ///
+    /// # Errors
+    /// A sentence about the setting that is wrong.
+    pub fn new(pushes: Vec<Push>) -> Result<Self, String> {
+        let made = pushes.into_iter().map(|push| {
+            let encoder = compile(push.kind, &push.name, &push.settings)?;
+            Ok((push, encoder))
+        });
+        made.collect::<Result<_, _>>().map(Self)
     }
-    undelivered
+
+    /// Those that listen.
+    #[must_use]
+    pub fn ears(&self, masker: &Masker) -> Vec<Ear> {
+        self.0.iter().filter_map(|(_, encoder)| encoder.ear(masker)).collect()
+    }
+
+    /// Pushes everywhere at once. Says what failed, and gives whether something that was required did.
+    pub async fn push(
+        mut self,
+        all_required: bool,
+        outcomes: &[ProbeOutcome],
+        courier: &Courier,
+        masker: &Masker,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let snapshot = Snapshot::of_runs(outcomes, Timestamp::now());
+        let snapshot = &snapshot;
+        let sent = join_all(self.0.iter_mut().map(|(_, encoder)| async move {
+            match tokio::time::timeout(LIMIT, one(encoder.as_mut(), snapshot, courier, cancel)).await {
+                Ok(told) => told,
+                Err(_) => Told {
+                    lost: Some(format!("it did not take everything within {} s", LIMIT.as_secs())),
+                    partly: None,
+                },
+            }
+        }));
+        let sent = sent.await;
+        let mut undelivered = false;
+        for ((push, _), told) in self.0.iter().zip(sent) {
+            // Stderr may be closed; the exit code says it, too.
+            let say = |what: &str, why: &str| {
+                let _ = output::say(&format!("warning: `{}` {what}: {}\n", push.name, masker.mask(why)), true);
+            };
+            if let Some(why) = told.partly {
+                say("did not take all of the results", &why);
+            }
+            if let Some(why) = told.lost {
+                undelivered |= all_required || push.is_required();
+                say("did not get the results", &why);
+            }
+        }
+        undelivered
+    }
 }
 
-async fn one(push: &Push, snapshot: &Snapshot, courier: &Courier, cancel: &CancellationToken) -> Result<(), String> {
-    let mut encoder = compile(push.kind, &push.name, &push.settings)?;
+/// What became of the payloads of one push.
+#[derive(Default)]
+struct Told {
+    /// Why something did not arrive: the first of it.
+    lost: Option<String>,
+    /// What arrived, and was not taken as a whole.
+    partly: Option<String>,
+}
+
+/// Sends every payload of a push. One that is refused keeps nobody from the next, which may go to another place.
+async fn one(encoder: &mut dyn Encoder, snapshot: &Snapshot, courier: &Courier, cancel: &CancellationToken) -> Told {
     let mut forms = 0;
     'encode: loop {
         forms += 1;
-        for payload in encoder.encode(snapshot, Occasion::Run) {
-            match carry(encoder.as_mut(), &payload, courier, cancel).await {
+        let mut told = Told::default();
+        for (place, payload) in encoder.encode(snapshot, Occasion::Run).iter().enumerate() {
+            match carry(encoder, place, payload, courier, cancel).await {
                 (_, Next::Again) if forms <= 2 => continue 'encode,
                 (Receipt::Delivered, _) => {}
-                (Receipt::Refused { why, .. } | Receipt::Failed { why, .. }, _) => return Err(why),
-                (Receipt::Cut, _) => return Err("it was broken off".to_owned()),
+                (Receipt::Partly { why, .. }, _) => told.partly = told.partly.or(Some(why)),
+                (Receipt::Refused { why, .. } | Receipt::Failed { why, .. }, _) => told.lost = told.lost.or(Some(why)),
+                (Receipt::Cut, _) => return Told { lost: Some("it was broken off".to_owned()), ..told },
             }
         }
-        return Ok(());
+        return told;
     }
 }
 
 /// Tries a few times, where another try may help.
 async fn carry(
     encoder: &mut dyn Encoder,
+    place: usize,
     payload: &Payload,
     courier: &Courier,
     cancel: &CancellationToken,
@@ -73,7 +120,7 @@ async fn carry(
     let mut pauses = PAUSES.into_iter();
     loop {
         let receipt = courier.send(payload, cancel).await;
-        let next = encoder.heard(&receipt);
+        let next = encoder.heard(place, &receipt);
         let (Receipt::Failed { retry_after, .. }, Next::AsReceived, Some(pause)) = (&receipt, next, pauses.next())
         else {
             return (receipt, next);

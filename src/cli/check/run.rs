@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::plan::{Choice, Planned, plan, withhold};
-use super::{dry_run, prepare, push, tell};
+use super::push::Pushes;
+use super::{dry_run, prepare, tell};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::cli::args::{CheckArgs, FailOn};
@@ -61,6 +62,11 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let mut consumers = listeners::consumers(&check.output, plan.targets.len() > 1)?;
     let wire = !consumers.is_empty();
     consumers.extend(listeners::bar(&check.output));
+    let pushes = Pushes::new(pushes).map_err(Complaint::usage)?;
+    let ears = pushes.ears(&masker);
+    let wire = wire || ears.iter().any(|ear| ear.wire);
+    let traces = Traces { kept: ears.iter().any(|ear| ear.traces), ..Traces::of_environment() };
+    consumers.extend(ears.into_iter().map(|ear| ear.consumer));
     let publisher = Publisher::new(RunId::random(), consumers, wire);
     let options = Options {
         jobs: usize::from(check.jobs.unwrap_or(JOBS)),
@@ -73,8 +79,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
-        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
-            .with_traces(Traces::of_environment());
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true).with_traces(traces);
         let mut outcomes = run_plan(&cx, &plan, options).await;
         if let Some(client) = request.connection.as_client {
             crate::cli::as_client::annotate(&mut outcomes, &plan, client);
@@ -90,7 +95,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let interrupted = signals.caught().is_some();
         let run = Run { started_at, duration, probes: &outcomes, interrupted };
         let courier = Courier::new(masker.clone()).hiding(hidden);
-        let lost = push::push(&pushes, check.require_push, &outcomes, &courier, &masker, &signals.drain).await;
+        let lost = pushes.push(check.require_push, &outcomes, &courier, &masker, &signals.drain).await;
         let undelivered = lost || !errors.is_empty();
         let code = tell(check, &request, &run, &masker, undelivered)?;
         // Nothing to do is in order where the others have it.

@@ -108,6 +108,7 @@ impl Encoder for Pushgateway {
             body: page.finish().into_bytes(),
             accept: Accept::Status,
             retry: Retry::Usual,
+            tls: None,
             timeout: self.timeout,
         })]
     }
