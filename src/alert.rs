@@ -26,6 +26,8 @@ pub use engine::{Action, CONNECTIVITY, Engine, OpenAlert};
 pub use lint::{Flaw, Insight, Worry, lint};
 pub use notification::{AlertView, Notification, Transition};
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
+pub use said::asks;
+pub use saved::{Remembered, remembered};
 pub use settings::{Settings, Silence, Watched, Window};
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub struct Probe {
     pub retries: u32,
     /// Whether a run opens its own session.
     pub session: SessionChoice,
+    /// A session that is held is given up for a new one when it is so old; none where it is held as long as it lasts.
+    pub cold_every: Option<Duration>,
     /// What is done.
     pub steps: Steps,
     /// What findings do to the status.
@@ -99,6 +101,7 @@ impl Probe {
             timeout: TIMEOUT,
             retries: 0,
             session: SessionChoice::Fresh,
+            cold_every: None,
             steps: Steps::Lists,
             findings: FindingsPolicy::default(),
             when: When::Default,

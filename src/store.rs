@@ -16,6 +16,7 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,17 +34,24 @@ pub use tidy::{Retention, Tidied};
 pub use times::Uptime;
 
 use crate::event::{AlertChange, Missed, Sample};
-use desk::{Books, Desk, Entry, Job};
+use desk::{Books, Desk, Entry, Inbox, Job, Placed};
 use rusqlite::Connection;
 
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4_096;
+/// Jobs that may wait in the lane that goes first.
+const URGENT: usize = 256;
 
 /// The history that a daemon writes. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Store {
-    jobs: SyncSender<(Job, tokio::sync::OwnedSemaphorePermit)>,
+    jobs: SyncSender<Placed>,
     room: Arc<Semaphore>,
+    /// Alerts and messages: they wait for no sample.
+    urgent: SyncSender<Placed>,
+    urgent_room: Arc<Semaphore>,
+    /// Whether the writer was already told to look into the urgent lane.
+    rung: Arc<AtomicBool>,
     health: Arc<Mutex<StoreHealth>>,
     path: Arc<Path>,
 }
@@ -67,11 +75,15 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let health = Arc::new(Mutex::new(StoreHealth::default()));
         let desk = Desk::open(path, Arc::clone(&health))?;
-        let (jobs, inbox) = sync_channel(QUEUE);
+        // Two bells at most are in the usual lane beside the jobs.
+        let ((jobs, usual), (urgent, first)) = (sync_channel(QUEUE + 2), sync_channel(URGENT));
+        let rung = Arc::new(AtomicBool::new(false));
+        let inbox = Inbox { usual, urgent: first, rung: Arc::clone(&rung) };
         std::thread::Builder::new().name("history".into()).spawn(move || desk.work(&inbox)).map_err(|error| {
             Kind::Unusable.at(path, &format!("the thread that writes it could not be started: {error}"))
         })?;
-        Ok(Self { jobs, room: Arc::new(Semaphore::new(QUEUE)), health, path: path.into() })
+        let (room, urgent_room) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Semaphore::new(URGENT)));
+        Ok(Self { jobs, room, urgent, urgent_room, rung, health, path: path.into() })
     }
 
     /// The history of a state folder.
@@ -137,7 +149,8 @@ impl Store {
         .await
     }
 
-    /// Writes the engine's snapshot, messages and changes in one transaction. When it returns well they are on the disk.
+    /// Writes the engine's snapshot, messages and changes in one transaction, before samples that wait. When it returns
+    /// well they are on the disk.
     ///
     /// # Errors
     /// When nothing of it was written.
@@ -148,7 +161,7 @@ impl Store {
         changes: Vec<AlertChange>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.ask(move |desk| {
+        self.ask_first(move |desk| {
             desk.durably(|_, connection| outbox::commit(connection, &snapshot, &messages, &changes, at))
         })
         .await
@@ -183,7 +196,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub async fn outbox(&self) -> Result<Vec<OutboxEntry>, StoreError> {
-        self.write(|_, connection| outbox::entries(connection)).await
+        self.write_first(|_, connection| outbox::entries(connection)).await
     }
 
     /// A message was received: it leaves the outbox.
@@ -191,7 +204,7 @@ impl Store {
     /// # Errors
     /// When it could not be written; the message is still in the outbox.
     pub async fn delivered(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.write(move |_, connection| outbox::end(connection, id, at, None)).await
+        self.write_first(move |_, connection| outbox::end(connection, id, at, None)).await
     }
 
     /// A message is given up: it leaves the outbox.
@@ -200,7 +213,7 @@ impl Store {
     /// When it could not be written; the message is still in the outbox.
     pub async fn dropped(&self, id: i64, why: &str, at: Timestamp) -> Result<(), StoreError> {
         let why = why.to_owned();
-        self.write(move |_, connection| outbox::end(connection, id, at, Some(&why))).await
+        self.write_first(move |_, connection| outbox::end(connection, id, at, Some(&why))).await
     }
 
     /// A message is to be tried again later.
@@ -215,7 +228,7 @@ impl Store {
         error: &str,
     ) -> Result<(), StoreError> {
         let error = error.to_owned();
-        self.write(move |_, connection| outbox::postpone(connection, id, attempts, not_before, &error)).await
+        self.write_first(move |_, connection| outbox::postpone(connection, id, attempts, not_before, &error)).await
     }
 
     /// Requests by target, over all starts.
@@ -284,6 +297,13 @@ impl Store {
         self.ask(move |desk| desk.within(work)).await
     }
 
+    async fn write_first<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Books, &Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask_first(move |desk| desk.within(work)).await
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
@@ -294,10 +314,26 @@ impl Store {
         answer.await.map_err(|_| StoreError::closed())?
     }
 
+    /// The same before everything that waits in the usual lane.
+    async fn ask_first<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let question = Box::new(move |desk: &mut Desk| drop(reply.send(work(desk))));
+        let room = Arc::clone(&self.urgent_room).acquire_owned().await.map_err(|_| StoreError::closed())?;
+        self.urgent.try_send((Job::Ask(question), Some(room))).map_err(|_| StoreError::closed())?;
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // A writer with a full lane before it is awake.
+            let _ = self.jobs.try_send((Job::Bell, None));
+        }
+        answer.await.map_err(|_| StoreError::closed())?
+    }
+
     /// A place in the queue is waited for, so that the channel is never full.
     async fn send(&self, job: Job) -> Result<(), StoreError> {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::closed())?;
-        self.jobs.try_send((job, room)).map_err(|_| StoreError::closed())
+        self.jobs.try_send((job, Some(room))).map_err(|_| StoreError::closed())
     }
 }
 

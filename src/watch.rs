@@ -10,6 +10,7 @@ pub mod writer;
 pub mod lag;
 pub mod files;
 pub mod compose;
+pub mod settled;
 pub mod channels;
 pub mod runs;
 pub mod acts;

@@ -293,6 +293,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "top",
                 "targets",
                 "init",
+                "alerts list",
                 "alerts test",
                 "notify test",
                 "validate",

@@ -103,6 +103,24 @@ async fn a_child_is_started_by_the_first_run_and_kept() {
     assert!(held.usage().is_empty() && held.count() == 0);
 }
 
+#[tokio::test]
+async fn a_session_that_has_become_old_is_given_up_for_a_cold_start() {
+    let (held, stage, cx) = (Held::default(), Stage::default(), context(&Masker::default()));
+    let (probe, target) = reusing(stdio("files", &[]));
+    let young = Probe { cold_every: Some(Duration::from_secs(3600)), ..probe.clone() };
+    let old = Probe { cold_every: Some(Duration::from_nanos(1)), ..probe };
+    let first = held.run(&cx, &stage, &young, &target).await;
+    let child = held.usage().remove(0).pid;
+    let second = held.run(&cx, &stage, &young, &target).await;
+    assert!(first.phases.get(Phase::Spawn).is_some() && second.phases.get(Phase::Spawn).is_none());
+    assert_eq!(held.usage().remove(0).pid, child);
+    let cold = held.run(&cx, &stage, &old, &target).await;
+    assert_eq!((cold.status, findings(&cold)), (Status::Healthy, Vec::new()), "a session that we end is not lost");
+    assert!(cold.phases.get(Phase::Spawn).is_some() && cold.phases.get(Phase::Handshake).is_some());
+    assert!(held.usage().remove(0).pid != child && !is_alive(child));
+    held.release_all(GRACE).await;
+}
+
 /// A server of the legacy era that asks its client for a sign of life while nothing is going on.
 const ASKS: &str = r#"#!/bin/sh
 say() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')" "$1"; }

@@ -412,3 +412,73 @@ fn systemd_is_told() {
     heard("STOPPING=1");
     assert_eq!(watch.ended().code(), Some(0));
 }
+
+#[test]
+fn what_a_reload_carries_out_is_done_and_what_it_does_not_is_said() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let good = probes(folder, &hook, UNRESPONSIVE);
+    let with = |log: &str, instance: &str| {
+        let log = format!("[log]\n{log}\n");
+        write(folder, &format!("{log}{}", good.replacen("[watch]", &format!("[watch]\n{instance}"), 1)));
+    };
+    with("level = \"info\"", "instance = \"one\"");
+    // What is typed wins, so nothing is typed here.
+    let watch = Watch::start_quiet(folder);
+    let runs = || watch.log().matches("probe: healthy").count();
+    let passed = || watch.get("/metrics").1.contains("status=\"healthy\"");
+    until("it runs", || passed().then_some(()));
+    assert_eq!(runs(), 0, "single runs are told at `debug` only");
+
+    with("level = \"debug\"\nformat = \"json\"", "instance = \"one\"");
+    watch.says("\"message\":\"healthy\"");
+    assert!(watch.status()["daemon"].get("restart_needed").is_none());
+    with("level = \"error\"", "instance = \"one\"");
+    until("single runs are told no more", || {
+        let before = watch.log().len();
+        until("it goes on", || {
+            let now = watch.status()["probes"][0]["last_run_at"].to_string();
+            let later = watch.status()["probes"][0]["last_run_at"].to_string();
+            (now != later).then_some(())
+        });
+        (watch.log().len() == before).then_some(())
+    });
+
+    with("file = \"watch.log\"", "instance = \"two\"\nseed = 7");
+    watch.says("in force only after a restart: [watch] instance, [watch] seed, [log] file");
+    let status = watch.status();
+    let needed = serde_json::json!(["[watch] instance", "[watch] seed", "[log] file"]);
+    assert_eq!((&status["daemon"]["restart_needed"], &status["daemon"]["instance"]), (&needed, &"one".into()));
+    assert!(watch.get("/").1.contains("In force only after a restart"));
+    assert!(watch.ask("POST", "/-/reload").1.contains("in force only after a restart: [watch] instance"));
+    assert!(!folder.join("watch.log").exists());
+    with("", "instance = \"one\"");
+    until("what is as before needs no restart", || {
+        watch.status()["daemon"].get("restart_needed").is_none().then_some(())
+    });
+}
+
+#[test]
+fn servers_that_hang_while_they_are_opened_hold_up_no_other() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    // They take the connection, and never say a word.
+    let silent: Vec<std::net::TcpListener> =
+        (0..6).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let mut text = probes(folder, &hook, "");
+    for (number, listener) in silent.iter().enumerate() {
+        let address = listener.local_addr().unwrap();
+        text.push_str(&format!("[target.silent{number}]\nurl = \"http://{address}/mcp\"\nstartup_timeout = \"30s\"\n"));
+    }
+    text.push_str("[[probe]]\nname = \"deaf\"\nevery = \"50s\"\ntimeout = \"1s\"\ntarget = [");
+    let names: Vec<String> = (0..silent.len()).map(|number| format!("\"silent{number}\"")).collect();
+    text.push_str(&format!("{}]\n[[probe.step]]\nmethod = \"tools/list\"\n", names.join(", ")));
+    write(folder, &text);
+    let watch = Watch::start(folder);
+    until("the others hang", || (watch.log().matches("started probe=deaf").count() == silent.len()).then_some(()));
+    let before = watch.log().matches("healthy probe=list").count();
+    until("this one goes on", || {
+        assert_eq!(watch.log().matches("status=failed").count(), 0, "nobody has been given up yet");
+        (watch.log().matches("healthy probe=list").count() > before + 5).then_some(())
+    });
+}

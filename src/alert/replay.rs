@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::engine::{Action, Engine};
-use super::notification::Notification;
+use super::engine::{Action, Engine, OpenAlert};
+use super::notification::{AlertView, Notification};
 use super::rule::Rule;
 use super::settings::{Settings, Watched};
 use crate::base::clock::Now;
 use crate::base::duration;
-use crate::event::{Latency, Reason, Sample, Status};
+use crate::event::{AlertChange, Latency, Reason, Sample, Status};
 
 /// After the last run it is waited so long for messages that wait for company.
 const AFTERMATH: Duration = Duration::from_secs(600);
@@ -130,6 +130,9 @@ pub struct Episode {
     pub ended: Option<Timestamp>,
     /// How often the target would have been restarted.
     pub restarts: u32,
+    /// Why nobody would have been told: `silenced`, `held` (something that it depends on failed). None where somebody
+    /// would, or where the rule names nobody.
+    pub untold: Option<&'static str>,
 }
 
 /// What came of it.
@@ -176,7 +179,31 @@ pub fn replay(
     replayed.range = Some((begun, last));
     let end = last.checked_add(AFTERMATH).unwrap_or(last);
     past.tick(&mut engine, end, &mut replayed);
+    let Replayed { episodes, messages, .. } = &mut replayed;
+    for episode in episodes {
+        // What was silenced at first is told once the silence is over.
+        if messages.iter().any(|message| message.alerts.iter().any(|view| episode.is_of(view))) {
+            episode.untold = None;
+        }
+    }
     replayed
+}
+
+impl Episode {
+    fn is_of(&self, view: &AlertView) -> bool {
+        let is_same = (&view.alert, &view.probe, &view.target) == (&self.alert, &self.probe, &self.target);
+        is_same && view.since >= self.fired && self.ended.is_none_or(|ended| view.since <= ended)
+    }
+}
+
+/// Why an alert that fires now is told nobody.
+fn untold(engine: &Engine, change: &AlertChange) -> Option<&'static str> {
+    let is_it = |open: &OpenAlert| {
+        let view = &open.view;
+        (&view.alert, &view.probe, &view.target) == (&change.alert, &change.probe, &change.target)
+    };
+    let open = engine.open().into_iter().find(is_it)?;
+    Some(open.state).filter(|state| matches!(*state, "silenced" | "held"))
 }
 
 /// Clocks of a time that is past, and what fires in it.
@@ -224,6 +251,7 @@ impl Past {
                         }
                     } else if change.state == "firing" && !self.open.contains_key(&key) {
                         self.open.insert(key, replayed.episodes.len());
+                        let untold = untold(engine, &change);
                         replayed.episodes.push(Episode {
                             alert: change.alert,
                             probe: change.probe,
@@ -232,6 +260,7 @@ impl Past {
                             summary: change.message,
                             ended: None,
                             restarts: 0,
+                            untold,
                         });
                     }
                 }

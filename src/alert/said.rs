@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rule::{Bound, Condition, Expiring};
+use super::rule::{Bound, Condition, Expiring, Rule};
 use super::state::{Gauge, Instance, share};
 use super::window::{Nanos, Ring};
 use crate::base::duration::{human, written};
@@ -18,6 +18,42 @@ pub(super) fn cause(condition: &Condition) -> &'static str {
         Condition::NoData { .. } => "no data",
         Condition::Drift => "drift",
         Condition::Expiry { .. } => "expiry",
+    }
+}
+
+/// When a rule fires, in a few words.
+#[must_use]
+pub fn asks(rule: &Rule) -> String {
+    let above = |inclusive: bool| if inclusive { "at least" } else { "above" };
+    let mut text = match &rule.condition {
+        Condition::ErrorRate { bound, window, .. } => {
+            format!("error rate {} {} within {}", above(bound.inclusive), percent(bound.value), span(*window))
+        }
+        Condition::Latency { percentile, bound, window, .. } => {
+            format!("p{percentile} {} {} within {}", above(bound.inclusive), written(bound.value), span(*window))
+        }
+        Condition::ConsecutiveFailures { count, within } => {
+            let within = within.map_or_else(String::new, |within| format!(" within {}", span(within)));
+            format!("{count} failed in a row{within}")
+        }
+        Condition::NoData { after } => format!("no run that could be judged for {}", span(*after)),
+        Condition::Drift => "the tools have changed".to_owned(),
+        Condition::Expiry { what, left } => format!("{} ends within {}", thing(*what), span(*left)),
+        Condition::BurnRate { objective, period } => {
+            format!("the error budget of {} in {} is used up too fast", percent(*objective), span(*period))
+        }
+    };
+    if !rule.lasting.is_zero() {
+        text.push_str(&format!(", for {}", span(rule.lasting)));
+    }
+    text
+}
+
+fn thing(what: Expiring) -> &'static str {
+    match what {
+        Expiring::Certificate => "certificate",
+        Expiring::Token => "token",
+        Expiring::Any => "certificate or token",
     }
 }
 
@@ -80,11 +116,7 @@ pub(super) fn summary(instance: &Instance, ring: &Ring, at: Nanos, now: Timestam
 }
 
 fn expiry(what: Expiring, left: Duration, ends: Option<Timestamp>, now: Timestamp) -> String {
-    let what = match what {
-        Expiring::Certificate => "certificate",
-        Expiring::Token => "token",
-        Expiring::Any => "certificate or token",
-    };
+    let what = thing(what);
     let Some(ends) = ends else { return format!("the end of the {what} is not known") };
     let alert = format!("alert {} before", span(left));
     match Duration::try_from(ends.duration_since(now)) {

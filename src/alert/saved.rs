@@ -82,6 +82,33 @@ struct SavedRepair {
     escalated: bool,
 }
 
+/// An alert as a snapshot has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The alert.
+    pub alert: String,
+    /// Its probe.
+    pub probe: String,
+    /// Its target.
+    pub target: String,
+    /// Whether it fires; else it is pending.
+    pub firing: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// When a snapshot was taken, and the alerts that were pending or fired then. None of a snapshot of another version.
+#[must_use]
+pub fn remembered(snapshot: &Value) -> Option<(Timestamp, Vec<Remembered>)> {
+    let saved = Saved::deserialize(snapshot).ok().filter(|saved| saved.schema == SCHEMA)?;
+    let open = saved.alerts.into_iter().filter(|alert| alert.state != SavedState::Inactive);
+    let remembered = open.map(|SavedAlert { alert, probe, target, state, since, .. }| {
+        let firing = state == SavedState::Firing;
+        Remembered { alert, probe, target, firing, since }
+    });
+    Some((saved.at, remembered.collect()))
+}
+
 impl Engine {
     /// Takes up new files. What is the same keeps its windows and states; what fires and is gone ends, and says why.
     pub fn reload(&mut self, rules: Vec<Rule>, watched: Vec<Watched>, settings: Settings, now: Now) -> Vec<Action> {

@@ -1,5 +1,7 @@
-//! `mcp-probe alerts test`: what the rules of the files would have said of runs that are past, or made up. Nothing is sent
-//! and nothing restarted.
+//! `mcp-probe alerts`: `list` shows the rules of the files, their state and the silences; `test` what the rules would have
+//! said of runs that are past, or made up. Nothing is sent and nothing restarted.
+
+mod list;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use super::jq::Jq;
 use super::terminal::{Colour, Terminal};
 use super::{output, targets};
 use crate::alert::replay::{Episode, Replayed, Synthetic, replay};
-use crate::alert::{Rule, Settings, Watched};
+use crate::alert::{Rule, Settings, Silence, Watched};
 use crate::base::duration;
 use crate::files::{Loaded, Machine, default_paths, load};
 use crate::plan::{EVERY, When};
@@ -45,6 +47,8 @@ pub struct AlertsArgs {
 /// What is done with alerts.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AlertsCommand {
+    /// Show the rules of the files, which of them fire, and the silences
+    List(list::ListArgs),
     /// Show what the rules would have fired on recorded or made-up runs; tells nobody
     Test(Box<TestArgs>),
 }
@@ -81,6 +85,7 @@ impl AlertsArgs {
     #[must_use]
     pub fn colour(&self) -> Option<Colour> {
         match &self.what {
+            AlertsCommand::List(list) => list.output.color,
             AlertsCommand::Test(test) => test.output.color,
         }
     }
@@ -92,15 +97,16 @@ impl AlertsArgs {
 /// When the files have mistakes or no alert, or there is no history.
 pub fn run(args: &AlertsArgs) -> Result<u8, Complaint> {
     match &args.what {
+        AlertsCommand::List(list) => list::run(list),
         AlertsCommand::Test(test) => run_test(test),
     }
 }
 
 fn run_test(args: &TestArgs) -> Result<u8, Complaint> {
     let jq = args.output.jq.as_deref().map(Jq::compile).transpose()?;
-    let loaded = read(args)?;
+    let loaded = read(&args.paths, args.output.color)?;
     let rules = rules(&loaded, args.output.color)?;
-    let settings = settings(&loaded);
+    let settings = settings(&loaded, args.output.color)?;
     let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
     let replayed = match &args.synthetic {
         Some(figures) => {
@@ -110,7 +116,8 @@ fn run_test(args: &TestArgs) -> Result<u8, Complaint> {
         }
         None => recorded(args, &loaded, rules, settings)?,
     };
-    let code = if replayed.episodes.is_empty() { Code::Healthy } else { Code::Failed };
+    let is_heard = replayed.episodes.iter().any(|episode| episode.untold.is_none());
+    let code = if is_heard { Code::Failed } else { Code::Healthy };
     let look = Terminal::stdout(args.output.color).look;
     if args.output.json || jq.is_some() {
         output::say_json(&document(&replayed, &names), jq.as_ref(), &look)?;
@@ -121,14 +128,15 @@ fn run_test(args: &TestArgs) -> Result<u8, Complaint> {
     Ok(code.number())
 }
 
-fn read(args: &TestArgs) -> Result<Loaded, Complaint> {
-    let found = args.paths.is_empty();
-    let paths = if found { default_paths(Path::new(".")) } else { args.paths.clone() };
+/// The files that were named, or those of the project.
+fn read(named: &[PathBuf], color: Option<Colour>) -> Result<Loaded, Complaint> {
+    let found = named.is_empty();
+    let paths = if found { default_paths(Path::new(".")) } else { named.to_vec() };
     if paths.is_empty() {
         return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
-            .hint("name a probe file or a folder of them: mcp-probe alerts test probes/ --replay"));
+            .hint("name a probe file or a folder of them, such as probes/"));
     }
-    load(&paths, found, &Machine).map_err(|diags| targets::mistakes_of(&diags, args.output.color))
+    load(&paths, found, &Machine).map_err(|diags| targets::mistakes_of(&diags, color))
 }
 
 fn rules(loaded: &Loaded, color: Option<Colour>) -> Result<Vec<Rule>, Complaint> {
@@ -143,16 +151,26 @@ fn rules(loaded: &Loaded, color: Option<Colour>) -> Result<Vec<Rule>, Complaint>
     Ok(rules)
 }
 
-/// Messages come as `watch` would send them.
-fn settings(loaded: &Loaded) -> Settings {
+fn silences(loaded: &Loaded, color: Option<Colour>) -> Result<Vec<Silence>, Complaint> {
+    let mut silences = Vec::new();
+    for silence in &loaded.telling.silences {
+        silences.extend(silence.resolve().map_err(|diags| targets::mistakes_of(&diags, color))?);
+    }
+    Ok(silences)
+}
+
+/// Messages come as `watch` would send them, and what it would keep to itself does not come.
+fn settings(loaded: &Loaded, color: Option<Colour>) -> Result<Settings, Complaint> {
     let watch = loaded.telling.watches.iter().find_map(|watch| watch.resolve().ok()).unwrap_or_default();
-    Settings {
+    Ok(Settings {
+        silences: silences(loaded, color)?,
+        dependencies: loaded.draft.dependencies(),
         group_wait: watch.group_wait,
         group_interval: watch.group_interval,
         reference: watch.reference,
         restarts_max: watch.restarts,
         ..Settings::default()
-    }
+    })
 }
 
 /// Every probe on every target of the files.
@@ -232,12 +250,16 @@ fn rows(episodes: &[Episode], look: &Look) -> String {
     for episode in episodes {
         let ended = episode.ended.map_or_else(|| "still fires".to_owned(), |at| format!("{at:.0}"));
         grid.row(vec![
-            Cell::inked(&episode.alert, Ink::Bad),
+            Cell::inked(&episode.alert, if episode.untold.is_some() { Ink::Dim } else { Ink::Bad }),
             Cell::new(&episode.probe),
             Cell::new(&episode.target),
             Cell::new(&format!("{:.0}", episode.fired)),
             Cell::new(&ended),
-            Cell::new(&episode.summary),
+            Cell::new(
+                &episode
+                    .untold
+                    .map_or_else(|| episode.summary.clone(), |why| format!("{why}, told nobody: {}", episode.summary)),
+            ),
         ]);
     }
     grid.render(look)
@@ -251,7 +273,11 @@ fn summary(replayed: &Replayed, rules: usize) -> String {
         1 => "1 alert fires".to_owned(),
         many => format!("{many} alerts fire"),
     };
-    format!("{fired}: {} over {}{seen}\n", count(rules, "rule"), count(runs, "run"))
+    let untold = match replayed.episodes.iter().filter(|episode| episode.untold.is_some()).count() {
+        0 => String::new(),
+        some => format!(", {some} of them silenced or held"),
+    };
+    format!("{fired}{untold}: {} over {}{seen}\n", count(rules, "rule"), count(runs, "run"))
 }
 
 fn document(replayed: &Replayed, rules: &[String]) -> Value {
@@ -277,6 +303,9 @@ fn told(episode: &Episode) -> Value {
         "ended_at": episode.ended,
         "summary": episode.summary,
     });
+    if let Some(why) = episode.untold {
+        object["untold"] = why.into();
+    }
     if episode.restarts > 0 {
         object["restarts"] = episode.restarts.into();
     }

@@ -157,9 +157,14 @@ pub fn summary(document: &Document) -> String {
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let alerts = count(document.alerts.len(), "open alert");
     let line = format!("{}: {}; {alerts}", count(summary.probes, "probe"), parts.join(", "));
+    let restart = &document.daemon.restart_needed;
     match &document.daemon.plan_error {
         Some(why) => {
             format!("{line}\nthe probe files cannot be used as they are: {}", crate::base::sanitize::printable(why))
+        }
+        None if !restart.is_empty() => {
+            let keys = crate::base::sanitize::one_line(&restart.join(", "), 200);
+            format!("{line}\nin force only after a restart of the daemon: {keys}")
         }
         None => line,
     }

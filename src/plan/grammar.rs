@@ -28,6 +28,10 @@ pub fn keys() -> [(&'static str, Value); 4] {
     ]
 }
 
+/// What `cold_every` is.
+const COLD: &str =
+    "With `session = \"reuse\"`: the first run after this time gives the old session up and opens a new one.";
+
 /// What several keys refer to.
 #[must_use]
 pub fn definitions() -> Value {
@@ -194,6 +198,7 @@ fn probe() -> Value {
             described(retries(), "Further attempts; a probe that passes only on one of them is degraded, `flaky`."),
         ),
         ("session", described(sessions(), "Whether a run opens a session of its own; for `check` it always does.")),
+        ("cold_every", described(grammar::duration(), COLD)),
         ("findings", described(findings, "What findings do to the status; a table gives the word by finding id.")),
         every,
         cron,

@@ -64,6 +64,8 @@ pub struct ProbeDraft {
     pub retries: u32,
     /// Whether a run opens its own session.
     pub session: SessionChoice,
+    /// How old a session becomes that is held between runs.
+    pub cold_every: Option<Duration>,
     /// What is done, variables unresolved.
     pub steps: Steps,
     /// What findings do.
@@ -108,13 +110,15 @@ impl ProbeDraft {
         Save::advise(&saved, reading);
         let (timeout, timeout_place) = timeout(&section).or_else(|| defaults.timeout.clone()).unzip();
         let (when, every_place) = when::parse(&section).or_else(|| defaults.when.clone()).unzip();
+        let chosen = session(&section).or(defaults.session).unwrap_or_default();
         let draft = Self {
             name: name.unwrap_or_default(),
             place,
             targets,
             timeout: timeout.unwrap_or(TIMEOUT),
             retries: retries(&section).or(defaults.retries).unwrap_or_default(),
-            session: session(&section).or(defaults.session).unwrap_or_default(),
+            session: chosen,
+            cold_every: cold_every(&section, chosen),
             steps: if has_steps { Steps::Given(steps) } else { Steps::Lists },
             findings: findings(&section, defaults.findings.unwrap_or_default()),
             when: when.unwrap_or_default(),
@@ -170,6 +174,19 @@ fn retries(section: &Section<'_>) -> Option<u32> {
 
 fn session(section: &Section<'_>) -> Option<SessionChoice> {
     section.one_of("session", SESSIONS)
+}
+
+/// Without a session that is held there is nothing that could become old.
+fn cold_every(section: &Section<'_>, session: SessionChoice) -> Option<Duration> {
+    let field = section.field("cold_every")?;
+    let every = field.positive_duration()?;
+    if session == SessionChoice::Fresh {
+        field
+            .wrong("`cold_every` needs a session that is held between runs")
+            .help("write `session = \"reuse\"`, or leave `cold_every` out: without it every run starts cold");
+        return None;
+    }
+    Some(every)
 }
 
 fn finding_places(section: &Section<'_>) -> Vec<(String, Place)> {

@@ -307,6 +307,7 @@ fn resolve_probe(
         timeout: draft.timeout,
         retries: draft.retries,
         session: draft.session,
+        cold_every: draft.cold_every,
         steps,
         findings: draft.findings.clone(),
         when: draft.when.clone(),

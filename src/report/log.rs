@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
@@ -36,11 +37,31 @@ impl Format {
     pub const WORDS: &[(&str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
 
+/// How a log is written and what is worth a line. It can be changed while the log is written; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Voice(Arc<RwLock<(Format, Level)>>);
+
+impl Voice {
+    /// A log of everything from `level` on.
+    #[must_use]
+    pub fn new(format: Format, level: Level) -> Self {
+        Self(Arc::new(RwLock::new((format, level))))
+    }
+
+    /// From now on.
+    pub fn set(&self, format: Format, level: Level) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (format, level);
+    }
+
+    fn get(&self) -> (Format, Level) {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Writes the log.
 pub struct Log<W: Write + Send> {
     writer: W,
-    format: Format,
-    level: Level,
+    voice: Voice,
     masker: Masker,
     /// What was last said of each probe on each target.
     said: HashMap<(String, String), (Status, Option<Reason>)>,
@@ -71,9 +92,9 @@ impl Line {
 }
 
 impl<W: Write + Send> Log<W> {
-    /// A log of everything from `level` on. What `masker` knows never gets into it.
-    pub fn new(writer: W, format: Format, level: Level, masker: Masker) -> Self {
-        Self { writer, format, level, masker, said: HashMap::new(), missed: HashMap::new() }
+    /// What `masker` knows never gets into it.
+    pub fn new(writer: W, voice: Voice, masker: Masker) -> Self {
+        Self { writer, voice, masker, said: HashMap::new(), missed: HashMap::new() }
     }
 
     fn line(&mut self, kind: &EventKind) -> Option<Line> {
@@ -154,11 +175,11 @@ impl<W: Write + Send> Log<W> {
         .with("count", count)
     }
 
-    fn write(&mut self, event: &Event, line: Line) -> std::io::Result<()> {
+    fn write(&mut self, event: &Event, line: Line, format: Format) -> std::io::Result<()> {
         let mask = |text: &str, chars_max| sanitize::one_line(&self.masker.mask(text), chars_max);
         let message = mask(&line.message, MESSAGE_CHARS_MAX);
         let at = format!("{:.3}", event.at);
-        let text = match self.format {
+        let text = match format {
             Format::Json => {
                 let mut object = Map::new();
                 let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
@@ -221,8 +242,9 @@ fn noted(note: &Note) -> Line {
 
 impl<W: Write + Send> Consumer for Log<W> {
     fn on_event(&mut self, event: &Event) -> Result<(), TellError> {
-        let Some(line) = self.line(&event.kind).filter(|line| line.level >= self.level) else { return Ok(()) };
-        self.write(event, line).map_err(|error| TellError(format!("the log could not be written: {error}")))
+        let (format, level) = self.voice.get();
+        let Some(line) = self.line(&event.kind).filter(|line| line.level >= level) else { return Ok(()) };
+        self.write(event, line, format).map_err(|error| TellError(format!("the log could not be written: {error}")))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), TellError> {
@@ -255,7 +277,7 @@ mod tests {
     fn log(format: Format, level: Level) -> (Publisher, Shared) {
         let (shared, masker) = (Shared::default(), Masker::default());
         masker.add("hunter2");
-        let log = Log::new(shared.clone(), format, level, masker);
+        let log = Log::new(shared.clone(), Voice::new(format, level), masker);
         (Publisher::new(RunId::random(), vec![Box::new(log)], false), shared)
     }
 

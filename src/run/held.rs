@@ -171,6 +171,8 @@ impl Place {
 #[derive(Default)]
 pub(super) struct Seat {
     resting: Option<Resting>,
+    /// When the session was opened.
+    opened: Option<Instant>,
     pid: Arc<Mutex<Option<i32>>>,
     secrets: Option<Masker>,
 }
@@ -200,6 +202,11 @@ struct Awake {
 impl Seat {
     /// One attempt at the probe, on the session that is there or on a new one.
     pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
+        let is_old = |opened: Instant| probe.cold_every.is_some_and(|every| opened.elapsed() >= every);
+        if self.opened.is_some_and(is_old) {
+            // Its end is no part of the cold start that follows.
+            self.let_go(cx.grace).await;
+        }
         let lost = match self.wake().await {
             None => None,
             Some((awake, None)) => {
@@ -286,6 +293,7 @@ impl Seat {
         match opened {
             Ok(session) => {
                 self.shown(session.pid());
+                self.opened = Some(begun);
                 self.secrets = Some(cx.masker.clone());
                 Ok((Awake { session, cancel, told: None }, begun))
             }
@@ -324,7 +332,7 @@ impl Seat {
 
     async fn let_go(&mut self, grace: Duration) -> Option<Ending> {
         let (awake, _) = self.wake().await?;
-        self.secrets = None;
+        (self.secrets, self.opened) = (None, None);
         let ending = awake.session.close(grace).await;
         self.shown(None);
         Some(ending)

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use super::times::HOUR;
 use crate::event::{Missed, Sample};
 
 /// So many entries make a batch.
-const BATCH_MAX: usize = 512;
+const BATCH_MAX: usize = 256;
 /// No entry waits longer than this to be written.
 const BATCH_WAIT: Duration = Duration::from_millis(250);
 /// After a failure the next try comes so much later.
@@ -46,6 +47,34 @@ pub(super) enum Job {
     Entry(Entry),
     Ask(Question),
     Close(oneshot::Sender<Result<(), StoreError>>),
+    /// Something is in the other lane.
+    Bell,
+}
+
+/// A job with its place in its lane.
+pub(super) type Placed = (Job, Option<OwnedSemaphorePermit>);
+
+/// Where jobs come in: what is urgent is taken first, and the bell wakes for it.
+pub(super) struct Inbox {
+    pub(super) usual: Receiver<Placed>,
+    pub(super) urgent: Receiver<Placed>,
+    /// Whether a bell is on its way.
+    pub(super) rung: Arc<AtomicBool>,
+}
+
+impl Inbox {
+    /// The next job of the usual lane, or the bell.
+    fn next(&self, until: Option<Instant>) -> Result<Placed, RecvTimeoutError> {
+        let job = match until {
+            None => self.usual.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => self.usual.recv_timeout(at.saturating_duration_since(Instant::now())),
+        }?;
+        if matches!(job.0, Job::Bell) {
+            // Whoever comes from now on rings again.
+            self.rung.swap(false, Ordering::AcqRel);
+        }
+        Ok(job)
+    }
 }
 
 /// What is written in batches.
@@ -104,14 +133,17 @@ impl Desk {
     }
 
     /// Works until it is closed or everybody who could ask has gone.
-    pub(super) fn work(mut self, jobs: &Receiver<(Job, OwnedSemaphorePermit)>) {
+    pub(super) fn work(mut self, jobs: &Inbox) {
         let mut flush_at: Option<Instant> = None;
         loop {
-            let job = match flush_at {
-                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
-            };
+            while let Ok((Job::Ask(question), _room)) = jobs.urgent.try_recv() {
+                question(&mut self);
+                // The samples behind it follow at once, so that hardly anything is between the two.
+                flush_at = (!self.waiting.is_empty()).then(Instant::now);
+            }
+            let job = jobs.next(flush_at);
             match job {
+                Ok((Job::Bell, _)) => continue,
                 Ok((Job::Entry(entry), _room)) => {
                     self.keep(entry);
                     let in_trouble = self.in_trouble();

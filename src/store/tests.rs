@@ -97,6 +97,55 @@ fn a_sample_is_read_as_it_was_written() {
 }
 
 #[test]
+fn alerts_and_messages_go_before_samples_that_wait() {
+    let place = place();
+    let store = Store::open(&place.path).unwrap();
+    let (held, hold) = std::sync::mpsc::channel::<()>();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |what: &'static str| {
+        let order = Arc::clone(&order);
+        move |desk: &mut Desk| {
+            let samples = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            let rows = desk.connection.query_row("SELECT count(*) FROM samples", [], samples).unwrap();
+            order.lock().unwrap().push((what, rows));
+            Ok(())
+        }
+    };
+    wait(async {
+        // The writer stands still until everything is in its queue.
+        let (begins, begun) = oneshot::channel::<()>();
+        let stand = store.ask(move |_| {
+            let _ = begins.send(());
+            let _ = hold.recv();
+            Ok(())
+        });
+        let others = async {
+            begun.await.unwrap();
+            let samples = async {
+                for second in 0..1000 {
+                    store.record(sample("p", "t", at(second), Status::Healthy), None).await.unwrap();
+                }
+                store.ask(note("the samples")).await
+            };
+            let alert = store.commit_alerts(json!({"state": 1}), Vec::new(), Vec::new(), at(0));
+            let release = async {
+                let waits = |room: &Semaphore, all: usize, wanted: usize| all - room.available_permits() >= wanted;
+                while !waits(&store.room, QUEUE, 1002) || !waits(&store.urgent_room, URGENT, 2) {
+                    tokio::task::yield_now().await;
+                }
+                drop(held);
+            };
+            let (kept, told, noted, ()) = tokio::join!(samples, alert, store.ask_first(note("the alert")), release);
+            kept.and(told).and(noted)
+        };
+        let (stood, done) = tokio::join!(stand, others);
+        stood.and(done).unwrap();
+    });
+    let order = order.lock().unwrap().clone();
+    assert_eq!(order, [("the alert", 0), ("the samples", 1000)]);
+}
+
+#[test]
 fn alerts_messages_and_counters_come_back_after_a_restart() {
     let place = place();
     let message = |key: &str| OutboxMessage {

@@ -106,6 +106,8 @@ pub struct Operation {
     pub plan_loaded_at: Timestamp,
     /// Why the files are no longer what runs, where they could not be used; the old plan goes on.
     pub plan_error: Option<String>,
+    /// Keys of the files that are other than at the start, and that only a restart carries out.
+    pub restart_needed: Vec<&'static str>,
     /// Runs that wait for a free place.
     pub queue: usize,
     /// Runs that go on.

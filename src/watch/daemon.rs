@@ -22,6 +22,7 @@ use super::repeats::Repeats;
 use super::restart::{Repaired, Repairs};
 use super::runs::{Finished, Run, Runner};
 use super::sd::Systemd;
+use super::settled::{Retune, Settled};
 use crate::alert::notify::Channels;
 use crate::alert::{Action, Engine};
 use crate::base::clock::{Clock, Now};
@@ -72,6 +73,8 @@ pub struct Setup {
     pub requests: mpsc::Receiver<Request>,
     /// What systemd is told.
     pub systemd: Systemd,
+    /// Carries out what `[log]` says after a reload.
+    pub retune: Retune,
     /// The first signal.
     pub drain: CancellationToken,
     /// The clocks.
@@ -121,6 +124,8 @@ pub struct Daemon {
     pub(super) acts: Acts,
     pub(super) heartbeat: Heartbeat,
     pub(super) plan: AtWork,
+    /// What holds until the next start, whatever the files say meanwhile.
+    pub(super) settled: Settled,
     pub(super) reading: Reading,
     pub(super) repairs: Repairs,
     pub(super) repeats: Repeats,
@@ -160,6 +165,7 @@ impl Daemon {
             tidied_at: now.monotonic,
             progressed: now.monotonic,
             unkept: None,
+            settled: Settled::of(&plan.telling),
             plan,
             setup,
         };

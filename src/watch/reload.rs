@@ -199,6 +199,9 @@ impl Daemon {
         let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
         self.heartbeat = Heartbeat::new(&plan, &members);
         self.runner.transcripts = plan.telling.watch.transcripts;
+        self.runner.cx = self.runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
+        (self.setup.retune)(&plan.telling.log);
+        let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members).await;
@@ -211,7 +214,20 @@ impl Daemon {
         let kept = self.setup.store.expect(expected, now.wall).await;
         self.keeping(kept.err().map(|error| error.to_string()));
         let (kept, added, removed) = counts;
-        Ok((format!("the files were read again: {kept} kept, {added} new, {removed} gone"), actions))
+        let told = format!("the files were read again: {kept} kept, {added} new, {removed} gone");
+        let told = self.restart_needed(waits).map_or_else(|| told.clone(), |why| format!("{told}; {why}"));
+        Ok((told, actions))
+    }
+
+    /// Says what of the files takes effect only after a restart.
+    fn restart_needed(&self, keys: Vec<&'static str>) -> Option<String> {
+        let why = (!keys.is_empty())
+            .then(|| format!("other than at the start, and in force only after a restart: {}", keys.join(", ")));
+        if let Some(why) = &why {
+            self.note(Level::Warn, "reload", why.as_str());
+        }
+        self.setup.board.operate(|operation| operation.restart_needed = keys);
+        why
     }
 
     /// Sessions and children of what is gone or changed end.

@@ -69,6 +69,9 @@ pub struct Daemon {
     /// Why the files as they are now could not be used; the plan before goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_error: Option<String>,
+    /// Keys of the files that are other than at the start, and that only a restart carries out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_needed: Vec<String>,
     /// Runs that wait for a free place.
     pub queue: usize,
     /// Runs that go on.
@@ -292,6 +295,7 @@ fn daemon(operation: &Operation) -> Daemon {
         files: operation.files.clone(),
         plan_loaded_at: timestamp(operation.plan_loaded_at),
         plan_error: operation.plan_error.clone(),
+        restart_needed: operation.restart_needed.iter().map(ToString::to_string).collect(),
         queue: operation.queue,
         running: operation.running,
         limit: operation.limit,

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod chart;
+pub mod crowd;
 pub mod gate;
 pub mod kept;
 pub mod page;
@@ -17,15 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crowd::{Crowd, Guest};
 pub use kept::Kept;
 pub use past::Past;
 pub use web_config::Protection;
@@ -34,7 +36,7 @@ use super::board::{Board, Control};
 use crate::base::secret::Masker;
 use crate::metrics::Shared;
 
-/// Connections at the same time; more wait to be accepted.
+/// Connections at the same time; one more, and the oldest that asks for nothing goes.
 const CONNECTIONS_MAX: usize = 128;
 /// How long a client may take to send its headers, between requests too.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -103,13 +105,9 @@ pub async fn serve(
     let listening = listener.local_addr()?;
     let tls = config.protection.tls.clone().map(TlsAcceptor::from);
     let router = answers::router(config, facts, listening);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let crowd = Crowd::new(CONNECTIONS_MAX);
     let tasks = TaskTracker::new();
     loop {
-        let place = tokio::select! {
-            () = cancel.cancelled() => break,
-            Ok(place) = Arc::clone(&places).acquire_owned() => place,
-        };
         let accepted = tokio::select! {
             () = cancel.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -119,8 +117,16 @@ pub async fn serve(
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        // All of them have a request under way: they are short, and this one may come again.
+        let Some(guest) = crowd.enter() else { continue };
         let _ = stream.set_nodelay(true);
-        tasks.spawn(connection(stream, tls.clone(), router.clone(), place, cancel.clone()));
+        let (tls, router, cancel) = (tls.clone(), router.clone(), cancel.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = guest.sent_away() => {}
+                () = connection(stream, tls, router, &guest, cancel) => {}
+            }
+        });
     }
     tasks.close();
     let _ = tokio::time::timeout(LAST_WORD + Duration::from_secs(1), tasks.wait()).await;
@@ -131,16 +137,16 @@ async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     router: axum::Router,
-    _place: OwnedSemaphorePermit,
+    guest: &Guest,
     cancel: CancellationToken,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     let arrived = Arrived { local, secure: tls.is_some() };
     match tls {
-        None => talk(stream, arrived, router, cancel).await,
+        None => talk(stream, arrived, router, guest, cancel).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(TLS_WITHIN, tls.accept(stream)).await {
-                talk(stream, arrived, router, cancel).await;
+                talk(stream, arrived, router, guest, cancel).await;
             }
         }
     }
@@ -150,9 +156,17 @@ async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     arrived: Arrived,
     router: axum::Router,
+    guest: &Guest,
     cancel: CancellationToken,
 ) {
-    let service = TowerToHyperService::new(router.layer(axum::Extension(arrived)));
+    let pages = TowerToHyperService::new(router.layer(axum::Extension(arrived)));
+    let service = service_fn(|request| {
+        let (under_way, answer) = (guest.asks(), pages.call(request));
+        async move {
+            let _under_way = under_way;
+            answer.await
+        }
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(HEADERS_MAX);
     let talking = http.serve_connection(TokioIo::new(stream), service);

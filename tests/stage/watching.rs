@@ -66,13 +66,26 @@ impl Watch {
         watch
     }
 
+    /// The same without a level of the log, which is then that of the files.
+    pub fn start_quiet(folder: &Path) -> Self {
+        let watch = Self::launch(folder, &[], &[]);
+        until("it is ready", || (watch.address().is_some() && watch.get("/-/ready").0 == 200).then_some(()));
+        watch
+    }
+
     /// The same without waiting.
     pub fn begin(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let words: Vec<&str> = ["--log-level", "debug"].iter().chain(words).copied().collect();
+        Self::launch(folder, &words, variables)
+    }
+
+    fn launch(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut child = Command::new(BINARY)
-            .args(["watch", "probes.toml", "--listen", "127.0.0.1:0", "--state", "state", "--log-level", "debug"])
+            .args(["watch", "probes.toml", "--state", "state"])
             .args(words)
+            .args(["--listen", "127.0.0.1:0"].iter().filter(|_| !words.contains(&"--listen")))
             .current_dir(folder)
             .env("HOME", folder)
             .env(MARK, &mark)

@@ -23,8 +23,8 @@ use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 const PATH: &str = "/api/v2/alerts";
 /// How far ahead the end of an alert is that goes on.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// How often it is told of alerts that go on. So long at most stands an end that another prober told too early: much less than
-/// the usual `group_interval`.
+/// How often it is told of alerts that go on, unless `repeat` says otherwise. So long at most stands an end that another
+/// prober told too early: much less than the usual `group_interval`.
 const REPEAT: Duration = Duration::from_secs(20);
 /// A test ends by itself.
 const TEST: SignedDuration = SignedDuration::from_mins(1);
@@ -33,6 +33,7 @@ struct Alertmanager {
     url: Secret,
     headers: Vec<(String, Secret)>,
     labels: BTreeMap<String, String>,
+    repeat: Duration,
     timeout: Duration,
 }
 
@@ -54,6 +55,7 @@ pub(super) fn compile(settings: &Settings) -> Result<Box<dyn Notifier>, String> 
         url: Secret::new(url.as_str()),
         headers: settings.headers(&[("Content-Type", "application/json")])?,
         labels,
+        repeat: settings.time("repeat").unwrap_or(REPEAT),
         timeout: settings.timeout(TIMEOUT),
     }))
 }
@@ -74,7 +76,7 @@ impl Notifier for Alertmanager {
     }
 
     fn repeat_every(&self) -> Option<Duration> {
-        Some(REPEAT)
+        Some(self.repeat)
     }
 }
 

@@ -19,7 +19,17 @@ pub static KINDS: &[Kind] = &[
             TIMEOUT,
         ],
     },
-    Kind { name: "alertmanager", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] },
+    Kind {
+        name: "alertmanager",
+        slots: &[
+            URL,
+            HEADERS,
+            AUTH,
+            LABELS,
+            may("repeat", Shape::Time, "How often it hears again of alerts that go on; twenty seconds without it."),
+            TIMEOUT,
+        ],
+    },
     Kind {
         name: "email",
         slots: &[

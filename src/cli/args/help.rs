@@ -83,6 +83,12 @@ Examples:
 
 Exit code 0 when nothing fires, 1 when something does.";
 
+pub(in crate::cli) const ALERTS_LIST: &str = "\
+Examples:
+  mcp-probe alerts list                      the alerts of the project's files, and which of them fire
+  mcp-probe alerts list probes/ --state /var/lib/mcp-probe
+  mcp-probe alerts list --jq '.alerts[] | select(.open != []) | .name'";
+
 pub(in crate::cli) const NOTIFY_TEST: &str = "\
 Examples:
   mcp-probe notify test ops                  one notifier of the project's files

@@ -8,9 +8,10 @@ use crate::cli::complaint::Complaint;
 use crate::cli::terminal::Terminal;
 use crate::event::{Consumer, Level};
 use crate::files::telling::{LogSettings, log as settings};
-use crate::report::log::{Format, Log};
+use crate::report::log::{Format, Log, Voice};
 use crate::report::rotating::{RotatingFile, Rotation};
 use crate::report::wire_log::{WireFile, WireText};
+use crate::watch::settled::Retune;
 use crate::watch::writer::Behind;
 
 /// What the files say, in the words of the log.
@@ -30,10 +31,16 @@ fn level_of(level: settings::LogLevel) -> Level {
     }
 }
 
+/// What was typed wins over `[log]`.
+fn tuned(args: &WatchArgs, log: &LogSettings) -> (Format, Level) {
+    let format = args.log_format.map_or_else(|| format_of(log.format), Into::into);
+    (format, args.log_level.map_or_else(|| level_of(log.level), Into::into))
+}
+
 /// What is written where.
 pub struct Logging {
     format: Format,
-    level: Level,
+    voice: Voice,
     file: Option<PathBuf>,
     rotation: Rotation,
     wires: Vec<PathBuf>,
@@ -44,14 +51,25 @@ impl Logging {
     /// What was typed wins over `[log]`.
     #[must_use]
     pub fn new(args: &WatchArgs, log: &LogSettings) -> Self {
+        let (format, level) = tuned(args, log);
         Self {
-            format: args.log_format.map_or_else(|| format_of(log.format), Into::into),
-            level: args.log_level.map_or_else(|| level_of(log.level), Into::into),
+            format,
+            voice: Voice::new(format, level),
             file: args.log_file.clone().or_else(|| log.file.clone()),
             rotation: Rotation { size: log.rotate_size, every: log.rotate_every, retention: log.retention },
             wires: log.wire.iter().chain(&args.trace).cloned().collect(),
             verbose: args.verbose,
         }
+    }
+
+    /// Carries out what `[log]` says after the files were read again, as far as it can change while the log is written.
+    #[must_use]
+    pub fn retuning(&self, args: &WatchArgs) -> Retune {
+        let (voice, args) = (self.voice.clone(), args.clone());
+        Box::new(move |log| {
+            let (format, level) = tuned(&args, log);
+            voice.set(format, level);
+        })
     }
 
     /// Whether anybody wants to see the messages.
@@ -82,7 +100,7 @@ impl Logging {
         };
         let writer = writer.map_err(no_thread)?;
         let mut consumers: Vec<Box<dyn Consumer>> =
-            vec![Box::new(Log::new(writer, self.format, self.level, masker.clone()))];
+            vec![Box::new(Log::new(writer, self.voice.clone(), masker.clone()))];
         for path in &self.wires {
             let writer = Behind::new(self.open(path)?, |_| String::new()).map_err(no_thread)?;
             consumers.push(Box::new(WireFile::new(path.display().to_string(), writer)));

@@ -31,6 +31,7 @@ use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
+use crate::watch::settled::Retune;
 use crate::watch::web::kept::Kept;
 use crate::watch::web::{Facts, Past, WebConfig, serve};
 
@@ -59,7 +60,9 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let scheme = if web.protection.tls.is_some() { "https" } else { "http" };
         says.first_words(&loaded, address.map(|address| format!("{scheme}://{address}")), &folder);
-        let parts = Parts { source, loaded, publisher: publisher.clone(), masker, store, metrics, rendering, web };
+        let retune = logging.retuning(args);
+        let publisher_of = publisher.clone();
+        let parts = Parts { source, loaded, publisher: publisher_of, masker, store, metrics, rendering, web, retune };
         Box::pin(parts.work(signals, listener)).await;
         // The log has been told; whoever reads it has nobody left to complain to.
         let _ = publisher.finish();
@@ -131,6 +134,7 @@ struct Parts {
     metrics: Shared,
     rendering: Arc<crate::alert::notify::Channels>,
     web: WebConfig,
+    retune: Retune,
 }
 
 impl Parts {
@@ -148,7 +152,9 @@ impl Parts {
             Arc::clone(&clock),
         );
         let cx = Context::new(self.publisher.clone(), self.masker.clone(), CancellationToken::new(), true)
-            .with_openings(watch.spawns)
+            // `jobs`, `per_host` and `spawns` are the bounds. One more here would let four servers that do not answer hold
+            // up the openings of all others, and nobody would count that as waiting.
+            .with_openings(usize::MAX)
             .with_transcripts(watch.transcripts);
         let board = Board::new();
         let (remote, requests) = Remote::new();
@@ -188,6 +194,7 @@ impl Parts {
             requests,
             systemd: Systemd::of_environment(),
             drain: signals.drain,
+            retune: self.retune,
             clock,
             instance: watch.instance.clone().unwrap_or_else(machine),
             seed: seed(watch.seed, &self.store).await,

@@ -27,7 +27,7 @@ pub(super) fn advice(draft: &Draft) -> Vec<Diag> {
 
 impl Draft {
     /// What `watch` refuses: a run that, by what the files say, can take longer than its interval. A `startup_timeout` that
-    /// nobody wrote does not count; a run that needs it all is missed at the next point in time, and counted.
+    /// nobody wrote does not count, and where nobody wrote a `timeout` either, nothing is refused.
     #[must_use]
     pub fn overlong(&self) -> Vec<Diag> {
         once(timed(self).filter_map(|(probe, every, targets)| {
@@ -62,10 +62,15 @@ fn once(diags: impl Iterator<Item = Diag>) -> Vec<Diag> {
     diags.filter(is_new).collect()
 }
 
-/// Whether that alone which the files say takes longer than the interval.
+/// Whether that alone which the files say takes longer than the interval. What no file says is no mistake of its writer:
+/// where a server needs all of a default, the next run is missed, and counted.
 fn refused(probe: &ProbeDraft, target: &TargetDraft, every: Duration) -> bool {
     let attempts = probe.timeout.saturating_mul(probe.retries.saturating_add(1));
-    if target.startup_is_said { target.startup_timeout.saturating_add(attempts) > every } else { attempts >= every }
+    match (target.startup_is_said, probe.places.timeout.is_some()) {
+        (true, _) => target.startup_timeout.saturating_add(attempts) > every,
+        (false, true) => attempts >= every,
+        (false, false) => false,
+    }
 }
 
 fn above_share(probe: &ProbeDraft, every: Duration) -> Option<Diag> {
@@ -126,7 +131,11 @@ mod tests {
         for (target, probe, is_refused) in [
             ("", "every = '15s'\ntimeout = '5s'\nretries = 1", false),
             ("", "every = '15s'\ntimeout = '5s'\nretries = 2", true),
-            ("", "every = '5s'", true),
+            ("", "every = '10s'\ntimeout = '10s'", true),
+            ("", "every = '5s'", false),
+            ("", "every = '5s'\nretries = 3", false),
+            ("startup_timeout = '1s'", "every = '5s'", true),
+            ("startup_timeout = '60s'", "every = '15s'\ntimeout = '5s'\nretries = 1", true),
             ("startup_timeout = '5s'", "every = '15s'\ntimeout = '5s'\nretries = 1", false),
             ("startup_timeout = '5001ms'", "every = '15s'\ntimeout = '5s'\nretries = 1", true),
             ("startup_timeout = '60s'", "timeout = '5s'", false),

@@ -19,6 +19,9 @@ use crate::transport::{Certificate, Fault};
 
 /// The next address is tried when the one before has said nothing for this long (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
+/// With fewer descriptors left than these, a name may not be resolved for want of them.
+#[cfg(unix)]
+const DESCRIPTORS_SPARE: u64 = 8;
 /// More addresses than this are not tried.
 const ADDRESSES_MAX: usize = 16;
 
@@ -125,6 +128,9 @@ async fn connect_socket(path: &PathBuf, phases: &mut Phases) -> Result<(Box<dyn 
     match outcome {
         Ok(stream) => Ok((Box::new(stream), shown)),
         Err(error) => {
+            if let Some(fault) = our_shortage(&error) {
+                return Err(fault);
+            }
             let message = match error.kind() {
                 io::ErrorKind::NotFound => format!("there is no socket {shown}: is the server running?"),
                 io::ErrorKind::ConnectionRefused => {
@@ -155,7 +161,10 @@ async fn connect_host(host: &str, port: u16, phases: &mut Phases) -> Result<(Box
             let _ = stream.set_nodelay(true);
             Ok((Box::new(stream), address.to_string()))
         }
-        Err(failures) => Err(Fault::new(Reason::Connect, connect_message(host, &failures))),
+        Err(failures) => Err(failures
+            .iter()
+            .find_map(|(_, error)| our_shortage(error))
+            .unwrap_or_else(|| Fault::new(Reason::Connect, connect_message(host, &failures)))),
     }
 }
 
@@ -177,11 +186,48 @@ async fn resolve(host: &str, port: u16, phases: &mut Phases) -> Result<Vec<Socke
             Ok(addresses)
         }
         Err(error) => {
+            if let Some(fault) = our_shortage(&error).or_else(out_of_descriptors) {
+                return Err(fault);
+            }
             let why = error.to_string();
             let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
             Err(Fault::new(Reason::Resolve, format!("cannot resolve host \"{host}\": {why}; {advice}")))
         }
     }
+}
+
+/// A prober that runs out of something says nothing of the server.
+#[cfg(unix)]
+fn our_shortage(error: &io::Error) -> Option<Fault> {
+    use nix::errno::Errno;
+    let errno = Errno::from_raw(error.raw_os_error()?);
+    let is_ours = matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM);
+    is_ours.then(|| ran_out(errno.desc()))
+}
+
+#[cfg(not(unix))]
+fn our_shortage(_error: &io::Error) -> Option<Fault> {
+    None
+}
+
+/// The resolver does not say why it could open neither file nor socket: where all descriptors are taken, it is that.
+#[cfg(unix)]
+fn out_of_descriptors() -> Option<Fault> {
+    let (most, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok()?;
+    match std::fs::read_dir("/dev/fd") {
+        Err(error) => our_shortage(&error),
+        Ok(open) => (open.count() as u64 + DESCRIPTORS_SPARE >= most).then(|| ran_out("Too many open files")),
+    }
+}
+
+#[cfg(not(unix))]
+fn out_of_descriptors() -> Option<Fault> {
+    None
+}
+
+#[cfg(unix)]
+fn ran_out(what: &str) -> Fault {
+    Fault::new(Reason::Internal, format!("cannot connect: mcp-probe ran out of a resource: {what}"))
 }
 
 /// Keeps the resolver's order within each family and alternates between the families, the first one first.

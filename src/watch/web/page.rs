@@ -274,6 +274,9 @@ pub fn notices(operation: &Operation, trouble: Option<String>) -> Vec<String> {
     if let Some(why) = &operation.plan_error {
         notices.push(format!("The probe files cannot be used as they are; the plan before goes on. {why}"));
     }
+    if !operation.restart_needed.is_empty() {
+        notices.push(format!("In force only after a restart: {}.", operation.restart_needed.join(", ")));
+    }
     if let Some(why) = &operation.store_error {
         notices.push(format!("The history cannot be written: {why}"));
     }
