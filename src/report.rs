@@ -1,23 +1,38 @@
-//! What a person or a script gets to see: the table, the JSON documents, readable replies, the wire log. One file
-//! per format; a format turns outcomes into text and leaves the writing of it to the caller.
+//! What a person or a script gets to see: the reports of `check` ([`format`] has their table), the JSON documents,
+//! readable replies, the wire log. One file per format; a format turns outcomes into text and leaves the writing of it to
+//! the caller.
 //!
 //! Everything a server wrote passes [`crate::base::sanitize`] here, on its way into text.
 
 pub mod call;
 pub mod call_json;
+mod case;
+pub mod chart;
+pub mod format;
+pub mod github;
 pub mod grid;
 pub mod history;
+mod html;
 pub mod json;
+mod jsonl;
+mod junit;
 pub mod log;
+pub mod markdown;
+mod nagios;
+mod prometheus;
 pub mod render;
 pub mod rotating;
+mod sarif;
 pub mod schema;
 pub mod slo;
 pub mod table;
+mod tap;
 pub mod targets;
 pub mod wire_log;
 
 use anstyle::{AnsiColor, Style};
+
+pub use format::{FORMATS, Format, Run};
 
 /// How text is to look: decided once by the command line, obeyed by every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

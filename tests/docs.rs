@@ -257,6 +257,11 @@ fn every_check_kind_stands_in_the_page_of_the_probe_file() {
 }
 
 #[test]
+fn every_format_stands_in_the_page_of_the_output() {
+    headings("docs/output.md", "### ", &explained("format"));
+}
+
+#[test]
 fn every_metric_stands_in_the_page_of_the_metrics() {
     headings("docs/metrics.md", "### ", &explained("metric"));
 }

@@ -258,6 +258,8 @@ const LISTS: &[Row] = &[
     healthy("tools-remote-ref", BOTH, LIST),
     healthy("tools-bad-header", BOTH, LIST),
     healthy("tools-poisoned", BOTH, LIST),
+    healthy("hostile-texts", BOTH, LIST),
+    fails("hostile-error", BOTH, LIST, "rpc_error", 5, &["-32000", "owned"]),
     healthy("tools-changing", BOTH, LIST),
     healthy("tools-shuffled", BOTH, LIST),
     healthy("tools-endless-pages", BOTH, "prompts/list --timeout 60s").noting("list.pagination").patience(30_000),
@@ -527,6 +529,9 @@ fn hostile_text_never_reaches_a_person() {
         ("error-hostile", LIST),
         ("hostile-name", LIST),
         ("tools-poisoned", LIST),
+        ("hostile-texts", LIST),
+        ("hostile-texts", ECHO),
+        ("hostile-error", ECHO),
         ("tools-poisoned", "tools/list --color always"),
         ("call-hostile-text", ECHO),
     ];

@@ -16,8 +16,10 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
+use crate::config::suggest::nearest;
 use crate::files::clients::Client;
 use crate::plan::{Pin, Shard};
+use crate::report::{FORMATS, Format};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -359,7 +361,7 @@ pub struct CheckArgs {
     /// The JSON document through a jq filter; strings are printed bare
     #[arg(long, value_name = "FILTER", help_heading = "Output")]
     pub jq: Option<String>,
-    /// A report, `table` or `json`, on stdout or in a file; may be repeated
+    /// A report on stdout or in a file; may be repeated (`mcp-probe explain formats` lists them)
     #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output", value_parser = report)]
     pub report: Vec<Report>,
     /// How it is told.
@@ -420,20 +422,11 @@ pub enum ExitStyle {
     Nagios,
 }
 
-/// A format of `--report`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// Rows and columns
-    Table,
-    /// One document
-    Json,
-}
-
 /// One `--report`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The format.
-    pub format: ReportFormat,
+    pub format: &'static Format,
     /// Where it goes; `None` is stdout.
     pub file: Option<PathBuf>,
 }
@@ -444,8 +437,12 @@ fn report(text: &str) -> Result<Report, String> {
         Some((format, file)) => (format, Some(PathBuf::from(file))),
         None => (text, None),
     };
-    let format =
-        ReportFormat::from_str(format, false).map_err(|_| format!("no format `{format}`; there are: table, json"))?;
+    let format = Format::find(format).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        let near =
+            nearest(format, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        format!("no format `{format}`{near}; there are: {}", names.join(", "))
+    })?;
     Ok(Report { format, file })
 }
 

@@ -5,12 +5,13 @@ pub mod dry_run;
 pub mod plan;
 pub mod push;
 pub mod run;
+mod step_summary;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::args::{CheckArgs, ExitStyle, FailOn, OutputOptions, Report, ReportFormat};
+use super::args::{CheckArgs, ExitStyle, FailOn, OutputOptions, Report};
 use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::exit::{self, Code, Ending};
@@ -18,11 +19,9 @@ use super::jq::{self, Jq};
 use super::output;
 use super::terminal::Terminal;
 use super::words::{self, Named};
-use crate::base::secret::Masker;
 use crate::event::ProbeOutcome;
-use crate::report::json::{self, Run};
-use crate::report::render::value;
-use crate::report::{Look, table};
+use crate::report::format::{JSON, TABLE, Unmade};
+use crate::report::{Format, Look, Run, json, table};
 
 /// Everything that was asked for, checked.
 pub struct Request {
@@ -31,11 +30,19 @@ pub struct Request {
     /// How targets are reached.
     pub connection: Connection,
     /// The format on stdout.
-    pub stdout: ReportFormat,
+    pub stdout: &'static Format,
     /// What the document on stdout goes through.
     pub jq: Option<Jq>,
     /// Reports into files.
-    pub files: Vec<(ReportFormat, PathBuf)>,
+    pub files: Vec<(&'static Format, PathBuf)>,
+}
+
+impl Request {
+    /// Whether a report of this name was asked for, wherever it goes.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        self.stdout.name == name || self.files.iter().any(|(format, _)| format.name == name)
+    }
 }
 
 /// What decides the exit code beside the outcomes.
@@ -55,14 +62,14 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
     let named = words::targets(&check.words, &check.command)?;
     let connection = connection::connection(&check.connection, &named)?;
     let jq = check.jq.as_deref().map(|filter| Jq::compile_for(filter, jq::OF_A_REPORT)).transpose()?;
-    let mut on_stdout: Vec<ReportFormat> =
+    let mut on_stdout: Vec<&'static Format> =
         check.report.iter().filter(|report| report.file.is_none()).map(|report| report.format).collect();
     if jq.is_some() && !on_stdout.is_empty() {
         return Err(Complaint::usage("`--jq` prints the filtered report on stdout, where `--report` puts a whole one")
             .hint("give that report a file, such as --report json=report.json, or leave it out"));
     }
-    if (check.output.json || jq.is_some()) && !on_stdout.contains(&ReportFormat::Json) {
-        on_stdout.push(ReportFormat::Json);
+    if (check.output.json || jq.is_some()) && !on_stdout.contains(&JSON) {
+        on_stdout.push(JSON);
     }
     if on_stdout.len() > 1 {
         return Err(Complaint::usage("two reports cannot share stdout")
@@ -70,7 +77,7 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
     }
     let files =
         check.report.iter().filter_map(|Report { format, file }| file.clone().map(|file| (*format, file))).collect();
-    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(ReportFormat::Table), jq, files })
+    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(TABLE), jq, files })
 }
 
 /// Writes the files, prints the report, gives the exit code as the shell sees it. `undelivered` says that something
@@ -78,41 +85,47 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
 ///
 /// # Errors
 /// When the filter fails on the report.
-pub fn tell(
-    check: &CheckArgs,
-    request: &Request,
-    run: &Run<'_>,
-    masker: &Masker,
-    undelivered: bool,
-) -> Result<u8, Complaint> {
+pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bool) -> Result<u8, Complaint> {
     let mut undelivered = undelivered;
-    for (format, path) in &request.files {
-        let text = match format {
-            ReportFormat::Json => value::document(&document(run, masker)?, &Look::PLAIN),
-            ReportFormat::Table => masker.mask(&table::rows(run, &Look::PLAIN)).into_owned(),
-        };
-        if let Err(error) = write_whole(path, text.as_bytes()) {
-            undelivered = true;
-            let _ = Complaint::new(
-                Code::Undelivered,
-                format!("the report {} could not be written: {error}", path.display()),
-            )
+    let mut unwritten = |what: &str, error: &std::io::Error| {
+        undelivered = true;
+        let _ = Complaint::new(Code::Undelivered, format!("{what} could not be written: {error}"))
             .show(&Terminal::stderr(check.output.color));
+    };
+    for (format, path) in &request.files {
+        if let Err(error) = write_whole(path, &(format.make)(run).map_err(unmade)?) {
+            unwritten(&format!("the report {}", path.display()), &error);
         }
     }
-    let printed = match request.stdout {
-        ReportFormat::Json => print_document(&document(run, masker)?, request.jq.as_ref(), &check.output),
-        ReportFormat::Table => {
-            let stdout = Terminal::stdout(check.output.color).look;
-            let stderr = Terminal::stderr(check.output.color).look;
-            let text = table_text(run, &stdout, &stderr, check.output.quiet);
-            let printed = output::say(&masker.mask(&text.stdout), false);
-            output::say(&masker.mask(&text.stderr), true).and(printed)
-        }
-    };
-    undelivered |= weighed(printed, &check.output)?;
+    if request.wants("github")
+        && let Err((path, error)) = step_summary::append(run)
+    {
+        unwritten(&format!("the summary of the step, {},", path.display()), &error);
+    }
+    undelivered |= weighed(print(check, request, run), &check.output)?;
     let judging = Judging { fail_on: check.fail_on, exit_style: check.exit_style };
     Ok(code(judging, run.probes, undelivered))
+}
+
+/// What goes to stdout: the table and the document look as the terminal wants it, every other report is as in a file.
+fn print(check: &CheckArgs, request: &Request, run: &Run<'_>) -> Result<(), Complaint> {
+    if request.stdout == JSON {
+        return print_document(&document(run)?, request.jq.as_ref(), &check.output);
+    }
+    if request.stdout != TABLE {
+        return output::say_bytes(&(request.stdout.make)(run).map_err(unmade)?, false);
+    }
+    let stdout = Terminal::stdout(check.output.color).look;
+    let stderr = Terminal::stderr(check.output.color).look;
+    let text = table_text(run, &stdout, &stderr, check.output.quiet);
+    let printed = output::say(&text.stdout, false);
+    output::say(&text.stderr, true).and(printed)
+}
+
+/// A report that could not be made is a bug of ours.
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by value")]
+fn unmade(error: Unmade) -> Complaint {
+    Complaint::new(Code::Bug, error.to_string())
 }
 
 /// Prints a document, through a filter where there is one.
@@ -176,15 +189,13 @@ fn table_text(run: &Run<'_>, stdout: &Look, stderr: &Look, quiet: bool) -> Text 
     Text { stdout: text, stderr: String::new() }
 }
 
-/// The report without secrets.
+/// The report as a document.
 ///
 /// # Errors
 /// None in practice.
-pub fn document(run: &Run<'_>, masker: &Masker) -> Result<Value, Complaint> {
-    let mut document: Value = json::document(run)
-        .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))?;
-    masker.mask_json(&mut document);
-    Ok(document)
+pub fn document(run: &Run<'_>) -> Result<Value, Complaint> {
+    json::document(run)
+        .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))
 }
 
 /// Beside it first, then renamed: whoever reads the report never sees half of one.
@@ -209,12 +220,7 @@ mod tests {
     use crate::report::json::samples::{failed, healthy};
 
     fn run(probes: &[ProbeOutcome]) -> Run<'_> {
-        Run {
-            started_at: "2026-01-15T09:32:45Z".parse().unwrap(),
-            duration: Duration::from_millis(12),
-            probes,
-            interrupted: false,
-        }
+        Run::new("2026-01-15T09:32:45Z".parse().unwrap(), Duration::from_millis(12), probes)
     }
 
     #[test]
@@ -242,15 +248,12 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(write_whole(&folder.path().join("no/such/folder"), b"").is_err());
 
-        let json_file = Report { format: ReportFormat::Json, file: Some(path.clone()) };
+        let json_file = Report { format: JSON, file: Some(path.clone()) };
         let check = CheckArgs { report: vec![json_file.clone()], ..CheckArgs::default() };
         let request = prepare(&check).unwrap();
-        assert_eq!((request.stdout, request.files), (ReportFormat::Table, vec![(ReportFormat::Json, path)]));
+        assert_eq!((request.stdout, request.files), (TABLE, vec![(JSON, path)]));
         let both = CheckArgs {
-            report: vec![
-                Report { format: ReportFormat::Table, file: None },
-                Report { format: ReportFormat::Json, file: None },
-            ],
+            report: vec![Report { format: TABLE, file: None }, Report { format: JSON, file: None }],
             ..CheckArgs::default()
         };
         assert_eq!(prepare(&both).err().unwrap().code, Code::Usage);
@@ -258,11 +261,11 @@ mod tests {
 
     #[test]
     fn a_filter_wants_stdout_for_itself() {
-        let on_stdout = Report { format: ReportFormat::Json, file: None };
+        let on_stdout = Report { format: JSON, file: None };
         let mut check = CheckArgs { jq: Some(".summary".into()), report: vec![on_stdout], ..CheckArgs::default() };
         assert_eq!(prepare(&check).err().unwrap().code, Code::Usage);
         check.report[0].file = Some("report.json".into());
-        assert_eq!(prepare(&check).unwrap().stdout, ReportFormat::Json);
+        assert_eq!(prepare(&check).unwrap().stdout, JSON);
         check.jq = Some(".[".into());
         let complaint = prepare(&check).err().unwrap();
         assert!(complaint.hint.unwrap().contains("the report"), "{}", complaint.message);
@@ -279,15 +282,5 @@ mod tests {
         judging.exit_style = Some(ExitStyle::Nagios);
         assert_eq!(code(judging, &[healthy(), failed()], false), 2);
         assert_eq!(code(judging, &[], false), 3);
-    }
-
-    #[test]
-    fn json_is_one_document_without_secrets() {
-        let masker = Masker::default();
-        masker.add("weather-mcp");
-        let probes = [failed()];
-        let text = value::document(&document(&run(&probes), &masker).unwrap(), &Look::PLAIN);
-        assert_eq!(text.lines().count(), 1);
-        assert!(!text.contains("weather-mcp") && text.contains("\"name\":\"***\""));
     }
 }

@@ -2,6 +2,7 @@
 //! (reasons, exit codes, findings, check kinds) adds rows, not code.
 
 pub mod findings;
+mod formats;
 pub mod metrics;
 pub mod outcomes;
 pub mod words;
@@ -14,6 +15,7 @@ use super::terminal::Terminal;
 use crate::check;
 use crate::config::suggest::nearest;
 use crate::event::Reason;
+use crate::report::format::{Explained, Word};
 use crate::report::{Ink, Look, indented, wrap};
 
 /// One word and what there is to say about it.
@@ -58,6 +60,7 @@ pub fn topics() -> Vec<Topic> {
         topic(finding.id, "finding", finding.what, &[finding.why, &format!("To mend it: {}", finding.mend)])
     }));
     topics.extend(metrics::topics());
+    topics.extend(formats::topics());
     topics.extend(words::WORDS.iter().map(|(word, kind, summary, body)| topic(word, kind, summary, &[body])));
     topics
 }
@@ -79,6 +82,18 @@ fn exit_of(reason: Reason) -> String {
     } else {
         format!("Exit code {} before the handshake is complete, else {}.", before.number(), after.number())
     }
+}
+
+/// What a word of an outcome means, for reports that carry it with them.
+#[must_use]
+pub fn meaning(word: Word) -> Option<Explained> {
+    let (kind, word) = match word {
+        Word::Check(word) => ("check", word),
+        Word::Reason(word) => ("reason", word),
+        Word::Finding(word) => ("finding", word),
+    };
+    let topic = topics().into_iter().find(|topic| topic.kind == kind && topic.word == word)?;
+    Some(Explained { summary: topic.summary, body: topic.body })
 }
 
 /// Explains a word, or lists all.

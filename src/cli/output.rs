@@ -8,14 +8,17 @@ use serde_json::Value;
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::jq::Jq;
-use crate::report::Look;
 use crate::report::render::value;
+use crate::report::{Look, github};
 
-/// Writes text to stdout, or to stderr, and flushes it.
+/// Writes text to stdout, or to stderr, and flushes it. In a job of GitHub Actions no line of it is a command.
 ///
 /// # Errors
 /// When stdout cannot be written for another reason than a closed pipe (a full disk, say).
 pub fn say(text: &str, to_stderr: bool) -> Result<(), Complaint> {
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        return say_bytes(github::defused(text).as_bytes(), to_stderr);
+    }
     say_bytes(text.as_bytes(), to_stderr)
 }
 

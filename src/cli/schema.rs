@@ -36,6 +36,8 @@ pub enum DocumentKind {
     ProbeFile,
     /// `check --json`, mcp-probe/report/1
     Report,
+    /// A line of `check --report jsonl`, mcp-probe/report-lines/1
+    ReportLines,
     /// An ad hoc call with --json, mcp-probe/call/1
     Call,
     /// The same to several targets, mcp-probe/calls/1
@@ -67,6 +69,7 @@ fn of(document: DocumentKind) -> Value {
     match document {
         DocumentKind::ProbeFile => crate::files::grammar::schema(),
         DocumentKind::Report => schema::report(),
+        DocumentKind::ReportLines => schema::report_lines(),
         DocumentKind::Call => schema::call(),
         DocumentKind::Calls => schema::calls(),
         DocumentKind::History => schema::history(),

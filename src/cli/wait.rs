@@ -18,10 +18,8 @@ use super::terminal::Terminal;
 use super::{connection, listeners, live, output, words};
 use crate::base::duration;
 use crate::base::ids::RunId;
-use crate::base::secret::Masker;
 use crate::event::{ProbeOutcome, Publisher, Status};
-use crate::report::json::Run;
-use crate::report::table;
+use crate::report::{Run, table};
 use crate::run::wait::{Options, Tried, Waited, wait};
 use crate::run::{Context, Traces};
 use board::Board;
@@ -127,8 +125,8 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
             .with_traces(Traces::of_environment());
         let board = Board::new(&plan, &args.output, masker.clone());
-        let told = Told { args, jq: jq.as_ref(), limit, masker: &masker, early: Cell::new(None) };
-        let waited = {
+        let told = Told { args, jq: jq.as_ref(), limit, early: Cell::new(None) };
+        let mut waited = {
             let begun = Instant::now();
             let tell = |tried: Tried<'_>| {
                 if board.tried(tried) {
@@ -151,7 +149,8 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
             let _ = output::say(&format!("error: {error}\n"), true);
         }
         let interrupted = signals.caught().is_some();
-        let run = Run { started_at, duration: waited.after, probes: &waited.outcomes, interrupted };
+        waited.outcomes.iter_mut().for_each(|outcome| outcome.mask_whole(&masker));
+        let run = Run { interrupted, ..Run::new(started_at, waited.after, &waited.outcomes) };
         undelivered |= weighed(told.tell(&run, &waited), &args.output)?;
         let judging = Judging { fail_on: args.fail_on, exit_style: args.exit_style };
         Ok(code(judging, &waited.outcomes, undelivered))
@@ -163,7 +162,6 @@ struct Told<'a> {
     args: &'a WaitArgs,
     jq: Option<&'a Jq>,
     limit: Duration,
-    masker: &'a Masker,
     /// What became of the line that says that all is well, where it has been said.
     early: Cell<Option<Result<(), Complaint>>>,
 }
@@ -183,7 +181,7 @@ impl Told<'_> {
     fn tell(&self, run: &Run<'_>, waited: &Waited) -> Result<(), Complaint> {
         let args = self.args;
         if self.is_document() {
-            return print_document(&document(run, self.masker)?, self.jq, &args.output);
+            return print_document(&document(run)?, self.jq, &args.output);
         }
         if waited.well {
             return self.early.take().unwrap_or(Ok(()));
@@ -196,13 +194,12 @@ impl Told<'_> {
         let look = if stdout.is_terminal() { &stdout } else { &stderr };
         let details = table::details(&rest, look);
         let summary = self.summary(run, unwell.len());
-        let mask = |text: &str| self.masker.mask(text).into_owned();
         match (stdout.is_terminal(), args.output.quiet) {
-            (true, false) => output::say(&mask(&format!("{rows}\n{details}\n{summary}")), false),
-            (true, true) => output::say(&mask(&format!("{rows}\n{details}")), false),
+            (true, false) => output::say(&format!("{rows}\n{details}\n{summary}"), false),
+            (true, true) => output::say(&format!("{rows}\n{details}"), false),
             (false, quiet) => {
-                let told = output::say(&mask(&rows), false);
-                if quiet { told } else { output::say(&mask(&format!("{details}{summary}")), true).and(told) }
+                let told = output::say(&rows, false);
+                if quiet { told } else { output::say(&format!("{details}{summary}"), true).and(told) }
             }
         }
     }

@@ -15,6 +15,7 @@ mod process;
 mod sessions;
 mod status;
 mod streams;
+pub mod texts;
 
 /// The transports a fault exists on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ const fn fault(name: &'static str, on: On, scope: Scope, about: &'static str, ac
     Fault { name, on, scope, about, act }
 }
 
-static FAMILIES: [&[Fault]; 10] = [
+static FAMILIES: [&[Fault]; 11] = [
     process::FAULTS,
     framing::FAULTS,
     messages::FAULTS,
@@ -129,6 +130,7 @@ static FAMILIES: [&[Fault]; 10] = [
     network::FAULTS,
     streams::FAULTS,
     sessions::FAULTS,
+    texts::FAULTS,
 ];
 
 /// Every fault, by family.

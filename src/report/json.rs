@@ -2,31 +2,19 @@
 //! the document does so only under a new number. What is not known is absent, never zero.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::schema;
+use super::format::{Run, Unmade};
+use super::render::value;
+use super::{Look, schema};
 use crate::base::duration::millis;
 use crate::event::{Cause, Finding, Phases, ProbeOutcome, ProtocolUsed, ServerIdentity, Status, StepOutcome};
 
 /// The schema id.
 pub const SCHEMA: &str = "mcp-probe/report/1";
-
-/// A run of many probes, as it is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
-    /// Wall time at its start.
-    pub started_at: jiff::Timestamp,
-    /// From start to end.
-    pub duration: Duration,
-    /// Every probe of every target, in the order of the plan.
-    pub probes: &'a [ProbeOutcome],
-    /// Whether a signal cut it short.
-    pub interrupted: bool,
-}
 
 /// What the process tree of a stdio server used, from its start to its end.
 #[derive(JsonSchema, Serialize)]
@@ -63,27 +51,27 @@ pub(super) struct Document<'a> {
 
 /// How many probes ended how.
 #[derive(Default, JsonSchema, Serialize)]
-struct Summary {
+pub(super) struct Summary {
     /// All of them.
-    probes: usize,
+    pub(super) probes: usize,
     /// As expected.
-    healthy: usize,
+    pub(super) healthy: usize,
     /// Working, but not as they should.
-    degraded: usize,
+    pub(super) degraded: usize,
     /// Failed.
-    failed: usize,
+    pub(super) failed: usize,
     /// Nobody could tell.
-    unknown: usize,
+    pub(super) unknown: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-fn is_zero(n: &usize) -> bool {
+pub(super) fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
 /// One probe of one target.
 #[derive(JsonSchema, Serialize)]
-struct Probe<'a> {
+pub(super) struct Probe<'a> {
     /// The name of the probe.
     name: &'a str,
     /// The name of the target.
@@ -259,24 +247,45 @@ pub(super) struct FindingDocument<'a> {
 /// # Errors
 /// None in practice: every member is plain data.
 pub fn document(run: &Run<'_>) -> Result<Value, serde_json::Error> {
-    let mut summary = Summary { probes: run.probes.len(), ..Summary::default() };
-    for probe in run.probes {
-        match probe.status {
-            Status::Healthy | Status::Skipped => summary.healthy += 1,
-            Status::Degraded => summary.degraded += 1,
-            Status::Unknown => summary.unknown += 1,
-            Status::Failed => summary.failed += 1,
-        }
-    }
     serde_json::to_value(Document {
         schema: SCHEMA,
         started_at: timestamp(run.started_at),
         duration_ms: millis(run.duration),
         interrupted: run.interrupted,
-        not_run: run.probes.iter().filter(|probe| !probe.was_run()).count(),
-        summary,
+        not_run: not_run(run),
+        summary: Summary::of(run),
         probes: run.probes.iter().map(probe).collect(),
     })
+}
+
+/// The document as a file has it.
+///
+/// # Errors
+/// None in practice.
+pub fn bytes(run: &Run<'_>) -> Result<Vec<u8>, Unmade> {
+    let document = document(run).map_err(|error| Unmade::new("json", &error))?;
+    Ok(value::document(&document, &Look::PLAIN).into_bytes())
+}
+
+/// How many were not run at all.
+pub(super) fn not_run(run: &Run<'_>) -> usize {
+    run.probes.iter().filter(|probe| !probe.was_run()).count()
+}
+
+impl Summary {
+    /// Counts.
+    pub(super) fn of(run: &Run<'_>) -> Self {
+        let mut summary = Self { probes: run.probes.len(), ..Self::default() };
+        for probe in run.probes {
+            match probe.status {
+                Status::Healthy | Status::Skipped => summary.healthy += 1,
+                Status::Degraded => summary.degraded += 1,
+                Status::Unknown => summary.unknown += 1,
+                Status::Failed => summary.failed += 1,
+            }
+        }
+        summary
+    }
 }
 
 /// RFC 3339 in UTC with milliseconds.
@@ -285,7 +294,7 @@ pub fn timestamp(at: jiff::Timestamp) -> String {
     format!("{at:.3}")
 }
 
-fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
+pub(super) fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
     Probe {
         name: &outcome.name,
         target: &outcome.target,
@@ -373,6 +382,8 @@ pub(super) fn finding(finding: &Finding) -> FindingDocument<'_> {
 pub(crate) mod samples {
     //! Outcomes that the tests of the reports share.
 
+    use std::time::Duration;
+
     use super::*;
     use crate::event::{AttemptOutcome, CheckOutcome, CheckStatus, Era, Phase, Reason, Severity, TransportKind};
 
@@ -419,6 +430,49 @@ pub(crate) mod samples {
             usage: None,
             observed: crate::event::Observed::default(),
         }
+    }
+
+    /// What a server may put into any text.
+    pub(crate) const HOSTILE: &str = "\u{1b}[2J\u{1b}]8;;http://evil.example\u{7}a\u{0}\u{9b}31m ]]> </script><script>alert(1)\
+        </script> <img src=x> | ` ``` * [a](http://evil.example) @everyone www.evil.example x@evil.example &amp; \
+        \u{202e}bidi\u{202c}\u{200b}\u{2028}\u{ffff}\u{fffe} ${{ secrets.A }} \\ # % 'q' \"d\"\r\n::error file=a::owned\n\
+        ##[error]owned\nnot ok 1 - owned\n1..9\nBail out! owned\n  ...\n---\n\u{feff}end";
+
+    /// A failed probe with such a text in every field that a server controls, and one that is very long.
+    pub(crate) fn hostile() -> ProbeOutcome {
+        let long = HOSTILE.to_owned() + &"x|y\u{1b}".repeat(250_000);
+        let mut probe = failed();
+        probe.name = "a|b 'c' ::d:: \"e\" \\ # <f> ]]> `".into();
+        probe.server = Some(ServerIdentity { name: HOSTILE.into(), version: HOSTILE.into() });
+        if let Some(used) = &mut probe.protocol {
+            used.version = HOSTILE.into();
+        }
+        let cause = Cause::new(Reason::RpcError, long.clone());
+        probe.cause = Some(cause.clone());
+        probe.attempts[0].cause = Some(cause.clone());
+        probe.steps[0].name = HOSTILE.into();
+        probe.steps[0].cause = Some(cause);
+        let check = probe.steps[0].checks[0].clone();
+        probe.steps[0].checks.push(CheckOutcome { expected: long.clone(), actual: long.clone(), ..check });
+        probe.steps[0].checks[0].actual = HOSTILE.into();
+        probe.steps[0].checks[0].path = Some(HOSTILE.into());
+        let finding = Finding::new("list.unique_names", Severity::Error, HOSTILE, long);
+        probe.findings.push(Finding { path: Some(HOSTILE.into()), ..finding });
+        probe.observed.transcript = vec![crate::event::WireRecord {
+            probe: probe.name.clone(),
+            target: probe.target.clone(),
+            call_id: "1".into(),
+            rpc_id: None,
+            trace_id: "0".into(),
+            span_id: "0".into(),
+            direction: crate::event::Direction::Received,
+            method: Some(HOSTILE.into()),
+            status: Some(HOSTILE.into()),
+            bytes: 1,
+            duration: Some(Duration::from_millis(1)),
+            payload: Value::from(HOSTILE),
+        }];
+        probe
     }
 
     pub(crate) fn failed() -> ProbeOutcome {
@@ -470,6 +524,8 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use serde_json::json;
 
@@ -477,9 +533,7 @@ mod tests {
     fn the_document_is_that_of_the_contract() {
         let probes = [samples::healthy(), samples::failed()];
         let started_at = "2026-01-15T09:32:45.12Z".parse().unwrap();
-        let document =
-            document(&Run { started_at, duration: Duration::from_micros(12_300), probes: &probes, interrupted: false })
-                .unwrap();
+        let document = document(&Run::new(started_at, Duration::from_micros(12_300), &probes)).unwrap();
         assert_eq!(document["schema"], "mcp-probe/report/1");
         assert_eq!(document["started_at"], "2026-01-15T09:32:45.120Z");
         assert_eq!(document["duration_ms"], 12.3);

@@ -14,6 +14,12 @@ pub fn report() -> Value {
     of::<super::json::Document<'static>>("mcp-probe report")
 }
 
+/// The schema of a line of `check --report jsonl`.
+#[must_use]
+pub fn report_lines() -> Value {
+    of::<super::jsonl::Line<'static>>("a line of mcp-probe report lines")
+}
+
 /// The schema of the document of one ad hoc call.
 #[must_use]
 pub fn call() -> Value {
@@ -115,6 +121,11 @@ pub(super) fn phases(_: &mut SchemaGenerator) -> Schema {
 /// The id of the report.
 pub(super) fn report_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "const": super::json::SCHEMA })
+}
+
+/// The id of the report in lines.
+pub(super) fn report_lines_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "const": super::jsonl::SCHEMA })
 }
 
 /// The id of one call.

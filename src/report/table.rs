@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::format::Run;
 use super::grid::{Cell, Column, Fit, Grid};
-use super::json::Run;
 use super::render::error;
 use super::{Ink, Look, count, indented, wrap};
 use crate::base::duration::human;
@@ -302,12 +302,7 @@ mod tests {
     use crate::event::{Cause, Reason};
 
     fn run(probes: &[ProbeOutcome]) -> Run<'_> {
-        Run {
-            started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(),
-            duration: Duration::from_millis(312),
-            probes,
-            interrupted: false,
-        }
+        Run::new("2026-01-15T09:32:45.120Z".parse().unwrap(), Duration::from_millis(312), probes)
     }
 
     #[test]

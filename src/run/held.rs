@@ -71,7 +71,8 @@ impl Held {
             cx.forget(&target.name);
         }
         if own.masker.count() > cx.masker.count() {
-            mask(&mut outcome, &own.masker);
+            // Of what only this run knows to be secret, too.
+            outcome.mask(&own.masker);
         }
         outcome
     }
@@ -374,26 +375,5 @@ fn tell_loss(attempt: &mut Attempt, fault: &Fault, ending: &Ending) {
         let message = format!("the process that was held was {actual}, and passed: look into why it ended");
         let stderr = ending.farewell.stderr.clone().or_else(|| fault.stderr.clone());
         attempt.cause = Some(Fault { stderr, ..Fault::new(Reason::Exited, message) }.cause());
-    }
-}
-
-/// Masks what only this run knows to be secret.
-fn mask(outcome: &mut ProbeOutcome, masker: &Masker) {
-    let change = |text: &mut String| {
-        if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
-            *text = masked;
-        }
-    };
-    let causes = outcome.attempts.iter_mut().filter_map(|attempt| attempt.cause.as_mut());
-    let causes = causes.chain(outcome.cause.as_mut());
-    let steps = outcome.steps.iter_mut().filter_map(|step| step.cause.as_mut());
-    causes.chain(steps).for_each(|cause| change(&mut cause.message));
-    for check in outcome.steps.iter_mut().flat_map(|step| &mut step.checks) {
-        change(&mut check.expected);
-        change(&mut check.actual);
-    }
-    for finding in &mut outcome.findings {
-        change(&mut finding.expected);
-        change(&mut finding.actual);
     }
 }

@@ -10,8 +10,7 @@ use tokio::sync::Mutex;
 use super::compose::Pair;
 use super::limits::{Needs, Waiting};
 use crate::base::clock::Clock;
-use crate::base::secret::Masker;
-use crate::event::{Cause, CheckOutcome, Finding, ProbeOutcome, Reason, Sample, Scheduled};
+use crate::event::{Cause, ProbeOutcome, Reason, Sample, Scheduled};
 use crate::report::wire_log::json_line;
 use crate::run::Context;
 use crate::run::held::Held;
@@ -84,7 +83,7 @@ impl Runner {
             Some(slept) => suspended(outcome, slept),
             None => outcome,
         };
-        mask(&mut outcome, &self.cx.masker);
+        outcome.mask(&self.cx.masker);
         outcome
     }
 
@@ -111,43 +110,4 @@ fn broken(pair: &Pair) -> ProbeOutcome {
     let message = "the run ended by a bug in mcp-probe; please report it";
     let cause = Cause::new(Reason::Internal, message);
     ProbeOutcome::not_run(&pair.probe.name, &pair.target.name, &pair.target.labels, cause)
-}
-
-/// Takes the secrets out of everything that a server may have said.
-pub fn mask(outcome: &mut ProbeOutcome, masker: &Masker) {
-    if masker.is_empty() {
-        return;
-    }
-    let text = |text: &mut String| {
-        if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
-            *text = masked;
-        }
-    };
-    let cause = |cause: &mut Option<Cause>| cause.iter_mut().for_each(|cause| text(&mut cause.message));
-    let check = |check: &mut CheckOutcome| {
-        text(&mut check.expected);
-        text(&mut check.actual);
-    };
-    let finding = |finding: &mut Finding| {
-        text(&mut finding.expected);
-        text(&mut finding.actual);
-    };
-    cause(&mut outcome.cause);
-    outcome.attempts.iter_mut().for_each(|attempt| cause(&mut attempt.cause));
-    for step in &mut outcome.steps {
-        text(&mut step.name);
-        cause(&mut step.cause);
-        step.checks.iter_mut().for_each(check);
-    }
-    outcome.findings.iter_mut().for_each(finding);
-    if let Some(server) = &mut outcome.server {
-        text(&mut server.name);
-        text(&mut server.version);
-    }
-    if let Some(tools) = &mut outcome.observed.tools {
-        tools.tools.iter_mut().for_each(|tool| text(&mut tool.name));
-    }
-    for record in &mut outcome.observed.transcript {
-        masker.mask_json(&mut record.payload);
-    }
 }

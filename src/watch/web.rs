@@ -2,7 +2,6 @@
 //! (`gate`, `web_config`), connections are few and short, and what takes time is done beside the loop that probes.
 
 pub mod answers;
-pub mod chart;
 pub mod crowd;
 pub mod gate;
 pub mod kept;

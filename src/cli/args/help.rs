@@ -61,7 +61,7 @@ Examples:
   mcp-probe check --dry-run                  what would be sent, and to whom
   mcp-probe check --json > report.json       for scripts
   mcp-probe check --jq '.probes[] | select(.status == \"failed\") | .name'
-  mcp-probe check --report json=report.json  the same, beside the table
+  mcp-probe check --report junit=junit.xml   for CI, beside the table; also html, sarif, tap, ...
   mcp-probe check --fail-fast --retries 2    stop early, forgive a hiccup
   mcp-probe check --repeat 20 -j 1           is it the same every time?
   mcp-probe check --fail-on degraded         a warning is a failure, too

@@ -119,7 +119,9 @@ fn values_are_checked_where_they_are_read() {
     ] {
         assert_eq!(said(line).1, Code::Usage, "{line}");
     }
+    let (text, _) = said("check --report junti=x.xml");
+    assert!(text.contains("did you mean `junit`?") && text.contains("prometheus, sarif"), "{text}");
     let line = check("check --report table --report json=out.json");
-    assert_eq!(line.report[1], Report { format: ReportFormat::Json, file: Some("out.json".into()) });
+    assert_eq!(line.report[1], Report { format: crate::report::format::JSON, file: Some("out.json".into()) });
     assert_eq!(ad_hoc("x --transport http").connection.transport, Some(TransportChoice::StreamableHttp));
 }

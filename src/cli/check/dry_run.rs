@@ -10,7 +10,7 @@ use super::Request;
 use crate::base::duration::{millis, written};
 use crate::base::sanitize::printable;
 use crate::base::secret::Masker;
-use crate::cli::args::{CheckArgs, ReportFormat};
+use crate::cli::args::CheckArgs;
 use crate::cli::complaint::Complaint;
 use crate::cli::credentials::shown_url;
 use crate::cli::exit::Code;
@@ -19,6 +19,7 @@ use crate::cli::terminal::Terminal;
 use crate::config::template::{Saved, Template};
 use crate::plan::step::OnFail;
 use crate::plan::{Endpoint, Inherit, Pin, Plan, Probe, Step, Steps, Target, TransportChoice};
+use crate::report::format::JSON;
 use crate::report::{Ink, Look, count};
 
 /// The schema id.
@@ -115,7 +116,7 @@ struct Call {
 pub fn tell(check: &CheckArgs, request: &Request, plan: &Plan, masker: &Masker) -> Result<u8, Complaint> {
     let probes: Vec<Told> = plan.pairs().map(|(probe, target)| told(probe, target)).collect();
     let repeat = check.repeat.unwrap_or(1);
-    if request.stdout == ReportFormat::Json {
+    if request.stdout == JSON {
         let share = plan.share.map(|share| share.to_string());
         let document = Document { schema: SCHEMA, repeat, share, probes };
         let mut document = serde_json::to_value(document)

@@ -10,11 +10,11 @@ use crate::base::sanitize;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
-use crate::cli::{listeners, live};
+use crate::cli::{explain, listeners, live};
 use crate::deliver::Courier;
 use crate::event::{ProbeOutcome, Publisher, Status};
 use crate::plan::Plan;
-use crate::report::json::Run;
+use crate::report::Run;
 use crate::run::check::{Options, check as run_plan};
 use crate::run::{Context, Traces};
 
@@ -79,7 +79,9 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
-        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true).with_traces(traces);
+        let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
+            .with_traces(traces)
+            .with_transcripts(request.wants("html"));
         let mut outcomes = run_plan(&cx, &plan, options).await;
         if let Some(client) = request.connection.as_client {
             crate::cli::as_client::annotate(&mut outcomes, &plan, client);
@@ -93,11 +95,19 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         outcomes.extend(withheld);
         sort(&mut outcomes, &order);
         let interrupted = signals.caught().is_some();
-        let run = Run { started_at, duration, probes: &outcomes, interrupted };
+        outcomes.iter_mut().for_each(|outcome| outcome.mask_whole(&masker));
+        let folder = std::env::current_dir().ok();
+        let run = Run {
+            interrupted,
+            degraded_fails: check.fail_on == Some(FailOn::Degraded),
+            folder: folder.as_deref(),
+            explain: explain::meaning,
+            ..Run::new(started_at, duration, &outcomes)
+        };
         let courier = Courier::new(masker.clone()).hiding(hidden);
         let lost = pushes.push(check.require_push, &outcomes, &courier, &masker, &signals.drain).await;
         let undelivered = lost || !errors.is_empty();
-        let code = tell(check, &request, &run, &masker, undelivered)?;
+        let code = tell(check, &request, &run, undelivered)?;
         // Nothing to do is in order where the others have it.
         let is_idle = plan.share.is_some() && outcomes.is_empty() && !undelivered;
         Ok(if is_idle && code != Code::Undelivered.number() { Code::Healthy.number() } else { code })

@@ -10,10 +10,11 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
+use super::Facts;
 use super::past::{Bar, Point};
-use super::{Facts, chart};
 use crate::base::{duration, sanitize};
 use crate::event::Status;
+use crate::report::chart;
 use crate::watch::board::{AlertState, Operation, PairState, ToolsChange};
 use crate::watch::status::Document;
 

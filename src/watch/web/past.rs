@@ -1,35 +1,9 @@
 //! What pages ask of the history. The daemon answers from its store; a page is the same where there is none, without
 //! the past.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-/// How runs ended in a stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bar {
-    /// Runs that were healthy.
-    pub healthy: u64,
-    /// Runs that were degraded.
-    pub degraded: u64,
-    /// Runs that failed.
-    pub failed: u64,
-    /// Runs of which nobody can tell.
-    pub unknown: u64,
-    /// Grid points without a run.
-    pub missed: u64,
-}
-
-/// The latencies of a stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// Where it begins.
-    pub at: Timestamp,
-    /// Half of the latencies were at most this.
-    pub p50: Duration,
-    /// Nineteen in twenty were at most this.
-    pub p95: Duration,
-}
+pub use crate::report::chart::{Bar, Point};
 
 /// A run that was not healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,18 +47,4 @@ pub trait Past: Send + Sync {
     /// # Errors
     /// Likewise.
     fn uptime(&self, target: &str, from: Timestamp, to: Timestamp) -> Result<Option<f64>, String>;
-}
-
-impl Bar {
-    /// The word for the whole stretch: the worst of what was seen. None where nothing was.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self { failed: 1.., .. } => "failed",
-            Self { degraded: 1.., .. } => "degraded",
-            Self { healthy: 1.., .. } => "healthy",
-            Self { unknown: 1.., .. } | Self { missed: 1.., .. } => "unknown",
-            _ => "none",
-        }
-    }
 }

@@ -8,14 +8,15 @@ use minijinja::{Value, context};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::Facts;
 use super::page::{
     AlertTold, BARS, ChangeTold, Moment, SPANS, StatusTold, Wanted, alert_told, by_target, change_told, heading,
     labels, moment, notices, percent, seen, spoken, status_told, templates, told, took, worst,
 };
 use super::past::Failure;
-use super::{Facts, chart};
 use crate::base::sanitize;
 use crate::event::{ProbeOutcome, StepOutcome, WireRecord};
+use crate::report::chart;
 use crate::watch::board::PairState;
 
 /// Failures that are shown.

@@ -1,16 +1,55 @@
-//! Drawings of the pages, as SVG written here: bars of history, lines of latency, the phases of a run. What state a bar
-//! shows can be told by its shape, not by its colour alone. Nothing that a server says is drawn.
+//! Drawings of the pages, as SVG written here: bars of history, lines of latency, strips of single latencies, the phases
+//! of a run. What state a bar shows can be told by its shape, not by its colour alone. Nothing that a server says is drawn.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::past::{Bar, Point};
 use crate::base::duration;
 
 /// Height of the bars, in units of the drawing.
 const BAR_HEIGHT: usize = 24;
+
+/// How runs ended in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bar {
+    /// Runs that were healthy.
+    pub healthy: u64,
+    /// Runs that were degraded.
+    pub degraded: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Runs of which nobody can tell.
+    pub unknown: u64,
+    /// Grid points without a run.
+    pub missed: u64,
+}
+
+/// The latencies of a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Where it begins.
+    pub at: Timestamp,
+    /// Half of the latencies were at most this.
+    pub p50: Duration,
+    /// Nineteen in twenty were at most this.
+    pub p95: Duration,
+}
+
+impl Bar {
+    /// The word for the whole stretch: the worst of what was seen. None where nothing was.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self { failed: 1.., .. } => "failed",
+            Self { degraded: 1.., .. } => "degraded",
+            Self { healthy: 1.., .. } => "healthy",
+            Self { unknown: 1.., .. } | Self { missed: 1.., .. } => "unknown",
+            _ => "none",
+        }
+    }
+}
 
 /// The bars of history, oldest first. With `said`, each has a text of its own, for who points at it.
 #[must_use]
@@ -188,8 +227,31 @@ impl Placing {
     }
 }
 
+/// Latencies of one thing as ticks over a bar that ends at their median, on a scale that ends at `top`. Nothing where
+/// there are none.
+#[must_use]
+pub fn strip(latencies: &[Duration], top: Duration) -> String {
+    const WIDTH: f64 = 1000.0;
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable();
+    let (Some(least), Some(most)) = (sorted.first(), sorted.last()) else { return String::new() };
+    let x = |value: Duration| (value.as_secs_f64() / top.as_secs_f64().max(1e-9)).clamp(0.0, 1.0) * (WIDTH - 4.0) + 2.0;
+    let said = if sorted.len() == 1 {
+        duration::human(*most)
+    } else {
+        format!("{} answers from {} to {}", sorted.len(), duration::human(*least), duration::human(*most))
+    };
+    let ticks: String = sorted.iter().map(|value| format!("M{:.1} 2v12", x(*value))).collect();
+    format!(
+        "<svg class=\"strip\" viewBox=\"0 0 {WIDTH} 16\" preserveAspectRatio=\"none\" role=\"img\" \
+         aria-label=\"{said}\"><rect x=\"0\" y=\"4\" width=\"{:.1}\" height=\"8\"/><path d=\"{ticks}\"/></svg>",
+        x(sorted[sorted.len() / 2])
+    )
+}
+
 /// The next of 1, 2, 5 times a power of ten.
-fn round_up(value: Duration) -> Duration {
+#[must_use]
+pub fn round_up(value: Duration) -> Duration {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX / 100).max(1);
     let mut unit = 1_u64;
     loop {
@@ -269,6 +331,18 @@ mod tests {
         }
         assert!(latency(&points, at(0), at(100)).contains(">500"), "a round scale");
         assert_eq!(sparkline(&[], at(0), at(1)), "");
+    }
+
+    #[test]
+    fn a_strip_has_a_tick_per_answer() {
+        let ms = Duration::from_millis;
+        let svg = strip(&[ms(40), ms(10), ms(20)], ms(50));
+        assert_eq!(svg.matches("v12").count(), 3);
+        assert!(
+            svg.contains("aria-label=\"3 answers from 10 ms to 40 ms\"") && svg.contains("width=\"400.4\""),
+            "{svg}"
+        );
+        assert_eq!(strip(&[], ms(50)), "");
     }
 
     #[test]
