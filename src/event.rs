@@ -3,6 +3,7 @@
 
 mod masking;
 mod observed;
+mod replica;
 mod stream;
 mod trace;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::base::ids::{SpanContext, TraceId};
 
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
+pub use replica::{replica_name, replica_of, without_replica};
 pub use stream::{AlertChange, Consumer, Direction, Event, EventKind, Level, Note, Publisher, TellError, WireRecord};
 pub use trace::{CallSpan, Trace};
 

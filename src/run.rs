@@ -10,6 +10,7 @@ mod observed;
 mod pause;
 pub mod probe;
 pub mod reach;
+pub mod replicas;
 pub mod restart;
 pub mod serve;
 mod step;
@@ -60,6 +61,7 @@ pub struct Context {
     calls: Arc<AtomicU64>,
     known: Arc<Mutex<HashMap<String, Known>>>,
     gates: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    surveys: Arc<replicas::Surveys>,
     /// Whether the transcripts of runs that are not healthy are kept.
     transcripts: bool,
     recorder: Option<Recorder>,
@@ -118,6 +120,7 @@ impl Context {
             calls: Arc::default(),
             known: Arc::default(),
             gates: Arc::default(),
+            surveys: Arc::default(),
             transcripts: false,
             recorder: None,
             traces: Traces::default(),

@@ -1,6 +1,7 @@
 //! One conversation driven over a transport: opening and negotiation, calls, closing. A call never fails as an
 //! error; it gives an [`Exchange`] that says what came, when, or why nothing could be had.
 
+mod crossing;
 pub mod exchange;
 mod line;
 mod negotiate;
@@ -8,6 +9,7 @@ mod pending;
 pub mod tap;
 pub mod tracing;
 
+pub use crossing::{Elsewhere, Pass};
 pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
 pub use negotiate::{Known, Opening, Refused};
 pub use tap::{Recorder, Tap};
@@ -165,6 +167,12 @@ impl Session {
     /// Waits for an end, and answers what the server asks meanwhile. Gives the fault with which the link went, if it did.
     pub async fn idle_until(&mut self, end: impl Future<Output = ()>) -> Option<Fault> {
         self.line.idle(end).await
+    }
+
+    /// What another link needs to speak under the id of this session; none where it has no id.
+    #[must_use]
+    pub fn pass(&self) -> Option<Pass> {
+        Pass::of(self)
     }
 
     /// Keeps what passes from now on there, and no longer where it was kept before.

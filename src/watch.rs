@@ -18,6 +18,7 @@ pub mod restart;
 pub mod reload;
 pub mod heartbeat;
 pub mod repeats;
+pub mod replicas;
 pub mod control;
 pub mod ending;
 pub mod daemon;

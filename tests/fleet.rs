@@ -17,7 +17,10 @@ mod watching;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use alertmanager::{alertmanager, alerts};
 use nix::sys::signal::Signal;
@@ -191,4 +194,223 @@ url = "http://127.0.0.1:{port}"
     until("the receiver is told the end", || (hook.heard().len() >= 2).then_some(()));
     assert_eq!(notified(&hook), ["firing", "resolved"]);
     assert!(alerts(port).is_empty());
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Replicas
+
+/// A demo server at one address of this machine.
+struct Server {
+    child: Child,
+    port: u16,
+    address: &'static str,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(address: &'static str, port: u16, words: &[&str]) -> Option<Self> {
+        let mut child = Command::new(prober::BINARY)
+            .args(["demo", "--http", &format!("{address}:{port}")])
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+        let Some(port) = port else {
+            let _ = child.wait();
+            return None;
+        };
+        Some(Self { child, port, address })
+    }
+
+    /// What it counted.
+    fn stats(&self) -> Value {
+        let mut stream = TcpStream::connect((self.address, self.port)).unwrap();
+        write!(stream, "GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(&body[body.find('{').unwrap()..=body.rfind('}').unwrap()]).unwrap()
+    }
+}
+
+/// Servers with one port at several addresses, each with words of its own.
+fn replicas(wanted: &[(&'static str, &[&str])]) -> Vec<Server> {
+    for _ in 0..20 {
+        let mut servers: Vec<Server> = Vec::new();
+        for (address, words) in wanted {
+            let port = servers.first().map_or(0, |first| first.port);
+            servers.extend(Server::start(address, port, words));
+        }
+        // Another process may have the port at one of the addresses.
+        if servers.len() == wanted.len() {
+            return servers;
+        }
+    }
+    panic!("no port is free at all addresses");
+}
+
+/// A probe of these replicas. The name of the host is none of theirs: the addresses come from the file.
+fn replicated(port: u16, addresses: &[&str], more: &str) -> String {
+    format!(
+        "[target.web]\nurl = \"http://localhost:{port}/mcp\"\nresolve = {addresses:?}\nlabels = {{ env = \"prod\" }}\n\
+         startup_timeout = \"5s\"\n{more}\n[[probe]]\nname = \"list\"\ntarget = \"web\"\ntimeout = \"5s\"\n\
+         [[probe.step]]\nmethod = \"tools/list\"\n"
+    )
+}
+
+fn check(folder: &Path, text: &str) -> Told {
+    std::fs::write(folder.join("mcp-probe.toml"), text).unwrap();
+    run(folder, &["check", "--json"])
+}
+
+/// Each row: target, status, reason, ids of findings.
+fn rows(told: &Told) -> Vec<(String, String, String, Vec<String>)> {
+    let document = told.document();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |probe: &Value| {
+        let findings = probe["findings"].as_array().unwrap().iter().map(|finding| text(&finding["id"])).collect();
+        (text(&probe["target"]), text(&probe["status"]), text(&probe["reason"]), findings)
+    };
+    document["probes"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn each_replica_is_a_row_and_one_bad_of_four_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
+    let good: &[&str] = &["--stateless"];
+    let bad: &[&str] = &["--stateless", "--fault", "silent-calls"];
+    let servers = replicas(&[(addresses[0], good), (addresses[1], good), (addresses[2], bad), (addresses[3], good)]);
+    let text = replicated(servers[0].port, &addresses, "")
+        .replace("timeout = \"5s\"\n[[probe.step", "timeout = \"1s\"\n[[probe.step");
+    let told = check(folder.path(), &text);
+    let rows = rows(&told);
+    let shown: Vec<(&str, &str, &str)> =
+        rows.iter().map(|row| (row.0.as_str(), row.1.as_str(), row.2.as_str())).collect();
+    assert_eq!(
+        shown,
+        [
+            ("web", "healthy", ""),
+            ("web@127.0.0.2", "healthy", ""),
+            ("web@127.0.0.3", "healthy", ""),
+            ("web@127.0.0.4", "failed", "timeout"),
+            ("web@127.0.0.5", "healthy", ""),
+        ],
+        "{told:?}"
+    );
+    assert_eq!(told.code, 1);
+    let document = told.document();
+    assert_eq!(document["probes"][3]["replica"], serde_json::json!({"of": "web", "address": "127.0.0.4"}));
+    assert_eq!(document["probes"][3]["labels"]["env"], "prod");
+    assert!(document["probes"][0]["replica"].is_null());
+    for server in &servers {
+        // What each was asked for is the name of the file, wherever it is.
+        assert_eq!(server.stats()["sessions_live"], 0, "{}", server.stats());
+    }
+}
+
+#[test]
+fn what_differs_between_replicas_is_told_by_the_row_of_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = ["127.0.0.2", "127.0.0.3"];
+    let found = |one: &[&str], other: &[&str]| {
+        let servers = replicas(&[(addresses[0], one), (addresses[1], other)]);
+        let told = check(folder.path(), &replicated(servers[0].port, &addresses, "protocol = \"legacy\""));
+        assert_eq!(told.code, 0, "{told:?}");
+        let rows = rows(&told);
+        assert_eq!(rows.len(), 3, "{told:?}");
+        assert!(rows[1..].iter().all(|row| row.3.is_empty()), "{rows:?}");
+        // The sessions that were opened to compare are ended, too.
+        for server in &servers {
+            assert_eq!(server.stats()["sessions_live"], 0, "{}", server.stats());
+        }
+        rows[0].3.clone()
+    };
+    // Two processes that know nothing of each other's sessions, else alike.
+    assert_eq!(found(&[], &[]), ["session.replicas"]);
+    assert!(found(&["--stateless"], &["--stateless"]).is_empty());
+    assert_eq!(found(&["--stateless"], &["--stateless", "--tools", "2"]), ["replicas.tools_skew"]);
+    let old = ["--stateless", "--protocol", "2025-03-26"];
+    assert!(found(&["--stateless"], &old).contains(&"replicas.version_skew".to_owned()));
+    // One server at both addresses: it knows its sessions wherever they are used.
+    let server = Server::start("0.0.0.0", 0, &[]).unwrap();
+    let told = check(folder.path(), &replicated(server.port, &addresses, "protocol = \"legacy\""));
+    assert_eq!(rows(&told).iter().map(|row| row.3.len()).sum::<usize>(), 0, "{told:?}");
+    // What is found acts where a file says so.
+    let servers = replicas(&[(addresses[0], &["--stateless"]), (addresses[1], &["--stateless", "--tools", "1"])]);
+    let text = replicated(servers[0].port, &addresses, "");
+    let strict =
+        text.replace("target = \"web\"\n", "target = \"web\"\nfindings = { \"replicas.tools_skew\" = \"fail\" }\n");
+    let told = check(folder.path(), &strict);
+    assert_eq!((told.code, rows(&told)[0].1.as_str()), (1, "failed"), "{told:?}");
+}
+
+#[test]
+fn all_addresses_of_a_name_are_those_that_the_resolver_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses: BTreeSet<std::net::IpAddr> =
+        ("localhost", 1).to_socket_addrs().unwrap().map(|address| address.ip()).collect();
+    let server = Server::start("127.0.0.1", 0, &[]).unwrap();
+    let text = replicated(server.port, &[], "").replace("resolve = []", "resolve = \"all\"");
+    let told = check(folder.path(), &text);
+    // The name, and each of its addresses where there are several.
+    let expected = if addresses.len() > 1 { 1 + addresses.len() } else { 1 };
+    let rows = rows(&told);
+    assert_eq!(rows.len(), expected, "{told:?}");
+    assert_eq!((rows[0].0.as_str(), rows[0].1.as_str()), ("web", "healthy"), "{told:?}");
+    // A name that nobody has is a failure of its own row.
+    let nobody = text.replace("localhost", "nobody.invalid");
+    let told = check(folder.path(), &nobody);
+    let document = told.document();
+    assert_eq!((told.code, &document["probes"][0]["reason"]), (4, &"resolve".into()), "{told:?}");
+    assert_eq!(document["probes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_daemon_watches_each_replica_and_an_alert_on_the_name_sees_them() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let addresses = ["127.0.0.2", "127.0.0.3"];
+    let mut servers = replicas(&[(addresses[0], &["--stateless"]), (addresses[1], &["--stateless"])]);
+    let head = "[watch]\nrun_at_start = true\ngroup_wait = \"50ms\"\ngroup_interval = \"100ms\"\n";
+    let rule = format!(
+        "[[alert]]\nname = \"mcp_server_unresponsive\"\nconsecutive_failures = 3\nwithin = \"5s\"\ntarget = \"web\"\n\
+         notify = [\"ops\"]\n[notify.ops]\nkind = \"webhook\"\nurl = \"{}/\"\n",
+        hook.url
+    );
+    let text = replicated(servers[0].port, &addresses, "");
+    let text = text.replace("startup_timeout = \"5s\"", "startup_timeout = \"200ms\"");
+    let text = text.replace("timeout = \"5s\"\n[[", "timeout = \"200ms\"\nevery = \"400ms\"\n[[");
+    write(folder, &format!("{head}{text}{rule}"));
+    let watch = Watch::start(folder);
+    until("all three are healthy", || (watch.status()["summary"]["healthy"] == 3).then_some(()));
+    let port = servers[1].port;
+    drop(servers.pop());
+    hook.hears("mcp_server_unresponsive", "firing");
+    // One is down, and that is what is said: the name works, and so does the other.
+    let told = hook.heard();
+    let document: Value = serde_json::from_str(&told[0].1).unwrap();
+    assert_eq!(document["alerts"].as_array().unwrap().len(), 1, "{document}");
+    assert_eq!(document["alerts"][0]["target"], "web@127.0.0.3");
+    assert_eq!(watch.status()["summary"]["healthy"], 2);
+    let metrics = watch.get("/metrics").1;
+    for line in [
+        "probe_success{probe=\"list\",target=\"web\",env=\"prod\"} 1",
+        "probe_success{probe=\"list\",target=\"web@127.0.0.2\",env=\"prod\"} 1",
+        "probe_success{probe=\"list\",target=\"web@127.0.0.3\",env=\"prod\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    let _back = until("it is back", || Server::start(addresses[1], port, &["--stateless"]));
+    hook.hears("mcp_server_unresponsive", "resolved");
 }

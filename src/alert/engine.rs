@@ -18,7 +18,7 @@ use super::settings::{Settings, Watched};
 use super::state::{Instance, Moved, Reading, State};
 use super::window::{Entry, Nanos, Ring, nanos};
 use crate::base::clock::Now;
-use crate::event::{AlertChange, Reason, Sample};
+use crate::event::{AlertChange, Reason, Sample, without_replica};
 
 /// The alert that says that the prober itself cannot reach the network.
 pub const CONNECTIVITY: &str = "prober connectivity";
@@ -402,7 +402,8 @@ impl Engine {
         let rule = &instance.rule;
         for channel in &rule.notify {
             let key = GroupKey {
-                target: pair.watched.target.clone(),
+                // What is wrong with the replicas of a name is one message.
+                target: without_replica(&pair.watched.target).to_owned(),
                 cause: said::cause(&rule.condition).to_owned(),
                 channel: channel.clone(),
             };

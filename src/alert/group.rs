@@ -13,7 +13,7 @@ use super::rule::Urgency;
 use super::settings::Settings;
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
-use crate::event::AlertChange;
+use crate::event::{AlertChange, without_replica};
 
 /// More often than this nobody is reminded.
 pub(super) const REMINDER_MIN: Duration = Duration::from_secs(300);
@@ -290,9 +290,10 @@ impl Desk {
 
     /// The groups of all channels that may hold an alert.
     fn about<'a>(&'a mut self, who: Who<'a>) -> impl Iterator<Item = (&'a GroupKey, &'a mut Group)> {
-        let first = GroupKey { target: who.target.to_owned(), cause: who.cause.to_owned(), channel: String::new() };
+        let target = without_replica(who.target);
+        let first = GroupKey { target: target.to_owned(), cause: who.cause.to_owned(), channel: String::new() };
         let from_there = self.groups.range_mut(first..);
-        from_there.take_while(move |(key, _)| key.target == who.target && key.cause == who.cause)
+        from_there.take_while(move |(key, _)| key.target == target && key.cause == who.cause)
     }
 }
 

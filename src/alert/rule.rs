@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::event::without_replica;
+
 /// How urgent an alert is: the words that pagers and Alertmanager know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
@@ -123,13 +125,13 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Whether it looks at this probe of this target.
+    /// Whether it looks at this probe of this target. Who names a target means its replicas, too.
     #[must_use]
     pub fn takes(&self, probe: &str, target: &str, labels: &BTreeMap<String, String>) -> bool {
         let named =
             |names: &BTreeSet<String>, name: &str| names.is_empty() || names.contains("*") || names.contains(name);
         named(&self.probes, probe)
-            && named(&self.targets, target)
+            && (named(&self.targets, target) || named(&self.targets, without_replica(target)))
             && self.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
     }
 }

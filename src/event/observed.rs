@@ -1,5 +1,6 @@
 //! What a run learnt beside its verdict, and its digest for those who look at many runs: history, rules, the page.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub struct Observed {
     pub token_ends: Option<Timestamp>,
     /// The tools, where the run read them all.
     pub tools: Option<ToolsSeen>,
+    /// The addresses that the target's name has now, where each is a replica.
+    pub addresses: Option<Vec<IpAddr>>,
     /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
     /// What was said both ways, masked and bounded; kept of runs that were not healthy, where it was asked for.

@@ -159,7 +159,7 @@ impl Level {
 pub struct Note {
     /// How much it matters.
     pub level: Level,
-    /// What it is about, one word: `reload`, `deliver`, `store`, `clock`, `restart`, `web`, `watch`.
+    /// What it is about, one word: `reload`, `deliver`, `store`, `clock`, `replicas`, `restart`, `web`, `watch`.
     pub topic: &'static str,
     /// One sentence.
     pub message: String,

@@ -153,13 +153,20 @@ fn target() -> Value {
             "depends_on",
             described(one_or_more(), "Targets without which it cannot work: while they fail, alerts about it wait."),
         ),
+        (
+            "resolve",
+            described(
+                with(one_or_more(), json!({"examples": ["all", ["10.0.0.1", "10.0.0.2"]]})),
+                "`all`: probe each address of the URL's name by itself; or the addresses to take instead.",
+            ),
+        ),
         ("server_id", described(string(), "What the hub calls the server; by default the target's name.")),
     ]);
     let started = json!({"anyOf": [{"required": ["command"]}, {"required": ["start"]}]});
     let rules = json!({
         "oneOf": [{"required": ["url"]}, {"required": ["command"]}],
         "dependencies": {
-            "headers": ["url"], "auth": ["url"], "tls": ["url"], "start": ["url"], "transport": ["url"],
+            "headers": ["url"], "auth": ["url"], "tls": ["url"], "start": ["url"], "transport": ["url"], "resolve": ["url"],
             "env": started, "cwd": started, "inherit_env": started,
         },
     });

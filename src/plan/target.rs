@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{STARTUP_TIMEOUT, TargetDraft};
+use super::{Replica, Resolve, STARTUP_TIMEOUT, TargetDraft};
 use crate::base::secret::Secret;
 use crate::config::Text;
 use crate::protocol::Pin;
@@ -96,6 +96,10 @@ pub struct Target {
     /// A program to start for the run, whose first line on stdout is `listening on URL`. Where the endpoint's port
     /// is 0, that URL is probed in its place.
     pub start: Option<Vec<String>>,
+    /// Where the addresses of its name come from.
+    pub resolve: Resolve,
+    /// Of which target and at which address it is a replica, where it is one.
+    pub replica: Option<Replica>,
     /// Which protocol to speak.
     pub protocol: Pin,
     /// Which HTTP transport to use.
@@ -140,6 +144,8 @@ impl Target {
             name: name.into(),
             endpoint,
             start: None,
+            resolve: Resolve::One,
+            replica: None,
             protocol: Pin::Auto,
             transport: TransportChoice::Auto,
             headers: Vec::new(),

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
-use super::STARTUP_TIMEOUT;
 use super::advice::launcher;
 use super::probe::Defaults;
 use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
+use super::{Resolve, STARTUP_TIMEOUT};
 use crate::base::secret::Secret;
 use crate::config::names::check_name;
 use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Section, Text, secrets, suggest};
@@ -42,6 +42,7 @@ pub struct TargetDraft {
     pub labels: BTreeMap<String, String>,
     endpoint: Option<DraftEndpoint>,
     start: Option<Vec<Text>>,
+    resolve: Resolve,
     protocol: Pin,
     transport: TransportChoice,
     headers: Vec<(Key, Text)>,
@@ -95,6 +96,7 @@ impl TargetDraft {
             place: key.place.clone(),
             labels: labels(&section),
             start,
+            resolve: Resolve::parse(&section),
             protocol: protocol(&section),
             transport: section.one_of("transport", TransportChoice::WORDS).unwrap_or_default(),
             headers: headers(&section),
@@ -210,6 +212,8 @@ impl TargetDraft {
             name: self.name.clone(),
             endpoint,
             start,
+            resolve: self.resolve.clone(),
+            replica: None,
             protocol: self.protocol,
             transport: self.transport,
             headers,
@@ -472,13 +476,13 @@ fn misplaced(section: &Section<'_>, over_http: bool) {
     let starts = section.has("start");
     let (keys, why): (&[&'static str], &str) = if over_http {
         if starts {
-            (&[], "")
+            (&["resolve"], "a server that is started for the run is on this machine")
         } else {
             (&["env", "cwd", "inherit_env"], "a server that is reached by `url` is not started")
         }
     } else {
         (
-            &["headers", "auth", "tls", "start", "transport"],
+            &["headers", "auth", "tls", "start", "transport", "resolve"],
             "a server that is started by `command` is reached over stdio",
         )
     };

@@ -11,7 +11,9 @@ use super::format::{Run, Unmade};
 use super::render::value;
 use super::{Look, schema};
 use crate::base::duration::millis;
-use crate::event::{Cause, Finding, Phases, ProbeOutcome, ProtocolUsed, ServerIdentity, Status, StepOutcome};
+use crate::event::{
+    Cause, Finding, Phases, ProbeOutcome, ProtocolUsed, ServerIdentity, Status, StepOutcome, replica_of,
+};
 
 /// The schema id.
 pub const SCHEMA: &str = "mcp-probe/report/1";
@@ -76,6 +78,10 @@ pub(super) struct Probe<'a> {
     name: &'a str,
     /// The name of the target.
     target: &'a str,
+    /// Where it is one of several addresses of a target: of which, and which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Replica<'a>")]
+    replica: Option<Replica<'a>>,
     /// The labels of the target.
     labels: &'a BTreeMap<String, String>,
     /// With `--repeat`: which repetition it is, from 1.
@@ -113,6 +119,15 @@ pub(super) struct Probe<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Child")]
     child: Option<Child>,
+}
+
+/// One of several addresses of a target.
+#[derive(JsonSchema, Serialize)]
+struct Replica<'a> {
+    /// The name of the target.
+    of: &'a str,
+    /// The address.
+    address: String,
 }
 
 /// `reason` and `message`, where something is not healthy.
@@ -298,6 +313,7 @@ pub(super) fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
     Probe {
         name: &outcome.name,
         target: &outcome.target,
+        replica: replica_of(&outcome.target).map(|(of, address)| Replica { of, address: address.to_string() }),
         labels: &outcome.labels,
         repetition: outcome.repetition,
         started_at: timestamp(outcome.started_at),

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::adhoc::note;
 use super::held::Seat;
 use super::pause::Pauses;
 use super::reach::Stage;
-use super::{Context, observed};
+use super::{Context, observed, replicas};
 use crate::base::duration;
 use crate::event::{AttemptOutcome, Cause, Observed, ProbeOutcome, Reason, Status};
 use crate::plan::{Effect, Probe, Target};
@@ -56,6 +57,10 @@ pub(super) async fn run(
         last = once(cx, stage, probe, target, seat.as_deref_mut()).await;
     }
     let mut outcome = history.outcome(probe, target, started_at, last);
+    if let Some((addresses, found)) = Box::pin(replicas::between(cx, probe, target)).await {
+        outcome.observed.addresses = Some(addresses);
+        note(&mut outcome.findings, &found);
+    }
     flaky(&mut outcome);
     heed(&mut outcome, probe);
     if let Some(recorder) = &cx.recorder

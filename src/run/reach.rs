@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 use super::Context;
 use super::serve::Served;
 use crate::event::{Cause, Finding, Reason, TransportKind};
-use crate::plan::{Endpoint, Inherit, Target, TransportChoice};
+use crate::plan::{Endpoint, Inherit, Resolve, Target, TransportChoice};
 use crate::protocol::Pin;
 use crate::transport::Dial;
 use crate::transport::child;
 
-use crate::transport::http::{HttpDial, HttpSettings, Pem, TlsSettings, parse_endpoint};
+use crate::transport::http::{Addresses, HttpDial, HttpSettings, Pem, TlsSettings, parse_endpoint};
 use crate::transport::stdio::{LINE_BYTES_MAX, StdioDial, StdioSettings};
 
 /// A target, ready to be opened.
@@ -138,6 +138,16 @@ pub fn inherit(target: &Target) -> child::Inherit {
     }
 }
 
+/// The addresses that are connected to.
+fn addresses(target: &Target) -> Addresses {
+    match (&target.replica, &target.resolve) {
+        (Some(replica), Resolve::These(_)) => Addresses::These(vec![replica.address]),
+        (Some(replica), _) => Addresses::OneOf(replica.address),
+        (None, Resolve::These(addresses)) => Addresses::These(addresses.clone()),
+        (None, Resolve::One | Resolve::All) => Addresses::Resolved,
+    }
+}
+
 fn http(target: &Target, written: &str, started: Option<&str>) -> Result<HttpDial, Cause> {
     let unusable = |why: String| Cause::new(Reason::Internal, format!("target {}: {why}", target.name));
     let (mut url, socket) = parse_endpoint(written).map_err(unusable)?;
@@ -149,6 +159,7 @@ fn http(target: &Target, written: &str, started: Option<&str>) -> Result<HttpDia
     let pem = |path: &Option<std::path::PathBuf>| path.clone().map(Pem::File);
     let settings = HttpSettings {
         socket,
+        addresses: addresses(target),
         url_as_written: as_written,
         transports: match target.transport {
             TransportChoice::Auto => vec![TransportKind::StreamableHttp, TransportKind::Sse],

@@ -13,6 +13,7 @@ mod tls_words;
 #[cfg(test)]
 pub(super) mod fixture;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub(super) use self::body::{Body, Kind, too_large};
 use self::client::Template;
 pub(super) use self::client::{Answer, Ask, Client, Waiting, bare, sensitive};
 use self::connector::Connector;
+pub use self::connector::look_up;
 use self::proxy::Proxy;
 pub use self::proxy::ProxyChoice;
 use self::tls::Tls;
@@ -58,6 +60,8 @@ pub struct HttpSettings {
     pub url_as_written: String,
     /// A Unix socket to connect to instead of the URL's host.
     pub socket: Option<PathBuf>,
+    /// The addresses to connect to.
+    pub addresses: Addresses,
     /// How it can be spoken to, the most likely first.
     pub transports: Vec<TransportKind>,
     /// The user's own headers.
@@ -82,6 +86,7 @@ impl HttpSettings {
             url_as_written: String::new(),
             url,
             socket: None,
+            addresses: Addresses::Resolved,
             transports: vec![TransportKind::StreamableHttp, TransportKind::Sse],
             headers: Vec::new(),
             bearer: None,
@@ -91,6 +96,18 @@ impl HttpSettings {
             proxy: ProxyChoice::FromEnv,
         }
     }
+}
+
+/// The addresses of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Addresses {
+    /// Those that its name has.
+    #[default]
+    Resolved,
+    /// These; the resolver is not asked.
+    These(Vec<IpAddr>),
+    /// One of those that its name has: the resolver is asked whether it still is.
+    OneOf(IpAddr),
 }
 
 /// Settings that cannot work, in a sentence for the person who wrote them.
@@ -167,9 +184,14 @@ impl HttpDial {
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: url.port_or_known_default().unwrap_or(80),
             socket: settings.socket.clone(),
+            addresses: settings.addresses.clone(),
             tls,
             proxy,
         };
+        if connector.addresses != Addresses::Resolved && connector.forwards() {
+            let why = "`resolve` chooses the address that is connected to, and here a proxy does that: name the host in NO_PROXY";
+            return Err(Unusable(why.into()));
+        }
         let headers = user_headers(settings, &mut findings)?;
         let mut bare = url.clone();
         bare.set_fragment(None);

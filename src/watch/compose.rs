@@ -206,7 +206,9 @@ fn needs(target: &Target) -> Needs {
         Endpoint::Url(written) => match parse_endpoint(written) {
             Ok((url, None)) => {
                 let port = url.port_or_known_default().unwrap_or_default();
-                Needs::Host(format!("{}:{port}", url.host_str().unwrap_or_default()))
+                let host = url.host_str().unwrap_or_default();
+                let host = target.replica.as_ref().map_or_else(|| host.to_owned(), |at| at.address.to_string());
+                Needs::Host(format!("{host}:{port}"))
             }
             Ok((_, Some(socket))) => Needs::Host(socket.display().to_string()),
             Err(_) => Needs::Host(written.clone()),
@@ -224,6 +226,7 @@ fn fingerprint(probe: &Probe, target: &Target) -> [u8; 32] {
     add(&format!("{:?} {:?} {:?}", probe.session, target.endpoint, target.start));
     add(&format!("{:?} {:?} {:?}", target.protocol, target.transport, target.tls));
     add(&format!("{:?} {:?} {:?}", target.cwd, target.inherit_env, target.startup_timeout));
+    add(&format!("{:?} {:?}", target.resolve, target.replica));
     add(&format!("{:?}", target.traceparent));
     let secrets = target.headers.iter().chain(&target.env).map(|(name, value)| (name.as_str(), value));
     for (name, value) in secrets.chain(target.bearer.iter().map(|bearer| ("bearer", bearer))) {

@@ -19,6 +19,7 @@ use super::lag::Lags;
 use super::limits::{Places, Waiting};
 use super::reload::{AtWork, Reading};
 use super::repeats::Repeats;
+use super::replicas::Replicas;
 use super::restart::{Repaired, Repairs};
 use super::runs::{Finished, Run, Runner};
 use super::sd::Systemd;
@@ -31,6 +32,7 @@ use crate::base::secret::Masker;
 use crate::deliver::{Courier, Outbox};
 use crate::event::{EventKind, Level, Missed, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
 use crate::metrics::Shared;
+use crate::plan::Known;
 use crate::schedule::{After, Due, Gap, MissedRun, SlotId, Timetable};
 use crate::store::{Reader, Retention, Store};
 
@@ -83,6 +85,8 @@ pub struct Setup {
     pub instance: String,
     /// Tells this prober's phases apart from another's.
     pub seed: u64,
+    /// The addresses of names whose replicas are wanted.
+    pub replicas: Known,
 }
 
 /// What a task comes back with.
@@ -129,6 +133,7 @@ pub struct Daemon {
     pub(super) reading: Reading,
     pub(super) repairs: Repairs,
     pub(super) repeats: Repeats,
+    pub(super) replicas: Replicas,
     pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
     looked_after: Option<Duration>,
     lags: Lags,
@@ -142,7 +147,7 @@ impl Daemon {
     #[must_use]
     pub fn new(setup: Setup, runner: Runner, loaded: Loaded) -> Self {
         let now = setup.clock.now();
-        let (plan, members) = AtWork::of(loaded, &setup.instance);
+        let (plan, members) = AtWork::of(loaded, &setup.instance, &setup.replicas);
         let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
         let timetable = Timetable::new(setup.seed, slots, plan.telling.watch.run_at_start, now);
         let ids: Vec<SlotId> = timetable.slots().map(|(id, _)| id).collect();
@@ -159,6 +164,7 @@ impl Daemon {
             reading: Reading::new(&setup.source.paths()),
             repairs: Repairs::default(),
             repeats: Repeats::new(setup.channels.clone()),
+            replicas: Replicas::of(setup.replicas.clone()),
             gates: HashMap::new(),
             looked_after: None,
             lags: Lags::default(),
@@ -373,15 +379,16 @@ impl Daemon {
         self.miss(missed);
         // A reload has taken it out meanwhile: what it found concerns nobody.
         let Some(member) = self.fleet.get(&id) else { return Vec::new() };
-        let next = self.timetable.next_of(id).map(|(_, at)| at);
+        let (place, next) = (member.place, self.timetable.next_of(id).map(|(_, at)| at));
+        self.see_replicas(&outcome);
         let mut shown = outcome.clone();
         shown.observed.transcript.clear();
-        self.setup.board.change(member.place, |pair| {
+        self.setup.board.change(place, |pair| {
             pair.running = false;
             pair.next_due = next;
             pair.finished(Arc::new(shown), now.wall);
         });
-        self.setup.publisher.publish(EventKind::ProbeFinished { index: member.place, outcome: Box::new(outcome) });
+        self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome: Box::new(outcome) });
         self.engine.observe(&sample, now)
     }
 

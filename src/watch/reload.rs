@@ -20,7 +20,7 @@ use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
 use crate::metrics::Roster;
-use crate::plan::Share;
+use crate::plan::{Known, Share};
 use crate::schedule::SlotId;
 
 /// The plan at work, beside the pairs themselves.
@@ -43,10 +43,17 @@ pub struct AtWork {
 impl AtWork {
     /// The plan, and its pairs.
     #[must_use]
-    pub fn of(loaded: Loaded, instance: &str) -> (Self, Vec<Pair>) {
-        let members = pairs(&loaded.plan);
-        let share = loaded.plan.share;
-        let Loaded { withheld, shown, telling, dependencies, restarts, files, .. } = loaded;
+    pub fn of(loaded: Loaded, instance: &str, replicas: &Known) -> (Self, Vec<Pair>) {
+        let Loaded { plan, withheld, mut shown, telling, mut dependencies, restarts, files, .. } = loaded;
+        let plan = plan.with_replicas(replicas);
+        let (members, share) = (pairs(&plan), plan.share);
+        for (target, replica) in plan.targets.iter().filter_map(|target| Some((target, target.replica.as_ref()?))) {
+            let place = shown.get(&replica.of).cloned().unwrap_or_default();
+            shown.insert(target.name.clone(), format!("{place} at {}", replica.address));
+            if let Some(needed) = dependencies.get(&replica.of).cloned() {
+                dependencies.insert(target.name.clone(), needed);
+            }
+        }
         let span_max = members.iter().map(Pair::span_max).max().unwrap_or_default();
         let instance = match share {
             Some(share) => format!("{instance} (shard {})", share.shard),
@@ -187,7 +194,7 @@ impl Daemon {
         let render = super::channels::compile(&loaded.telling, &self.setup.masker)?;
         self.setup.masker.absorb(&loaded.masker);
         let now = self.now();
-        let (plan, members) = AtWork::of(loaded, &self.setup.instance);
+        let (plan, members) = AtWork::of(loaded, &self.setup.instance, &self.replicas.known());
         // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
         self.repeats = Repeats::new(render.clone());
         self.setup.outbox.replace(render);

@@ -12,10 +12,11 @@ use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
 use crate::cli::{explain, listeners, live};
 use crate::deliver::Courier;
-use crate::event::{ProbeOutcome, Publisher, Status};
+use crate::event::{ProbeOutcome, Publisher, Status, without_replica};
 use crate::plan::Plan;
 use crate::report::Run;
 use crate::run::check::{Options, check as run_plan};
+use crate::run::replicas::look_up_all;
 use crate::run::{Context, Traces};
 
 /// Probes that run at the same time, unless `--jobs` says otherwise.
@@ -79,6 +80,8 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
+        let known = look_up_all(&plan).await;
+        let plan = plan.with_replicas(&known);
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
             .with_traces(traces)
             .with_transcripts(request.wants("html"));
@@ -124,7 +127,9 @@ fn sort(outcomes: &mut [ProbeOutcome], order: &[(String, String)]) {
     let places: std::collections::HashMap<(&str, &str), usize> =
         order.iter().enumerate().map(|(place, (probe, target))| ((probe.as_str(), target.as_str()), place)).collect();
     outcomes.sort_by_key(|outcome| {
-        let place = places.get(&(outcome.name.as_str(), outcome.target.as_str())).copied();
+        let place = |target| places.get(&(outcome.name.as_str(), target)).copied();
+        // Replicas stand behind the row of their name.
+        let place = place(&outcome.target).or_else(|| place(without_replica(&outcome.target)));
         (outcome.repetition.unwrap_or(1), place.unwrap_or(usize::MAX))
     });
 }

@@ -145,6 +145,30 @@ pub static FINDINGS: &[FindingTopic] = &[
         "look into why the server ended (its stderr is in the message); a server or proxy that closes idle connections is told by this, too.",
     ),
     row(
+        "session.replicas",
+        "A session that was opened at one address of the server's name is not known at another (targets with `resolve`).",
+        "Whoever is led to the other replica in the middle of a session gets 404, and loses it.",
+        "share sessions between replicas, speak 2026-07-28 (which has none), or let the balancer keep a client where its session is; then set `findings = { \"session.replicas\" = \"report\" }`.",
+    ),
+    row(
+        "replicas.version_skew",
+        "The addresses of the server's name call themselves different servers or versions, or speak different revisions (targets with `resolve`).",
+        "While a new version is rolled out that is how it has to be; when it stays, clients get now this server, now that.",
+        "look for an instance that was not replaced, or a rollout that got stuck.",
+    ),
+    row(
+        "replicas.tools_skew",
+        "The addresses of the server's name have different tools (targets with `resolve`).",
+        "A tool that a client has seen listed may not be there when it is called, and a list that changes costs the client its cache.",
+        "run the same version with the same settings everywhere; look for tools that depend on what an instance can reach.",
+    ),
+    row(
+        "replicas.unwatched",
+        "The server's name has more addresses than are probed by themselves (targets with `resolve`).",
+        "Each replica is a row, a history and a series of every metric; a name with hundreds of addresses would be hundreds of each.",
+        "name the replicas that matter: `resolve = [\"10.0.0.1\", \"10.0.0.2\"]`, or divide them among several targets.",
+    ),
+    row(
         "tls.insecure",
         "The server's certificate was not checked, because --insecure (or `insecure = true`) was given.",
         "Whoever sits between can read and change everything, the credentials included.",

@@ -22,6 +22,7 @@ use crate::report::count;
 use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
+use crate::run::replicas::look_up_all;
 use crate::store::{Store, default_folder};
 use crate::transport::child::SERVICE;
 use crate::watch::board::{Board, Control};
@@ -198,6 +199,7 @@ impl Parts {
             clock,
             instance: watch.instance.clone().unwrap_or_else(machine),
             seed: seed(watch.seed, &self.store).await,
+            replicas: look_up_all(&self.loaded.plan).await,
             store: self.store,
             services,
             stop,

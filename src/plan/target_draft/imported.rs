@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{DraftEndpoint, Resolver, TargetDraft};
 use crate::base::secret::Secret;
 use crate::config::{Diag, Key, Place, Severity, Text};
-use crate::plan::STARTUP_TIMEOUT;
 use crate::plan::target::{Inherit, TransportChoice};
+use crate::plan::{Resolve, STARTUP_TIMEOUT};
 use crate::protocol::Pin;
 
 /// Words in the name of a variable whose value is a secret, written out or not.
@@ -105,6 +105,7 @@ impl TargetDraft {
                 ImportedEndpoint::Command(argv) => DraftEndpoint::Command(argv),
             }),
             start: None,
+            resolve: Resolve::One,
             protocol: imported.protocol,
             transport: imported.transport,
             headers: imported.headers,

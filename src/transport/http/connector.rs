@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 
+use super::Addresses;
 use super::proxy::{Kind, Proxy};
 use super::tls::Tls;
 use crate::event::{Phase, Phases, Reason};
@@ -44,6 +45,7 @@ pub(super) struct Connector {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) socket: Option<PathBuf>,
+    pub(super) addresses: Addresses,
     /// On https.
     pub(super) tls: Option<Tls>,
     pub(super) proxy: Option<Proxy>,
@@ -63,7 +65,7 @@ impl Connector {
         let mut phases = Phases::default();
         let (stream, peer) = match (&self.socket, &self.proxy) {
             (Some(path), _) => connect_socket(path, &mut phases).await?,
-            (None, None) => connect_host(&self.host, self.port, &mut phases).await?,
+            (None, None) => self.connect_host(&mut phases).await?,
             (None, Some(proxy)) => {
                 self.connect_through(proxy, &mut phases).await.map_err(|fault| through(proxy, fault))?
             }
@@ -84,6 +86,40 @@ impl Connector {
         })
     }
 
+    /// Connects to the host, at the addresses that it has or is given.
+    async fn connect_host(&self, phases: &mut Phases) -> Result<(Box<dyn Stream>, String), Fault> {
+        let (host, port) = (&self.host, self.port);
+        match &self.addresses {
+            Addresses::Resolved => connect_host(host, port, phases).await,
+            Addresses::These(addresses) => {
+                let addresses: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+                connect_addresses(host, &addresses, phases).await
+            }
+            Addresses::OneOf(address) => {
+                let found = resolve_all(host, port, phases).await?;
+                let address = SocketAddr::new(*address, port);
+                let connected = connect_addresses(host, &[address], phases).await;
+                // Whoever left the name may be gone: that is no failure of the server.
+                connected.map_err(|fault| match found.contains(&address) {
+                    true => fault,
+                    false => {
+                        let gone = format!("{} is no longer an address of {host}: {}", address.ip(), fault.message);
+                        Fault::new(Reason::Cancelled, gone)
+                    }
+                })
+            }
+        }
+    }
+
+    /// The address that a proxy is to connect to, where that is not its own choice.
+    fn address_of_choice(&self) -> Option<IpAddr> {
+        match &self.addresses {
+            Addresses::Resolved => None,
+            Addresses::These(addresses) => addresses.first().copied(),
+            Addresses::OneOf(address) => Some(*address),
+        }
+    }
+
     /// Names the proxy in a fault that came through one.
     pub(super) fn named(&self, fault: Fault) -> Fault {
         match &self.proxy {
@@ -98,7 +134,9 @@ impl Connector {
             return Ok((stream, peer));
         }
         let local = proxy.kind == Kind::Socks5 { local_dns: true };
-        let host = if local && self.host.parse::<IpAddr>().is_err() {
+        let host = if let Some(address) = self.address_of_choice() {
+            address.to_string()
+        } else if local && self.host.parse::<IpAddr>().is_err() {
             let addresses = resolve(&self.host, self.port, phases).await?;
             addresses.first().map_or_else(|| self.host.clone(), |address| address.ip().to_string())
         } else {
@@ -152,8 +190,16 @@ async fn connect_socket(path: &PathBuf, _phases: &mut Phases) -> Result<(Box<dyn
 
 async fn connect_host(host: &str, port: u16, phases: &mut Phases) -> Result<(Box<dyn Stream>, String), Fault> {
     let addresses = resolve(host, port, phases).await?;
+    connect_addresses(host, &addresses, phases).await
+}
+
+async fn connect_addresses(
+    host: &str,
+    addresses: &[SocketAddr],
+    phases: &mut Phases,
+) -> Result<(Box<dyn Stream>, String), Fault> {
     let started = Instant::now();
-    let outcome = race(&addresses).await;
+    let outcome = race(addresses).await;
     phases.add(Phase::Connect, started.elapsed());
     match outcome {
         Ok((stream, address)) => {
@@ -168,7 +214,23 @@ async fn connect_host(host: &str, port: u16, phases: &mut Phases) -> Result<(Box
     }
 }
 
+/// The addresses that the host of a URL has now, each once, in order.
+///
+/// # Errors
+/// The sentence says why there are none.
+pub async fn look_up(host: &str, port: u16) -> Result<Vec<IpAddr>, Fault> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let found = resolve_all(host, port, &mut Phases::default()).await?;
+    let addresses: std::collections::BTreeSet<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+    Ok(addresses.into_iter().collect())
+}
+
 async fn resolve(host: &str, port: u16, phases: &mut Phases) -> Result<Vec<SocketAddr>, Fault> {
+    let found = resolve_all(host, port, phases).await?;
+    Ok(alternate(found.into_iter().take(ADDRESSES_MAX)))
+}
+
+async fn resolve_all(host: &str, port: u16, phases: &mut Phases) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
@@ -178,7 +240,7 @@ async fn resolve(host: &str, port: u16, phases: &mut Phases) -> Result<Vec<Socke
     let advice = "check the spelling of the host, and the DNS of this machine";
     match outcome {
         Ok(found) => {
-            let addresses = alternate(found.take(ADDRESSES_MAX));
+            let addresses: Vec<SocketAddr> = found.collect();
             if addresses.is_empty() {
                 let message = format!("cannot resolve host \"{host}\": it has no address; {advice}");
                 return Err(Fault::new(Reason::Resolve, message));
