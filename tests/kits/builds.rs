@@ -62,6 +62,29 @@ fn no_text_reaches_a_shell_of_the_action_but_as_a_variable() {
 }
 
 #[test]
+fn the_action_judges_reports_and_says_its_code() {
+    let path = path_with_ours(&[]);
+    let place = Place::new().with("my probes/a b.toml", &probes(true)).with("probes/good.toml", &probes(false));
+    let variables = [("FILES", "my probes/a b.toml\n"), ("ARGS", "--probe=*\n--retries\n0"), ("JUNIT", "x y.xml")];
+    let failed = step(&place, "check", &variables, &path).ended(1);
+    assert!(failed.out.contains("::error file=my probes/a b.toml,line="), "{}", failed.out);
+    let output = std::fs::read_to_string(place.path("output")).unwrap();
+    assert_eq!(output, "junit=x y.xml\nexit-code=1\n");
+    let junit = std::fs::read_to_string(place.path("x y.xml")).unwrap();
+    assert!(junit.contains("<failure") && junit.contains("good"), "{junit}");
+    let summary = std::fs::read_to_string(place.path("summary")).unwrap();
+    assert!(summary.contains("bad"), "{summary}");
+
+    // Without any words: the files of the folder.
+    let healthy = [("FILES", ""), ("ARGS", ""), ("JUNIT", "mcp-probe.xml")];
+    step(&place, "check", &healthy, &path).ended(0);
+    // What looks like shell stays a word.
+    let hostile = [("FILES", "$(touch hacked); `touch hacked`"), ("ARGS", ""), ("JUNIT", "a\nexit-code=0")];
+    step(&place, "check", &hostile, &path).ended(2);
+    assert!(!place.path("hacked").exists());
+}
+
+#[test]
 fn the_action_installs_what_was_asked_for() {
     // A cargo that says what it was asked for.
     let place = Place::new().with("bin/cargo", "#!/bin/sh\necho \"cargo $*\"\n").with("binstall/cargo-binstall", "");
@@ -86,6 +109,21 @@ fn the_action_installs_what_was_asked_for() {
     assert_eq!(install("0.0.1", &own).ended(0).out, "cargo install --locked mcp-probe@0.0.1\n");
     assert_eq!(install("1; touch hacked", &own).ended(2).out, "");
     assert!(!place.path("hacked").exists());
+}
+
+#[test]
+fn the_script_of_the_gitlab_job_leaves_its_report() {
+    let job = &yaml("ci/gitlab/mcp-probe.gitlab-ci.yml")["mcp-probe"];
+    let script = job["script"][0].as_str().unwrap();
+    let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+    for (fails, code) in [(false, 0), (true, 1)] {
+        let place = Place::new().with("probes/demo.toml", &probes(fails));
+        let mut command = place.command("sh");
+        command.args(["-ec", script]).env("PATH", path_with_ours(&[])).env("MCP_PROBE_FILES", "probes");
+        let ran = finished(&mut command).ended(code);
+        assert!(ran.out.contains("good"), "{}", ran.out);
+        assert!(std::fs::read_to_string(place.path(report)).unwrap().contains("<testsuite"));
+    }
 }
 
 /// In a repository of its own, as a user of pre-commit has one.

@@ -1,7 +1,11 @@
 //! Docker, systemd and Kubernetes: what cannot be run here is judged by the linters and schemas of others.
 
-use crate::place::{EXE, Place};
-use crate::{files, judge, ran, text, yaml};
+use serde_json::Value;
+
+use crate::place::{EXE, Place, Ran, finished};
+use crate::served::Served;
+use crate::watching::{Watch, until, write};
+use crate::{files, judge, path_with_ours, ran, text, yaml};
 
 #[test]
 fn hadolint_has_nothing_to_say_of_the_dockerfiles() {
@@ -13,45 +17,98 @@ fn hadolint_has_nothing_to_say_of_the_dockerfiles() {
     ran(judge("hadolint"), [careless.path("Dockerfile")]).ended(1);
 }
 
-#[test]
-fn the_health_checks_are_what_docker_understands() {
-    let health = |file: &str| {
-        let file = text(file);
-        let line = file.lines().skip_while(|line| !line.starts_with("HEALTHCHECK")).nth(1).unwrap().to_owned();
-        let words: Vec<String> = serde_json::from_str(line.trim().strip_prefix("CMD ").unwrap()).unwrap();
-        words
+/// The words of a health check.
+fn health(file: &str) -> Vec<String> {
+    let file = text(file);
+    let line = file.lines().skip_while(|line| !line.starts_with("HEALTHCHECK")).nth(1).unwrap();
+    serde_json::from_str(line.trim().strip_prefix("CMD ").unwrap()).unwrap()
+}
+
+/// Runs words of a file with the binary under test in the PATH, others in the place of some.
+fn run(words: &[String], replaced: &[(&str, &str)]) -> Ran {
+    let put = |word: &String| {
+        replaced.iter().fold(word.clone(), |word, (from, to)| {
+            assert!(words.iter().any(|word| word.contains(from)), "{words:?} have no {from}");
+            word.replace(from, to)
+        })
     };
+    let words: Vec<String> = words.iter().map(put).collect();
     let place = Place::new();
-    let run = |words: &[String]| {
-        let mut command = place.command(&words[0]);
-        crate::place::finished(command.args(&words[1..]).env("PATH", crate::path_with_ours(&[])))
-    };
-    // Nobody is there: unhealthy, which is 1 and nothing else.
-    let daemon = health("ci/docker/Dockerfile");
-    let absent = [daemon[0].clone(), daemon[1].clone(), daemon[2].replace("status", "status --url http://127.0.0.1:1")];
-    run(&absent).ended(1);
-    let server = health("ci/docker/healthcheck.Dockerfile");
-    let at = |port: u16| [server[0].clone(), server[1].clone(), server[2].replace("8080", &port.to_string())];
-    run(&at(1)).ended(1);
+    let mut command = place.command(&words[0]);
+    finished(command.args(&words[1..]).env("PATH", path_with_ours(&[])))
+}
+
+/// A healthy server over HTTP, and its port.
+fn server() -> (Served, String) {
+    let served = Served::start(EXE, &["demo", "--http", "ADDRESS"], "/stats", &[]);
+    let port = served.address().rsplit(':').next().unwrap().to_owned();
+    (served, port)
 }
 
 #[test]
+fn the_health_checks_are_what_docker_understands() {
+    // 0 is healthy, 1 is not, and there is no other code.
+    let (_served, port) = server();
+    let server = health("ci/docker/healthcheck.Dockerfile");
+    run(&server, &[("8080", &port)]).ended(0);
+    run(&server, &[("8080", "1")]).ended(1);
+    run(&health("ci/docker/Dockerfile"), &[("mcp-probe status", "mcp-probe status --url http://127.0.0.1:1")]).ended(1);
+}
+
+#[test]
+fn the_probes_of_kubernetes_tell_a_server_that_answers_from_one_that_does_not() {
+    let (_served, port) = server();
+    let container = &yaml("ci/kubernetes/exec-probe.yaml")["spec"]["template"]["spec"]["containers"][0];
+    for kind in ["readinessProbe", "livenessProbe"] {
+        let probe = &container[kind];
+        let words = probe["exec"]["command"].as_array().unwrap().iter();
+        let words: Vec<String> = words.map(|word| word.as_str().unwrap().to_owned()).collect();
+        run(&words, &[("/opt/mcp-probe/mcp-probe", EXE), ("8080", &port)]).ended(0);
+        run(&words, &[("/opt/mcp-probe/mcp-probe", EXE), ("8080", "1")]).ended(4);
+        // Its own limit comes before that of the kubelet, which comes before the next look.
+        let own = words.iter().find_map(|word| word.strip_prefix("--timeout=")?.strip_suffix('s')).unwrap();
+        let own: i64 = own.parse().unwrap();
+        let limit = probe["timeoutSeconds"].as_i64().unwrap();
+        assert!(own < limit && limit < probe["periodSeconds"].as_i64().unwrap(), "{kind}");
+    }
+}
+
+#[test]
+fn what_kubernetes_starts_exists() {
+    let deployment = text("ci/kubernetes/deployment.yaml");
+    let deployment: Value = serde_saphyr::from_str(deployment.split("\n---\n").next().unwrap()).unwrap();
+    let cronjob = &yaml("ci/kubernetes/cronjob.yaml")["spec"]["jobTemplate"];
+    for workload in [&deployment, cronjob] {
+        let container = &workload["spec"]["template"]["spec"]["containers"][0];
+        let mut words = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let help = ran(EXE, [words.next().unwrap(), "--help"]).ended(0).out;
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option.split('=').next().unwrap()), "{option}");
+        }
+    }
+    let (folder, probes) = (tempfile::tempdir().unwrap(), &deployment["spec"]["template"]["spec"]["containers"][0]);
+    write(folder.path(), "[target.gone]\nurl = \"http://127.0.0.1:1/mcp\"\n");
+    let watch = Watch::start(folder.path());
+    for kind in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let path = probes[kind]["httpGet"]["path"].as_str().unwrap();
+        until(&format!("{path} is well"), || (watch.get(path).0 == 200).then_some(()));
+    }
+}
+#[test]
 fn the_health_check_of_the_image_does_not_mind_targets_that_fail() {
     let folder = tempfile::tempdir().unwrap();
-    crate::watching::write(
+    write(
         folder.path(),
         "[watch]\nrun_at_start = true\n[target.gone]\nurl = \"http://127.0.0.1:1/mcp\"\nstartup_timeout = \"1s\"\n\
          [[probe]]\nname = \"p\"\ntarget = \"gone\"\nevery = \"10s\"\ntimeout = \"1s\"\n\
          [[probe.step]]\nmethod = \"tools/list\"\n",
     );
-    let watch = crate::watching::Watch::start(folder.path());
-    crate::watching::until("it fails", || (watch.status()["summary"]["failed"] == 1).then_some(()));
+    let watch = Watch::start(folder.path());
+    until("it fails", || (watch.status()["summary"]["failed"] == 1).then_some(()));
     let url = format!("http://{}", watch.address().unwrap());
     ran(EXE, ["status", "--url", &url]).ended(1);
-    let line = text("ci/docker/Dockerfile").lines().find(|line| line.contains("mcp-probe status")).unwrap().to_owned();
-    let words: Vec<String> = serde_json::from_str(line.trim().strip_prefix("CMD ").unwrap()).unwrap();
-    let script = words[2].replace("mcp-probe status", &format!("{EXE} status --url {url}"));
-    ran("sh", ["-c", &script]).ended(0);
+    let asked = format!("mcp-probe status --url {url}");
+    run(&health("ci/docker/Dockerfile"), &[("mcp-probe status", &asked)]).ended(0);
 }
 
 #[test]
