@@ -6,5 +6,6 @@ pub mod contained;
 pub mod duration;
 pub mod hash;
 pub mod ids;
+pub mod percent;
 pub mod sanitize;
 pub mod secret;

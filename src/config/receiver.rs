@@ -31,6 +31,8 @@ pub enum Shape {
     Table,
     /// `{ bearer = … }`.
     Auth,
+    /// `{ ca = …, cert = …, key = … }`: paths, relative to the file.
+    Tls,
     /// A duration.
     Time,
     /// `true` or `false`.
@@ -50,6 +52,15 @@ impl Shape {
             Self::Auth => {
                 let bearer = grammar::described(grammar::string(), "The token of `Authorization: Bearer`.");
                 grammar::with(grammar::table([("bearer", bearer)]), serde_json::json!({"required": ["bearer"]}))
+            }
+            Self::Tls => {
+                let path = |what| grammar::described(grammar::string(), what);
+                let keys = grammar::table([
+                    ("ca", path("Certificates to trust instead of the system's: a PEM file.")),
+                    ("cert", path("The client's certificate: a PEM file.")),
+                    ("key", path("Its key: a PEM file.")),
+                ]);
+                grammar::with(keys, serde_json::json!({"dependencies": {"cert": ["key"], "key": ["cert"]}}))
             }
             Self::Time => grammar::duration(),
             Self::Switch => grammar::boolean(),
@@ -246,6 +257,12 @@ impl ReceiverDraft {
         self.is_whole
     }
 
+    /// Whether it has this key.
+    #[must_use]
+    pub fn says(&self, key: &str) -> bool {
+        self.settings.iter().any(|(slot, _)| slot.key == key)
+    }
+
     /// The variables that it reads: secrets, all of them.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let texts = self.settings.iter().flat_map(|(_, setting)| match setting {
@@ -286,6 +303,9 @@ impl Filling<'_> {
             Setting::Text(text) => Filled::Text(self.text(slot, text)),
             Setting::Texts(texts) if slot.shape == Shape::Argv => Filled::Texts(self.argv(slot, texts)),
             Setting::Texts(texts) => Filled::Texts(texts.iter().map(|text| self.text(slot, text)).collect()),
+            Setting::Table(entries) if slot.shape == Shape::Tls => {
+                Filled::Table(entries.iter().map(|(key, text)| (key.name.clone(), self.path(slot, text))).collect())
+            }
             Setting::Table(entries) => {
                 Filled::Table(entries.iter().map(|(key, text)| (key.name.clone(), self.text(slot, text))).collect())
             }
@@ -315,6 +335,12 @@ impl Filling<'_> {
                 Secret::new(resolved.value)
             }
         }
+    }
+
+    /// A path is relative to the file that says it.
+    fn path(&mut self, slot: &Slot, text: &Text) -> Secret {
+        let said = self.text(slot, text);
+        Secret::new(text.place.source.path(said.reveal()).to_string_lossy())
     }
 
     /// A program that is a path is relative to the file; a bare word is looked up where it is run.
@@ -377,6 +403,7 @@ fn example(shape: Shape) -> &'static str {
         Shape::Texts => "[\"a@example.com\"]",
         Shape::Table => "{ name = \"value\" }",
         Shape::Auth => "{ bearer = \"${TOKEN}\" }",
+        Shape::Tls => "{ ca = \"ca.pem\" }",
         Shape::Time => "\"10s\"",
         Shape::Switch => "true",
     }
@@ -388,6 +415,7 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
         Shape::Switch => return field.bool().map(Setting::Switch),
         Shape::Table => Setting::Table(entries(field, slot.key)?),
         Shape::Auth => Setting::Table(auth(field)?),
+        Shape::Tls => Setting::Table(tls(field)?),
         Shape::Argv => Setting::Texts(argv(field)?),
         Shape::Texts if matches!(field.node.value, super::Value::Text(_)) => Setting::Texts(vec![field.text()?]),
         Shape::Texts => Setting::Texts(field.texts()?),
@@ -447,6 +475,20 @@ fn auth(field: Field<'_>) -> Option<Vec<(Key, Text)>> {
     let bearer = bearer?;
     secrets::warn(&bearer, "bearer", field.reading());
     Some(vec![(key, bearer)])
+}
+
+/// Paths of PEM files.
+fn tls(field: Field<'_>) -> Option<Vec<(Key, Text)>> {
+    let section = field.table("`tls`")?;
+    let paths: Vec<(Key, Text)> = ["ca", "cert", "key"]
+        .into_iter()
+        .filter_map(|name| Some((Key { name: name.to_owned(), place: section.key_place(name) }, section.text(name)?)))
+        .collect();
+    if section.has("cert") != section.has("key") {
+        section.wrong("", "`cert` and `key` belong together");
+    }
+    section.finish();
+    Some(paths)
 }
 
 fn argv(field: Field<'_>) -> Option<Vec<Text>> {

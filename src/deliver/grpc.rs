@@ -25,7 +25,7 @@ use url::Url;
 use super::courier::{chain, origin};
 use super::partial::judge_body;
 use super::{GrpcPayload, RETRY_AFTER_MAX, Receipt};
-use crate::base::duration;
+use crate::base::{duration, percent};
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -179,7 +179,7 @@ impl Answer {
             let plain = body.len() >= 5 && body.get_u8() == 0;
             return judge_body(place, if plain { &body[4..] } else { &[] });
         }
-        let said = self.said("grpc-message").map(percent_decoded).unwrap_or_default();
+        let said = self.said("grpc-message").map(percent::decoded).unwrap_or_default();
         let name = NAMES.get(code as usize).copied().unwrap_or("an unknown status");
         let why = format!(
             "{place}: expected gRPC status 0, got {code} ({name}){}{said}",
@@ -216,25 +216,6 @@ const NAMES: [&str; 17] = [
     "data loss",
     "unauthenticated",
 ];
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// `google.rpc.Status` with what explains it.
 #[derive(Clone, PartialEq, prost::Message)]

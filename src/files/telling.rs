@@ -189,7 +189,8 @@ impl Telling {
     /// Variables read by notifiers and pushes: secrets, all of them.
     #[must_use]
     pub fn secret_variables(&self) -> Vec<String> {
-        self.receivers().flat_map(ReceiverDraft::variables).map(ToOwned::to_owned).collect()
+        let of_keys = self.receivers().flat_map(ReceiverDraft::variables).map(ToOwned::to_owned);
+        of_keys.chain(self.pushes.iter().flat_map(push::secret_variables)).collect()
     }
 
     /// Warnings that need the probes and targets, and that only `validate` shows.
@@ -226,8 +227,8 @@ impl Telling {
     ) -> Result<Vec<Push>, Vec<Diag>> {
         let (mut pushes, mut diags) = (Vec::new(), Vec::new());
         for draft in self.pushes.iter().filter(|draft| draft.is_whole()) {
-            let settings = match draft.resolve(environment, secrets) {
-                Ok(settings) => Settings::new(settings),
+            let settings = match push::resolve(draft, environment, secrets) {
+                Ok(settings) => settings,
                 Err(missing) => {
                     diags.extend(missing);
                     continue;

@@ -1,6 +1,7 @@
 //! Pushes: results that are sent instead of being fetched. A kind is a file with its keys and its encoder, which turns a
 //! snapshot of the figures into payloads, and a row in the table here. Nothing is sent here.
 
+mod otlp;
 mod pushgateway;
 
 use std::sync::LazyLock;
@@ -9,10 +10,10 @@ use serde_json::Value;
 
 use super::Snapshot;
 use crate::base::secret::Masker;
-use crate::config::Section;
 use crate::config::receiver::{
     self, AUTH, BODY, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may, must,
 };
+use crate::config::{Diag, Environment, Section};
 use crate::deliver::{HttpPayload, Payload, Receipt};
 use crate::event::Consumer;
 
@@ -106,7 +107,7 @@ const PREFIX: Slot = may("prefix", Shape::Text, "What every name begins with.");
 static ROWS: &[Row] = &[
     pushgateway::ROW,
     Row { kind: Kind { name: "remote_write", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
-    Row { kind: Kind { name: "otlp", slots: &[URL, HEADERS, AUTH, TIMEOUT] }, compile: not_yet },
+    otlp::ROW,
     Row { kind: Kind { name: "statsd", slots: &[ADDRESS, PREFIX] }, compile: not_yet },
     Row { kind: Kind { name: "dogstatsd", slots: &[ADDRESS, PREFIX, LABELS] }, compile: not_yet },
     Row {
@@ -135,6 +136,30 @@ static OF_ALL: &[Slot] = &[
 #[must_use]
 pub fn read(section: &Section<'_>) -> ReceiverDraft {
     ReceiverDraft::parse(section, "push", KINDS.as_slice(), OF_ALL)
+}
+
+/// Variables that a push of this kind reads beside those of its keys, and whose values are secrets. `draft` is where they
+/// would be needed: a push that says where it goes reads none.
+#[must_use]
+pub fn secret_variables(draft: &ReceiverDraft) -> Vec<String> {
+    if draft.kind == otlp::NAME && !draft.says("url") { otlp::secret_variables().collect() } else { Vec::new() }
+}
+
+/// Fills in the variables of a push, and adds what its kind takes from the environment. `secrets` collects values that must
+/// not be shown.
+///
+/// # Errors
+/// What this machine lacks for it, and what is wrong once its variables are filled in.
+pub fn resolve(
+    draft: &ReceiverDraft,
+    environment: &dyn Environment,
+    secrets: &mut Vec<String>,
+) -> Result<Settings, Vec<Diag>> {
+    let mut settings = Settings::new(draft.resolve(environment, secrets)?);
+    if draft.kind == otlp::NAME {
+        otlp::complete(&mut settings, environment, secrets);
+    }
+    Ok(settings)
 }
 
 /// A push as JSON Schema.

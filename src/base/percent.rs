@@ -1,0 +1,33 @@
+//! Percent-encoding (RFC 3986, section 2.1), as headers and variables hold it.
+
+/// The text with every `%XX` read. What is no such triple stands for itself.
+#[must_use]
+pub fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn triples_are_read_and_the_rest_stays() {
+        assert_eq!(decoded("a%20b%C3%A9%2C%"), "a bé,%");
+        assert_eq!(decoded("100%+1 %zz"), "100%+1 %zz");
+    }
+}
