@@ -9,12 +9,16 @@ use crate::base::secret::Secret;
 
 mod command;
 mod courier;
+mod datagram;
+mod file;
 mod grpc;
 mod http;
 mod lanes;
 mod mail;
 pub mod outbox;
 mod partial;
+pub mod queue;
+mod spool;
 mod tls;
 
 pub use courier::Courier;
@@ -31,6 +35,10 @@ pub enum Payload {
     Mail(MailPayload),
     /// A program, as argv; exit code 0 is a receipt.
     Command(CommandPayload),
+    /// Datagrams; that the system takes them is the receipt.
+    Datagrams(DatagramPayload),
+    /// A file.
+    File(FilePayload),
 }
 
 /// An HTTP request.
@@ -153,6 +161,24 @@ pub struct CommandPayload {
     pub stdin: Vec<u8>,
     /// How long it may take; then its process group is ended.
     pub timeout: Duration,
+}
+
+/// Datagrams to one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatagramPayload {
+    /// `host:port`, or `unix:PATH`.
+    pub address: String,
+    /// Each with its content; none larger than the way to the receiver allows.
+    pub datagrams: Vec<Vec<u8>>,
+}
+
+/// A file that replaces another, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePayload {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds then.
+    pub body: Vec<u8>,
 }
 
 /// What became of a payload.

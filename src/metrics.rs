@@ -20,7 +20,9 @@ pub use exposition::Format;
 pub use family::{FAMILIES, Family, Kind};
 pub use snapshot::Snapshot;
 
+use crate::deliver::queue::Loss;
 use crate::event::{Consumer, Event, TellError};
+pub use fold::Counts;
 use fold::State;
 
 /// The figures of all probes. Clones share them; reading them does not keep those who write waiting.
@@ -37,6 +39,8 @@ pub struct Roster {
     pub pairs: Vec<(String, String)>,
     /// The names of the rules.
     pub alerts: Vec<String>,
+    /// Targets that a hub knows by another name.
+    pub server_ids: BTreeMap<String, String>,
 }
 
 /// What the prober knows of itself at the moment of asking.
@@ -62,6 +66,27 @@ pub struct Own {
     pub store_works: Option<bool>,
     /// Per target, connections and children that are held between runs.
     pub open_connections: BTreeMap<String, u64>,
+    /// Targets whose child is held between runs, and for how long it has been up.
+    pub children_up: BTreeMap<String, Duration>,
+    /// How each push does.
+    pub pushes: Vec<PushFigures>,
+}
+
+/// How a push does, since the prober was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushFigures {
+    /// Its name.
+    pub name: String,
+    /// Payloads that arrived.
+    pub sent: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Payloads that were given up, by reason.
+    pub lost: BTreeMap<Loss, u64>,
+    /// When one arrived last.
+    pub last_success: Option<Timestamp>,
+    /// Payloads that wait.
+    pub waiting: u64,
 }
 
 impl Shared {
@@ -74,6 +99,16 @@ impl Shared {
     /// Says what there is to measure, at the start and after each reload.
     pub fn watch_only(&self, roster: Roster) {
         self.change(|state| state.keep(roster));
+    }
+
+    /// Keeps latencies one by one for so long, for those who send percentiles.
+    pub fn keep_latencies(&self, for_so_long: Option<Duration>) {
+        self.change(|state| state.latencies_for = for_so_long);
+    }
+
+    /// Takes up what was counted of each target before this process was started.
+    pub fn go_on_from(&self, counts: BTreeMap<String, Counts>) {
+        self.change(|state| state.go_on_from(counts));
     }
 
     /// Everything as it is now; `at` is now.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod compose;
 pub mod settled;
 pub mod channels;
+pub mod pushes;
 pub mod runs;
 pub mod acts;
 pub mod restart;

@@ -21,7 +21,9 @@ use crate::base::duration::millis;
 use crate::base::secret::{Masker, Secret};
 use crate::config::receiver::ReceiverDraft;
 use crate::config::{Diag, suggest};
-use crate::deliver::{CommandPayload, Courier, GrpcPayload, HttpPayload, MailPayload, Payload, Receipt};
+use crate::deliver::{
+    CommandPayload, Courier, DatagramPayload, FilePayload, GrpcPayload, HttpPayload, MailPayload, Payload, Receipt,
+};
 use crate::files::{Loaded, Machine, default_paths, load};
 use crate::report::Ink;
 use crate::report::grid::{Cell, Column, Fit, Grid};
@@ -254,7 +256,8 @@ fn shown(
     Ok(Code::Healthy.number())
 }
 
-fn written(payload: &Payload) -> Value {
+/// A payload as data; its secrets are still in it.
+pub(super) fn written(payload: &Payload) -> Value {
     match payload {
         Payload::Http(HttpPayload { method, url, headers, body, .. }) => {
             let headers: serde_json::Map<String, Value> =
@@ -275,6 +278,13 @@ fn written(payload: &Payload) -> Value {
             let env: serde_json::Map<String, Value> =
                 env.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
             json!({ "command": argv, "env": env, "stdin": body_of(stdin) })
+        }
+        Payload::Datagrams(DatagramPayload { address, datagrams }) => {
+            let datagrams: Vec<Value> = datagrams.iter().map(|datagram| body_of(datagram)).collect();
+            json!({ "address": address, "datagrams": datagrams })
+        }
+        Payload::File(FilePayload { path, body }) => {
+            json!({ "path": path.display().to_string(), "body": body_of(body) })
         }
     }
 }

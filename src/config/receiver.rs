@@ -23,6 +23,8 @@ pub enum Shape {
     Mail,
     /// `host:port`, or `unix:PATH`.
     Address,
+    /// A file; relative to the one that says it.
+    Path,
     /// A program and its arguments.
     Argv,
     /// One text, or several.
@@ -42,7 +44,7 @@ pub enum Shape {
 impl Shape {
     fn schema(self) -> serde_json::Value {
         match self {
-            Self::Text => grammar::string(),
+            Self::Text | Self::Path => grammar::string(),
             Self::Url => grammar::pattern("^https?://"),
             Self::Mail => grammar::pattern("^smtps?://"),
             Self::Address => grammar::pattern("^unix:.|:[0-9]+$"),
@@ -300,6 +302,10 @@ struct Filling<'a> {
 impl Filling<'_> {
     fn setting(&mut self, slot: &Slot, setting: &Setting) -> Filled {
         match setting {
+            Setting::Text(text) if slot.shape == Shape::Path => {
+                let path = self.text(slot, text);
+                Filled::Text(Secret::new(text.place.source.path(path.reveal()).to_string_lossy()))
+            }
             Setting::Text(text) => Filled::Text(self.text(slot, text)),
             Setting::Texts(texts) if slot.shape == Shape::Argv => Filled::Texts(self.argv(slot, texts)),
             Setting::Texts(texts) => Filled::Texts(texts.iter().map(|text| self.text(slot, text)).collect()),
@@ -396,6 +402,7 @@ fn unknown_keys(section: &Section<'_>, kind: &Kind, common: &[Slot]) {
 fn example(shape: Shape) -> &'static str {
     match shape {
         Shape::Text => "\"…\"",
+        Shape::Path => "\"/var/lib/prometheus/node-exporter/mcp-probe.prom\"",
         Shape::Url => "\"https://host/path\"",
         Shape::Mail => "\"smtps://mail.example:465\"",
         Shape::Address => "\"127.0.0.1:8125\"",
@@ -419,7 +426,7 @@ fn read(field: Field<'_>, slot: &Slot) -> Option<Setting> {
         Shape::Argv => Setting::Texts(argv(field)?),
         Shape::Texts if matches!(field.node.value, super::Value::Text(_)) => Setting::Texts(vec![field.text()?]),
         Shape::Texts => Setting::Texts(field.texts()?),
-        Shape::Text | Shape::Url | Shape::Mail | Shape::Address => Setting::Text(field.text()?),
+        Shape::Text | Shape::Path | Shape::Url | Shape::Mail | Shape::Address => Setting::Text(field.text()?),
     };
     let mut is_right = true;
     if let Setting::Text(text) = &setting {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::http::Clients;
-use super::{Payload, Receipt, command, mail};
+use super::{Payload, Receipt, command, datagram, file, mail};
 use crate::base::sanitize;
 use crate::base::secret::{MASK, Masker, Secret};
 
@@ -44,6 +44,8 @@ impl Courier {
                 Payload::Grpc(call) => self.clients.call(call).await,
                 Payload::Mail(mail) => mail::send(mail).await,
                 Payload::Command(command) => command::run(command, &self.hidden).await,
+                Payload::Datagrams(datagrams) => datagram::send(datagrams).await,
+                Payload::File(file) => file::write(file).await,
             }
         };
         let receipt = tokio::select! {
@@ -82,6 +84,7 @@ fn secrets(payload: &Payload) -> Vec<&str> {
         Payload::Command(command) => {
             command.argv.iter().skip(1).map(Secret::reveal).filter(|word| word.len() >= 8).collect()
         }
+        Payload::Datagrams(_) | Payload::File(_) => Vec::new(),
     }
 }
 

@@ -329,7 +329,7 @@ impl Lane {
 }
 
 /// Twice as long each time, of which the second half is chance: many that failed together do not come back together.
-fn backoff(attempts: u32, random: &mut fastrand::Rng) -> Duration {
+pub(super) fn backoff(attempts: u32, random: &mut fastrand::Rng) -> Duration {
     let whole = BACKOFF_MIN.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(BACKOFF_MAX);
     whole.mul_f64(0.5 + random.f64() / 2.0).max(BACKOFF_MIN.min(whole))
 }

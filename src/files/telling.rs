@@ -78,6 +78,8 @@ pub struct Resolved {
     pub silences: Vec<Silence>,
     /// The notifiers.
     pub notifiers: Vec<Notifier>,
+    /// The pushes; filled in by [`Telling::resolve_pushes`].
+    pub pushes: Vec<Push>,
     /// What `[watch]` says.
     pub watch: WatchSettings,
     /// What `[log]` says.

@@ -124,6 +124,16 @@ families! {
         "Messages that wait to be delivered.";
     OUTBOX_AGE = Gauge "mcp_probe_outbox_oldest_age_seconds" &[], false,
         "How long the oldest message waits to be delivered; 0 where none does.";
+    PUSH_SENT = Counter "mcp_probe_push_sent_total" &["push"], false,
+        "Payloads of a push that arrived.";
+    PUSH_FAILED = Counter "mcp_probe_push_failed_total" &["push"], false,
+        "Tries of a push that failed; what is kept is tried again.";
+    PUSH_DROPPED = Counter "mcp_probe_push_dropped_total" &["push", "reason"], false,
+        "Payloads of a push that were given up: refused, full, expired, failed or unreadable.";
+    PUSH_SUCCESS = Gauge "mcp_probe_push_last_success_timestamp_seconds" &["push"], false,
+        "When a payload of a push arrived last, in seconds since 1970.";
+    PUSH_WAITING = Gauge "mcp_probe_push_waiting" &["push"], false,
+        "Payloads of a push that wait to be delivered, in memory and on disk.";
     STORE = Gauge "mcp_probe_store_writable" &[], false,
         "Whether the history can be written (1) or not (0).";
     CONFIG_OK = Gauge "mcp_probe_config_last_reload_successful" &[], false,

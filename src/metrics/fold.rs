@@ -1,7 +1,7 @@
 //! Folds events into figures. Each pair of probe and target has its own, behind a reference that readers share: a
 //! reader takes the whole state in no time, a writer copies a pair only while somebody reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Roster;
 use super::histogram::{self, Histogram};
 use super::labels::Labels;
+use super::snapshot::Exemplar;
 use crate::event::{
     AlertChange, Era, EventKind, Missed, Phases, ProbeOutcome, Reason, Status, StepOutcome, TransportKind, Usage,
 };
@@ -30,6 +31,10 @@ pub struct State {
     pub lag: Option<Arc<Histogram>>,
     pub queued: Option<Arc<Histogram>>,
     pub overflowed: u64,
+    /// Targets that are called otherwise elsewhere.
+    pub server_ids: Arc<BTreeMap<String, String>>,
+    /// How long latencies are kept one by one; none where nobody asks for them.
+    pub latencies_for: Option<Duration>,
     roster: Option<Arc<Known>>,
 }
 
@@ -91,9 +96,27 @@ pub struct TargetFigures {
     pub named: Labels,
     pub spoken: Option<(Era, String, TransportKind)>,
     pub resident_bytes: Option<u64>,
+    /// Since always: restarts of the prober are bridged by whoever keeps it.
+    pub counts: Counts,
+    /// How many tools it has.
+    pub tools: Option<u64>,
+    /// When each request ended that was answered or timed out, and how long it took; the newest last.
+    pub latencies: VecDeque<(Timestamp, Duration)>,
     pub cpu: Option<Duration>,
     /// What the child of the last run had used by then: a held one goes on from there.
     last_cpu: Duration,
+}
+
+/// Latencies that are kept of a target: ten minutes of one request every two seconds and a half.
+const LATENCIES_MAX: usize = 256;
+
+/// Requests to a target, and those that came to nothing: an error, no answer in time, or no answer at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// All of them.
+    pub requests: u64,
+    /// Those that came to nothing.
+    pub errors: u64,
 }
 
 impl State {
@@ -113,12 +136,22 @@ impl State {
 
     /// Drops what is no longer measured.
     pub fn keep(&mut self, roster: Roster) {
+        self.server_ids = Arc::new(roster.server_ids);
         let known = Known { pairs: roster.pairs.into_iter().collect(), alerts: roster.alerts.into_iter().collect() };
         let targets: BTreeSet<&str> = known.pairs.iter().map(|(_, target)| target.as_str()).collect();
         self.pairs.retain(|pair, _| known.pairs.contains(pair));
         self.targets.retain(|target, _| targets.contains(target.as_ref()));
         self.alerts.retain(|alert, _| known.knows(alert));
         self.roster = Some(Arc::new(known));
+    }
+
+    /// Adds what was counted before.
+    pub fn go_on_from(&mut self, counts: BTreeMap<String, Counts>) {
+        for (target, before) in counts {
+            let figures = Arc::make_mut(self.targets.entry(target.into()).or_default());
+            figures.counts.requests += before.requests;
+            figures.counts.errors += before.errors;
+        }
     }
 
     /// Folds a run.
@@ -140,7 +173,9 @@ impl State {
         }));
         self.overflowed += pair.run_finished(outcome);
         let target = self.targets.entry(outcome.target.as_str().into()).or_default();
-        Arc::make_mut(target).run_finished(outcome);
+        let target = Arc::make_mut(target);
+        target.run_finished(outcome);
+        target.count(outcome, self.latencies_for);
     }
 
     /// Who asked for a run is told what it was allowed to take, and a duration even where nothing could be begun.
@@ -197,10 +232,19 @@ impl Pair {
             token_ends: observed.token_ends,
         });
         let transport = outcome.protocol.as_ref().map_or("", |used| network_transport(used.transport));
-        outcome.steps.iter().map(|step| self.step_finished(step, transport, observed.timeout)).sum()
+        outcome
+            .steps
+            .iter()
+            .map(|step| self.step_finished(step, transport, (observed.timeout, outcome.started_at)))
+            .sum()
     }
 
-    fn step_finished(&mut self, step: &StepOutcome, transport: &'static str, timeout: Duration) -> u64 {
+    fn step_finished(
+        &mut self,
+        step: &StepOutcome,
+        transport: &'static str,
+        (timeout, began): (Duration, Timestamp),
+    ) -> u64 {
         let Some(came) = came(step) else { return 0 };
         let mut overflowed = 0;
         let method: Arc<str> = step.method.as_str().into();
@@ -219,7 +263,13 @@ impl Pair {
             overflowed += 1;
         }
         let fresh = || Arc::new(Histogram::new(histogram::OPERATION));
-        Arc::make_mut(self.operations.entry(operation).or_insert_with(fresh)).add(took, None);
+        // One that nobody keeps cannot be looked up.
+        let exemplar = step.span.filter(|span| span.sampled).map(|span| Exemplar {
+            trace_id: span.trace_id.to_string(),
+            value: took.as_secs_f64(),
+            at: began.checked_add(took).unwrap_or(began),
+        });
+        Arc::make_mut(self.operations.entry(operation).or_insert_with(fresh)).add(took, exemplar);
         overflowed
     }
 }
@@ -270,6 +320,37 @@ impl TargetFigures {
         let added = cpu.checked_sub(begun).unwrap_or(cpu);
         self.cpu = Some(self.cpu.unwrap_or_default() + added);
         self.last_cpu = cpu;
+    }
+}
+
+impl TargetFigures {
+    fn count(&mut self, outcome: &ProbeOutcome, latencies_for: Option<Duration>) {
+        if let Some(seen) = &outcome.observed.tools {
+            self.tools = Some(seen.tools.len() as u64);
+        }
+        for step in &outcome.steps {
+            let Some(came) = came(step) else { continue };
+            self.counts.requests += 1;
+            self.counts.errors += u64::from(came != "ok");
+            let took = step.latency.or((came == "timeout").then_some(outcome.observed.timeout));
+            if let (Some(took), Some(_)) = (took, latencies_for) {
+                self.latencies.push_back((outcome.started_at, took));
+            }
+        }
+        let Some(limit) = latencies_for else { return };
+        let is_old =
+            |at: Timestamp| Duration::try_from(outcome.started_at.duration_since(at)).is_ok_and(|age| age > limit);
+        while self.latencies.len() > LATENCIES_MAX || self.latencies.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.latencies.pop_front();
+        }
+    }
+
+    /// The smallest latency that 95 in a hundred of those since then did not exceed.
+    pub fn p95(&self, since: Timestamp) -> Option<Duration> {
+        let those = self.latencies.iter().filter(|(at, _)| *at >= since);
+        let mut took: Vec<Duration> = those.map(|(_, took)| *took).collect();
+        took.sort_unstable();
+        took.get((took.len() * 95).div_ceil(100).checked_sub(1)?).copied()
     }
 }
 

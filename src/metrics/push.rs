@@ -1,19 +1,25 @@
 //! Pushes: results that are sent instead of being fetched. A kind is a file with its keys and its encoder, which turns a
 //! snapshot of the figures into payloads, and a row in the table here. Nothing is sent here.
 
+mod hub;
+mod influx;
 mod otlp;
 mod pushgateway;
+mod statsd;
+mod textfile;
+mod webhook;
 
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::Snapshot;
+use super::{Family, Snapshot};
 use crate::base::secret::Masker;
 use crate::config::receiver::{
-    self, AUTH, BODY, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may, must,
+    self, AUTH, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may,
 };
 use crate::config::{Diag, Environment, Section};
+pub use crate::deliver::queue::Keeping;
 use crate::deliver::{HttpPayload, Payload, Receipt};
 use crate::event::Consumer;
 
@@ -31,15 +37,16 @@ pub enum Occasion {
     Last,
 }
 
-/// What becomes of what could not be delivered when there is something newer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
-    /// It is kept, on disk where that is possible, and sent before what is newer.
-    InOrder,
-    /// Only the newest matters: what is older is forgotten.
-    Newest,
-    /// It is sent once; nobody hears whether it arrived.
-    Never,
+impl Occasion {
+    /// The word used in bodies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Interval => "interval",
+            Self::Last => "last",
+        }
+    }
 }
 
 /// What is to be done after a receipt.
@@ -89,6 +96,16 @@ pub trait Encoder: Send {
     fn letter(&self) -> Option<HttpPayload> {
         None
     }
+
+    /// Whether it sends the counts of [`Snapshot::standings`], which must not go back after a restart, and percentiles.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// Why something could not be encoded, since this was asked last.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Makes an encoder of its settings.
@@ -100,23 +117,17 @@ struct Row {
     compile: Compile,
 }
 
-const ADDRESS: Slot = must("address", Shape::Address, "Where the datagrams go.");
-const PREFIX: Slot = may("prefix", Shape::Text, "What every name begins with.");
-
 /// Every kind, in the order in which suggestions list them.
 static ROWS: &[Row] = &[
     pushgateway::ROW,
     Row { kind: Kind { name: "remote_write", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
     otlp::ROW,
-    Row { kind: Kind { name: "statsd", slots: &[ADDRESS, PREFIX] }, compile: not_yet },
-    Row { kind: Kind { name: "dogstatsd", slots: &[ADDRESS, PREFIX, LABELS] }, compile: not_yet },
-    Row {
-        kind: Kind { name: "textfile", slots: &[must("path", Shape::Text, "The file that is written.")] },
-        compile: not_yet,
-    },
-    Row { kind: Kind { name: "influx", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
-    Row { kind: Kind { name: "webhook", slots: &[URL, HEADERS, AUTH, BODY, TIMEOUT] }, compile: not_yet },
-    Row { kind: Kind { name: "hub", slots: &[URL, AUTH, TIMEOUT] }, compile: not_yet },
+    statsd::PLAIN,
+    statsd::DOG,
+    textfile::ROW,
+    influx::ROW,
+    webhook::ROW,
+    hub::ROW,
 ];
 
 fn not_yet(_: &Settings) -> Result<Box<dyn Encoder>, String> {
@@ -177,3 +188,11 @@ pub fn compile(kind: &str, name: &str, settings: &Settings) -> Result<Box<dyn En
     let row = row.ok_or_else(|| format!("`push.{name}`: there is no kind {kind:?}"))?;
     (row.compile)(settings).map_err(|why| format!("`push.{name}`: {why}"))
 }
+
+/// Counts of one run alone would begin at zero each time, and stay there: they say nothing.
+fn fits(family: &Family, occasion: Occasion) -> bool {
+    occasion != Occasion::Run || family.is_of_now()
+}
+
+#[cfg(test)]
+mod tests;

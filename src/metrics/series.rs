@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Own;
 use super::family::{self, Family};
 use super::fold::{Pair, State};
 use super::labels::Labels;
 use super::snapshot::{Figures, Series, Snapshot, Value};
+use super::{Own, PushFigures};
 use crate::event::{Missed, Status};
 
 /// What is shown a family.
@@ -198,6 +198,10 @@ fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {
     one(&family::OUTBOX, own.outbox_waiting.map(float));
     let age = own.outbox_waiting.map(|_| own.outbox_oldest.unwrap_or_default());
     one(&family::OUTBOX_AGE, age.map(|age| age.as_secs_f64()));
+    of_pushes(show, own);
+    let mut one = |of: &'static Family, value: Option<f64>| {
+        family(show, of, value.map(|value| gauge(Labels::default(), value)).into_iter());
+    };
     one(&family::STORE, own.store_works.map(|works| f64::from(u8::from(works))));
     one(&family::CONFIG_OK, own.plan_is_current.map(|current| f64::from(u8::from(current))));
     one(&family::CONFIG_AT, own.plan_loaded_at.map(seconds));
@@ -208,6 +212,21 @@ fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {
     };
     one(&family::STARTED, own.started_at.map(seconds));
     build(show);
+}
+
+fn of_pushes(show: Show<'_>, own: &Own) {
+    let labels = |push: &PushFigures| Labels::default().with("push", push.name.clone());
+    let counted = |labels, count| whole(labels, count).since(own.started_at);
+    family(show, &family::PUSH_SENT, own.pushes.iter().map(|push| counted(labels(push), push.sent)));
+    family(show, &family::PUSH_FAILED, own.pushes.iter().map(|push| counted(labels(push), push.failed)));
+    let lost = own.pushes.iter().flat_map(|push| {
+        let lost = push.lost.iter();
+        lost.map(move |(loss, count)| counted(labels(push).with("reason", loss.name()), *count))
+    });
+    family(show, &family::PUSH_DROPPED, lost);
+    let success = own.pushes.iter().filter_map(|push| Some(gauge(labels(push), seconds(push.last_success?))));
+    family(show, &family::PUSH_SUCCESS, success);
+    family(show, &family::PUSH_WAITING, own.pushes.iter().map(|push| whole(labels(push), push.waiting)));
 }
 
 fn build(show: Show<'_>) {

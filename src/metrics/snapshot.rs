@@ -1,17 +1,21 @@
 //! The figures at one moment: what every text and every push is written from. Taking one counts references and copies
 //! nothing; its series are made family by family, while they are written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::family::Family;
-use super::fold::State;
+use super::fold::{Counts, State};
 use super::histogram::Histogram;
 use super::labels::Labels;
 use super::{Own, exposition, series};
 use crate::event::ProbeOutcome;
+
+/// How far back the percentile of a target looks.
+pub const LATENCIES_FOR: Duration = Duration::from_secs(600);
 
 /// All figures at one moment.
 #[derive(Clone)]
@@ -66,15 +70,42 @@ pub struct Exemplar {
     pub at: Timestamp,
 }
 
+/// What is known of one target altogether, whichever probe found it out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing<'a> {
+    /// Its name.
+    pub target: &'a str,
+    /// How it is called elsewhere.
+    pub server_id: &'a str,
+    /// What was counted; in a snapshot of single runs, of these alone.
+    pub counts: Counts,
+    /// Of the requests of the last ten minutes, those that timed out with their limit.
+    pub p95: Option<Duration>,
+    /// How many tools it has.
+    pub tools: Option<u64>,
+    /// Resident memory of its process tree.
+    pub resident_bytes: Option<u64>,
+    /// For how long the child that is held has been up.
+    pub up: Option<Duration>,
+}
+
 impl Snapshot {
     /// What these runs found, and nothing else. Counters in it are of these runs alone.
     #[must_use]
     pub fn of_runs(outcomes: &[ProbeOutcome], at: Timestamp) -> Self {
         let mut state = State::default();
+        state.latencies_for = Some(LATENCIES_FOR);
         for outcome in outcomes {
             state.run_finished(outcome);
         }
         Self { at, state, own: Own::default(), is_bare: false }
+    }
+
+    /// With targets that a hub knows by another name.
+    #[must_use]
+    pub fn with_server_ids(mut self, server_ids: BTreeMap<String, String>) -> Self {
+        self.state.server_ids = server_ids.into();
+        self
     }
 
     /// What one run found, without the labels `probe` and `target`: whoever asked for it knows them. `timeout` is what
@@ -85,6 +116,20 @@ impl Snapshot {
         state.run_finished(outcome);
         state.answer(timeout, outcome.duration);
         Self { at: outcome.started_at, state, own: Own::default(), is_bare: true }
+    }
+
+    /// What is known of each target of which anything is known.
+    pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
+        let since = self.at.checked_sub(LATENCIES_FOR).unwrap_or(self.at);
+        self.state.targets.iter().map(move |(target, figures)| Standing {
+            target,
+            server_id: self.state.server_ids.get(target.as_ref()).map_or(target.as_ref(), String::as_str),
+            counts: figures.counts,
+            p95: figures.p95(since),
+            tools: figures.tools,
+            resident_bytes: figures.resident_bytes,
+            up: self.own.children_up.get(target.as_ref()).copied(),
+        })
     }
 
     /// Shows every family that has a series, in the order of the table, one after another.

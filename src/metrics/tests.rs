@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
-use crate::base::ids::RunId;
+use crate::base::ids::{RunId, SpanContext};
 use crate::event::{
     AlertChange, AttemptOutcome, Cause, Era, EventKind, Missed, Phase, ProbeOutcome, ProtocolUsed, Publisher, Reason,
     Scheduled, Status, StepOutcome, ToolSeen, ToolsSeen, TransportKind, Usage,
@@ -20,7 +20,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcome {
+pub(super) fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcome {
     StepOutcome {
         name: method.to_owned(),
         method: method.to_owned(),
@@ -36,7 +36,7 @@ fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcom
     }
 }
 
-fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOutcome {
+pub(super) fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOutcome {
     let labels = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
     let mut outcome = ProbeOutcome::not_run(probe, target, &labels, Cause::new(Reason::Internal, ""));
     outcome.cause = steps.iter().find_map(|step| step.cause.clone());
@@ -65,7 +65,7 @@ fn publish(publisher: &Publisher, outcome: ProbeOutcome) {
     publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Box::new(outcome) });
 }
 
-fn listening() -> (Shared, Publisher) {
+pub(super) fn listening() -> (Shared, Publisher) {
     let shared = Shared::default();
     let publisher = Publisher::new(RunId::random(), vec![Box::new(shared.recorder())], false);
     (shared, publisher)
@@ -87,6 +87,15 @@ fn own() -> Own {
         outbox_oldest: Some(ms(1_500)),
         store_works: Some(true),
         open_connections: BTreeMap::from([("weather".to_owned(), 1)]),
+        children_up: BTreeMap::new(),
+        pushes: vec![PushFigures {
+            name: "hub".to_owned(),
+            sent: 7,
+            failed: 2,
+            lost: [(Loss::Expired, 1)].into(),
+            last_success: Some(at(1_768_469_590)),
+            waiting: 3,
+        }],
     }
 }
 
@@ -240,7 +249,7 @@ fn series_of_what_was_removed_are_dropped_and_do_not_come_back() {
     publisher.publish(EventKind::AlertChanged(Box::new(change("spike", true))));
     publisher.publish(EventKind::AlertChanged(Box::new(change("removed", true))));
     let pairs = vec![("smoke".to_owned(), "weather".to_owned())];
-    shared.watch_only(Roster { pairs, alerts: vec!["spike".to_owned()] });
+    shared.watch_only(Roster { pairs, alerts: vec!["spike".to_owned()], ..Roster::default() });
     publish(&publisher, run("smoke", "files", vec![step("ping", Some(1), None)]));
     publisher.publish(EventKind::AlertChanged(Box::new(change("removed", false))));
     let mut own_alert = change("connectivity", true);
@@ -317,4 +326,28 @@ fn the_reader_gets_what_it_accepts() {
     ] {
         assert_eq!(Format::negotiate(accept), format, "{accept:?}");
     }
+}
+
+#[test]
+fn the_newest_call_of_a_bucket_is_its_example_where_its_trace_is_recorded() {
+    let (shared, publisher) = listening();
+    let traced = |latency: u64, sampled: bool| {
+        let mut step = step("ping", Some(latency), None);
+        let span = SpanContext { sampled, ..SpanContext::root() };
+        step.span = Some(span);
+        publish(&publisher, run("smoke", "weather", vec![step]));
+        span.trace_id.to_string()
+    };
+    traced(42, true);
+    let (newest, slow) = (traced(43, true), traced(700_000, true));
+    traced(44, false);
+    let open = text(&shared, Format::OpenMetrics, Own::default());
+    for line in [
+        format!("le=\"0.05\"}} 3 # {{trace_id=\"{newest}\"}} 0.043 1768469565.043\n"),
+        format!("le=\"+Inf\"}} 4 # {{trace_id=\"{slow}\"}} 700.0 1768470265.000\n"),
+    ] {
+        assert!(open.contains(&line), "{line}: {open}");
+    }
+    assert_eq!(open.matches(" # {").count(), 2, "{open}");
+    assert!(!text(&shared, Format::Classic, Own::default()).contains("trace_id"), "the classic text has none");
 }

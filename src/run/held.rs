@@ -33,8 +33,8 @@ pub struct Held {
 #[derive(Default)]
 struct Place {
     seat: tokio::sync::Mutex<Seat>,
-    /// The process, on stdio.
-    pid: Arc<Mutex<Option<i32>>>,
+    /// The process, on stdio, and when it was there first.
+    pid: Arc<Mutex<Option<(i32, Instant)>>>,
 }
 
 /// A child that is held, and what it uses now.
@@ -107,6 +107,18 @@ impl Held {
         self.places().iter().any(|((_, of), place)| of == target && place.pid().is_some())
     }
 
+    /// For how long the child of each target has been up; where several are held, the oldest.
+    #[must_use]
+    pub fn children_up(&self) -> BTreeMap<String, Duration> {
+        let mut up = BTreeMap::new();
+        for ((_, target), place) in self.places().iter() {
+            let Some((_, since)) = place.child() else { continue };
+            let longest: &mut Duration = up.entry(target.clone()).or_default();
+            *longest = since.elapsed().max(*longest);
+        }
+        up
+    }
+
     /// How many sessions are held, over every transport.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -163,8 +175,12 @@ impl Held {
 }
 
 impl Place {
-    fn pid(&self) -> Option<i32> {
+    fn child(&self) -> Option<(i32, Instant)> {
         *self.pid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pid(&self) -> Option<i32> {
+        self.child().map(|(pid, _)| pid)
     }
 }
 
@@ -174,7 +190,7 @@ pub(super) struct Seat {
     resting: Option<Resting>,
     /// When the session was opened.
     opened: Option<Instant>,
-    pid: Arc<Mutex<Option<i32>>>,
+    pid: Arc<Mutex<Option<(i32, Instant)>>>,
     secrets: Option<Masker>,
 }
 
@@ -340,7 +356,7 @@ impl Seat {
     }
 
     fn shown(&self, pid: Option<i32>) {
-        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = pid.map(|pid| (pid, Instant::now()));
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::alert::notification::AlertView;
 use crate::event::{Missed, ProbeOutcome, Status, ToolsSeen};
+use crate::metrics::{Own, PushFigures};
 
 /// Changes of a list of tools that are kept for the page.
 const CHANGES_MAX: usize = 20;
@@ -116,6 +117,10 @@ pub struct Operation {
     pub limit: usize,
     /// Targets, each with the sessions and children that are held between runs.
     pub held: BTreeMap<String, u64>,
+    /// Targets whose child is held between runs, and for how long it has been up.
+    pub children_up: BTreeMap<String, Duration>,
+    /// How each push does.
+    pub pushes: Vec<PushState>,
     /// From a grid point to the start, of the last thousand runs: half of them were at most this.
     pub lag_p50: Option<Duration>,
     /// Ninety-nine in a hundred were at most this.
@@ -145,6 +150,17 @@ pub struct OutboxState {
     pub failing: Vec<(String, String)>,
     /// Whether nothing moves although something waits.
     pub is_stuck: bool,
+}
+
+/// How a push does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushState {
+    /// Its kind.
+    pub kind: &'static str,
+    /// What it did.
+    pub figures: PushFigures,
+    /// Why its last try failed, or what it sent last was refused; a sentence without secrets.
+    pub failing: Option<String>,
 }
 
 impl Board {
@@ -200,6 +216,28 @@ impl Board {
     /// Changes what is shown of the daemon itself.
     pub fn operate(&self, how: impl FnOnce(&mut Operation)) {
         how(Arc::make_mut(&mut *self.0.operation.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+}
+
+impl Operation {
+    /// The same as figures.
+    #[must_use]
+    pub fn own(&self) -> Own {
+        let number = |count: usize| Some(u64::try_from(count).unwrap_or(u64::MAX));
+        Own {
+            started_at: Some(self.started_at),
+            plan_loaded_at: Some(self.plan_loaded_at),
+            plan_is_current: Some(self.plan_error.is_none()),
+            queue: number(self.queue),
+            running: number(self.running),
+            limit: number(self.limit),
+            outbox_waiting: number(self.outbox.waiting),
+            outbox_oldest: self.outbox.oldest,
+            store_works: self.state.as_ref().map(|_| self.store_error.is_none()),
+            open_connections: self.held.clone(),
+            children_up: self.children_up.clone(),
+            pushes: self.pushes.iter().map(|push| push.figures.clone()).collect(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::files::Seen;
 use super::heartbeat::Heartbeat;
 use super::lag::Lags;
 use super::limits::{Places, Waiting};
+use super::pushes::Pushes;
 use super::reload::{AtWork, Reading};
 use super::repeats::Repeats;
 use super::replicas::Replicas;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub courier: Courier,
     /// The figures; they are told what there is to measure.
     pub metrics: Shared,
+    /// The pushes.
+    pub pushes: Pushes,
     /// What works beside the loop: the outbox, the page.
     pub services: JoinSet<()>,
     /// Ends the services.
@@ -190,6 +193,7 @@ impl Daemon {
     pub async fn work(mut self) {
         let begun = self.now();
         self.restore().await;
+        self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
         self.setup.publisher.publish(EventKind::RunStarted { probes: self.fleet.len() });
         self.setup.board.operate(|operation| operation.is_ready = true);
         self.setup.systemd.ready(&self.status());
@@ -432,12 +436,15 @@ impl Daemon {
         let (queue, running, limit) = (self.places.waiting(), self.places.taken(), self.places.limits().jobs);
         let progressed_at = now.wall_at(self.progressed);
         let is_alive = self.is_alive(now);
-        let held = self.runner.held.by_target();
+        let (held, children_up) = (self.runner.held.by_target(), self.runner.held.children_up());
+        let pushes = self.setup.pushes.states();
         self.setup.board.operate(|operation| {
             operation.queue = queue;
             operation.running = running;
             operation.limit = limit;
             operation.held = held;
+            operation.children_up = children_up;
+            operation.pushes = pushes;
             (operation.lag_p50, operation.lag_p99) = percentiles.unzip();
             operation.outbox = outbox;
             operation.progressed_at = progressed_at;

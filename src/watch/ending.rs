@@ -34,7 +34,7 @@ impl Daemon {
         let now = self.now();
         self.acts.at_once();
         self.commit().await;
-        let left = self.setup.outbox.drain(OUTBOX).await;
+        let (left, ()) = tokio::join!(self.setup.outbox.drain(OUTBOX), self.setup.pushes.end());
         if left > 0 {
             self.note(Level::Warn, "deliver", format!("{left} messages wait for the next start"));
         }

@@ -210,6 +210,7 @@ impl Daemon {
         (self.setup.retune)(&plan.telling.log);
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
+        self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members).await;
         let counts = (changes.kept, changes.added.len(), changes.removed.len());
@@ -296,7 +297,11 @@ impl Daemon {
         }
         let pairs = fleet.iter().map(|pair| (pair.probe.clone(), pair.target.clone())).collect();
         let alerts = self.plan.telling.rules.iter().map(|rule| rule.name.clone()).collect();
-        self.setup.metrics.watch_only(Roster { pairs, alerts });
+        let server_ids = self.fleet.values().filter_map(|member| {
+            let target = &member.pair.target;
+            Some((target.name.clone(), target.server_id.clone()?))
+        });
+        self.setup.metrics.watch_only(Roster { pairs, alerts, server_ids: server_ids.collect() });
         self.setup.board.set_fleet(fleet);
         self.show_alerts();
         self.setup.board.operate(|operation| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::board::{AlertState, Board, Operation, PairState, ToolsChange};
+use super::board::{AlertState, Board, Operation, PairState, PushState, ToolsChange};
 use crate::base::duration::millis;
 use crate::event::{ProbeOutcome, Status, StepOutcome};
 
@@ -91,6 +91,9 @@ pub struct Daemon {
     pub outbox_oldest_seconds: Option<u64>,
     /// Channels that refuse or do not answer, each with the reason.
     pub channels_failing: BTreeMap<String, String>,
+    /// How each push does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushes: Vec<Push>,
     /// Why nothing can be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<String>,
@@ -100,6 +103,29 @@ pub struct Daemon {
     pub ready: bool,
     /// Whether it is ending.
     pub draining: bool,
+}
+
+/// How a push does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Push {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Payloads that arrived since the daemon began.
+    pub sent: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Payloads that were given up, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Payloads that wait.
+    pub waiting: u64,
+    /// When one arrived last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// Why the last try failed, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
 }
 
 /// A probe on a target.
@@ -286,6 +312,20 @@ fn timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
+fn push(state: &PushState) -> Push {
+    let figures = &state.figures;
+    Push {
+        name: figures.name.clone(),
+        kind: state.kind.to_owned(),
+        sent: figures.sent,
+        failed: figures.failed,
+        dropped: figures.lost.iter().map(|(loss, count)| (loss.name().to_owned(), *count)).collect(),
+        waiting: figures.waiting,
+        last_success: figures.last_success.map(timestamp),
+        failing: state.failing.clone(),
+    }
+}
+
 fn daemon(operation: &Operation) -> Daemon {
     Daemon {
         instance: operation.instance.clone(),
@@ -304,6 +344,7 @@ fn daemon(operation: &Operation) -> Daemon {
         outbox_waiting: operation.outbox.waiting,
         outbox_oldest_seconds: operation.outbox.oldest.as_ref().map(Duration::as_secs),
         channels_failing: operation.outbox.failing.iter().cloned().collect(),
+        pushes: operation.pushes.iter().map(push).collect(),
         store_error: operation.store_error.clone(),
         alive: operation.is_alive,
         ready: operation.is_ready,

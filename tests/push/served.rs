@@ -53,6 +53,55 @@ impl Served {
         served
     }
 
+    /// Prometheus, which reads this address every second as a gateway wants to be read.
+    pub fn prometheus(scraped: &str) -> Self {
+        let config = format!(
+            "scrape_configs:\n  - job_name: gateway\n    scrape_interval: 1s\n    honor_labels: true\n    \
+             static_configs: [{{targets: [\"{scraped}\"]}}]\n"
+        );
+        let arguments =
+            ["--config.file=FOLDER/prom.yml", "--storage.tsdb.path=FOLDER/data", "--web.listen-address=ADDRESS"];
+        Self::start("prometheus", &arguments, "/-/ready", &[("prom.yml", &config)])
+    }
+
+    /// VictoriaMetrics.
+    pub fn victoria() -> Self {
+        let arguments = ["-storageDataPath=FOLDER/data", "-httpListenAddr=ADDRESS"];
+        Self::start("victoria-metrics", &arguments, "/health", &[])
+    }
+
+    /// node_exporter with nothing but its textfile collector, which reads its folder.
+    pub fn node_exporter() -> Self {
+        let arguments = [
+            "--web.listen-address=ADDRESS",
+            "--collector.disable-defaults",
+            "--collector.textfile",
+            "--collector.textfile.directory=FOLDER",
+        ];
+        Self::start("prometheus-node-exporter", &arguments, "/metrics", &[])
+    }
+
+    /// Asks for the value of a query, as Prometheus and VictoriaMetrics answer it, until there is one.
+    pub fn value(&self, query: &str) -> String {
+        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let (_, answer) = get(&format!("{}/api/v1/query?query={encoded}", self.url()));
+            let json = answer.find('{').map_or("", |at| &answer[at..]);
+            let answer: serde_json::Value =
+                serde_json::Deserializer::from_str(json).into_iter().next().and_then(Result::ok).unwrap_or_default();
+            if let Some(value) = answer["data"]["result"][0]["value"][1].as_str() {
+                return value.to_owned();
+            }
+            assert!(Instant::now() < until, "{query}: {answer}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub fn pushgateway() -> Self {
         Self::start("prometheus-pushgateway", &["--web.listen-address=ADDRESS"], "/-/ready", &[])
     }

@@ -123,6 +123,7 @@ fn texts(payload: &Payload) -> Vec<String> {
             texts.extend(command.env.iter().map(|(_, value)| value.clone()));
             texts
         }
+        Payload::Datagrams(_) | Payload::File(_) => panic!("no notifier sends {payload:?}"),
     }
 }
 

@@ -2,23 +2,16 @@
 
 use std::time::Duration;
 
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
-
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::{AlertView, Notification, Transition};
 use crate::base::secret::{Masker, Secret};
+use crate::config::body::Body;
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
-
-/// The name of the template in messages.
-const BODY: &str = "body";
-/// Bytes of a body: more no receiver takes.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 struct Webhook {
     url: Secret,
     headers: Vec<(String, Secret)>,
-    template: Option<Environment<'static>>,
+    template: Option<Body>,
     timeout: Duration,
 }
 
@@ -29,7 +22,7 @@ pub(super) fn compile(settings: &Settings) -> Result<Box<dyn Notifier>, String> 
     Ok(Box::new(Webhook {
         url: url.clone(),
         headers: settings.headers(&[("Content-Type", "application/json")])?,
-        template: settings.text("body").map(|text| template(text.reveal())).transpose()?,
+        template: settings.text("body").map(|text| compiled(text.reveal())).transpose()?,
         timeout: settings.timeout(TIMEOUT),
     }))
 }
@@ -39,7 +32,7 @@ impl Notifier for Webhook {
         let document = message.document();
         let body = match &self.template {
             None => document.to_string(),
-            Some(environment) => filled(environment, &document)?,
+            Some(template) => template.fill(&document)?,
         };
         Ok(vec![Payload::Http(HttpPayload {
             method: "POST",
@@ -60,33 +53,11 @@ impl Notifier for Webhook {
 /// # Errors
 /// A sentence with the line of the template.
 pub fn check_template(text: &str) -> Result<(), String> {
-    template(text).map(drop)
+    compiled(text).map(drop)
 }
 
-fn template(text: &str) -> Result<Environment<'static>, String> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.add_template_owned(BODY, text.to_owned()).map_err(|error| told(&error))?;
-    for sample in samples() {
-        filled(&environment, &sample.document())?;
-    }
-    Ok(environment)
-}
-
-fn filled(environment: &Environment<'_>, document: &serde_json::Value) -> Result<String, String> {
-    let template = environment.get_template(BODY).map_err(|error| told(&error))?;
-    let body = template.render(Serde(document)).map_err(|error| told(&error))?;
-    if body.len() > BODY_BYTES_MAX {
-        return Err(format!("`body` became {} bytes long; {BODY_BYTES_MAX} are the limit", body.len()));
-    }
-    Ok(body)
-}
-
-fn told(error: &minijinja::Error) -> String {
-    let line = error.line().map_or_else(String::new, |line| format!(" in line {line}"));
-    let detail = error.detail().map_or_else(String::new, |detail| format!(": {detail}"));
-    format!("`body` is no usable template: {}{line}{detail}", error.kind())
+fn compiled(text: &str) -> Result<Body, String> {
+    Body::compile(text, samples().iter().map(Message::document))
 }
 
 /// One with everything, one with as little as there can be, each as everything that can be told.
@@ -161,10 +132,10 @@ mod tests {
 
     #[test]
     fn what_a_server_said_cannot_leave_its_string() {
-        let environment = template(r#"{"text": {{ alerts[0].summary | tojson }}}"#).unwrap();
+        let template = compiled(r#"{"text": {{ alerts[0].summary | tojson }}}"#).unwrap();
         let mut document = samples()[0].document();
         document["alerts"][0]["summary"] = "\"}, \"evil\": {{ title }} \u{1b}".into();
-        let body: serde_json::Value = serde_json::from_str(&filled(&environment, &document).unwrap()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&template.fill(&document).unwrap()).unwrap();
         assert_eq!(body["text"], document["alerts"][0]["summary"]);
         assert_eq!(body.as_object().unwrap().len(), 1);
     }

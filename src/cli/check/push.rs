@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::secret::Masker;
 use crate::cli::output;
 use crate::deliver::{Courier, Payload, Receipt};
-use crate::event::ProbeOutcome;
 use crate::files::telling::Push;
 use crate::metrics::Snapshot;
 use crate::metrics::push::{Ear, Encoder, Next, Occasion, compile};
@@ -46,13 +44,11 @@ impl Pushes {
     pub async fn push(
         mut self,
         all_required: bool,
-        outcomes: &[ProbeOutcome],
+        snapshot: &Snapshot,
         courier: &Courier,
         masker: &Masker,
         cancel: &CancellationToken,
     ) -> bool {
-        let snapshot = Snapshot::of_runs(outcomes, Timestamp::now());
-        let snapshot = &snapshot;
         let sent = join_all(self.0.iter_mut().map(|(_, encoder)| async move {
             match tokio::time::timeout(LIMIT, one(encoder.as_mut(), snapshot, courier, cancel)).await {
                 Ok(told) => told,

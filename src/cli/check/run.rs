@@ -1,5 +1,6 @@
 //! Carries `check` out: reads the files, runs what is selected, tells.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::plan::{Choice, Planned, plan, withhold};
@@ -13,6 +14,7 @@ use crate::cli::exit::Code;
 use crate::cli::{explain, listeners, live};
 use crate::deliver::Courier;
 use crate::event::{ProbeOutcome, Publisher, Status, without_replica};
+use crate::metrics::Snapshot;
 use crate::plan::Plan;
 use crate::report::Run;
 use crate::run::check::{Options, check as run_plan};
@@ -107,14 +109,21 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
             explain: explain::meaning,
             ..Run::new(started_at, duration, &outcomes)
         };
+        let snapshot = Snapshot::of_runs(&outcomes, jiff::Timestamp::now()).with_server_ids(server_ids(&plan));
         let courier = Courier::new(masker.clone()).hiding(hidden);
-        let lost = pushes.push(check.require_push, &outcomes, &courier, &masker, &signals.drain).await;
+        let lost = pushes.push(check.require_push, &snapshot, &courier, &masker, &signals.drain).await;
         let undelivered = lost || !errors.is_empty();
         let code = tell(check, &request, &run, undelivered)?;
         // Nothing to do is in order where the others have it.
         let is_idle = plan.share.is_some() && outcomes.is_empty() && !undelivered;
         Ok(if is_idle && code != Code::Undelivered.number() { Code::Healthy.number() } else { code })
     })
+}
+
+/// Targets that a hub knows by another name.
+fn server_ids(plan: &Plan) -> BTreeMap<String, String> {
+    let named = plan.targets.iter().filter_map(|target| Some((target.name.clone(), target.server_id.clone()?)));
+    named.collect()
 }
 
 /// Every probe with its target, in the order in which they are told.

@@ -90,10 +90,14 @@ impl FromFiles {
     pub fn read(&self, may_ask: bool) -> Result<(Loaded, Vec<Diag>), Problem> {
         let read = self.files()?;
         let mut mistakes = read.draft.overlong();
-        let telling = read.telling.resolve(&Machine).unwrap_or_else(|missing| {
+        let mut telling = read.telling.resolve(&Machine).unwrap_or_else(|missing| {
             mistakes.extend(missing);
             Resolved::default()
         });
+        match read.telling.resolve_pushes(&Machine, &mut telling.secrets) {
+            Ok(pushes) => telling.pushes = pushes,
+            Err(missing) => mistakes.extend(missing),
+        }
         // Each prober has to know whether its own network works.
         let everywhere = read.telling.watches.iter().flat_map(|watch| &watch.reference);
         let everywhere = everywhere.map(|(name, _)| name.clone()).collect();

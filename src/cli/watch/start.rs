@@ -19,10 +19,10 @@ use crate::deliver::{Courier, Outbox};
 use crate::event::{Consumer, EventKind, Level, Note, Publisher};
 use crate::metrics::Shared;
 use crate::report::count;
-use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::run::replicas::look_up_all;
+use crate::run::{Context, Traces};
 use crate::store::{Store, default_folder};
 use crate::transport::child::SERVICE;
 use crate::watch::board::{Board, Control};
@@ -30,6 +30,7 @@ use crate::watch::channels;
 use crate::watch::compose::Loaded;
 use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
+use crate::watch::pushes::{Ears, Pushes, Surroundings, Wanted};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
 use crate::watch::settled::Retune;
@@ -54,7 +55,9 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let metrics = Shared::default();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(metrics.recorder())];
     consumers.extend(logging.consumers(args, &masker)?);
-    let publisher = Publisher::new(RunId::random(), consumers, logging.wants_wire());
+    let (ears, wanted) = (Ears::default(), Wanted::by(&loaded.telling.pushes, &masker));
+    consumers.push(ears.consumer());
+    let publisher = Publisher::new(RunId::random(), consumers, logging.wants_wire() || wanted.wire);
     let ended = live::serve(|signals| async move {
         let listener = listen(args).await?;
         let says = Says { publisher: &publisher, as_notes: logging.is_json_on_stderr() };
@@ -62,8 +65,20 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
         let scheme = if web.protection.tls.is_some() { "https" } else { "http" };
         says.first_words(&loaded, address.map(|address| format!("{scheme}://{address}")), &folder);
         let retune = logging.retuning(args);
-        let publisher_of = publisher.clone();
-        let parts = Parts { source, loaded, publisher: publisher_of, masker, store, metrics, rendering, web, retune };
+        let parts = Parts {
+            source,
+            loaded,
+            publisher: publisher.clone(),
+            masker,
+            store,
+            metrics,
+            folder,
+            ears,
+            traces: wanted.traces,
+            rendering,
+            web,
+            retune,
+        };
         Box::pin(parts.work(signals, listener)).await;
         // The log has been told; whoever reads it has nobody left to complain to.
         let _ = publisher.finish();
@@ -133,6 +148,9 @@ struct Parts {
     masker: crate::base::secret::Masker,
     store: Store,
     metrics: Shared,
+    folder: PathBuf,
+    ears: Ears,
+    traces: bool,
     rendering: Arc<crate::alert::notify::Channels>,
     web: WebConfig,
     retune: Retune,
@@ -156,7 +174,8 @@ impl Parts {
             // `jobs`, `per_host` and `spawns` are the bounds. One more here would let four servers that do not answer hold
             // up the openings of all others, and nobody would count that as waiting.
             .with_openings(usize::MAX)
-            .with_transcripts(watch.transcripts);
+            .with_transcripts(watch.transcripts)
+            .with_traces(Traces { kept: self.traces, parent: None });
         let board = Board::new();
         let (remote, requests) = Remote::new();
         let (mut services, stop) = (JoinSet::new(), CancellationToken::new());
@@ -175,6 +194,17 @@ impl Parts {
             });
         }
         hear_reload(&mut services, remote, stop.clone());
+        let pushes = Pushes::new(Surroundings {
+            metrics: self.metrics.clone(),
+            board: board.clone(),
+            courier: courier.clone(),
+            masker: self.masker.clone(),
+            store: self.store.clone(),
+            folder: self.folder.join("pushes"),
+            publisher: self.publisher.clone(),
+            ears: self.ears,
+            clock: Arc::clone(&clock),
+        });
         let runner = Runner {
             cx,
             stage: Arc::new(Stage::default()),
@@ -192,6 +222,7 @@ impl Parts {
             channels: self.rendering,
             courier,
             metrics: self.metrics,
+            pushes,
             requests,
             systemd: Systemd::of_environment(),
             drain: signals.drain,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 
-use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL};
+use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL, fits};
 use crate::base::secret::Secret;
 use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, Shape, TIMEOUT, URL, may, parsed_url};
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
+use crate::metrics::Snapshot;
 use crate::metrics::exposition::{Format, Page};
-use crate::metrics::{Family, Snapshot};
 
 /// The row of the table.
 pub(super) const ROW: Row = Row {
@@ -116,11 +116,6 @@ impl Encoder for Pushgateway {
     fn keeping(&self) -> Keeping {
         Keeping::Newest
     }
-}
-
-/// Counts of one run alone would begin at zero each time, and stay there: they say nothing.
-fn fits(family: &Family, occasion: Occasion) -> bool {
-    occasion != Occasion::Run || family.is_of_now()
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ use super::page::{self, Wanted};
 use super::web_config::Verdict;
 use super::{Arrived, Facts, WebConfig, gate, target_page};
 use crate::event::{Cause, ProbeOutcome, Reason};
-use crate::metrics::{Format, Own, Snapshot};
-use crate::watch::board::{Operation, PairState, ProbeNow};
+use crate::metrics::{Format, Snapshot};
+use crate::watch::board::{PairState, ProbeNow};
 use crate::watch::status::Document;
 
 /// No script but ours, nothing from elsewhere, in nobody's frame.
@@ -180,7 +180,7 @@ async fn status(State(site): Shared) -> Response {
 async fn metrics(State(site): Shared, headers: HeaderMap) -> Response {
     let format = accepted(&headers);
     site.make(move |site| {
-        let own = own(&site.facts.board.operation());
+        let own = site.facts.board.operation().own();
         exposition(format, site.facts.metrics.snapshot(Timestamp::now(), own).text(format))
     })
     .await
@@ -192,22 +192,6 @@ fn accepted(headers: &HeaderMap) -> Format {
 
 fn exposition(format: Format, text: String) -> Response {
     ([(CONTENT_TYPE, format.content_type())], text).into_response()
-}
-
-fn own(operation: &Operation) -> Own {
-    let number = |count: usize| Some(u64::try_from(count).unwrap_or(u64::MAX));
-    Own {
-        started_at: Some(operation.started_at),
-        plan_loaded_at: Some(operation.plan_loaded_at),
-        plan_is_current: Some(operation.plan_error.is_none()),
-        queue: number(operation.queue),
-        running: number(operation.running),
-        limit: number(operation.limit),
-        outbox_waiting: number(operation.outbox.waiting),
-        outbox_oldest: operation.outbox.oldest,
-        store_works: operation.state.as_ref().map(|_| operation.store_error.is_none()),
-        open_connections: operation.held.clone(),
-    }
 }
 
 async fn probe(State(site): Shared, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {

@@ -288,6 +288,13 @@ pub fn notices(operation: &Operation, trouble: Option<String>) -> Vec<String> {
     if operation.outbox.is_stuck && operation.outbox.failing.is_empty() {
         notices.push(format!("{} messages wait to be delivered and none moves.", operation.outbox.waiting));
     }
+    for push in &operation.pushes {
+        if let Some(why) = &push.failing {
+            let waiting = push.figures.waiting;
+            notices
+                .push(format!("Figures do not reach `{}` ({}), {waiting} wait: {why}", push.figures.name, push.kind));
+        }
+    }
     if !operation.is_alive {
         notices.push("The timetable does not move: what is shown may be old.".to_owned());
     }

@@ -1,0 +1,496 @@
+//! What waits for one receiver of pushes: in order, bounded in bytes and age, on disk once the receiver does not take it. A
+//! failure is followed by a longer and longer pause. It blocks on the disk: call it beside the loop.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::lanes::backoff;
+use super::spool::Spool;
+use super::{HttpPayload, Payload, Receipt};
+use crate::base::clock::Now;
+use crate::base::secret::Masker;
+
+/// Bytes of requests that wait on disk.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes that wait in memory, where they cannot be on disk.
+const MEMORY_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// After this time nobody needs it.
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The longest pause between tries, unless the receiver asks for more.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Why something was not delivered at all: a closed set, safe as a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// The receiver does not want it.
+    Refused,
+    /// More waited than there is room for: the oldest went.
+    Full,
+    /// It waited too long.
+    Expired,
+    /// It did not arrive, and is of a kind that is sent once.
+    Failed,
+    /// It was on disk, and could not be read any more.
+    Unreadable,
+}
+
+impl Loss {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Refused, Self::Full, Self::Expired, Self::Failed, Self::Unreadable];
+
+    /// The word used in outputs and as a label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Which payload of which encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the encoding.
+    pub batch: u64,
+    /// The place in it.
+    pub at: usize,
+}
+
+/// What becomes of what could not be delivered when there is something newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is kept, on disk where that is possible, and sent before what is newer.
+    InOrder,
+    /// Only the newest matters: what is older is forgotten.
+    Newest,
+    /// It is sent once; nobody hears whether it arrived.
+    Never,
+}
+
+struct Waiting {
+    /// Which it is, as long as this process lives.
+    id: u64,
+    /// Which of its batch it is; none of what is from before the start.
+    place: Option<Place>,
+    at: Timestamp,
+    bytes: u64,
+    what: Stored,
+}
+
+enum Stored {
+    Here(Payload),
+    OnDisk(u64),
+}
+
+/// The queue of one receiver.
+pub struct Queue {
+    keeping: Keeping,
+    /// A request without its body, into which is put what was on disk.
+    letter: Option<HttpPayload>,
+    spool: Option<Spool>,
+    masker: Masker,
+    waiting: VecDeque<Waiting>,
+    /// The next id.
+    next_id: u64,
+    /// What was given out to be sent.
+    flying: Option<u64>,
+    /// Bytes that wait in memory, and on disk.
+    bytes: (u64, u64),
+    lost: BTreeMap<Loss, u64>,
+    failures: u32,
+    pause: Duration,
+    random: fastrand::Rng,
+}
+
+impl Queue {
+    /// An empty queue, in memory.
+    #[must_use]
+    pub fn new(keeping: Keeping, letter: Option<HttpPayload>, masker: Masker) -> Self {
+        Self {
+            keeping,
+            letter,
+            spool: None,
+            masker,
+            waiting: VecDeque::new(),
+            next_id: 0,
+            flying: None,
+            bytes: (0, 0),
+            lost: BTreeMap::new(),
+            failures: 0,
+            pause: Duration::ZERO,
+            random: fastrand::Rng::new(),
+        }
+    }
+
+    /// Uses a folder, and takes up what waits there from before; nothing of it where nothing is kept in order.
+    ///
+    /// # Errors
+    /// A sentence, where there is no such folder and none can be made: the queue stays in memory then.
+    pub fn on_disk(&mut self, folder: PathBuf) -> Result<(), String> {
+        if self.keeping != Keeping::InOrder || self.letter.is_none() {
+            return Ok(());
+        }
+        let shown = folder.display().to_string();
+        let (spool, kept, unreadable) = Spool::open(folder).map_err(|error| format!("{shown}: {error}"))?;
+        self.spool = Some(spool);
+        for kept in kept {
+            let waiting = self.made(kept.at, kept.bytes, Stored::OnDisk(kept.number));
+            self.waiting.push_back(waiting);
+        }
+        self.lose(Loss::Unreadable, unreadable);
+        Ok(())
+    }
+
+    /// Puts a payload behind the others. Where the receiver does not take what came before, it goes to disk.
+    pub fn add(&mut self, payload: Payload, place: Place, now: &Now) {
+        if self.keeping == Keeping::Newest {
+            while self.pop().is_some() {}
+        }
+        let mut waiting = self.made(now.wall, size(&payload), Stored::Here(payload));
+        waiting.place = Some(place);
+        self.waiting.push_back(waiting);
+        if self.failures > 0 {
+            self.keep_last();
+        }
+        self.bound(now);
+    }
+
+    /// What is to be sent now; it stays in the queue until [`Queue::settle`].
+    pub fn front(&mut self, now: &Now) -> Option<Payload> {
+        self.bound(now);
+        loop {
+            let front = self.waiting.front()?;
+            self.flying = Some(front.id);
+            let number = match &front.what {
+                Stored::Here(payload) => return Some(payload.clone()),
+                Stored::OnDisk(number) => *number,
+            };
+            let letter = self.letter.as_ref()?;
+            match self.spool.as_ref()?.get(number, letter) {
+                Ok(request) => return Some(Payload::Http(request)),
+                Err(_) => {
+                    self.pop();
+                    self.lose(Loss::Unreadable, 1);
+                }
+            }
+        }
+    }
+
+    /// What became of what [`Queue::front`] gave. It may be the front no more: something newer replaced it, or there was no
+    /// room for it.
+    pub fn settle(&mut self, receipt: &Receipt, now: &Now) {
+        let flew = self.flying.take();
+        let is_there = self.waiting.front().is_some_and(|front| Some(front.id) == flew);
+        match receipt {
+            Receipt::Delivered | Receipt::Partly { .. } => {
+                self.failures = 0;
+                self.pause = Duration::ZERO;
+                self.pop_if(is_there);
+            }
+            Receipt::Refused { .. } => {
+                // A refusal is an answer: the receiver works.
+                self.failures = 0;
+                self.pause = Duration::ZERO;
+                self.lose(Loss::Refused, 1);
+                self.pop_if(is_there);
+            }
+            Receipt::Failed { retry_after, .. } => {
+                self.failures = self.failures.saturating_add(1);
+                let pause = backoff(self.failures, &mut self.random).min(PAUSE_MAX);
+                self.pause = now.monotonic + pause.max(retry_after.unwrap_or_default());
+                if self.keeping == Keeping::Never {
+                    self.lose(Loss::Failed, 1);
+                    self.pause = Duration::ZERO;
+                    self.pop_if(is_there);
+                } else {
+                    self.keep_all();
+                }
+            }
+            Receipt::Cut => {}
+        }
+    }
+
+    /// Forgets the front: another form of it follows. Gives whether there was one.
+    pub fn take_back(&mut self) -> bool {
+        self.pop().is_some()
+    }
+
+    /// Puts payloads before the others, in their order.
+    pub fn add_first(&mut self, payloads: Vec<Payload>, batch: u64, now: &Now) {
+        for (at, payload) in payloads.into_iter().enumerate().rev() {
+            let mut waiting = self.made(now.wall, size(&payload), Stored::Here(payload));
+            waiting.place = Some(Place { batch, at });
+            self.waiting.push_front(waiting);
+        }
+    }
+
+    /// Puts everything on disk that can be there: before the end.
+    pub fn keep_all(&mut self) {
+        // One that was made before another has a smaller number on disk, so nothing overtakes.
+        for at in 0..self.waiting.len() {
+            self.keep(at);
+        }
+    }
+
+    /// When the front may be tried, on the monotonic clock; none where nothing waits.
+    #[must_use]
+    pub fn next(&self) -> Option<Duration> {
+        (!self.waiting.is_empty()).then_some(self.pause)
+    }
+
+    /// The pause is over: before the end everything is tried once more.
+    pub fn hurry(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// Which payload [`Queue::front`] gave, where it is the front still.
+    #[must_use]
+    pub fn flying(&self) -> Option<Place> {
+        self.waiting.front().filter(|front| Some(front.id) == self.flying)?.place
+    }
+
+    /// Counts what was lost elsewhere.
+    pub fn lost(&mut self, loss: Loss, count: u64) {
+        self.lose(loss, count);
+    }
+
+    /// Failures in a row.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How many payloads wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What was lost since this was asked last.
+    pub fn take_lost(&mut self) -> BTreeMap<Loss, u64> {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn lose(&mut self, loss: Loss, count: u64) {
+        if count > 0 {
+            *self.lost.entry(loss).or_default() += count;
+        }
+    }
+
+    fn made(&mut self, at: Timestamp, bytes: u64, what: Stored) -> Waiting {
+        let id = self.next_id;
+        self.next_id += 1;
+        match what {
+            Stored::Here(_) => self.bytes.0 += bytes,
+            Stored::OnDisk(_) => self.bytes.1 += bytes,
+        }
+        Waiting { id, place: None, at, bytes, what }
+    }
+
+    fn pop_if(&mut self, is_there: bool) {
+        if is_there {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let gone = self.waiting.pop_front()?;
+        match (&gone.what, &self.spool) {
+            (Stored::Here(_), _) => self.bytes.0 -= gone.bytes,
+            (Stored::OnDisk(number), spool) => {
+                self.bytes.1 -= gone.bytes;
+                spool.iter().for_each(|spool| spool.remove(*number));
+            }
+        }
+        Some(gone)
+    }
+
+    fn keep_last(&mut self) {
+        self.keep(self.waiting.len().saturating_sub(1));
+    }
+
+    /// Puts one on disk, where that can be: a body with a secret in it stays in memory.
+    fn keep(&mut self, at: usize) {
+        let (Some(waiting), Some(spool)) = (self.waiting.get_mut(at), &mut self.spool) else { return };
+        let Stored::Here(Payload::Http(request)) = &waiting.what else { return };
+        let text = String::from_utf8_lossy(&request.body);
+        if self.masker.mask(&text) != text {
+            return;
+        }
+        if let Ok(number) = spool.put(request, waiting.at) {
+            waiting.what = Stored::OnDisk(number);
+            self.bytes = (self.bytes.0 - waiting.bytes, self.bytes.1 + waiting.bytes);
+        }
+    }
+
+    /// Drops what is too old or too much, the oldest first.
+    fn bound(&mut self, now: &Now) {
+        let age = |at: Timestamp| Duration::try_from(now.wall.duration_since(at)).unwrap_or_default();
+        while self.waiting.front().is_some_and(|first| age(first.at) > AGE_MAX) {
+            self.pop();
+            self.lose(Loss::Expired, 1);
+        }
+        while self.bytes.0 > MEMORY_BYTES_MAX || self.bytes.1 > BYTES_MAX {
+            if self.pop().is_none() {
+                return;
+            }
+            self.lose(Loss::Full, 1);
+        }
+    }
+}
+
+fn size(payload: &Payload) -> u64 {
+    let bytes = match payload {
+        Payload::Http(http) => http.body.len(),
+        Payload::Grpc(grpc) => grpc.message.len(),
+        Payload::File(file) => file.body.len(),
+        Payload::Datagrams(datagrams) => datagrams.datagrams.iter().map(Vec::len).sum(),
+        Payload::Mail(mail) => mail.text.len(),
+        Payload::Command(command) => command.stdin.len(),
+    };
+    bytes as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::deliver::{Accept, Retry};
+
+    const AT: Place = Place { batch: 1, at: 0 };
+
+    fn request(body: &str) -> HttpPayload {
+        HttpPayload {
+            method: "POST",
+            url: Secret::new("http://h/canary-in-the-path"),
+            headers: vec![
+                ("Content-Type".to_owned(), Secret::new("text/plain")),
+                ("Authorization".to_owned(), Secret::new("Bearer canary-token")),
+            ],
+            body: body.as_bytes().to_vec(),
+            accept: Accept::Status,
+            retry: Retry::Usual,
+            tls: None,
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    fn now(seconds: i64) -> Now {
+        let wall = Timestamp::from_second(1_768_469_565 + seconds).unwrap();
+        let since = Duration::from_secs(u64::try_from(seconds).unwrap());
+        Now { wall, boot: since, monotonic: since }
+    }
+
+    fn queue(folder: &std::path::Path) -> Queue {
+        let masker = Masker::default();
+        masker.add("canary-token");
+        let mut queue = Queue::new(Keeping::InOrder, Some(request("")), masker);
+        queue.on_disk(folder.join("hub")).unwrap();
+        queue
+    }
+
+    fn front(queue: &mut Queue, now: &Now) -> String {
+        match queue.front(now) {
+            Some(Payload::Http(request)) => String::from_utf8(request.body).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn failed() -> Receipt {
+        Receipt::failed("no")
+    }
+
+    #[test]
+    fn what_was_not_delivered_is_sent_after_a_restart_in_order_with_a_fresh_letter() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = queue(folder.path());
+        before.add(Payload::Http(request("1")), AT, &now(0));
+        assert_eq!(std::fs::read_dir(folder.path().join("hub")).unwrap().count(), 0, "nothing failed yet");
+        assert_eq!(front(&mut before, &now(0)), "1");
+        before.settle(&failed(), &now(0));
+        before.add(Payload::Http(request("2")), AT, &now(1));
+        drop(before);
+        let on_disk = std::fs::read_dir(folder.path().join("hub")).unwrap().flatten();
+        for file in on_disk {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            assert!(text.contains("text/plain") && !text.contains("canary"), "{text}");
+        }
+        std::fs::write(folder.path().join("hub/00000000000000000009.parcel"), "half").unwrap();
+        std::fs::write(folder.path().join("hub/x.parcel.1.tmp"), "half").unwrap();
+        let mut after = queue(folder.path());
+        assert_eq!((after.waiting(), after.take_lost()), (2, [(Loss::Unreadable, 1)].into()));
+        let Some(Payload::Http(first)) = after.front(&now(2)) else { panic!("nothing waits") };
+        assert_eq!((first.body.as_slice(), first.headers.len()), (&b"1"[..], 2));
+        assert_eq!(first.headers, [request("").headers[1].clone(), request("").headers[0].clone()]);
+        after.settle(&Receipt::Delivered, &now(2));
+        assert_eq!(front(&mut after, &now(2)), "2");
+        after.settle(&Receipt::refused("no"), &now(2));
+        assert_eq!((after.waiting(), after.take_lost()), (0, [(Loss::Refused, 1)].into()));
+        assert_eq!(std::fs::read_dir(folder.path().join("hub")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn pauses_grow_and_a_receiver_may_ask_for_more() {
+        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        assert_eq!(queue.next(), None);
+        queue.add(Payload::Http(request("1")), AT, &now(0));
+        assert_eq!(queue.next(), Some(Duration::ZERO));
+        let mut last = Duration::ZERO;
+        for _ in 0..10 {
+            queue.settle(&failed(), &now(0));
+            last = queue.next().unwrap();
+        }
+        assert!(last > Duration::from_secs(29) && last <= PAUSE_MAX, "{last:?}");
+        let asked = Receipt::Failed { why: String::new(), retry_after: Some(Duration::from_secs(120)) };
+        queue.settle(&asked, &now(0));
+        assert_eq!(queue.next(), Some(Duration::from_secs(120)));
+        queue.hurry();
+        assert_eq!(queue.next(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes_and_in_age() {
+        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        for _ in 0..3 {
+            queue.add(Payload::Http(request(&"x".repeat(3 * 1024 * 1024))), AT, &now(0));
+        }
+        assert_eq!((queue.waiting(), queue.take_lost()), (2, [(Loss::Full, 1)].into()));
+        assert!(queue.front(&now(24 * 3600 + 1)).is_none());
+        assert_eq!(queue.take_lost(), [(Loss::Expired, 2)].into());
+    }
+
+    #[test]
+    fn only_the_newest_waits_where_nothing_else_matters_and_nothing_where_it_is_sent_once() {
+        let mut newest = Queue::new(Keeping::Newest, None, Masker::default());
+        newest.add(Payload::Http(request("1")), AT, &now(0));
+        assert_eq!(front(&mut newest, &now(0)), "1");
+        newest.add(Payload::Http(request("2")), AT, &now(0));
+        newest.settle(&Receipt::Delivered, &now(0));
+        assert_eq!(front(&mut newest, &now(0)), "2");
+        assert!(newest.take_lost().is_empty());
+        let mut once = Queue::new(Keeping::Never, None, Masker::default());
+        once.add(Payload::Http(request("1")), AT, &now(0));
+        assert_eq!(front(&mut once, &now(0)), "1");
+        once.settle(&failed(), &now(0));
+        assert_eq!((once.waiting(), once.take_lost()), (0, [(Loss::Failed, 1)].into()));
+    }
+
+    #[test]
+    fn a_body_with_a_secret_in_it_never_touches_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut queue = queue(folder.path());
+        queue.add(Payload::Http(request("by canary-token")), AT, &now(0));
+        queue.front(&now(0)).unwrap();
+        queue.settle(&failed(), &now(0));
+        queue.keep_all();
+        assert_eq!(std::fs::read_dir(folder.path().join("hub")).unwrap().count(), 0);
+        assert_eq!(queue.waiting(), 1);
+    }
+}

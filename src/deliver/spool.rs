@@ -1,0 +1,124 @@
+//! What could not be delivered, on disk: a file per request, in the order of their making. Neither address nor secrets are in
+//! it, only the body and the headers that say of what form it is: the rest is asked of the files when it is sent.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::HttpPayload;
+use super::file::replace;
+use crate::base::secret::Secret;
+
+/// Headers that belong to the body.
+const OF_THE_BODY: [&str; 3] = ["content-type", "content-encoding", "x-prometheus-remote-write-version"];
+/// How the files end.
+const EXTENSION: &str = "parcel";
+/// Nobody else may read them.
+const MODE: u32 = 0o600;
+
+/// A folder of requests.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    next: u64,
+}
+
+/// A request of the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) number: u64,
+    pub(super) at: Timestamp,
+    pub(super) bytes: u64,
+}
+
+/// The first line of a file.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    at: Timestamp,
+    headers: Vec<(String, String)>,
+}
+
+impl Spool {
+    /// Opens a folder; gives what is in it, the oldest first, and how many files were unreadable and are gone.
+    ///
+    /// # Errors
+    /// When there is no such folder and none can be made.
+    pub(super) fn open(folder: PathBuf) -> io::Result<(Self, Vec<Kept>, u64)> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let (mut kept, mut unreadable) = (Vec::new(), 0);
+        for entry in fs::read_dir(&folder)?.flatten() {
+            let path = entry.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+            let is_ours = path.extension().is_some_and(|extension| extension == EXTENSION);
+            match number.filter(|_| is_ours).map(|number| (number, read(&path))) {
+                Some((number, Ok((head, body)))) => {
+                    kept.push(Kept { number, at: head.at, bytes: body.len() as u64 });
+                }
+                Some((_, Err(_))) => {
+                    unreadable += 1;
+                    let _ = fs::remove_file(path);
+                }
+                // Something half-written when the process was killed.
+                None => drop(fs::remove_file(path)),
+            }
+        }
+        kept.sort_by_key(|kept| kept.number);
+        let next = kept.last().map_or(0, |last| last.number + 1);
+        Ok((Self { folder, next }, kept, unreadable))
+    }
+
+    /// Puts a request behind the others; gives its number.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) fn put(&mut self, request: &HttpPayload, at: Timestamp) -> io::Result<u64> {
+        let number = self.next;
+        let of_the_body = request.headers.iter().filter(|(name, _)| belongs(name));
+        let headers = of_the_body.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+        let mut bytes = serde_json::to_vec(&Head { at, headers })?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&request.body);
+        replace(&self.path(number), &bytes, MODE, false)?;
+        self.next += 1;
+        Ok(number)
+    }
+
+    /// A request, in this letter.
+    ///
+    /// # Errors
+    /// When it cannot be read any more.
+    pub(super) fn get(&self, number: u64, letter: &HttpPayload) -> io::Result<HttpPayload> {
+        let (head, body) = read(&self.path(number))?;
+        let mut request = HttpPayload { body, ..letter.clone() };
+        request.headers.retain(|(name, _)| !belongs(name));
+        request.headers.extend(head.headers.into_iter().map(|(name, value)| (name, Secret::new(value))));
+        Ok(request)
+    }
+
+    /// Forgets a request.
+    pub(super) fn remove(&self, number: u64) {
+        // One that stays is sent twice after the next start, and nothing worse.
+        let _ = fs::remove_file(self.path(number));
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:020}.{EXTENSION}"))
+    }
+}
+
+fn belongs(header: &str) -> bool {
+    OF_THE_BODY.iter().any(|name| header.eq_ignore_ascii_case(name))
+}
+
+fn read(path: &Path) -> io::Result<(Head, Vec<u8>)> {
+    let mut bytes = fs::read(path)?;
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "this is no request that was kept");
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(broken)?;
+    let head = serde_json::from_slice(&bytes[..end])?;
+    bytes.drain(..=end);
+    Ok((head, bytes))
+}

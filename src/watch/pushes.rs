@@ -1,0 +1,172 @@
+//! Pushes at work: a line per `[[push]]`, each with its own pace, its own queue and its own counts. None of them waits for
+//! another, and the loop waits for none.
+
+mod ears;
+mod line;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::board::{Board, PushState};
+use crate::base::clock::Clock;
+use crate::base::secret::Masker;
+use crate::config::receiver::Settings;
+use crate::deliver::Courier;
+use crate::event::Publisher;
+use crate::files::telling::Push;
+use crate::metrics::push::compile;
+use crate::metrics::snapshot::LATENCIES_FOR;
+use crate::metrics::{Counts, Shared};
+use crate::store::Store;
+pub use ears::{Ears, Wanted};
+use line::Line;
+
+/// How often is pushed, unless the file says otherwise.
+const EVERY: Duration = Duration::from_secs(15);
+/// Under which name the store keeps what was counted.
+const COUNTS: &str = "push_counts";
+
+/// What every line works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The figures.
+    pub metrics: Shared,
+    /// What the prober knows of itself.
+    pub board: Board,
+    /// Carries.
+    pub courier: Courier,
+    /// What must not be on disk.
+    pub masker: Masker,
+    /// Where counts are kept over restarts.
+    pub store: Store,
+    /// The folder in which each line has one for what waits.
+    pub folder: PathBuf,
+    /// The log.
+    pub publisher: Publisher,
+    /// Who listens to events.
+    pub ears: Ears,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// All lines.
+pub struct Pushes {
+    around: Surroundings,
+    tasks: TaskTracker,
+    running: BTreeMap<String, Running>,
+    states: States,
+    /// Whether what was counted before was taken up.
+    went_on: bool,
+}
+
+/// How every line does, by its name; a line that is changed goes on counting.
+#[derive(Clone, Default)]
+pub(super) struct States(Arc<Mutex<BTreeMap<String, PushState>>>);
+
+struct Running {
+    kind: &'static str,
+    settings: Settings,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl States {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<String, PushState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes how one does.
+    pub(super) fn change(&self, name: &str, how: impl FnOnce(&mut PushState)) {
+        if let Some(state) = self.lock().get_mut(name) {
+            how(state);
+        }
+    }
+}
+
+impl Pushes {
+    /// No line yet.
+    #[must_use]
+    pub fn new(around: Surroundings) -> Self {
+        let (tasks, running, states) = (TaskTracker::new(), BTreeMap::new(), States::default());
+        Self { around, tasks, running, states, went_on: false }
+    }
+
+    /// How every push does.
+    #[must_use]
+    pub fn states(&self) -> Vec<PushState> {
+        self.states.lock().values().cloned().collect()
+    }
+
+    /// Puts these to work: what is the same goes on, what is gone or changed says its last word, what is new begins.
+    pub async fn put_to_work(&mut self, pushes: &[Push]) {
+        let mut before = std::mem::take(&mut self.running);
+        for push in pushes {
+            let same = before.get(&push.name).filter(|old| old.kind == push.kind && old.settings == push.settings);
+            if same.is_some() {
+                let (name, running) = (push.name.clone(), before.remove(&push.name));
+                self.running.extend(running.map(|running| (name, running)));
+                continue;
+            }
+            let old = before.remove(&push.name).map(|old| {
+                old.stop.cancel();
+                old.task
+            });
+            self.begin(push, old).await;
+        }
+        for (name, gone) in &before {
+            gone.stop.cancel();
+            self.around.ears.remove(name);
+        }
+        let mut states = self.states.lock();
+        states.retain(|name, _| self.running.contains_key(name));
+    }
+
+    /// Says every line's last word, side by side; after the time that a line has for it, what waits is on disk.
+    pub async fn end(&mut self) {
+        self.running.values().for_each(|running| running.stop.cancel());
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Begins a line, once the one of the same name before it has ended.
+    async fn begin(&mut self, push: &Push, old: Option<JoinHandle<()>>) {
+        // It was compiled when the files were read.
+        let Ok(encoder) = compile(push.kind, &push.name, &push.settings) else { return };
+        if encoder.goes_on() && !std::mem::replace(&mut self.went_on, true) {
+            self.around.metrics.keep_latencies(Some(LATENCIES_FOR));
+            let kept = self.around.store.kept(COUNTS).await.ok().flatten();
+            let counts: BTreeMap<String, Counts> =
+                kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default();
+            self.around.metrics.go_on_from(counts);
+        }
+        let stop = CancellationToken::new();
+        let every = push.settings.time("every").unwrap_or(EVERY);
+        {
+            let mut states = self.states.lock();
+            let state = states.entry(push.name.clone()).or_default();
+            state.kind = push.kind;
+            state.figures.name.clone_from(&push.name);
+        }
+        match encoder.ear(&self.around.masker) {
+            Some(ear) => self.around.ears.add(&push.name, ear.consumer),
+            None => self.around.ears.remove(&push.name),
+        }
+        let line = Line::new(push, every, encoder, self.states.clone(), self.around.clone());
+        let until = stop.clone();
+        let task = self.tasks.spawn(async move {
+            if let Some(old) = old {
+                // Two of one name would write into the same folder.
+                let _ = old.await;
+            }
+            line.work(until).await;
+        });
+        let (kind, settings) = (push.kind, push.settings.clone());
+        self.running.insert(push.name.clone(), Running { kind, settings, stop, task });
+    }
+}

@@ -1,0 +1,285 @@
+//! One push at work. It takes a snapshot at its pace, encodes it beside the loop, and sends what waits, one after another, in
+//! order. A receiver that hangs keeps its own line waiting and nobody else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{COUNTS, States, Surroundings};
+use crate::base::duration::written;
+use crate::base::sanitize::one_line;
+use crate::deliver::queue::{Loss, Place, Queue};
+use crate::deliver::{Payload, Receipt};
+use crate::event::{EventKind, Level, Note};
+use crate::files::telling::Push;
+use crate::metrics::push::{Encoder, Next, Occasion};
+use crate::metrics::{Counts, Snapshot};
+
+/// How long the last word may take, everything that waits included.
+const LAST: Duration = Duration::from_secs(5);
+/// Forms that are tried in a row before a refusal is one.
+const FORMS_MAX: u32 = 2;
+
+/// One push.
+pub(super) struct Line {
+    name: String,
+    every: Duration,
+    /// What blocks: it goes to another thread and comes back.
+    desk: Option<Box<Desk>>,
+    folder: PathBuf,
+    states: States,
+    around: Surroundings,
+    goes_on: bool,
+    /// Forms that were asked for in a row.
+    forms: u32,
+}
+
+struct Desk {
+    encoder: Box<dyn Encoder>,
+    queue: Queue,
+    /// The newest that was encoded, for a receiver that wants another form.
+    latest: Option<(Snapshot, Occasion)>,
+    /// The number of that encoding.
+    batch: u64,
+    /// What the encoder had dropped when it was asked last.
+    dropped: u64,
+}
+
+type Flight = BoxFuture<'static, Receipt>;
+
+impl Line {
+    pub(super) fn new(
+        push: &Push,
+        every: Duration,
+        encoder: Box<dyn Encoder>,
+        states: States,
+        around: Surroundings,
+    ) -> Self {
+        let goes_on = encoder.goes_on();
+        let queue = Queue::new(encoder.keeping(), encoder.letter(), around.masker.clone());
+        // Another kind would not understand what this one kept.
+        let in_url: String = url::form_urlencoded::byte_serialize(push.name.as_bytes()).collect();
+        let folder = around.folder.join(format!("{}-{in_url}", push.kind));
+        let desk = Some(Box::new(Desk { encoder, queue, latest: None, batch: 0, dropped: 0 }));
+        Self { name: push.name.clone(), every, desk, folder, states, around, goes_on, forms: 0 }
+    }
+
+    /// Works until it is stopped, then says its last word.
+    pub(super) async fn work(mut self, stop: CancellationToken) {
+        let folder = self.folder.clone();
+        if let Some(Err(why)) = self.at_desk(move |desk| desk.queue.on_disk(folder)).await {
+            self.note(Level::Warn, &format!("what waits for `{}` is kept in memory only: {why}", self.name));
+        }
+        let mut flight: Option<Flight> = None;
+        let mut due = Instant::now() + self.every;
+        while !stop.is_cancelled() {
+            if flight.is_none() {
+                flight = self.depart(&CancellationToken::new(), false).await;
+            }
+            let wake = self.wake(flight.is_some(), due);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                receipt = landed(&mut flight) => {
+                    flight = None;
+                    self.settle(receipt).await;
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    if Instant::now() >= due {
+                        // After a standstill there is one push, not all that were missed.
+                        due = Instant::now() + self.every;
+                        self.encode(Occasion::Interval).await;
+                    }
+                }
+            }
+        }
+        self.last(flight).await;
+    }
+
+    /// The figures as they are now, the queue full of them, as much of it sent as can be in a bounded time, the rest on disk.
+    async fn last(&mut self, mut flight: Option<Flight>) {
+        let until = Instant::now() + LAST;
+        if flight.is_some() {
+            // A receiver that hangs has half of the time.
+            let receipt = tokio::time::timeout(LAST / 2, landed(&mut flight)).await.unwrap_or(Receipt::Cut);
+            self.settle(receipt).await;
+        }
+        self.encode(Occasion::Last).await;
+        self.at_desk(|desk| desk.queue.hurry()).await;
+        let cancel = CancellationToken::new();
+        while let Some(mut sent) = self.depart(&cancel, true).await.map(Some) {
+            let Ok(receipt) = tokio::time::timeout_at(until, landed(&mut sent)).await else { break };
+            let arrived = !matches!(receipt, Receipt::Failed { .. } | Receipt::Cut);
+            self.settle(receipt).await;
+            if !arrived {
+                break;
+            }
+        }
+        self.at_desk(|desk| desk.queue.keep_all()).await;
+    }
+
+    /// When there is something to do next, unless something lands.
+    fn wake(&self, is_flying: bool, due: Instant) -> Instant {
+        let next = self.desk.as_ref().and_then(|desk| desk.queue.next()).filter(|_| !is_flying);
+        let Some(next) = next else { return due };
+        let rest = next.saturating_sub(self.around.clock.now().monotonic);
+        due.min(Instant::now() + rest)
+    }
+
+    /// Sends what is first, where its time has come.
+    async fn depart(&mut self, cancel: &CancellationToken, at_once: bool) -> Option<Flight> {
+        let now = self.around.clock.now();
+        let is_time = self.desk.as_ref()?.queue.next().is_some_and(|next| at_once || next <= now.monotonic);
+        if !is_time {
+            return None;
+        }
+        let payload = self.at_desk(move |desk| desk.queue.front(&now)).await.flatten()?;
+        let (courier, cancel) = (self.around.courier.clone(), cancel.clone());
+        Some(Box::pin(async move { courier.send(&payload, &cancel).await }))
+    }
+
+    /// Puts what is known now behind what waits.
+    async fn encode(&mut self, occasion: Occasion) {
+        let now = self.around.clock.now();
+        let snapshot = self.around.metrics.snapshot(now.wall, self.around.board.operation().own());
+        if self.goes_on {
+            // Kept before it is sent: what was said once is never taken back.
+            let counts: std::collections::BTreeMap<&str, Counts> =
+                snapshot.standings().map(|standing| (standing.target, standing.counts)).collect();
+            if let Ok(counts) = serde_json::to_value(counts) {
+                let _ = self.around.store.keep(COUNTS, counts).await;
+            }
+        }
+        let trouble = self.at_desk(move |desk| {
+            let payloads = desk.encoder.encode(&snapshot, occasion);
+            desk.batch += 1;
+            for (at, payload) in payloads.into_iter().enumerate() {
+                desk.queue.add(payload, Place { batch: desk.batch, at }, &now);
+            }
+            desk.count_dropped();
+            desk.latest = Some((snapshot, occasion));
+            desk.encoder.trouble()
+        });
+        if let Some(why) = trouble.await.flatten() {
+            self.failed(&why);
+        }
+        self.show();
+    }
+
+    /// Takes up what became of what was sent.
+    async fn settle(&mut self, receipt: Receipt) {
+        let now = self.around.clock.now();
+        let may_change = self.forms < FORMS_MAX;
+        let heard = receipt.clone();
+        let settled = self.at_desk(move |desk| {
+            let before = desk.queue.failures();
+            // Of what was encoded earlier the encoder knows nothing any more.
+            let place = desk.queue.flying().filter(|place| place.batch == desk.batch);
+            let next = place.map_or(Next::AsReceived, |place| desk.encoder.heard(place.at, &heard));
+            if next == Next::Again && may_change {
+                desk.again(&now);
+                return (before, true);
+            }
+            desk.queue.settle(&heard, &now);
+            desk.count_dropped();
+            (before, false)
+        });
+        let Some((before, again)) = settled.await else { return };
+        if let Receipt::Partly { why, .. } = &receipt {
+            let why = one_line(&self.around.masker.mask(why), 400);
+            self.note(Level::Warn, &format!("`{}` did not take all of the figures: {why}", self.name));
+        }
+        self.forms = if again { self.forms + 1 } else { 0 };
+        match receipt {
+            _ if again => self.note(Level::Info, &format!("`{}` wants another form, and gets it", self.name)),
+            Receipt::Delivered | Receipt::Partly { .. } => {
+                self.states.change(&self.name, |state| {
+                    state.figures.sent += 1;
+                    state.figures.last_success = Some(now.wall);
+                    state.failing = None;
+                });
+                if before > 0 {
+                    self.note(Level::Info, &format!("`{}` receives again, after {before} failures", self.name));
+                }
+            }
+            Receipt::Refused { why, .. } => self.failed(&format!("refused, and given up: {why}")),
+            Receipt::Failed { why, .. } => self.failed(&why),
+            Receipt::Cut => {}
+        }
+        self.show();
+    }
+
+    fn failed(&self, why: &str) {
+        let why = one_line(&self.around.masker.mask(why), 400);
+        let mut was = None;
+        self.states.change(&self.name, |state| {
+            state.figures.failed += 1;
+            was = state.failing.replace(why.clone());
+        });
+        // Said once for each reason, not at each try.
+        let level = if was.as_ref() == Some(&why) { Level::Debug } else { Level::Warn };
+        self.note(
+            level,
+            &format!("`{}` did not get the figures (pushed every {}): {why}", self.name, written(self.every)),
+        );
+    }
+
+    /// Puts on the board what the queue says.
+    fn show(&mut self) {
+        let Some(desk) = &mut self.desk else { return };
+        let (lost, waiting) = (desk.queue.take_lost(), desk.queue.waiting() as u64);
+        self.states.change(&self.name, |state| {
+            state.figures.waiting = waiting;
+            for (loss, count) in lost {
+                *state.figures.lost.entry(loss).or_default() += count;
+            }
+        });
+    }
+
+    fn note(&self, level: Level, message: &str) {
+        let note = Note { level, topic: "push", message: message.to_owned(), target: None };
+        self.around.publisher.publish(EventKind::Noted(note));
+    }
+
+    /// Does something that blocks or takes long on another thread. None where that thread broke down: it has said so.
+    async fn at_desk<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Desk) -> T + Send + 'static) -> Option<T> {
+        let mut desk = self.desk.take()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&mut desk);
+            (desk, done)
+        });
+        let (desk, done) = done.await.ok()?;
+        self.desk = Some(desk);
+        Some(done)
+    }
+}
+
+impl Desk {
+    /// The receiver wants another form: what it did not take is forgotten, and the newest is encoded anew.
+    fn again(&mut self, now: &crate::base::clock::Now) {
+        self.queue.take_back();
+        if let Some((snapshot, occasion)) = &self.latest {
+            let payloads: Vec<Payload> = self.encoder.encode(snapshot, *occasion);
+            self.batch += 1;
+            self.queue.add_first(payloads, self.batch, now);
+        }
+    }
+
+    /// What the encoder itself had to drop is lost, too.
+    fn count_dropped(&mut self) {
+        let dropped = self.encoder.dropped();
+        let more = dropped.saturating_sub(std::mem::replace(&mut self.dropped, dropped));
+        self.queue.lost(Loss::Refused, more);
+    }
+}
+
+/// What became of what is on its way; for ever, where nothing is.
+async fn landed(flight: &mut Option<Flight>) -> Receipt {
+    match flight {
+        Some(flight) => flight.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,199 @@
+//! Pushes of the daemon: the real binary, receivers that fail in every way, restarts in between. Probing goes on whatever the
+//! receivers do; what they did not get is sent when they are back.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "stage/receiver.rs"]
+mod receiver;
+#[path = "stage/watching.rs"]
+mod watching;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use receiver::{Does, Receiver, nobody, ok};
+use serde_json::Value;
+use watching::{Watch, server, until, write};
+
+/// One probe of one server every 300 ms, and these pushes.
+fn plan(folder: &Path, pushes: &str) {
+    let server = server(folder);
+    write(
+        folder,
+        &format!(
+            "[watch]\nrun_at_start = true\njitter = \"0%\"\n[target.demo]\n{server}\n\
+             [[probe]]\nname = \"list\"\ntarget = \"demo\"\nevery = \"300ms\"\ntimeout = \"290ms\"\n\
+             session = \"reuse\"\n[[probe.step]]\nmethod = \"tools/list\"\n{pushes}"
+        ),
+    );
+}
+
+/// How one push does, by the status document.
+fn push(watch: &Watch, name: &str) -> Value {
+    let status = watch.status();
+    let pushes = status["daemon"]["pushes"].as_array().cloned().unwrap_or_default();
+    pushes.into_iter().find(|push| push["name"] == name).unwrap_or_default()
+}
+
+/// How many runs have ended.
+fn runs(watch: &Watch) -> u64 {
+    let (_, text) = watch.get("/metrics");
+    let line = text.lines().find(|line| line.starts_with("mcp_probe_runs_total{") && line.contains("healthy"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+fn parcels(folder: &Path) -> usize {
+    let folders = std::fs::read_dir(folder.join("state/pushes")).into_iter().flatten().flatten();
+    folders.map(|folder| std::fs::read_dir(folder.path()).map_or(0, Iterator::count)).sum()
+}
+
+#[test]
+fn what_a_receiver_did_not_get_is_sent_in_order_after_it_is_back_and_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = Receiver::start(|_| Does::Answer("503 Service Unavailable", "canary-header".to_owned()));
+    plan(
+        folder.path(),
+        &format!(
+            "[[push]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}/canary-path-of-it\"\nevery = \"200ms\"\n\
+             headers = {{ X-Key = \"canary-header\" }}\nbody = \"{{{{ at }}}}\"\n",
+            hook.url()
+        ),
+    );
+    let mut watch = Watch::start(folder.path());
+    until("it waits on disk", || (parcels(folder.path()) >= 3).then_some(()));
+    let state = until("it is told", || Some(push(&watch, "hook")).filter(|push| push["failing"].is_string()));
+    assert!(state["failing"].as_str().unwrap().contains("503"), "{state}");
+    assert!(watch.get("/").1.contains("Figures do not reach"), "the page says it");
+    assert!(watch.get("/metrics").1.contains("mcp_probe_push_failed_total{push=\"hook\"}"));
+    watch.child.kill().unwrap();
+    watch.ended();
+    let kept = parcels(folder.path());
+    assert!(kept >= 3, "{kept}");
+    let all = std::process::Command::new("grep").args(["-r", "canary", "state"]).current_dir(folder.path()).output();
+    assert_eq!(String::from_utf8_lossy(&all.unwrap().stdout), "", "no secret is on disk");
+    assert!(!watch.log().contains("canary"), "{}", watch.log());
+    let before = hook.received().len();
+    hook.rule(|_| ok(""));
+    let watch = Watch::start(folder.path());
+    until("all is sent", || {
+        let push = push(&watch, "hook");
+        (push["waiting"] == 0 && push["sent"].as_u64() > Some(kept as u64)).then_some(())
+    });
+    let sent: Vec<String> = hook.received()[before..].iter().map(|request| request.body.clone()).collect();
+    let mut sorted = sent.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sent, sorted, "in order, and each once");
+    assert!(sent.len() >= kept, "{sent:?}");
+    assert_eq!(push(&watch, "hook")["dropped"], serde_json::json!({}));
+    assert!(!watch.get("/api/v1/status").1.contains("canary"));
+}
+
+#[test]
+fn receivers_that_hang_refuse_or_are_not_there_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let hangs = Receiver::start(|_| Does::Hang);
+    let refuses = Receiver::start(|_| Does::Answer("400 Bad Request", "no".to_owned()));
+    let gateway = Receiver::start(|_| ok(""));
+    plan(
+        folder.path(),
+        &format!(
+            "[[push]]\nname = \"hangs\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"100ms\"\n\
+             [[push]]\nname = \"refuses\"\nkind = \"influx\"\nurl = \"{}/write?db=x\"\nevery = \"100ms\"\n\
+             [[push]]\nname = \"absent\"\nkind = \"pushgateway\"\nurl = \"{}\"\nevery = \"100ms\"\n\
+             [[push]]\nname = \"nobody\"\nkind = \"statsd\"\naddress = \"unix:/nowhere.sock\"\nevery = \"100ms\"\n\
+             [[push]]\nname = \"works\"\nkind = \"pushgateway\"\nurl = \"{}\"\nevery = \"100ms\"\n",
+            hangs.url(),
+            refuses.url(),
+            nobody(),
+            gateway.url()
+        ),
+    );
+    let mut watch = Watch::start(folder.path());
+    until("twenty runs", || (runs(&watch) >= 20).then_some(()));
+    let dropped = |name: &str, reason: &str| push(&watch, name)["dropped"][reason].as_u64().unwrap_or(0);
+    until("refusals count", || (dropped("refuses", "refused") >= 3 && dropped("nobody", "failed") >= 3).then_some(()));
+    until("failures count", || push(&watch, "absent")["failed"].as_u64().filter(|failed| *failed >= 2));
+    let absent = push(&watch, "absent");
+    assert!(absent["waiting"] == 1 && absent["dropped"] == serde_json::json!({}), "only the newest waits: {absent}");
+    until("one works", || push(&watch, "works")["sent"].as_u64().filter(|sent| *sent >= 10));
+    let (_, text) = watch.get("/metrics");
+    for missed in ["overrun", "backpressure"] {
+        let line = format!("mcp_probe_missed_runs_total{{reason=\"{missed}\"}} 0");
+        assert!(text.contains(&line), "probing is not held up: {text}");
+    }
+    assert!(text.contains("mcp_probe_push_dropped_total{push=\"refuses\",reason=\"refused\"}"), "{text}");
+    assert!(text.contains("mcp_probe_push_last_success_timestamp_seconds{push=\"works\"}"), "{text}");
+    let begun = Instant::now();
+    watch.signal(Signal::SIGTERM);
+    assert!(watch.ended().success());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(parcels(folder.path()) > 0, "what hung waits for the next start");
+    watch.leaves_nothing();
+}
+
+#[test]
+fn a_receiver_that_asks_for_a_pause_gets_it_and_the_last_word_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let busy = Receiver::start(|_| Does::Answer("429 Too Many Requests\r\nRetry-After: 3", String::new()));
+    let last = Receiver::start(|_| ok(""));
+    plan(
+        folder.path(),
+        &format!(
+            "[[push]]\nname = \"busy\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"100ms\"\n\
+             [[push]]\nname = \"last\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"1h\"\n",
+            busy.url(),
+            last.url()
+        ),
+    );
+    let mut watch = Watch::start(folder.path());
+    let received = until("two tries", || Some(busy.received()).filter(|received| received.len() >= 2));
+    let pause = received[1].at - received[0].at;
+    assert!(pause >= Duration::from_millis(2_900), "{pause:?}");
+    assert_eq!(received[0].body, received[1].body, "the same is tried again");
+    until("a run", || (runs(&watch) >= 1).then_some(()));
+    assert!(last.received().is_empty());
+    watch.signal(Signal::SIGTERM);
+    assert!(watch.ended().success());
+    let [said] = last.received().try_into().unwrap();
+    assert_eq!(said.json()["occasion"], "last");
+    let success = said.json()["metrics"].as_array().unwrap().iter().any(|family| family["name"] == "probe_success");
+    assert!(success, "{}", said.body);
+}
+
+#[test]
+fn the_hub_hears_counts_that_go_on_after_a_restart_and_reloads_keep_what_was_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Receiver::start(|_| ok(""));
+    let of_hub = format!("[[push]]\nkind = \"hub\"\nurl = \"{}\"\nevery = \"200ms\"\n", hub.url());
+    plan(folder.path(), &of_hub);
+    let newest = || hub.received().last().map(receiver::Received::json).unwrap_or_default();
+    let requests = |said: &Value| said["metrics"]["requests_total"].as_u64().unwrap_or(0);
+    let mut watch = Watch::start(folder.path());
+    let said = until("ten requests", || Some(newest()).filter(|said| requests(said) >= 10));
+    assert_eq!(said["server_id"], "demo");
+    for key in ["errors_total", "latency_p95_ms", "active_tools", "memory_mb", "uptime_seconds"] {
+        assert!(said["metrics"][key].is_u64(), "{key}: {said}");
+    }
+    let sent = push(&watch, "hub")["sent"].as_u64().unwrap();
+    let other = "[[push]]\nname = \"second\"\nkind = \"textfile\"\npath = \"m.prom\"\nevery = \"100ms\"\n";
+    plan(folder.path(), &(of_hub.clone() + other));
+    watch.signal(Signal::SIGHUP);
+    until("the second push works", || folder.path().join("m.prom").exists().then_some(()));
+    assert!(push(&watch, "hub")["sent"].as_u64() >= Some(sent), "{}", push(&watch, "hub"));
+    assert!(requests(&newest()) >= 10);
+    plan(folder.path(), &of_hub);
+    watch.signal(Signal::SIGHUP);
+    until("the second push is gone", || push(&watch, "second").is_null().then_some(()));
+    watch.child.kill().unwrap();
+    watch.ended();
+    let (before, count) = (requests(&newest()), hub.received().len());
+    let _watch = Watch::start(folder.path());
+    let first = until("it is heard again", || hub.received().get(count).map(receiver::Received::json));
+    assert!(requests(&first) >= before, "{first} after {before}");
+    until("it goes on", || (requests(&newest()) > before).then_some(()));
+    let all: Vec<u64> = hub.received().iter().map(|request| requests(&request.json())).collect();
+    assert!(all.is_sorted(), "counts never go back: {all:?}");
+}
