@@ -31,6 +31,7 @@ impl ProbeOutcome {
         if let Some(tools) = &mut self.observed.tools {
             tools.tools.iter_mut().for_each(|tool| text(&mut tool.name));
         }
+        self.observed.place.iter_mut().for_each(text);
         for record in &mut self.observed.transcript {
             masker.mask_json(&mut record.payload);
         }

@@ -11,6 +11,8 @@ use super::{Era, ProbeOutcome, Reason, ServerIdentity, Status, Trace, TransportK
 /// What a run learnt of its server beside the verdict.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
+    /// Where the probe stands in its file: `file:line:column`.
+    pub place: Option<String>,
     /// `timeout` of the probe: what a step that did not answer counts as.
     pub timeout: Duration,
     /// When and how it was run by `watch`; none elsewhere.

@@ -101,7 +101,8 @@ pub fn cases(probe: &ProbeOutcome, degraded_fails: bool) -> Vec<Case<'_>> {
         step: None,
         place,
     };
-    let first_place = probe.steps.iter().find_map(|step| step.place.as_deref());
+    let of_steps = || probe.steps.iter().find_map(|step| step.place.as_deref());
+    let first_place = probe.observed.place.as_deref().or_else(of_steps);
     let mut opening = of_probe(OPENING, opening_time(probe), first_place);
     if begun {
         opening = Case { verdict: Verdict::Passed, reason: None, message: None, ..opening };
@@ -127,7 +128,8 @@ fn of_step(step: &StepOutcome, connected: bool, degraded_fails: bool) -> Case<'_
     Case {
         name: &step.name,
         verdict: Verdict::of(step.status, reason, connected, degraded_fails),
-        reason,
+        // What was not run has no reason of its own.
+        reason: reason.filter(|_| step.status != Status::Skipped),
         message: cause.map(|cause| cause.message.as_str()),
         took: step.latency,
         step: Some(step),
@@ -166,15 +168,32 @@ pub fn sentence(check: &CheckOutcome) -> String {
     format!("{} {}{at}: expected {expected}, got {actual}", check.kind, check.status.name())
 }
 
-/// What is to be said of a case, at length: the sentence of its cause where no check says more.
+impl<'a> Case<'a> {
+    /// The checks that have something to say. Where there was no answer to judge, that they could not judge it is no news.
+    #[must_use]
+    pub fn unmet(&self) -> Vec<&'a CheckOutcome> {
+        let judged = self.is_judged();
+        let checks = self.step.iter().flat_map(|step| step.checks.iter());
+        checks.filter(|check| is_unmet(check) && (judged || check.status != CheckStatus::Blocked)).collect()
+    }
+
+    /// The sentence of the cause, where no check says the same.
+    #[must_use]
+    pub fn own_message(&self) -> Option<&'a str> {
+        self.message.filter(|_| !self.is_judged() || self.unmet().is_empty())
+    }
+
+    /// Whether the checks are why it is not well.
+    fn is_judged(&self) -> bool {
+        matches!(self.reason, Some(Reason::Check | Reason::Slow | Reason::Drift))
+    }
+}
+
+/// What is to be said of a case, at length.
 #[must_use]
 pub fn story(case: &Case<'_>) -> String {
-    let unmet: Vec<String> =
-        case.step.iter().flat_map(|step| step.checks.iter()).filter(|check| is_unmet(check)).map(sentence).collect();
-    if unmet.is_empty() {
-        return case.message.map_or_else(String::new, |message| safe(message.trim_end(), TEXT_CHARS_MAX));
-    }
-    unmet.join("\n")
+    let own = case.own_message().map(|message| safe(message.trim_end(), TEXT_CHARS_MAX));
+    own.into_iter().chain(case.unmet().into_iter().map(sentence)).collect::<Vec<_>>().join("\n")
 }
 
 /// The same in one line.
@@ -286,6 +305,18 @@ mod tests {
         assert_eq!(verdicts(&probe)[1].1, Verdict::Failed);
         probe.steps[0].cause = Some(Cause::new(Reason::Closed, "cut"));
         assert_eq!(verdicts(&probe)[1].1, Verdict::Broken);
+    }
+
+    #[test]
+    fn an_error_is_told_beside_what_could_be_judged() {
+        let mut probe = failed();
+        let blocked = CheckOutcome { status: CheckStatus::Blocked, ..probe.steps[0].checks[0].clone() };
+        probe.steps[0].checks.push(CheckOutcome { kind: "latency", status: CheckStatus::Failed, ..blocked.clone() });
+        probe.steps[0].checks[0] = blocked;
+        probe.steps[0].cause = Some(Cause::new(Reason::RpcError, "answered with error -32000"));
+        let case = cases(&probe, false).remove(1);
+        assert!(story(&case).starts_with("answered with error -32000\nlatency failed"), "{}", story(&case));
+        assert_eq!(case.unmet().len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::case::{self, Case, Place, Verdict, cases, is_unmet};
+use super::case::{self, Case, Place, Verdict, cases};
 use super::format::Run;
 use super::markdown;
 use crate::base::sanitize;
@@ -95,23 +95,21 @@ fn of_case<'a>(case: &Case<'a>, probe: &str) -> Vec<Annotation<'a>> {
     let level = if case.verdict.is_bad() { "error" } else { "warning" };
     let step = sanitize::one_line(case.name, 80);
     let mut told: Vec<Annotation<'a>> = Vec::new();
-    for check in case.step.iter().flat_map(|step| step.checks.iter()).filter(|check| is_unmet(check)) {
-        told.push(Annotation {
-            level: if check.status == CheckStatus::Warned { "warning" } else { level },
-            place: check.place.as_deref().or(case.place),
-            title: format!("{probe}: {step}: {} {}", check.kind, check.status.name()),
-            message: case::safe(&case::sentence(check), MESSAGE_CHARS_MAX),
-        });
-    }
-    if told.is_empty() {
+    if let Some(message) = case.own_message() {
         let word = if case.verdict == Verdict::Skipped { "could not tell" } else { reason.code() };
         told.push(Annotation {
             level,
             place: case.place,
             title: format!("{probe}: {step}: {word}"),
-            message: case::safe(case.message.unwrap_or_default(), MESSAGE_CHARS_MAX),
+            message: case::safe(message, MESSAGE_CHARS_MAX),
         });
     }
+    told.extend(case.unmet().into_iter().map(|check| Annotation {
+        level: if check.status == CheckStatus::Warned { "warning" } else { level },
+        place: check.place.as_deref().or(case.place),
+        title: format!("{probe}: {step}: {} {}", check.kind, check.status.name()),
+        message: case::safe(&case::sentence(check), MESSAGE_CHARS_MAX),
+    }));
     told
 }
 

@@ -335,7 +335,8 @@ fn probe_told(run: &Run<'_>, id: usize, probe: &ProbeOutcome, budget: &mut usize
 fn facts(probe: &ProbeOutcome) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(server) = &probe.server {
-        facts.push(("Server", format!("{} {}", line(&server.name), line(&server.version))));
+        let short = |text: &str| sanitize::one_line(&sanitize::cut(text, TEXT_CHARS_MAX), 80);
+        facts.push(("Server", format!("{} {}", short(&server.name), short(&server.version))));
     }
     if let Some(used) = &probe.protocol {
         let version = sanitize::one_line(&used.version, 40);
@@ -348,6 +349,9 @@ fn facts(probe: &ProbeOutcome) -> Vec<(&'static str, String)> {
         facts
             .push(("Process", format!("{} memory, {} processor", human_bytes(usage.resident_bytes), human(usage.cpu))));
     }
+    if let Some(place) = &probe.observed.place {
+        facts.push(("Place", line(place)));
+    }
     facts.push(("Started", probe.started_at.strftime("%F %T UTC").to_string()));
     if probe.was_run() {
         facts.push(("Took", human(probe.duration)));
@@ -358,7 +362,6 @@ fn facts(probe: &ProbeOutcome) -> Vec<(&'static str, String)> {
 fn step_told(case: &Case<'_>) -> Option<StepTold> {
     let step = case.step?;
     let checks: Vec<CheckTold> = step.checks.iter().map(check_told).collect();
-    let told = step.checks.iter().any(is_unmet);
     Some(StepTold {
         name: line(&step.name),
         method: line(&step.method),
@@ -366,9 +369,9 @@ fn step_told(case: &Case<'_>) -> Option<StepTold> {
         latency: step.latency.map(human),
         bytes: (step.response_bytes > 0).then(|| human_bytes(step.response_bytes)),
         place: step.place.as_deref().map(line),
-        message: case.message.filter(|_| !told).map(|message| {
-            let reason = case.reason.map_or("", crate::event::Reason::code);
-            format!("{reason}: {}", safe(message.trim_end(), TEXT_CHARS_MAX))
+        message: case.own_message().map(|message| {
+            let reason = case.reason.map_or_else(String::new, |reason| format!("{reason}: "));
+            reason + &safe(message.trim_end(), TEXT_CHARS_MAX)
         }),
         checks,
     })

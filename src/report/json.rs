@@ -84,6 +84,10 @@ pub(super) struct Probe<'a> {
     replica: Option<Replica<'a>>,
     /// The labels of the target.
     labels: &'a BTreeMap<String, String>,
+    /// Where in the probe file: file, line and column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    place: Option<&'a str>,
     /// With `--repeat`: which repetition it is, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32")]
@@ -315,6 +319,7 @@ pub(super) fn probe(outcome: &ProbeOutcome) -> Probe<'_> {
         target: &outcome.target,
         replica: replica_of(&outcome.target).map(|(of, address)| Replica { of, address: address.to_string() }),
         labels: &outcome.labels,
+        place: outcome.observed.place.as_deref(),
         repetition: outcome.repetition,
         started_at: timestamp(outcome.started_at),
         status: outcome.status.name(),

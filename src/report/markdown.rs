@@ -3,17 +3,19 @@
 
 use std::fmt::Write as _;
 
-use super::case::{self, Case, Verdict, cases, is_unmet};
+use super::case::{self, Case, Verdict, cases};
 use super::format::Run;
 use super::{Look, table};
 use crate::base::duration::human;
 use crate::base::sanitize;
-use crate::event::{CheckOutcome, Finding, ProbeOutcome, Status};
+use crate::event::{CheckOutcome, Finding, ProbeOutcome, Reason, Status};
 
 /// Characters of a text in a cell.
 const CELL_CHARS_MAX: usize = 160;
 /// Characters of a text elsewhere.
 const TEXT_CHARS_MAX: usize = 1_000;
+/// Characters of what a server calls itself.
+const NAME_CHARS_MAX: usize = 80;
 /// Kept for the sentence that says what was left out.
 const RESERVED_BYTES: usize = 120;
 
@@ -101,10 +103,8 @@ fn story(run: &Run<'_>, probe: &ProbeOutcome) -> String {
     let mut text =
         format!("\n### {} {} on {}{repetition}\n\n", mark(probe.status), code(&probe.name), code(&probe.target));
     if let Some(server) = &probe.server {
-        let _ = writeln!(text, "- server {} {}", code(&server.name), code(&server.version));
-    }
-    if !probe.phases.iter().any(|_| true) && !probe.was_run() {
-        text.push_str("- not run\n");
+        let short = |text: &str| code(&sanitize::one_line(&sanitize::cut(text, TEXT_CHARS_MAX), NAME_CHARS_MAX));
+        let _ = writeln!(text, "- server {} {}", short(&server.name), short(&server.version));
     }
     for case in cases(probe, run.degraded_fails) {
         text.push_str(&of_case(&case));
@@ -113,23 +113,19 @@ fn story(run: &Run<'_>, probe: &ProbeOutcome) -> String {
 }
 
 fn of_case(case: &Case<'_>) -> String {
-    let told = match case.verdict {
-        Verdict::Passed => return String::new(),
-        Verdict::Skipped if case.message.is_none() => return format!("- step {}: not run\n", code(case.name)),
-        verdict => verdict,
+    let word = match (case.verdict, case.reason) {
+        (Verdict::Passed, _) => return String::new(),
+        (Verdict::Skipped, None) => return format!("- {}: not run\n", code(case.name)),
+        (Verdict::Skipped, Some(_)) => "could not tell",
+        (_, reason) => reason.map_or("", Reason::code),
     };
-    let word = if told == Verdict::Skipped { "could not tell" } else { case.reason.map_or("", |reason| reason.code()) };
     let took = case.took.map_or_else(String::new, |took| format!(", in {}", human(took)));
     let place = case.place.map_or_else(String::new, |place| format!(", {}", code(place)));
     let mut text = format!("- {}: {word}{took}{place}\n", code(case.name));
-    let mut unmet = case.step.iter().flat_map(|step| step.checks.iter()).filter(|check| is_unmet(check)).peekable();
-    if unmet.peek().is_none() {
-        let _ = writeln!(text, "\n{}", block(case.message.unwrap_or_default(), "  "));
+    if let Some(message) = case.own_message() {
+        let _ = writeln!(text, "\n{}\n", block(message, "  "));
     }
-    for check in unmet {
-        text.push_str(&of_check(check));
-    }
-    text
+    text + &case.unmet().into_iter().map(of_check).collect::<String>()
 }
 
 fn of_check(check: &CheckOutcome) -> String {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::case::{self, Place, Verdict, cases, is_unmet};
+use super::case::{self, Place, Verdict, cases};
 use super::format::{Explained, Run, Unmade, Word};
 use super::json::timestamp;
 use crate::base::sanitize;
@@ -94,41 +94,26 @@ impl Found {
             }
             let level = if case.verdict.is_bad() { "error" } else { "warning" };
             let name = sanitize::one_line(case.name, 200);
-            let checks = case.step.iter().flat_map(|step| step.checks.iter()).filter(|check| is_unmet(check));
-            let mut any = false;
-            for check in checks {
-                any = true;
-                let path = check.path.as_deref().unwrap_or_default();
-                self.add(
-                    run,
-                    Told {
-                        word: Word::Check(check.kind),
-                        level: if check.status == CheckStatus::Warned { "warning" } else { level },
-                        message: format!("{title}, step {name}: {}", case::sentence(check)),
-                        place: check.place.as_deref().or(case.place),
-                        identity: vec![
-                            probe.name.clone(),
-                            probe.target.clone(),
-                            name.clone(),
-                            path.to_owned(),
-                            check.expected.clone(),
-                        ],
-                        properties: properties.clone(),
-                    },
-                );
+            let identity = vec![probe.name.clone(), probe.target.clone(), name.clone()];
+            let told = |word, level, message, place, identity| Told {
+                word,
+                level,
+                message,
+                place,
+                identity,
+                properties: properties.clone(),
+            };
+            if let Some(own) = case.own_message() {
+                let message = format!("{title}, {name}: {}", case::safe(own, MESSAGE_CHARS_MAX));
+                self.add(run, told(Word::Reason(reason.code()), level, message, case.place, identity.clone()));
             }
-            if !any {
-                self.add(
-                    run,
-                    Told {
-                        word: Word::Reason(reason.code()),
-                        level,
-                        message: format!("{title}, {name}: {}", case::story(&case)),
-                        place: case.place,
-                        identity: vec![probe.name.clone(), probe.target.clone(), name.clone()],
-                        properties: properties.clone(),
-                    },
-                );
+            for check in case.unmet() {
+                let level = if check.status == CheckStatus::Warned { "warning" } else { level };
+                let path = check.path.clone().unwrap_or_default();
+                let identity = [identity.clone(), vec![path, check.expected.clone()]].concat();
+                let message = format!("{title}, step {name}: {}", case::sentence(check));
+                let place = check.place.as_deref().or(case.place);
+                self.add(run, told(Word::Check(check.kind), level, message, place, identity));
             }
         }
         for finding in &probe.findings {
@@ -181,7 +166,7 @@ fn of_finding<'a>(probe: &'a ProbeOutcome, finding: &Finding) -> Told<'a> {
             case::safe(&finding.expected, MESSAGE_CHARS_MAX / 2),
             case::safe(&finding.actual, MESSAGE_CHARS_MAX / 2)
         ),
-        place: probe.steps.iter().find_map(|step| step.place.as_deref()),
+        place: probe.observed.place.as_deref().or_else(|| probe.steps.iter().find_map(|step| step.place.as_deref())),
         identity: vec![probe.target.clone(), finding.path.clone().unwrap_or_default()],
         properties: json!({"target": target}),
     }

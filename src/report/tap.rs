@@ -75,7 +75,7 @@ fn of_case(case: &Case<'_>) -> Told {
     if let Some(took) = case.took {
         told.push(("duration_ms", millis(took).into()));
     }
-    if let Some(place) = case.place.filter(|_| !told.is_empty() && case.verdict.is_bad()) {
+    if let Some(place) = case.place.filter(|_| case.verdict.is_bad()) {
         told.push(("at", sanitize::one_line(place, 1_000).into()));
     }
     told

@@ -165,6 +165,7 @@ pub(super) fn outcome(
         findings: last.findings,
         usage: last.usage,
         observed: Observed {
+            place: probe.place.clone(),
             timeout: probe.timeout,
             retry_after: last.retry_after,
             token_ends: observed::token_ends(target),

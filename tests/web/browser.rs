@@ -14,7 +14,8 @@ pub struct Looking {
     pub seconds: u32,
 }
 
-async fn chromium(url: &str, looking: Looking, arguments: &[String]) -> String {
+/// What it prints with these arguments.
+pub async fn chromium(url: &str, looking: Looking, arguments: &[String]) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new("chromium");
     command.args([
