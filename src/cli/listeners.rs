@@ -5,7 +5,7 @@ use super::complaint::Complaint;
 use super::progress::Progress;
 use super::progress::bar::Bar;
 use super::terminal::Terminal;
-use crate::event::Consumer;
+use crate::event::{Consumer, Publisher};
 use crate::report::wire_log::{WireFile, WireText};
 
 /// The consumers that `--trace` and `-v` ask for. `several` is whether the run has more than one target.
@@ -42,6 +42,16 @@ pub fn bar(output: &OutputOptions) -> Option<Box<dyn Consumer>> {
 pub fn moves(output: &OutputOptions) -> bool {
     let able = std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
     able && Terminal::stderr(output.color).interactive && !output.quiet && !output.verbose
+}
+
+/// Lets all of them come to their end, and says what could not be told; whether there was anything.
+pub fn finish(publisher: &Publisher) -> bool {
+    let mut errors = publisher.finish();
+    errors.dedup_by_key(|error| error.to_string());
+    for error in &errors {
+        let _ = super::output::say(&format!("error: {error}\n"), true);
+    }
+    !errors.is_empty()
 }
 
 #[cfg(test)]

@@ -100,10 +100,7 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
     let mut withheld = withhold(&choice, &mut plan);
     withheld.extend(unusable);
     if let Some(refused) = withheld.first() {
-        // Waiting brings no consent about.
-        let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());
-        let why = format!("{}: {why}", refused.target);
-        return Err(Complaint::new(Code::Unknown, why));
+        return Err(unusable_for(refused));
     }
     if let Some(share) = plan.share.filter(|share| share.pairs == 0) {
         // What the others have is theirs to wait for.
@@ -143,18 +140,22 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
             }
         };
         board.clear();
-        let mut undelivered = false;
-        for error in publisher.finish() {
-            undelivered = true;
-            let _ = output::say(&format!("error: {error}\n"), true);
-        }
+        let untold = listeners::finish(&publisher);
         let interrupted = signals.caught().is_some();
-        waited.outcomes.iter_mut().for_each(|outcome| outcome.mask_whole(&masker));
+        for outcome in &mut waited.outcomes {
+            outcome.mask_whole(&masker);
+        }
         let run = Run { interrupted, ..Run::new(started_at, waited.after, &waited.outcomes) };
-        undelivered |= weighed(told.tell(&run, &waited), &args.output)?;
+        let undelivered = weighed(told.tell(&run, &waited), &args.output)? || untold;
         let judging = Judging { fail_on: args.fail_on, exit_style: args.exit_style };
         Ok(code(judging, &waited.outcomes, undelivered))
     })
+}
+
+/// Waiting brings no consent about.
+fn unusable_for(refused: &ProbeOutcome) -> Complaint {
+    let why = refused.cause.as_ref().map_or("", |cause| cause.message.as_str());
+    Complaint::new(Code::Unknown, format!("{}: {why}", refused.target))
 }
 
 /// What telling needs beside the outcomes.

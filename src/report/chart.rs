@@ -164,10 +164,15 @@ pub fn latency(points: &[Point], from: Timestamp, to: Timestamp) -> String {
             duration::human(value)
         );
     }
-    let span = to.as_second() - from.as_second();
-    let format = if span > 2 * 86_400 { "%F" } else { "%R" };
+    let span = (to.as_millisecond() - from.as_millisecond()).max(0);
+    let format = match span / 1000 {
+        0..10 => "%T%.1f",
+        10..600 => "%T",
+        600..172_800 => "%R",
+        _ => "%F",
+    };
     for part in 0..=4_i64 {
-        let at = Timestamp::from_second(from.as_second() + span * part / 4).unwrap_or(from);
+        let at = Timestamp::from_millisecond(from.as_millisecond() + span * part / 4).unwrap_or(from);
         let anchor = match part {
             0 => "start",
             4 => "end",
@@ -241,7 +246,10 @@ pub fn strip(latencies: &[Duration], top: Duration) -> String {
     } else {
         format!("{} answers from {} to {}", sorted.len(), duration::human(*least), duration::human(*most))
     };
-    let ticks: String = sorted.iter().map(|value| format!("M{:.1} 2v12", x(*value))).collect();
+    let mut ticks = String::new();
+    for value in &sorted {
+        let _ = write!(ticks, "M{:.1} 2v12", x(*value));
+    }
     format!(
         "<svg class=\"strip\" viewBox=\"0 0 {WIDTH} 16\" preserveAspectRatio=\"none\" role=\"img\" \
          aria-label=\"{said}\"><rect x=\"0\" y=\"4\" width=\"{:.1}\" height=\"8\"/><path d=\"{ticks}\"/></svg>",
@@ -331,6 +339,16 @@ mod tests {
         }
         assert!(latency(&points, at(0), at(100)).contains(">500"), "a round scale");
         assert_eq!(sparkline(&[], at(0), at(1)), "");
+    }
+
+    #[test]
+    fn the_moments_of_a_scale_can_be_told_apart() {
+        let point = Point { at: at(0), p50: Duration::from_millis(1), p95: Duration::from_millis(2) };
+        for (seconds, first) in [(4, ">00:00:01.0<"), (80, ">00:00:20<"), (7_200, ">00:30<"), (864_000, ">1970-01-03<")]
+        {
+            let svg = latency(&[point], at(0), at(seconds));
+            assert!(svg.contains(first), "{seconds}: {svg}");
+        }
     }
 
     #[test]

@@ -170,34 +170,54 @@ struct LatencyTold {
     strip: Value,
 }
 
+/// A step of a probe on a target, in all repetitions.
+struct Measured<'a> {
+    probe: &'a str,
+    target: &'a str,
+    at: usize,
+    name: &'a str,
+    latencies: Vec<Duration>,
+}
+
 /// The steps with their latencies, in the order of the plan, on one scale.
 fn latencies(run: &Run<'_>) -> Option<(String, Vec<LatencyTold>, usize)> {
-    let mut steps: Vec<((&str, &str, usize), &str, Vec<Duration>)> = Vec::new();
+    let mut steps: Vec<Measured<'_>> = Vec::new();
     for probe in run.probes {
         for (at, step) in probe.steps.iter().enumerate() {
             let Some(latency) = step.latency else { continue };
-            let key = (probe.name.as_str(), probe.target.as_str(), at);
-            match steps.iter_mut().find(|(have, ..)| *have == key) {
-                Some((.., latencies)) => latencies.push(latency),
-                None => steps.push((key, &step.name, vec![latency])),
+            let same =
+                |have: &&mut Measured<'_>| have.at == at && have.probe == probe.name && have.target == probe.target;
+            match steps.iter_mut().find(same) {
+                Some(known) => known.latencies.push(latency),
+                None => steps.push(Measured {
+                    probe: &probe.name,
+                    target: &probe.target,
+                    at,
+                    name: &step.name,
+                    latencies: vec![latency],
+                }),
             }
         }
     }
     let left = steps.len().saturating_sub(LATENCIES_MAX);
     steps.truncate(LATENCIES_MAX);
-    let top = chart::round_up(steps.iter().flat_map(|(.., latencies)| latencies.iter().copied()).max()?);
-    let told = |((probe, target, _), step, mut latencies): ((&str, &str, usize), &str, Vec<Duration>)| {
-        latencies.sort_unstable();
-        let median = human(latencies[latencies.len() / 2]);
-        let said = match latencies.as_slice() {
-            [_] => median,
-            [.., most] => format!("{median}, at most {}", human(*most)),
-            [] => String::new(),
-        };
-        let probe = format!("{} on {}", line(probe), line(target));
-        LatencyTold { name: line(step), probe, said, strip: Value::from_safe_string(chart::strip(&latencies, top)) }
+    let top = chart::round_up(steps.iter().flat_map(|step| step.latencies.iter().copied()).max()?);
+    Some((human(top), steps.into_iter().map(|step| latency_told(step, top)).collect(), left))
+}
+
+fn latency_told(mut step: Measured<'_>, top: Duration) -> LatencyTold {
+    step.latencies.sort_unstable();
+    let median = step.latencies.get(step.latencies.len() / 2).copied().map(human).unwrap_or_default();
+    let said = match step.latencies.as_slice() {
+        [_, .., most] => format!("{median}, at most {}", human(*most)),
+        _ => median,
     };
-    Some((human(top), steps.into_iter().map(told).collect(), left))
+    LatencyTold {
+        name: line(step.name),
+        probe: format!("{} on {}", line(step.probe), line(step.target)),
+        said,
+        strip: Value::from_safe_string(chart::strip(&step.latencies, top)),
+    }
 }
 
 /// Of pairs that were repeated: the latency over time.

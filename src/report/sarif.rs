@@ -34,6 +34,10 @@ fn document(run: &Run<'_>) -> Value {
     for probe in run.probes {
         found.look_at(run, probe);
     }
+    if found.left > 0 {
+        let text = format!("{} more results were left out", found.left);
+        found.notices.push(json!({"level": "warning", "message": {"text": text}}));
+    }
     let end = run.started_at.checked_add(jiff::SignedDuration::try_from(run.duration).unwrap_or_default());
     json!({
         "$schema": SCHEMA,
@@ -67,6 +71,8 @@ struct Found {
     results: Vec<(String, Value)>,
     /// What could not be told.
     notices: Vec<Value>,
+    /// Results that found no place.
+    left: usize,
 }
 
 /// One result, before it is written.
@@ -130,6 +136,7 @@ impl Found {
             return;
         }
         if self.results.len() >= RESULTS_MAX {
+            self.left += 1;
             return;
         }
         let index = self.rules.iter().position(|rule| rule["id"] == id.as_str()).unwrap_or_else(|| {
@@ -142,8 +149,8 @@ impl Found {
             "level": result.level,
             "message": {"text": plain(&case::safe(&result.message, MESSAGE_CHARS_MAX))},
             "partialFingerprints": {"mcpProbe/v1": fingerprint},
-            "properties": result.properties,
         });
+        written["properties"] = result.properties;
         if let Some(place) = result.place.and_then(Place::parse) {
             written["locations"] = json!([location(run, place)]);
         }

@@ -133,7 +133,9 @@ pub fn plan(choice: &Choice<'_>) -> Result<Planned, Complaint> {
 fn pushes_of(loaded: &Loaded, masker: &Masker) -> Result<Vec<Push>, Vec<Diag>> {
     let mut secrets = Vec::new();
     let pushes = loaded.telling.resolve_pushes(&Machine, &mut secrets)?;
-    secrets.iter().for_each(|secret| masker.add(secret));
+    for secret in &secrets {
+        masker.add(secret);
+    }
     Ok(pushes)
 }
 

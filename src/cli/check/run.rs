@@ -8,6 +8,7 @@ use super::push::Pushes;
 use super::{dry_run, prepare, tell};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
+use crate::base::secret::Masker;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
@@ -47,12 +48,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     }
     if check.dry_run {
         if !check.output.quiet {
-            let why =
-                |outcome: &ProbeOutcome| outcome.cause.as_ref().map_or(String::new(), |cause| cause.message.clone());
-            for outcome in &unusable {
-                let told = sanitize::one_line(&masker.mask(&format!("{}: {}", outcome.target, why(outcome))), 600);
-                let _ = crate::cli::output::say(&format!("warning: {told}\n"), true);
-            }
+            warn(&unusable, &masker);
         }
         return dry_run::tell(check, &request, &plan, &masker);
     }
@@ -71,14 +67,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
     let traces = Traces { kept: ears.iter().any(|ear| ear.traces), ..Traces::of_environment() };
     consumers.extend(ears.into_iter().map(|ear| ear.consumer));
     let publisher = Publisher::new(RunId::random(), consumers, wire);
-    let options = Options {
-        jobs: usize::from(check.jobs.unwrap_or(JOBS)),
-        repeat: check.repeat.unwrap_or(1),
-        fail_fast: check.fail_fast.then_some(match check.fail_on {
-            Some(FailOn::Degraded) => Status::Degraded,
-            None => Status::Failed,
-        }),
-    };
+    let options = options(check);
     live::run(|signals| async move {
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
@@ -92,18 +81,15 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
             crate::cli::as_client::annotate(&mut outcomes, &plan, client);
         }
         let duration = begun.elapsed();
-        let mut errors = publisher.finish();
-        errors.dedup_by_key(|error| error.to_string());
-        for error in &errors {
-            let _ = crate::cli::output::say(&format!("error: {error}\n"), true);
-        }
+        let untold = listeners::finish(&publisher);
         outcomes.extend(withheld);
         sort(&mut outcomes, &order);
-        let interrupted = signals.caught().is_some();
-        outcomes.iter_mut().for_each(|outcome| outcome.mask_whole(&masker));
+        for outcome in &mut outcomes {
+            outcome.mask_whole(&masker);
+        }
         let folder = std::env::current_dir().ok();
         let run = Run {
-            interrupted,
+            interrupted: signals.caught().is_some(),
             degraded_fails: check.fail_on == Some(FailOn::Degraded),
             folder: folder.as_deref(),
             explain: explain::meaning,
@@ -112,7 +98,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let snapshot = Snapshot::of_runs(&outcomes, jiff::Timestamp::now()).with_server_ids(server_ids(&plan));
         let courier = Courier::new(masker.clone()).hiding(hidden);
         let lost = pushes.push(check.require_push, &snapshot, &courier, &masker, &signals.drain).await;
-        let undelivered = lost || !errors.is_empty();
+        let undelivered = lost || untold;
         let code = tell(check, &request, &run, undelivered)?;
         // Nothing to do is in order where the others have it.
         let is_idle = plan.share.is_some() && outcomes.is_empty() && !undelivered;
@@ -124,6 +110,27 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
 fn server_ids(plan: &Plan) -> BTreeMap<String, String> {
     let named = plan.targets.iter().filter_map(|target| Some((target.name.clone(), target.server_id.clone()?)));
     named.collect()
+}
+
+fn options(check: &CheckArgs) -> Options {
+    let worst = match check.fail_on {
+        Some(FailOn::Degraded) => Status::Degraded,
+        None => Status::Failed,
+    };
+    Options {
+        jobs: usize::from(check.jobs.unwrap_or(JOBS)),
+        repeat: check.repeat.unwrap_or(1),
+        fail_fast: check.fail_fast.then_some(worst),
+    }
+}
+
+/// Says which targets cannot be used, and why.
+fn warn(unusable: &[ProbeOutcome], masker: &Masker) {
+    for outcome in unusable {
+        let why = outcome.cause.as_ref().map_or("", |cause| cause.message.as_str());
+        let told = sanitize::one_line(&masker.mask(&format!("{}: {why}", outcome.target)), 600);
+        let _ = crate::cli::output::say(&format!("warning: {told}\n"), true);
+    }
 }
 
 /// Every probe with its target, in the order in which they are told.
