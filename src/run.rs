@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::observed::Lists;
 use self::reach::Reach;
 use crate::base::ids::SpanContext;
 use crate::base::secret::Masker;
@@ -65,6 +66,7 @@ pub struct Context {
     /// Whether the transcripts of runs that are not healthy are kept.
     transcripts: bool,
     recorder: Option<Recorder>,
+    lists: Lists,
     traces: Traces,
     tracing: Option<Tracing>,
 }
@@ -123,6 +125,7 @@ impl Context {
             surveys: Arc::default(),
             transcripts: false,
             recorder: None,
+            lists: Lists::default(),
             traces: Traces::default(),
             tracing: None,
         }

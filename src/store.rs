@@ -34,7 +34,7 @@ pub use tidy::{Retention, Tidied};
 pub use times::Uptime;
 
 use crate::event::{AlertChange, Missed, Sample};
-use desk::{Books, Desk, Entry, Inbox, Job, Placed};
+use desk::{Books, Desk, Entry, Inbox, Job, Placed, ROOM_MIN};
 use rusqlite::Connection;
 
 /// Jobs that may wait for the writer.
@@ -46,12 +46,15 @@ const URGENT: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Store {
     jobs: SyncSender<Placed>,
+    entries: SyncSender<(Entry, tokio::sync::OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
     /// Alerts and messages: they wait for no sample.
     urgent: SyncSender<Placed>,
     urgent_room: Arc<Semaphore>,
     /// Whether the writer was already told to look into the urgent lane.
     rung: Arc<AtomicBool>,
+    /// Whether it knows that there are entries.
+    noticed: Arc<AtomicBool>,
     health: Arc<Mutex<StoreHealth>>,
     path: Arc<Path>,
 }
@@ -75,15 +78,24 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let health = Arc::new(Mutex::new(StoreHealth::default()));
         let desk = Desk::open(path, Arc::clone(&health))?;
-        // Two bells at most are in the usual lane beside the jobs.
-        let ((jobs, usual), (urgent, first)) = (sync_channel(QUEUE + 2), sync_channel(URGENT));
-        let rung = Arc::new(AtomicBool::new(false));
-        let inbox = Inbox { usual, urgent: first, rung: Arc::clone(&rung) };
+        // Of each kind two bells at most are in the usual lane beside the jobs.
+        let ((jobs, usual), (urgent, first)) = (sync_channel(QUEUE + 4), sync_channel(URGENT));
+        let (entries, written) = sync_channel(QUEUE);
+        let (rung, noticed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let room = Arc::new(Semaphore::new(QUEUE));
+        let inbox = Inbox {
+            usual,
+            urgent: first,
+            entries: written,
+            rung: Arc::clone(&rung),
+            noticed: Arc::clone(&noticed),
+            room: Arc::clone(&room),
+        };
         std::thread::Builder::new().name("history".into()).spawn(move || desk.work(&inbox)).map_err(|error| {
             Kind::Unusable.at(path, &format!("the thread that writes it could not be started: {error}"))
         })?;
-        let (room, urgent_room) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Semaphore::new(URGENT)));
-        Ok(Self { jobs, room, urgent, urgent_room, rung, health, path: path.into() })
+        let urgent_room = Arc::new(Semaphore::new(URGENT));
+        Ok(Self { jobs, entries, room, urgent, urgent_room, rung, noticed, health, path: path.into() })
     }
 
     /// The history of a state folder.
@@ -283,7 +295,14 @@ impl Store {
     }
 
     async fn enter(&self, entry: Entry) -> Result<(), StoreError> {
-        self.send(Job::Entry(entry)).await?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::closed())?;
+        self.entries.try_send((entry, room)).map_err(|_| StoreError::closed())?;
+        if !self.noticed.swap(true, Ordering::AcqRel) {
+            let _ = self.jobs.try_send((Job::Bell, None));
+        }
+        if self.room.available_permits() < ROOM_MIN {
+            self.ring();
+        }
         match self.health.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone() {
             Some(trouble) => Err(trouble),
             None => Ok(()),
@@ -323,11 +342,15 @@ impl Store {
         let question = Box::new(move |desk: &mut Desk| drop(reply.send(work(desk))));
         let room = Arc::clone(&self.urgent_room).acquire_owned().await.map_err(|_| StoreError::closed())?;
         self.urgent.try_send((Job::Ask(question), Some(room))).map_err(|_| StoreError::closed())?;
+        self.ring();
+        answer.await.map_err(|_| StoreError::closed())?
+    }
+
+    /// Wakes the writer. One with a full lane before it is awake.
+    fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            // A writer with a full lane before it is awake.
             let _ = self.jobs.try_send((Job::Bell, None));
         }
-        answer.await.map_err(|_| StoreError::closed())?
     }
 
     /// A place in the queue is waited for, so that the channel is never full.

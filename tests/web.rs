@@ -226,6 +226,13 @@ fn health_and_readiness_say_what_is() {
         let served = Served::plain().await;
         let both = async || (served.get("/-/healthy").await.status, served.get("/-/ready").await.status);
         assert_eq!(both().await, (200, 200));
+        // A loop that stands still says nothing any more, and nothing it said before holds.
+        served.board.turned(std::time::Instant::now().checked_sub(Duration::from_secs(61)).unwrap());
+        assert_eq!(both().await, (503, 503));
+        let status: serde_json::Value = serde_json::from_str(&served.get("/api/v1/status").await.body).unwrap();
+        assert_eq!(status["daemon"]["alive"], false);
+        served.board.turned(std::time::Instant::now());
+        assert_eq!(both().await, (200, 200));
         served.board.operate(|operation| operation.is_draining = true);
         assert_eq!(both().await, (200, 503));
         served.board.operate(|operation| operation.is_alive = false);

@@ -4,6 +4,8 @@
 
 #[path = "web/browser.rs"]
 mod browser;
+#[path = "web/devtools.rs"]
+mod devtools;
 #[path = "web/stage.rs"]
 mod stage;
 
@@ -13,9 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use browser::{Looking, dom, picture};
+use devtools::Tab;
 use jiff::Timestamp;
 use mcp_probe::watch::web::WebConfig;
 use mcp_probe::watch::web::past::{Bar, Failure, Past, Point};
+use serde_json::Value;
 use stage::{MadeUp, Served};
 
 fn served<F: Future<Output = ()>>(work: impl FnOnce() -> F) {
@@ -117,6 +121,125 @@ fn light_dark_and_narrow_screens_show_something_each() {
         for (at, one) in pictures.iter().enumerate() {
             assert!(pictures[..at].iter().all(|other| other != one), "two ways of looking show the same picture");
         }
+        served.end().await;
+    });
+}
+
+/// Looks at a page with a browser while it is served.
+async fn in_a_tab(served: &Served, look: impl FnOnce(&mut Tab, &str) + Send + 'static) {
+    let base = served.url("");
+    let base = base.trim_end_matches('/').to_owned();
+    tokio::task::spawn_blocking(move || look(&mut Tab::open(), &base)).await.unwrap();
+}
+
+fn folder() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn without_scripts_everything_is_there_and_can_be_used() {
+    served(|| async {
+        let served = Served::plain().await;
+        in_a_tab(&served, |tab, base| {
+            tab.scripts(false);
+            tab.looks(1280, false);
+            tab.go(base);
+            // The browser may look although the page may not.
+            assert_eq!(tab.value("document.querySelectorAll('[data-row]').length"), 6);
+            assert_eq!(tab.value("document.querySelector('noscript meta')?.content ?? 'text'"), "30");
+            tab.picture(&folder().join("fleet-no-script.png"));
+            // The filter is a form: typing and Enter are enough.
+            tab.value("document.querySelector('#q').focus()");
+            for key in ["s", "e", "a", "r"] {
+                tab.press(key);
+            }
+            tab.press("Enter");
+            tab.loaded();
+            assert_eq!(
+                tab.value("[...document.querySelectorAll('[data-row] th a')].map((a) => a.textContent).join()"),
+                "search"
+            );
+            // So is the way to a target and into a transcript.
+            tab.go(&format!("{base}/target/weather"));
+            let details = tab.value("document.querySelectorAll('details').length");
+            assert!(details.as_u64().unwrap() >= 1);
+            tab.value("document.querySelector('details summary').focus()");
+            tab.press("Enter");
+            assert_eq!(tab.value("document.querySelector('details').open"), true);
+            tab.picture(&folder().join("target-no-script.png"));
+        })
+        .await;
+        served.end().await;
+    });
+}
+
+#[test]
+fn keys_lead_through_the_fleet() {
+    served(|| async {
+        let served = Served::plain().await;
+        in_a_tab(&served, |tab, base| {
+            tab.looks(1280, false);
+            tab.go(base);
+            let focus = |tab: &mut Tab| tab.value("document.activeElement.textContent.trim()");
+            for (key, place) in [("j", 0), ("j", 1), ("j", 2), ("k", 1)] {
+                tab.press(key);
+                let row =
+                    tab.value(&format!("document.querySelectorAll('[data-row] th a')[{place}].textContent.trim()"));
+                assert_eq!(focus(tab), row, "{key}");
+            }
+            // Whoever moves by keys sees where he is.
+            let outline = tab.value("getComputedStyle(document.activeElement).outlineStyle");
+            assert_ne!(outline, "none");
+            tab.picture(&folder().join("fleet-focus.png"));
+            let to = tab.value("document.activeElement.href");
+            tab.press("Enter");
+            tab.loaded();
+            assert_eq!(tab.value("location.href"), to);
+            tab.press("u");
+            tab.loaded();
+            assert_eq!(tab.value("location.pathname"), "/");
+            tab.press("/");
+            assert_eq!(tab.value("document.activeElement.id"), "q");
+            tab.press("Escape");
+            assert_eq!(tab.value("document.activeElement === document.body"), true);
+            // The Tab key reaches every link and field in the order of the page.
+            let mut reached = std::collections::BTreeSet::new();
+            for _ in 0..60 {
+                tab.press("Tab");
+                reached.insert(tab.value("document.activeElement.outerHTML.slice(0, 200)").to_string());
+            }
+            // Of a group of choices one is reached; arrows lead to the others.
+            let all = "[...document.querySelectorAll('a[href], input:not([type=radio]), select, button, summary')]";
+            let missed = tab.value(&format!("{all}.map((one) => one.outerHTML.slice(0, 200))"));
+            let missed: Vec<&Value> =
+                missed.as_array().unwrap().iter().filter(|one| !reached.contains(&one.to_string())).collect();
+            assert!(missed.is_empty() && reached.len() > 10, "{missed:?} of {reached:?}");
+        })
+        .await;
+        served.end().await;
+    });
+}
+
+#[test]
+fn a_small_screen_needs_no_sideways_scrolling() {
+    served(|| async {
+        let served = Served::plain().await;
+        in_a_tab(&served, |tab, base| {
+            for (name, path) in [("fleet", "/"), ("target", "/target/weather")] {
+                for (look, dark) in [("light", false), ("dark", true)] {
+                    for width in [400, 1280] {
+                        tab.looks(width, dark);
+                        tab.go(&format!("{base}{path}"));
+                        let wide = tab.value("document.documentElement.scrollWidth");
+                        assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} at {width} px is {wide} wide");
+                        tab.picture(&folder().join(format!("{name}-{look}-{width}.png")));
+                    }
+                }
+            }
+        })
+        .await;
         served.end().await;
     });
 }

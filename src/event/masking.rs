@@ -2,6 +2,7 @@
 //! the texts themselves; in the escapes of a format a secret would no longer be found.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{CheckOutcome, Finding, ProbeOutcome, StepOutcome};
 use crate::base::secret::Masker;
@@ -29,7 +30,12 @@ impl ProbeOutcome {
             text(&mut used.version);
         }
         if let Some(tools) = &mut self.observed.tools {
-            tools.tools.iter_mut().for_each(|tool| text(&mut tool.name));
+            // The list is shared by all runs that saw the same: it is copied where something is to be hidden only.
+            if tools.tools.iter().any(|tool| matches!(masker.mask(&tool.name), Cow::Owned(_))) {
+                let own = Arc::make_mut(tools);
+                own.summed.take();
+                own.tools.iter_mut().for_each(|tool| text(&mut tool.name));
+            }
         }
         self.observed.place.iter_mut().for_each(text);
         for record in &mut self.observed.transcript {

@@ -1,6 +1,7 @@
 //! What a run learnt beside its verdict, and its digest for those who look at many runs: history, rules, the page.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ pub struct Observed {
     /// When the token ends that was sent, where it is a JWT that says so.
     pub token_ends: Option<Timestamp>,
     /// The tools, where the run read them all.
-    pub tools: Option<ToolsSeen>,
+    pub tools: Option<Arc<ToolsSeen>>,
     /// The addresses that the target's name has now, where each is a replica.
     pub addresses: Option<Vec<IpAddr>>,
     /// How long the server asks to be left alone.
@@ -47,18 +48,32 @@ pub struct Scheduled {
 }
 
 /// A list of tools that was read whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ToolsSeen {
     /// Characters ÷ 4 of the canonical name, description and inputSchema of all tools.
     pub tokens: u64,
     /// Each with a digest of its definition, in the order of the server; names raw.
     pub tools: Vec<ToolSeen>,
+    /// The digest of them all, once somebody has asked for it.
+    pub summed: OnceLock<String>,
 }
+
+impl PartialEq for ToolsSeen {
+    fn eq(&self, other: &Self) -> bool {
+        (self.tokens, &self.tools) == (other.tokens, &other.tools)
+    }
+}
+
+impl Eq for ToolsSeen {}
 
 impl ToolsSeen {
     /// The first 16 hexadecimal digits of the SHA-256 of all names and definitions, whatever their order.
     #[must_use]
     pub fn digest(&self) -> String {
+        self.summed.get_or_init(|| self.sum()).clone()
+    }
+
+    fn sum(&self) -> String {
         let mut lines: Vec<String> =
             self.tools.iter().map(|tool| format!("{}\0{}\n", tool.name, tool.digest)).collect();
         lines.sort_unstable();
@@ -184,7 +199,7 @@ impl Sample {
             server: outcome.server.clone(),
             protocol: protocol.map(|used| (used.version.clone(), used.era, used.transport)),
             tools: observed.tools.as_ref().map(|seen| seen.tools.len() as u64),
-            tools_digest: observed.tools.as_ref().map(ToolsSeen::digest),
+            tools_digest: observed.tools.as_ref().map(|seen| seen.digest()),
             certificate_ends: observed.certificate_ends,
             token_ends: observed.token_ends,
             usage: outcome.usage,

@@ -56,7 +56,7 @@ pub(super) fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOu
     outcome.observed.http_status = Some(200);
     outcome.observed.certificate_ends = Some(at(1_800_000_000));
     let tool = ToolSeen { name: "{evil=\"".to_owned(), digest: "0".to_owned() };
-    outcome.observed.tools = Some(ToolsSeen { tokens: 120, tools: vec![tool] });
+    outcome.observed.tools = Some(ToolsSeen { tokens: 120, tools: vec![tool], ..ToolsSeen::default() }.into());
     outcome.observed.scheduled = Some(Scheduled { due_at: at(1_768_469_565), lag: ms(2), queued: ms(0) });
     outcome
 }

@@ -97,16 +97,17 @@ impl<W: Write + Send> Log<W> {
         Self { writer, voice, masker, said: HashMap::new(), missed: HashMap::new() }
     }
 
-    fn line(&mut self, kind: &EventKind) -> Option<Line> {
+    fn line(&mut self, kind: &EventKind, least: Level) -> Option<Line> {
         match kind {
             EventKind::RunStarted { probes } => {
                 Some(Line::new(Level::Info, "watch", format!("watching {}", super::count(*probes, "probe"))))
             }
+            EventKind::ProbeStarted { .. } if least > Level::Debug => None,
             EventKind::ProbeStarted { probe, target, .. } => {
                 let line = Line::new(Level::Debug, "probe", "started");
                 Some(line.with("probe", probe.as_str()).with("target", target.as_str()))
             }
-            EventKind::ProbeFinished { outcome, .. } => Some(self.finished(outcome)),
+            EventKind::ProbeFinished { outcome, .. } => self.finished(outcome, least),
             EventKind::RunMissed { probe, target, reason, count } => Some(self.missed(probe, target, *reason, *count)),
             EventKind::AlertChanged(change) => Some(changed(change)),
             EventKind::Noted(note) => Some(noted(note)),
@@ -118,7 +119,7 @@ impl<W: Write + Send> Log<W> {
         }
     }
 
-    fn finished(&mut self, outcome: &ProbeOutcome) -> Line {
+    fn finished(&mut self, outcome: &ProbeOutcome, least: Level) -> Option<Line> {
         let pair = (outcome.name.clone(), outcome.target.clone());
         self.missed.remove(&pair);
         let reason = outcome.cause.as_ref().map(|cause| cause.reason);
@@ -133,6 +134,10 @@ impl<W: Write + Send> Log<W> {
             Status::Healthy | Status::Skipped => Level::Info,
             Status::Degraded | Status::Unknown | Status::Failed => Level::Warn,
         };
+        // Nearly every run is one of which nothing is said.
+        if level < least {
+            return None;
+        }
         let cause = outcome.cause.as_ref().map_or("", |cause| cause.message.as_str());
         let message = match (outcome.status, cause.lines().next()) {
             (status, Some(first)) if !first.is_empty() => format!("{}: {first}", status.name()),
@@ -143,7 +148,7 @@ impl<W: Write + Send> Log<W> {
             outcome.observed.transcript.iter().map(|record| record.call_id.as_str()).take(64).collect();
         calls.dedup();
         calls.truncate(CALLS_MAX);
-        Line::new(level, "probe", message)
+        let line = Line::new(level, "probe", message)
             .with("probe", outcome.name.as_str())
             .with("target", outcome.target.as_str())
             .with("status", outcome.status.name())
@@ -152,7 +157,8 @@ impl<W: Write + Send> Log<W> {
             .with("attempts", (outcome.attempts.len() > 1).then_some(outcome.attempts.len()))
             .with("lag_ms", scheduled.map(|scheduled| millis(scheduled.lag)))
             .with("queued_ms", scheduled.map(|scheduled| millis(scheduled.queued)))
-            .with("call_id", (!calls.is_empty()).then(|| calls.join(",")))
+            .with("call_id", (!calls.is_empty()).then(|| calls.join(",")));
+        Some(line)
     }
 
     fn missed(&mut self, probe: &str, target: &str, reason: Missed, count: u64) -> Line {
@@ -243,7 +249,7 @@ fn noted(note: &Note) -> Line {
 impl<W: Write + Send> Consumer for Log<W> {
     fn on_event(&mut self, event: &Event) -> Result<(), TellError> {
         let (format, level) = self.voice.get();
-        let Some(line) = self.line(&event.kind).filter(|line| line.level >= level) else { return Ok(()) };
+        let Some(line) = self.line(&event.kind, level).filter(|line| line.level >= level) else { return Ok(()) };
         self.write(event, line, format).map_err(|error| TellError(format!("the log could not be written: {error}")))
     }
 

@@ -1,5 +1,9 @@
 //! What a run learns of its server beside the verdict: its tools with their digests, the end of the token that was sent.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -14,8 +18,37 @@ use crate::session::Exchange;
 /// Bytes of a digest that are told.
 const DIGEST_BYTES: usize = 8;
 
+/// Lists of tools that are remembered; of more, all are forgotten.
+const LISTS_MAX: usize = 20_000;
+
+/// Lists of tools that were seen. A server tells the same thing run after run, and digests cost more than all else that
+/// a run does with an answer: they are made once for equal lists. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Lists(Arc<Mutex<HashMap<u64, Arc<ToolsSeen>>>>, RandomState);
+
+impl Lists {
+    fn seen(&self, tools: &[Value]) -> Arc<ToolsSeen> {
+        // Nobody outside knows the keys of this hash, so nobody can make two lists with the same one.
+        let key = self.1.hash_one(tools);
+        if let Some(seen) = self.lists().get(&key) {
+            return Arc::clone(seen);
+        }
+        let seen = Arc::new(seen(tools));
+        let mut lists = self.lists();
+        if lists.len() >= LISTS_MAX {
+            lists.clear();
+        }
+        lists.insert(key, Arc::clone(&seen));
+        seen
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<u64, Arc<ToolsSeen>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The tools, where this is a list of them that was read from its beginning to its end.
-pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
+pub(super) fn tools(exchange: &Exchange, lists: &Lists) -> Option<Arc<ToolsSeen>> {
     let is_whole = exchange.method == "tools/list"
         && exchange.params.get("cursor").is_none()
         && !exchange
@@ -23,11 +56,15 @@ pub(super) fn tools(exchange: &Exchange) -> Option<ToolsSeen> {
             .iter()
             .any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
     let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
+    Some(lists.seen(tools))
+}
+
+fn seen(tools: &[Value]) -> ToolsSeen {
     let seen = |tool: &Value| ToolSeen {
         name: tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
         digest: digest(tool),
     };
-    Some(ToolsSeen { tokens: tokens(tools), tools: tools.iter().map(seen).collect() })
+    ToolsSeen { tokens: tokens(tools), tools: tools.iter().map(seen).collect(), ..ToolsSeen::default() }
 }
 
 /// Of the definition, whatever the order of its members; `_meta` is no part of it.
@@ -106,6 +143,18 @@ mod tests {
         ] {
             assert_ne!(digest(&one), digest(&other), "{other}");
         }
+    }
+
+    #[test]
+    fn equal_lists_are_looked_at_once() {
+        let lists = Lists::default();
+        let one = [json!({"name": "a", "inputSchema": {"type": "object"}}), json!({"name": "b"})];
+        let other = [json!({"name": "a", "inputSchema": {"type": "string"}}), json!({"name": "b"})];
+        let first = lists.seen(&one);
+        assert!(Arc::ptr_eq(&first, &lists.clone().seen(&one.clone())));
+        assert_eq!(*first, seen(&one));
+        assert_ne!(*first, *lists.seen(&other));
+        assert_eq!((first.digest(), lists.lists().len()), (seen(&one).digest(), 2));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::judging::{self, Case, Judgement};
-use super::{observed, pause, verdict};
+use super::observed::{self, Lists};
+use super::{pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::config::suggest;
@@ -33,11 +34,17 @@ pub(super) struct Taken {
     /// The HTTP status of the answer.
     pub(super) http_status: Option<u16>,
     /// The tools, where this read them all.
-    pub(super) tools: Option<ToolsSeen>,
+    pub(super) tools: Option<Arc<ToolsSeen>>,
 }
 
 /// Runs a step of the file.
-pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, deadline: Instant) -> Taken {
+pub(super) async fn take(
+    session: &mut Session,
+    step: &Step,
+    saved: &mut Saved,
+    deadline: Instant,
+    lists: &Lists,
+) -> Taken {
     let params = match step.params.fill(saved) {
         Ok(params) => params,
         Err(name) => return Taken::skipped(step, &format!("it needs ${{save.{name}}}, which no step saved")),
@@ -79,7 +86,7 @@ pub(super) async fn take(session: &mut Session, step: &Step, saved: &mut Saved, 
         aside,
         retry_after: pause::asked_for(exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
-        tools: observed::tools(exchange),
+        tools: observed::tools(exchange, lists),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
@@ -127,7 +134,7 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
 }
 
 /// Runs a list of the built-in probe.
-pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant) -> Taken {
+pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant, lists: &Lists) -> Taken {
     let exchange = session.call(&Call::new(method, Value::Null), deadline).await;
     // Templates belong to the resources capability, but many servers do not serve them.
     let optional = method == "resources/templates/list" && exchange.error().is_some();
@@ -140,7 +147,7 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         aside: Duration::ZERO,
         retry_after: pause::asked_for(&exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
-        tools: observed::tools(&exchange),
+        tools: observed::tools(&exchange, lists),
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }

@@ -94,7 +94,7 @@ pub async fn survey(
         if cx.cancel.is_cancelled() {
             break;
         }
-        let taken = step::take(&mut session, &step, &mut Saved::new(), Instant::now() + timeout).await;
+        let taken = step::take(&mut session, &step, &mut Saved::new(), Instant::now() + timeout, &cx.lists).await;
         survey.found.note(&taken.findings);
         survey.tried.push(taken.outcome);
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::StoreHealth;
 use super::error::StoreError;
@@ -20,8 +20,8 @@ use super::rows::{self, Words};
 use super::times::HOUR;
 use crate::event::{Missed, Sample};
 
-/// So many entries make a batch.
-const BATCH_MAX: usize = 256;
+/// With fewer places left than these, entries are written at once.
+pub(super) const ROOM_MIN: usize = 2_048;
 /// No entry waits longer than this to be written.
 const BATCH_WAIT: Duration = Duration::from_millis(250);
 /// After a failure the next try comes so much later.
@@ -44,22 +44,27 @@ pub(super) type Question = Box<dyn FnOnce(&mut Desk) + Send>;
 
 /// What comes in.
 pub(super) enum Job {
-    Entry(Entry),
     Ask(Question),
     Close(oneshot::Sender<Result<(), StoreError>>),
-    /// Something is in the other lane.
+    /// Something is in another lane.
     Bell,
 }
 
 /// A job with its place in its lane.
 pub(super) type Placed = (Job, Option<OwnedSemaphorePermit>);
 
-/// Where jobs come in: what is urgent is taken first, and the bell wakes for it.
+/// Where jobs come in: what is urgent is taken first, and the bell wakes for it. Entries lie in a lane of their own until
+/// they are written, so that the thread is woken for a batch and not for each of them.
 pub(super) struct Inbox {
     pub(super) usual: Receiver<Placed>,
     pub(super) urgent: Receiver<Placed>,
-    /// Whether a bell is on its way.
+    pub(super) entries: Receiver<(Entry, OwnedSemaphorePermit)>,
+    /// Whether a bell is on its way for something urgent, or because there is little room.
     pub(super) rung: Arc<AtomicBool>,
+    /// Whether the thread knows that there are entries.
+    pub(super) noticed: Arc<AtomicBool>,
+    /// The places of entries and usual jobs.
+    pub(super) room: Arc<Semaphore>,
 }
 
 impl Inbox {
@@ -139,38 +144,52 @@ impl Desk {
             while let Ok((Job::Ask(question), _room)) = jobs.urgent.try_recv() {
                 question(&mut self);
                 // The samples behind it follow at once, so that hardly anything is between the two.
-                flush_at = (!self.waiting.is_empty()).then(Instant::now);
+                if jobs.noticed.load(Ordering::Acquire) || !self.waiting.is_empty() {
+                    flush_at = Some(Instant::now());
+                }
             }
-            let job = jobs.next(flush_at);
-            match job {
-                Ok((Job::Bell, _)) => continue,
-                Ok((Job::Entry(entry), _room)) => {
-                    self.keep(entry);
-                    let in_trouble = self.in_trouble();
-                    let at = flush_at.get_or_insert_with(|| Instant::now() + BATCH_WAIT);
-                    if (self.waiting.len() < BATCH_MAX || in_trouble) && *at > Instant::now() {
+            match jobs.next(flush_at) {
+                Ok((Job::Bell, _)) => {
+                    let is_crowded = jobs.room.available_permits() < ROOM_MIN;
+                    if jobs.noticed.load(Ordering::Acquire) && !is_crowded {
+                        flush_at.get_or_insert_with(|| Instant::now() + BATCH_WAIT);
                         continue;
                     }
                 }
                 Ok((Job::Ask(question), _room)) => {
                     // What came before is there when it is answered. Where that fails, the entries say so themselves.
-                    let _ = self.flush();
+                    self.take_in(jobs);
+                    let failed = self.flush().is_err();
+                    flush_at = failed.then(|| Instant::now() + RETRY_WAIT);
                     question(&mut self);
+                    continue;
                 }
                 Ok((Job::Close(reply), _room)) => {
+                    self.take_in(jobs);
                     let flushed = self.flush();
                     drop(reply.send(self.close(flushed)));
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
+                    self.take_in(jobs);
                     let flushed = self.flush();
                     let _ = self.close(flushed);
                     return;
                 }
             }
+            self.take_in(jobs);
             let failed = self.flush().is_err();
             flush_at = failed.then(|| Instant::now() + RETRY_WAIT);
+        }
+    }
+
+    /// Takes up the entries that have come.
+    fn take_in(&mut self, jobs: &Inbox) {
+        // Whoever comes from now on rings again.
+        jobs.noticed.swap(false, Ordering::AcqRel);
+        while let Ok((entry, _room)) = jobs.entries.try_recv() {
+            self.keep(entry);
         }
     }
 
@@ -188,10 +207,6 @@ impl Desk {
             health.lost += 1;
         }
         health.waiting = self.waiting.len();
-    }
-
-    fn in_trouble(&self) -> bool {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).trouble.is_some()
     }
 
     /// Writes what waits, all or nothing; after a failure it still waits.

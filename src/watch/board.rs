@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -13,6 +13,8 @@ use crate::alert::notification::AlertView;
 use crate::event::{Missed, ProbeOutcome, Status, ToolsSeen};
 use crate::metrics::{Own, PushFigures};
 
+/// A loop turns every second; one that has not for so long stands still.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Changes of a list of tools that are kept for the page.
 const CHANGES_MAX: usize = 20;
 
@@ -25,6 +27,8 @@ struct Facts {
     fleet: RwLock<Vec<Arc<PairState>>>,
     alerts: RwLock<Arc<Vec<AlertState>>>,
     operation: RwLock<Arc<Operation>>,
+    /// When the loop turned last.
+    turned: RwLock<Option<Instant>>,
 }
 
 /// A probe on a target.
@@ -213,6 +217,18 @@ impl Board {
         *self.0.alerts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(alerts);
     }
 
+    /// The loop turned at this moment.
+    pub fn turned(&self, at: Instant) {
+        *self.0.turned.write().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// Whether the timetable moves. A loop that stands still cannot say so itself: whoever asks sees it by its silence.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let turned = *self.0.turned.read().unwrap_or_else(PoisonError::into_inner);
+        self.operation().is_alive && turned.is_none_or(|at| at.elapsed() < SILENCE_MAX)
+    }
+
     /// Changes what is shown of the daemon itself.
     pub fn operate(&self, how: impl FnOnce(&mut Operation)) {
         how(Arc::make_mut(&mut *self.0.operation.write().unwrap_or_else(PoisonError::into_inner)));
@@ -271,14 +287,12 @@ impl PairState {
             self.last_success = Some(at);
         }
         if let Some(tools) = &outcome.observed.tools {
-            let change = self.tools.as_ref().and_then(|before| ToolsChange::between(before, tools, at));
-            if let Some(change) = change {
+            let before = self.tools.as_ref().filter(|before| !Arc::ptr_eq(before, tools));
+            if let Some(change) = before.and_then(|before| ToolsChange::between(before, tools, at)) {
                 self.changes.truncate(CHANGES_MAX - 1);
                 self.changes.push_front(change);
             }
-            if self.tools.as_deref() != Some(tools) {
-                self.tools = Some(Arc::new(tools.clone()));
-            }
+            self.tools = Some(Arc::clone(tools));
         }
         self.last = Some(outcome);
     }
@@ -335,7 +349,7 @@ mod tests {
 
     fn seen(tools: &[(&str, &str)]) -> ToolsSeen {
         let tools = tools.iter().map(|(name, digest)| ToolSeen { name: (*name).into(), digest: (*digest).into() });
-        ToolsSeen { tokens: 1, tools: tools.collect() }
+        ToolsSeen { tokens: 1, tools: tools.collect(), ..ToolsSeen::default() }
     }
 
     #[test]
@@ -354,16 +368,16 @@ mod tests {
         let mut pair = PairState::default();
         let mut outcome = ProbeOutcome::not_run("p", "t", &BTreeMap::new(), Cause::new(Reason::Internal, "…"));
         let at = Timestamp::UNIX_EPOCH;
-        outcome.observed.tools = Some(seen(&[("a", "1"), ("b", "1")]));
+        outcome.observed.tools = Some(seen(&[("a", "1"), ("b", "1")]).into());
         pair.finished(Arc::new(outcome.clone()), at);
         assert!(pair.changes.is_empty(), "the first list is no change");
-        outcome.observed.tools = Some(seen(&[("b", "2"), ("c", "1")]));
+        outcome.observed.tools = Some(seen(&[("b", "2"), ("c", "1")]).into());
         pair.finished(Arc::new(outcome.clone()), at);
         let words = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let expected = ToolsChange { at, added: words(&["c"]), removed: words(&["a"]), changed: words(&["b"]) };
         assert_eq!(pair.changes, [expected]);
         for digest in 0..100_u32 {
-            outcome.observed.tools = Some(seen(&[("b", &digest.to_string())]));
+            outcome.observed.tools = Some(seen(&[("b", &digest.to_string())]).into());
             pair.finished(Arc::new(outcome.clone()), at);
         }
         assert_eq!(pair.changes.len(), CHANGES_MAX);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -199,6 +199,7 @@ impl Daemon {
         self.setup.systemd.ready(&self.status());
         let drain = self.setup.drain.clone();
         while !drain.is_cancelled() {
+            self.setup.board.turned(Instant::now());
             let actions = self.turn();
             self.act(actions).await;
             let rest = self.rest();

@@ -287,7 +287,7 @@ impl Document {
             at: timestamp(now),
             status: summary.worst().name().to_owned(),
             summary,
-            daemon: daemon(&board.operation()),
+            daemon: Daemon { alive: board.is_alive(), ..daemon(&board.operation()) },
             probes: fleet.iter().map(|pair| probe(pair)).collect(),
             alerts: board.alerts().iter().map(alert).collect(),
         }

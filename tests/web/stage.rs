@@ -64,7 +64,7 @@ pub fn outcome(probe: &str, target: &str, status: Status, now: Timestamp) -> Pro
     outcome.usage = Some(Usage { cpu: Duration::from_millis(120), resident_bytes: 52_428_800 });
     outcome.observed.timeout = Duration::from_secs(5);
     outcome.observed.http_status = Some(200);
-    outcome.observed.tools = Some(tools());
+    outcome.observed.tools = Some(tools().into());
     if status == Status::Failed {
         outcome.observed.transcript = vec![WireRecord {
             probe: probe.into(),
@@ -87,7 +87,7 @@ pub fn outcome(probe: &str, target: &str, status: Status, now: Timestamp) -> Pro
 pub fn tools() -> ToolsSeen {
     let names = ["forecast", "current", "alerts", "radar", HOSTILE];
     let seen = names.iter().map(|name| ToolSeen { name: (*name).into(), digest: "0123456789abcdef".into() });
-    ToolsSeen { tokens: 812, tools: seen.collect() }
+    ToolsSeen { tokens: 812, tools: seen.collect(), ..ToolsSeen::default() }
 }
 
 pub fn pair(probe: &str, target: &str, status: Option<Status>, now: Timestamp) -> PairState {

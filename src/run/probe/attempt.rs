@@ -81,7 +81,7 @@ pub(in crate::run) async fn on_session(
                 if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
                     break;
                 }
-                let taken = step::take_list(session, method, deadline).await;
+                let taken = step::take_list(session, method, deadline, &cx.lists).await;
                 attempt.add(taken);
             }
         }
@@ -121,7 +121,7 @@ async fn run_steps(
         } else {
             // What went wrong may have used up the time, and cleaning up needs some.
             let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
-            step::take(session, step, &mut saved, until).await
+            step::take(session, step, &mut saved, until, &cx.lists).await
         };
         taken.outcome.place = Some(step.place.clone());
         deadline += taken.aside;

@@ -166,9 +166,14 @@ fn html(site: &Site, made: Result<String, minijinja::Error>) -> Response {
     }
 }
 
-async fn status(State(site): Shared) -> Response {
-    site.make(|site| {
-        let Ok(mut document) = serde_json::to_value(Document::of(&site.facts.board, Timestamp::now())) else {
+async fn status(State(site): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
+    let without_probes = query.get("probes").is_some_and(|word| word == "no");
+    site.make(move |site| {
+        let mut document = Document::of(&site.facts.board, Timestamp::now());
+        if without_probes {
+            document.probes.clear();
+        }
+        let Ok(mut document) = serde_json::to_value(document) else {
             return went_wrong("the document cannot be made: this is a bug in mcp-probe");
         };
         site.config.masker.mask_json(&mut document);
@@ -253,7 +258,7 @@ fn limit(headers: &HeaderMap) -> Result<Duration, String> {
 }
 
 async fn healthy(State(site): Shared) -> Response {
-    if site.facts.board.operation().is_alive {
+    if site.facts.board.is_alive() {
         plain(StatusCode::OK, "healthy\n")
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "the timetable does not move\n")
@@ -262,7 +267,7 @@ async fn healthy(State(site): Shared) -> Response {
 
 async fn ready(State(site): Shared) -> Response {
     let operation = site.facts.board.operation();
-    match (operation.is_draining, operation.is_alive && operation.is_ready) {
+    match (operation.is_draining, site.facts.board.is_alive() && operation.is_ready) {
         (true, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "ending\n"),
         (false, true) => plain(StatusCode::OK, "ready\n"),
         (false, false) => plain(StatusCode::SERVICE_UNAVAILABLE, "not yet ready\n"),

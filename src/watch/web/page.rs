@@ -71,10 +71,17 @@ impl Wanted {
         }
     }
 
-    /// When the stretch begins that ends now.
+    /// When the time begins that is looked at.
     #[must_use]
     pub fn from(&self, now: Timestamp) -> Timestamp {
-        Timestamp::from_second(now.as_second().saturating_sub(self.seconds)).unwrap_or(now)
+        Timestamp::from_second(self.until(now).as_second().saturating_sub(self.seconds)).unwrap_or(now)
+    }
+
+    /// When it ends: with the bar that goes on now, so that those before it are the same at the next look.
+    #[must_use]
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        let bar = self.seconds / i64::try_from(BARS).unwrap_or(1);
+        Timestamp::from_second((now.as_second().div_euclid(bar) + 1) * bar).unwrap_or(now)
     }
 }
 
@@ -375,13 +382,13 @@ fn row(
             .map(|pair| ProbeChip { name: pair.probe.clone(), status: status_told(pair.status()) })
             .collect(),
         spark: (!seen.points.is_empty())
-            .then(|| Value::from_safe_string(chart::sparkline(&seen.points, wanted.from(now), now))),
+            .then(|| Value::from_safe_string(chart::sparkline(&seen.points, wanted.from(now), wanted.until(now)))),
         latency: seen.latency(pairs),
         uptime: seen.uptime.map(percent),
         bars: facts
             .past
             .as_ref()
-            .map(|_| Value::from_safe_string(chart::bars(&seen.bars, wanted.from(now), now, false))),
+            .map(|_| Value::from_safe_string(chart::bars(&seen.bars, wanted.from(now), wanted.until(now), false))),
         spoken: spoken(pairs),
         tools: tools(pairs),
         change: newest_change.map(|change| change_told(change, now)),
@@ -408,10 +415,10 @@ pub(super) fn seen(
     let mut seen = Seen { bars: Vec::new(), points: Vec::new(), uptime: None };
     // What failed for one target fails for the next: it is said once, and not tried two hundred times.
     let Some(past) = facts.past.as_ref().filter(|_| trouble.is_none()) else { return seen };
-    let from = wanted.from(now);
-    let read = past.bars(target, BARS, from, now).and_then(|bars| {
+    let (from, until) = (wanted.from(now), wanted.until(now));
+    let read = past.bars(target, BARS, from, until).and_then(|bars| {
         seen.bars = bars;
-        seen.points = past.latency(target, from, now, points)?;
+        seen.points = past.latency(target, from, until, points)?;
         seen.uptime = past.uptime(target, from, now)?;
         Ok(())
     });

@@ -108,7 +108,7 @@ fn render(
     let mut trouble = None;
     let seen = seen(facts, name, wanted, now, POINTS, &mut trouble);
     let failures = failures(facts, name, pairs, now, &mut trouble);
-    let from = wanted.from(now);
+    let (from, until) = (wanted.from(now), wanted.until(now));
     let operation = facts.board.operation();
     let of_target = |alert: &&crate::watch::board::AlertState| alert.view.target == name;
     let alerts: Vec<AlertTold> =
@@ -136,10 +136,10 @@ fn render(
         )),
         probes => told(&pairs.iter().map(|pair| probe_told(pair, now)).collect::<Vec<_>>()),
         alerts => told(&alerts),
-        bars => facts.past.as_ref().map(|_| Value::from_safe_string(chart::bars(&seen.bars, from, now, true))),
+        bars => facts.past.as_ref().map(|_| Value::from_safe_string(chart::bars(&seen.bars, from, until, true))),
         bar_count => BARS,
         uptime => seen.uptime.map(percent),
-        latency => safe(chart::latency(&seen.points, from, now)),
+        latency => safe(chart::latency(&seen.points, from, until)),
         latency_now => told(&seen.points.last().map(|point| (took(point.p50), took(point.p95)))),
         tools => told(&tools(pairs)),
         tools_count => super::page::tools(pairs),
