@@ -150,7 +150,8 @@ async fn see(cx: &Context, probe: &Probe, target: &Target, address: IpAddr, dead
     let mut tools = None;
     if announced(session.facts()).contains(&"tools/list") {
         let exchange = session.call(&Call::new("tools/list", Value::Null), deadline).await;
-        tools = observed::tools(&exchange, &cx.lists).map(|seen| format!("{} tools ({})", seen.tools.len(), seen.digest()));
+        tools =
+            observed::tools(&exchange, &cx.lists).map(|seen| format!("{} tools ({})", seen.tools.len(), seen.digest()));
     }
     let facts = session.facts();
     let name = facts.identity.as_ref().map_or_else(String::new, |is| format!("{} {}, ", is.name, is.version));
