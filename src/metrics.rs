@@ -70,6 +70,8 @@ pub struct Own {
     pub children_up: BTreeMap<String, Duration>,
     /// How each push does.
     pub pushes: Vec<PushFigures>,
+    /// Which share of the targets it has, such as `2/8`, where several probers divide them.
+    pub shard: Option<String>,
 }
 
 /// How a push does, since the prober was started.

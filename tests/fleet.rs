@@ -115,6 +115,14 @@ fn a_daemon_says_which_shard_it_has() {
         let count = status["probes"].as_array().unwrap().len();
         let share = format!("shard {shard}: {count} of 1 probe");
         assert_eq!(status["daemon"]["share"], share.as_str(), "{status}");
+        let built = format!("shard=\"{shard}\"}} 1");
+        assert!(
+            watch
+                .get("/metrics")
+                .1
+                .lines()
+                .any(|line| line.starts_with("mcp_probe_build_info{") && line.ends_with(&built))
+        );
         assert!(watch.get("/").1.replace("&#x2f;", "/").contains(&share));
         count
     });

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use watching::{Hook, Watch, behave, server, until, write};
 
 /// One probe of one server, and where its alerts go.
@@ -296,6 +297,7 @@ run_at_start = true
 group_wait = "50ms"
 [log]
 wire = "wire.jsonl"
+payload = true
 file = "watch.log"
 level = "debug"
 [target.child]
@@ -378,6 +380,61 @@ fn secrets_are_nowhere() {
             text.match_indices(CANARY).map(|(at, _)| &text[at.saturating_sub(60)..(at + 30).min(text.len())]).collect();
         assert!(found.is_empty(), "{name} has secrets: {found:?}");
     }
+}
+
+/// Lines of JSON, whole.
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn the_log_goes_to_stdout_and_the_wire_to_files_that_are_followed() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let log =
+        "[log]\nfile = \"-\"\nformat = \"json\"\nlevel = \"debug\"\nwire = \"wire.jsonl\"\nrotate_size = \"4KiB\"\n";
+    write(folder, &format!("{}{log}", probes(folder, &hook, "")));
+    let mut child = std::process::Command::new(watching::BINARY)
+        .args(["watch", "probes.toml", "--no-listen", "--state", "state", "--trace", "trace.jsonl"])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let wires = || -> Vec<std::path::PathBuf> {
+        let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("wire")).collect()
+    };
+    until("a file is followed by a new one", || (wires().len() >= 3).then_some(()));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    let mut stdout = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut stdout).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = objects(&stdout);
+    let traces: std::collections::BTreeSet<&str> = log.iter().filter_map(|line| line["trace_id"].as_str()).collect();
+    assert!(traces.len() > 3, "{stdout}");
+    let mut lines = Vec::new();
+    for path in wires() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.len() < 8 << 10, "{}: {}", path.display(), text.len());
+        lines.extend(objects(&text));
+    }
+    // The trace of a line in the log is that of its messages, in the run of the daemon; what they say was not asked for.
+    let run = log[0]["run_id"].as_str().unwrap();
+    assert!(lines.iter().all(|line| line["run_id"] == run && line.get("payload").is_none()), "{lines:?}");
+    let of_wire: std::collections::BTreeSet<&str> = lines.iter().filter_map(|line| line["trace_id"].as_str()).collect();
+    assert!(traces.intersection(&of_wire).count() > 3, "{traces:?} {of_wire:?}");
+    let listed = lines.iter().filter(|line| line["method"] == "tools/list" && line["direction"] == "received");
+    for line in listed {
+        for key in ["at", "probe", "target", "call_id", "rpc_id", "trace_id", "status", "bytes", "duration_ms"] {
+            assert!(!line[key].is_null(), "{key}: {line}");
+        }
+    }
+    // A trace has the messages, whatever the file says.
+    let trace = objects(&std::fs::read_to_string(folder.join("trace.jsonl")).unwrap());
+    assert!(trace.iter().all(|line| line["payload"].is_object()), "{trace:?}");
 }
 
 #[test]

@@ -145,7 +145,7 @@ families! {
     STARTED = Gauge "process_start_time_seconds" &[], false,
         "When the prober was started, in seconds since 1970.";
     BUILD = Info "mcp_probe_build_info" &["version"], true,
-        "The version of mcp-probe.";
+        "The version of mcp-probe, and its shard where several probers divide the targets.";
 }
 
 #[cfg(test)]

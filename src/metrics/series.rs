@@ -32,7 +32,7 @@ pub fn each(snapshot: &Snapshot, show: Show<'_>) {
     past_runs(show, &pairs);
     of_targets(show, snapshot);
     if snapshot.is_bare {
-        build(show);
+        build(show, None);
     } else {
         of_the_prober(show, &snapshot.state, &snapshot.own);
     }
@@ -211,7 +211,7 @@ fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {
         family(show, of, value.map(|value| gauge(Labels::default(), value)).into_iter());
     };
     one(&family::STARTED, own.started_at.map(seconds));
-    build(show);
+    build(show, own.shard.as_deref());
 }
 
 fn of_pushes(show: Show<'_>, own: &Own) {
@@ -229,8 +229,9 @@ fn of_pushes(show: Show<'_>, own: &Own) {
     family(show, &family::PUSH_WAITING, own.pushes.iter().map(|push| whole(labels(push), push.waiting)));
 }
 
-fn build(show: Show<'_>) {
-    let series = whole(Labels::default().with("version", env!("CARGO_PKG_VERSION")), 1);
+fn build(show: Show<'_>, shard: Option<&str>) {
+    let labels = Labels::default().with("version", env!("CARGO_PKG_VERSION"));
+    let series = whole(shard.map_or(labels.clone(), |shard| labels.with("shard", shard.to_owned())), 1);
     family(show, &family::BUILD, std::iter::once(series));
 }
 

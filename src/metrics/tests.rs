@@ -85,6 +85,7 @@ fn own() -> Own {
         limit: Some(64),
         outbox_waiting: Some(1),
         outbox_oldest: Some(ms(1_500)),
+        shard: None,
         store_works: Some(true),
         open_connections: BTreeMap::from([("weather".to_owned(), 1)]),
         children_up: BTreeMap::new(),

@@ -12,7 +12,7 @@ use crate::base::duration::millis;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
 use crate::event::{
-    AlertChange, Consumer, Event, EventKind, Level, Missed, Note, ProbeOutcome, Reason, Status, TellError,
+    AlertChange, Consumer, Event, EventKind, Level, Missed, Note, ProbeOutcome, Reason, Status, StepOutcome, TellError,
 };
 
 /// Longest sentence of a line, in characters.
@@ -148,6 +148,8 @@ impl<W: Write + Send> Log<W> {
             outcome.observed.transcript.iter().map(|record| record.call_id.as_str()).take(64).collect();
         calls.dedup();
         calls.truncate(CALLS_MAX);
+        // All calls of a run are of one trace.
+        let trace = outcome.steps.iter().find_map(StepOutcome::trace_id);
         let line = Line::new(level, "probe", message)
             .with("probe", outcome.name.as_str())
             .with("target", outcome.target.as_str())
@@ -157,7 +159,8 @@ impl<W: Write + Send> Log<W> {
             .with("attempts", (outcome.attempts.len() > 1).then_some(outcome.attempts.len()))
             .with("lag_ms", scheduled.map(|scheduled| millis(scheduled.lag)))
             .with("queued_ms", scheduled.map(|scheduled| millis(scheduled.queued)))
-            .with("call_id", (!calls.is_empty()).then(|| calls.join(",")));
+            .with("call_id", (!calls.is_empty()).then(|| calls.join(",")))
+            .with("trace_id", trace.map(|id| id.to_string()));
         Some(line)
     }
 

@@ -34,13 +34,15 @@ struct Line<'a> {
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
-    payload: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a Value>,
 }
 
 /// Writes every message as one JSON object a line.
 pub struct WireFile<W: Write + Send> {
     path: String,
     writer: W,
+    payload: bool,
 }
 
 impl WireFile<std::io::BufWriter<std::fs::File>> {
@@ -63,7 +65,13 @@ impl WireFile<std::io::BufWriter<std::fs::File>> {
 impl<W: Write + Send> WireFile<W> {
     /// Writes to anything; `path` names it in errors.
     pub fn new(path: String, writer: W) -> Self {
-        Self { path, writer }
+        Self { path, writer, payload: true }
+    }
+
+    /// Without the messages themselves: their ids, sizes and times stay.
+    #[must_use]
+    pub fn without_payload(self) -> Self {
+        Self { payload: false, ..self }
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> TellError {
@@ -76,6 +84,10 @@ impl<W: Write + Send> WireFile<W> {
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn json_line(record: &WireRecord, at: jiff::Timestamp, run_id: RunId) -> serde_json::Result<String> {
+    line_of(record, at, run_id, true)
+}
+
+fn line_of(record: &WireRecord, at: jiff::Timestamp, run_id: RunId, payload: bool) -> serde_json::Result<String> {
     let line = Line {
         at: format!("{at:.6}"),
         run_id: run_id.to_string(),
@@ -89,7 +101,7 @@ pub fn json_line(record: &WireRecord, at: jiff::Timestamp, run_id: RunId) -> ser
         status: record.status.as_deref(),
         bytes: record.bytes,
         duration_ms: record.duration.map(millis),
-        payload: &record.payload,
+        payload: payload.then_some(&record.payload),
     };
     serde_json::to_string(&line).map(|line| line + "\n")
 }
@@ -97,7 +109,7 @@ pub fn json_line(record: &WireRecord, at: jiff::Timestamp, run_id: RunId) -> ser
 impl<W: Write + Send> Consumer for WireFile<W> {
     fn on_event(&mut self, event: &Event) -> Result<(), TellError> {
         let EventKind::Wire(record) = &event.kind else { return Ok(()) };
-        let line = json_line(record, event.at, event.run_id).map_err(|error| self.failed(&error))?;
+        let line = line_of(record, event.at, event.run_id, self.payload).map_err(|error| self.failed(&error))?;
         // Written through at once: a trace is read while the run goes on, and must survive its being killed.
         self.writer.write_all(line.as_bytes()).and_then(|()| self.writer.flush()).map_err(|error| self.failed(&error))
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::alert::notification::AlertView;
 use crate::event::{Missed, ProbeOutcome, Status, ToolsSeen};
 use crate::metrics::{Own, PushFigures};
+use crate::plan::Share;
 
 /// A loop turns every second; one that has not for so long stands still.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -101,8 +102,8 @@ pub struct Operation {
     pub started_at: Timestamp,
     /// Its name: `[watch] instance`, or that of the machine.
     pub instance: String,
-    /// Which share of the plan it has, where several probers divide it, such as `shard 2/8: 12 of 100 probes`.
-    pub share: Option<String>,
+    /// Which share of the plan it has, where several probers divide it.
+    pub share: Option<Share>,
     /// The probe files, as a person may see them.
     pub files: Vec<String>,
     /// The folder with the history; none where nothing is kept.
@@ -251,6 +252,7 @@ impl Operation {
             outbox_oldest: self.outbox.oldest,
             store_works: self.state.as_ref().map(|_| self.store_error.is_none()),
             open_connections: self.held.clone(),
+            shard: self.share.map(|share| share.shard.to_string()),
             children_up: self.children_up.clone(),
             pushes: self.pushes.iter().map(|push| push.figures.clone()).collect(),
         }

@@ -308,7 +308,7 @@ impl Daemon {
             operation.plan_loaded_at = now.wall;
             operation.plan_error = None;
             operation.files = self.plan.shown_files();
-            operation.share = self.plan.share.map(|share| share.to_string());
+            operation.share = self.plan.share;
             operation.limit = self.places.limits().jobs;
         });
     }

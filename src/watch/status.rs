@@ -329,7 +329,7 @@ fn push(state: &PushState) -> Push {
 fn daemon(operation: &Operation) -> Daemon {
     Daemon {
         instance: operation.instance.clone(),
-        share: operation.share.clone(),
+        share: operation.share.map(|share| share.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: timestamp(operation.started_at),
         files: operation.files.clone(),

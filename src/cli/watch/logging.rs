@@ -1,5 +1,6 @@
 //! Where the log goes, and the wire: to stderr or to files that take a bounded place, and never in the way of a probe.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::WatchArgs;
@@ -37,13 +38,20 @@ fn tuned(args: &WatchArgs, log: &LogSettings) -> (Format, Level) {
     (format, args.log_level.map_or_else(|| level_of(log.level), Into::into))
 }
 
+/// Where the wire goes: what was typed wants the messages themselves. One file is written once.
+fn wires(log: &LogSettings, trace: Option<&PathBuf>) -> Vec<(PathBuf, bool)> {
+    let said = log.wire.iter().filter(|wire| Some(*wire) != trace).map(|wire| (wire.clone(), log.payload));
+    said.chain(trace.map(|trace| (trace.clone(), true))).collect()
+}
+
 /// What is written where.
 pub struct Logging {
     format: Format,
     voice: Voice,
     file: Option<PathBuf>,
     rotation: Rotation,
-    wires: Vec<PathBuf>,
+    /// Each with whether it gets the messages themselves.
+    wires: Vec<(PathBuf, bool)>,
     verbose: bool,
 }
 
@@ -57,7 +65,7 @@ impl Logging {
             voice: Voice::new(format, level),
             file: args.log_file.clone().or_else(|| log.file.clone()),
             rotation: Rotation { size: log.rotate_size, every: log.rotate_every, retention: log.retention },
-            wires: log.wire.iter().chain(&args.trace).cloned().collect(),
+            wires: wires(log, args.trace.as_ref()),
             verbose: args.verbose,
         }
     }
@@ -101,9 +109,10 @@ impl Logging {
         let writer = writer.map_err(no_thread)?;
         let mut consumers: Vec<Box<dyn Consumer>> =
             vec![Box::new(Log::new(writer, self.voice.clone(), masker.clone()))];
-        for path in &self.wires {
+        for (path, payload) in &self.wires {
             let writer = Behind::new(self.open(path)?, |_| String::new()).map_err(no_thread)?;
-            consumers.push(Box::new(WireFile::new(path.display().to_string(), writer)));
+            let wire = WireFile::new(path.display().to_string(), writer);
+            consumers.push(Box::new(if *payload { wire } else { wire.without_payload() }));
         }
         if self.verbose {
             let look = Terminal::stderr(args.color).look;
@@ -113,10 +122,14 @@ impl Logging {
         Ok(consumers)
     }
 
-    fn open(&self, path: &Path) -> Result<RotatingFile, Complaint> {
-        RotatingFile::open(path, self.rotation).map_err(|error| {
+    fn open(&self, path: &Path) -> Result<Box<dyn Write + Send>, Complaint> {
+        if path == Path::new(settings::STDOUT) {
+            return Ok(Box::new(std::io::stdout()));
+        }
+        let file = RotatingFile::open(path, self.rotation).map_err(|error| {
             Complaint::usage(format!("the log file {} cannot be opened: {error}", path.display()))
                 .hint("give a file in a folder that exists and can be written")
-        })
+        })?;
+        Ok(Box::new(file))
     }
 }

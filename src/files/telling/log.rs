@@ -6,8 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::base::duration;
-use crate::config::grammar::{self, described, size, string, table, with, words};
+use crate::config::grammar::{self, boolean, described, size, string, table, with, words};
 use crate::config::{Diag, Environment, Field, Place, Section, Text};
+
+/// The word for stdout in place of a file.
+pub const STDOUT: &str = "-";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +50,11 @@ impl LogLevel {
 /// `[log]`, every variable filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// The file that gets every message, both ways.
+    /// The file that gets every message, both ways; [`STDOUT`] is stdout.
     pub wire: Option<PathBuf>,
-    /// The file that gets the log; stderr without one.
+    /// Whether the messages themselves are written there, beside what is known of them.
+    pub payload: bool,
+    /// The file that gets the log; stderr without one. [`STDOUT`] is stdout.
     pub file: Option<PathBuf>,
     /// How it is written.
     pub format: LogFormat,
@@ -67,6 +72,7 @@ impl Default for LogSettings {
     fn default() -> Self {
         Self {
             wire: None,
+            payload: false,
             file: None,
             format: LogFormat::Text,
             level: LogLevel::Info,
@@ -95,6 +101,7 @@ impl LogDraft {
         let default = LogSettings::default();
         let time = |key, default| section.field(key).and_then(|field| field.positive_duration()).unwrap_or(default);
         let settings = LogSettings {
+            payload: section.bool("payload").unwrap_or(default.payload),
             format: section.one_of("format", LogFormat::WORDS).unwrap_or_default(),
             level: section.one_of("level", LogLevel::WORDS).unwrap_or_default(),
             rotate_size: section.field("rotate_size").and_then(rotate_size).unwrap_or(default.rotate_size),
@@ -124,7 +131,8 @@ impl LogDraft {
         let mut path = |text: Option<&Text>, key: &str| {
             let text = text?;
             let said = text.resolve(key, environment).map_err(|diag| diags.push(*diag)).ok()?;
-            Some(text.place.source.path(&said.value))
+            // Wherever the file is that says it.
+            Some(if said.value == STDOUT { STDOUT.into() } else { text.place.source.path(&said.value) })
         };
         let (wire, file) = (path(self.wire.as_ref(), "log.wire"), path(self.file.as_ref(), "log.file"));
         if diags.is_empty() { Ok(LogSettings { wire, file, ..self.settings.clone() }) } else { Err(diags) }
@@ -152,8 +160,12 @@ pub fn schema() -> Value {
         described(with(grammar::duration(), json!({"default": duration::written(default)})), what)
     };
     table([
-        ("wire", described(string(), "The file into which every message is written, as JSON lines.")),
-        ("file", described(string(), "The file into which the log is written; without it, stderr.")),
+        ("wire", described(string(), "The file into which every message is told, as JSON lines; `-` is stdout.")),
+        (
+            "payload",
+            described(with(boolean(), json!({"default": false})), "Whether `wire` has the messages themselves, too."),
+        ),
+        ("file", described(string(), "The file into which the log is written, `-` is stdout; without it, stderr.")),
         ("format", described(one_of(LogFormat::WORDS, "text"), "How the log is written.")),
         ("level", described(one_of(LogLevel::WORDS, "info"), "What is worth a line: that much and everything worse.")),
         (

@@ -265,7 +265,7 @@ pub(super) fn told(value: &impl Serialize) -> Value {
 pub fn heading(operation: &Operation, now: Timestamp) -> Value {
     context! {
         instance => sanitize::one_line(&operation.instance, 60),
-        share => operation.share.clone(),
+        share => operation.share.map(|share| share.to_string()),
         version => env!("CARGO_PKG_VERSION"),
         up => rough(u64::try_from(now.as_second() - operation.started_at.as_second()).unwrap_or(0)),
         now => format!("{now:.0}"),
