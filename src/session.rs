@@ -77,7 +77,7 @@ impl Session {
     /// # Errors
     /// [`Refused`], with everything that was learnt on the way; nothing is left behind.
     pub async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result<Self, Box<Refused>> {
-        negotiate::open(dial, opening, tap).await
+        Box::pin(negotiate::open(dial, opening, tap)).await
     }
 
     /// Tries a refused handshake again on the link that is still open. `method` is what was refused.

@@ -132,7 +132,7 @@ fn an_alert_outlives_a_kill_and_is_not_told_twice() {
     let keys: std::collections::BTreeSet<String> = hook
         .heard()
         .iter()
-        .map(|(_, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["dedup_key"].to_string())
+        .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["dedup_key"].to_string())
         .collect();
     assert_eq!(keys.len(), 1, "one alert, one key");
 }

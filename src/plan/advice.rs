@@ -41,7 +41,7 @@ impl Draft {
                 diags.extend(steps.iter().filter_map(|step| step.resolve(environment).err()).flatten());
             }
         }
-        diags.extend(self.fleets.iter().filter_map(|fleet| fleet.resolve(environment).err()));
+        diags.extend(self.fleets.iter().filter_map(|fleet| fleet.resolve(environment).err().map(|diag| *diag)));
         diags
     }
 }

@@ -109,13 +109,13 @@ impl FleetDraft {
     ///
     /// # Errors
     /// A variable that is missing, or what it gives is no shard.
-    pub fn resolve(&self, environment: &dyn Environment) -> Result<Option<Shard>, Diag> {
+    pub fn resolve(&self, environment: &dyn Environment) -> Result<Option<Shard>, Box<Diag>> {
         let Some(text) = &self.shard else { return Ok(None) };
-        let said = text.resolve("fleet.shard", environment).map_err(|diag| *diag)?.value;
+        let said = text.resolve("fleet.shard", environment)?.value;
         if said.is_empty() && text.literal().is_none() {
             return Ok(None);
         }
-        Shard::parse(&said).map(Some).map_err(|why| Diag::error(&text.place, why))
+        Shard::parse(&said).map(Some).map_err(|why| Box::new(Diag::error(&text.place, why)))
     }
 }
 

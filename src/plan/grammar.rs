@@ -162,15 +162,19 @@ fn target() -> Value {
         ),
         ("server_id", described(string(), "What the hub calls the server; by default the target's name.")),
     ]);
+    with(keys, target_rules())
+}
+
+/// Which keys of a target belong together.
+fn target_rules() -> Value {
     let started = json!({"anyOf": [{"required": ["command"]}, {"required": ["start"]}]});
-    let rules = json!({
+    json!({
         "oneOf": [{"required": ["url"]}, {"required": ["command"]}],
         "dependencies": {
             "headers": ["url"], "auth": ["url"], "tls": ["url"], "start": ["url"], "transport": ["url"], "resolve": ["url"],
             "env": started, "cwd": started, "inherit_env": started,
         },
-    });
-    with(keys, rules)
+    })
 }
 
 fn auth() -> Value {

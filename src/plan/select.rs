@@ -156,7 +156,7 @@ impl Draft {
     ) -> Result<Option<Share>, NotSelected> {
         let shard = match selection.shard {
             None if selection.named.is_empty() => {
-                self.shard(environment).map_err(|diag| NotSelected::Mistakes(vec![diag]))?
+                self.shard(environment).map_err(|diag| NotSelected::Mistakes(vec![*diag]))?
             }
             said => said,
         };
@@ -174,7 +174,7 @@ impl Draft {
     ///
     /// # Errors
     /// A variable that is missing, or what it gives is no shard.
-    pub fn shard(&self, environment: &dyn Environment) -> Result<Option<Shard>, Diag> {
+    pub fn shard(&self, environment: &dyn Environment) -> Result<Option<Shard>, Box<Diag>> {
         self.fleets.first().map_or(Ok(None), |fleet| fleet.resolve(environment))
     }
 

@@ -139,7 +139,7 @@ async fn see(cx: &Context, probe: &Probe, target: &Target, address: IpAddr, dead
     let replica = target.replica_at(address);
     let reach = reach(cx, &replica, None).ok()?;
     let answers = Answers::default();
-    let opening = open(cx, &reach, reach.pin, &answers, &probe.name);
+    let opening = Box::pin(open(cx, &reach, reach.pin, &answers, &probe.name));
     let mut session = match tokio::time::timeout_at(deadline.into(), opening).await.ok()? {
         Ok(session) => session,
         Err(mut refused) => {

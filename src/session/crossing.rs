@@ -60,9 +60,8 @@ async fn ask(link: &mut dyn Link, headers: Vec<(String, String)>) -> Option<Else
                     return Some(Elsewhere::Known);
                 }
             }
-            What::End => break,
             What::Fault(_) if status == 0 => return None,
-            What::Fault(_) => break,
+            What::End | What::Fault(_) => break,
             What::Cursor { .. } | What::Noise(_) => {}
         }
     }

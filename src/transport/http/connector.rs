@@ -100,12 +100,12 @@ impl Connector {
                 let address = SocketAddr::new(*address, port);
                 let connected = connect_addresses(host, &[address], phases).await;
                 // Whoever left the name may be gone: that is no failure of the server.
-                connected.map_err(|fault| match found.contains(&address) {
-                    true => fault,
-                    false => {
-                        let gone = format!("{} is no longer an address of {host}: {}", address.ip(), fault.message);
-                        Fault::new(Reason::Cancelled, gone)
+                connected.map_err(|fault| {
+                    if found.contains(&address) {
+                        return fault;
                     }
+                    let gone = format!("{} is no longer an address of {host}: {}", address.ip(), fault.message);
+                    Fault::new(Reason::Cancelled, gone)
                 })
             }
         }
