@@ -77,7 +77,7 @@ fn first_url(server: &mut std::process::Child) -> String {
     use std::io::BufRead as _;
     let lines: [Box<dyn std::io::Read + Send>; 2] =
         [Box::new(server.stdout.take().unwrap()), Box::new(server.stderr.take().unwrap())];
-    let (found, first) = std::sync::mpsc::channel();
+    let (found, first) = std::sync::mpsc::sync_channel(16);
     for stream in lines {
         let found = found.clone();
         std::thread::spawn(move || {

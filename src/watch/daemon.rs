@@ -211,7 +211,7 @@ impl Daemon {
                 () = tokio::time::sleep(rest) => {}
             }
         }
-        self.end(begun).await;
+        Box::pin(self.end(begun)).await;
     }
 
     /// The clocks.

@@ -70,6 +70,7 @@ impl Tab {
     }
 
     /// Asks the browser for something.
+    #[allow(clippy::needless_pass_by_value, reason = "parameters are written where they are used")]
     pub fn call(&mut self, method: &str, params: Value) -> Value {
         self.count += 1;
         let mut request = json!({"id": self.count, "method": method, "params": params});
