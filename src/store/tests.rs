@@ -100,7 +100,7 @@ fn a_sample_is_read_as_it_was_written() {
 fn alerts_and_messages_go_before_samples_that_wait() {
     let place = place();
     let store = Store::open(&place.path).unwrap();
-    let (held, hold) = std::sync::mpsc::sync_channel::<()>(1);
+    let (held, hold) = sync_channel::<()>(1);
     let order = Arc::new(Mutex::new(Vec::new()));
     let note = |what: &'static str| {
         let order = Arc::clone(&order);
