@@ -92,6 +92,24 @@ pub struct TlsFiles {
     pub key: Option<PathBuf>,
 }
 
+impl TlsFiles {
+    /// The files of a table `{ ca, cert, key }`; none where it names none.
+    #[must_use]
+    pub fn named(table: &[(String, Secret)]) -> Option<Arc<Self>> {
+        let file = |key: &str| {
+            let named = table.iter().find(|(name, _)| name == key);
+            named.map(|(_, path)| PathBuf::from(path.reveal()))
+        };
+        Self { ca: file("ca"), cert: file("cert"), key: file("key") }.shared()
+    }
+
+    /// To be shared by requests; none where there are none.
+    #[must_use]
+    pub fn shared(self) -> Option<Arc<Self>> {
+        (self != Self::default()).then(|| Arc::new(self))
+    }
+}
+
 /// Longer than this nobody is left alone, whatever they ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
@@ -125,6 +143,8 @@ pub enum Retry {
     /// 408, 425, 429 and 500 to 599.
     #[default]
     Usual,
+    /// 429 and 500 to 599.
+    Busy,
     /// These only.
     Only(&'static [u16]),
 }

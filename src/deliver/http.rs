@@ -187,6 +187,7 @@ async fn judge(place: &str, mut response: reqwest::Response, payload: &HttpPaylo
 fn helps(retry: Retry, status: StatusCode) -> bool {
     match retry {
         Retry::Only(statuses) => statuses.contains(&status.as_u16()),
+        Retry::Busy => status.is_server_error() || status.as_u16() == 429,
         Retry::Usual => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
     }
 }

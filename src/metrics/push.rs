@@ -5,6 +5,7 @@ mod hub;
 mod influx;
 mod otlp;
 mod pushgateway;
+mod remote_write;
 mod statsd;
 mod textfile;
 mod webhook;
@@ -15,9 +16,7 @@ use serde_json::Value;
 
 use super::{Family, Snapshot};
 use crate::base::secret::Masker;
-use crate::config::receiver::{
-    self, AUTH, HEADERS, Kind, LABELS, NAME, ReceiverDraft, Settings, Shape, Slot, TIMEOUT, URL, may,
-};
+use crate::config::receiver::{self, Kind, NAME, ReceiverDraft, Settings, Shape, Slot, may};
 use crate::config::{Diag, Environment, Section};
 pub use crate::deliver::queue::Keeping;
 use crate::deliver::{HttpPayload, Payload, Receipt};
@@ -86,6 +85,11 @@ pub trait Encoder: Send {
         None
     }
 
+    /// What whoever pushes on this occasion should know.
+    fn advice(&self, _occasion: Occasion) -> Option<&'static str> {
+        None
+    }
+
     /// What it had to drop since it was made: spans, records, points that were refused.
     fn dropped(&self) -> u64 {
         0
@@ -120,7 +124,7 @@ struct Row {
 /// Every kind, in the order in which suggestions list them.
 static ROWS: &[Row] = &[
     pushgateway::ROW,
-    Row { kind: Kind { name: "remote_write", slots: &[URL, HEADERS, AUTH, LABELS, TIMEOUT] }, compile: not_yet },
+    remote_write::ROW,
     otlp::ROW,
     statsd::PLAIN,
     statsd::DOG,
@@ -129,10 +133,6 @@ static ROWS: &[Row] = &[
     webhook::ROW,
     hub::ROW,
 ];
-
-fn not_yet(_: &Settings) -> Result<Box<dyn Encoder>, String> {
-    Err("pushes of this kind are read and checked, and not carried out yet".to_owned())
-}
 
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| ROWS.iter().map(|row| row.kind).collect());
 

@@ -60,11 +60,14 @@ impl Pushes {
         }));
         let sent = sent.await;
         let mut undelivered = false;
-        for ((push, _), told) in self.0.iter().zip(sent) {
+        for ((push, encoder), told) in self.0.iter().zip(sent) {
             // Stderr may be closed; the exit code says it, too.
             let say = |what: &str, why: &str| {
                 let _ = output::say(&format!("warning: `{}` {what}: {}\n", push.name, masker.mask(why)), true);
             };
+            if let Some(advice) = encoder.advice(Occasion::Run) {
+                say("takes results that do not last", advice);
+            }
             if let Some(why) = told.partly {
                 say("did not take all of the results", &why);
             }

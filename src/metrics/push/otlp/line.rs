@@ -81,17 +81,13 @@ impl Line {
         let protocol =
             protocol(word("protocol").unwrap_or("http/protobuf")).map_err(|why| format!("`protocol`: {why}"))?;
         let gzip = gzip(word("compression").unwrap_or("none")).map_err(|why| format!("`compression`: {why}"))?;
-        let file = |key: &str| {
-            let named = settings.table("tls").iter().find(|(name, _)| name == key);
-            named.map(|(_, path)| PathBuf::from(path.reveal()))
-        };
         let line = Self {
             signal,
             protocol,
             url: with_path(parsed_url(url, "url")?, signal, protocol, false),
             headers: settings.headers(&[])?,
             gzip,
-            tls: tls(file("ca"), file("cert"), file("key")),
+            tls: TlsFiles::named(settings.table("tls")),
             timeout: settings.timeout(TIMEOUT_USUAL),
         };
         line.checked()
@@ -136,7 +132,8 @@ impl Line {
             url,
             headers: headers.map(|(name, value)| (name, Secret::new(value))).collect(),
             gzip: compression?,
-            tls: tls(file("CERTIFICATE"), file("CLIENT_CERTIFICATE"), file("CLIENT_KEY")),
+            tls: TlsFiles { ca: file("CERTIFICATE"), cert: file("CLIENT_CERTIFICATE"), key: file("CLIENT_KEY") }
+                .shared(),
             timeout,
         };
         line.checked()
@@ -235,11 +232,6 @@ fn with_path(mut url: Url, signal: Signal, protocol: Protocol, is_own: bool) -> 
         url.set_path(&format!("{base}{path}"));
     }
     Secret::new(url.as_str())
-}
-
-fn tls(ca: Option<PathBuf>, cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<Arc<TlsFiles>> {
-    let files = TlsFiles { ca, cert, key };
-    (files != TlsFiles::default()).then(|| Arc::new(files))
 }
 
 fn compressed(message: &[u8]) -> Vec<u8> {
