@@ -197,3 +197,14 @@ fn the_hub_hears_counts_that_go_on_after_a_restart_and_reloads_keep_what_was_cou
     let all: Vec<u64> = hub.received().iter().map(|request| requests(&request.json())).collect();
     assert!(all.is_sorted(), "counts never go back: {all:?}");
 }
+
+#[test]
+fn a_push_that_listens_hears_every_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Receiver::start(|_| ok(""));
+    plan(folder.path(), &format!("[[push]]\nkind = \"otlp\"\nurl = \"{}\"\nevery = \"200ms\"\n", collector.url()));
+    let _watch = Watch::start(folder.path());
+    for path in ["/v1/metrics", "/v1/traces"] {
+        until(path, || collector.received().iter().any(|request| request.path == path).then_some(()));
+    }
+}

@@ -306,7 +306,9 @@ impl Queue {
             (Stored::Here(_), _) => self.bytes.0 -= gone.bytes,
             (Stored::OnDisk(number), spool) => {
                 self.bytes.1 -= gone.bytes;
-                spool.iter().for_each(|spool| spool.remove(*number));
+                if let Some(spool) = spool {
+                    spool.remove(*number);
+                }
             }
         }
         Some(gone)

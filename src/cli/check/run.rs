@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::plan::{Choice, Planned, plan, withhold};
 use super::push::Pushes;
-use super::{dry_run, prepare, tell};
+use super::{Judging, dry_run, prepare, tell};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
@@ -97,13 +97,21 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         };
         let snapshot = Snapshot::of_runs(&outcomes, jiff::Timestamp::now()).with_server_ids(server_ids(&plan));
         let courier = Courier::new(masker.clone()).hiding(hidden);
+        // The answer does not wait for those who are told beside.
+        let code = tell(check, &request, &run, untold)?;
         let lost = pushes.push(check.require_push, &snapshot, &courier, &masker, &signals.drain).await;
+        let code = if lost { without_push(check, code, &outcomes) } else { code };
         let undelivered = lost || untold;
-        let code = tell(check, &request, &run, undelivered)?;
         // Nothing to do is in order where the others have it.
         let is_idle = plan.share.is_some() && outcomes.is_empty() && !undelivered;
         Ok(if is_idle && code != Code::Undelivered.number() { Code::Healthy.number() } else { code })
     })
+}
+
+/// The exit code where something that was required could not be pushed: it weighs less than what was found.
+fn without_push(check: &CheckArgs, code: u8, outcomes: &[ProbeOutcome]) -> u8 {
+    let judging = Judging { fail_on: check.fail_on, exit_style: check.exit_style };
+    if code == Code::Healthy.number() { super::code(judging, outcomes, true) } else { code }
 }
 
 /// Targets that a hub knows by another name.

@@ -179,19 +179,12 @@ impl Parts {
         let board = Board::new();
         let (remote, requests) = Remote::new();
         let (mut services, stop) = (JoinSet::new(), CancellationToken::new());
-        {
-            let (outbox, stop) = (outbox.clone(), stop.clone());
-            services.spawn(async move { outbox.run(stop).await });
-        }
+        services.spawn(delivering(outbox.clone(), stop.clone()));
         if let Some(listener) = listener {
             let control: Arc<dyn Control> = Arc::new(remote.clone());
             let past: Arc<dyn Past> = Arc::new(Kept::new(self.store.path()));
             let facts = Facts { board: board.clone(), control, past: Some(past), metrics: self.metrics.clone() };
-            let stop = stop.clone();
-            services.spawn(async move {
-                // It can only fail at its very beginning, for a socket that has no address.
-                let _ = serve(listener, self.web, facts, stop).await;
-            });
+            services.spawn(showing(listener, self.web, facts, stop.clone()));
         }
         hear_reload(&mut services, remote, stop.clone());
         let pushes = Pushes::new(Surroundings {
@@ -237,6 +230,15 @@ impl Parts {
         };
         Box::pin(Daemon::new(setup, runner, self.loaded).work()).await;
     }
+}
+
+async fn showing(listener: TcpListener, web: WebConfig, facts: Facts, stop: CancellationToken) {
+    // It can only fail at its very beginning, for a socket that has no address.
+    let _ = serve(listener, web, facts, stop).await;
+}
+
+async fn delivering(outbox: Outbox, stop: CancellationToken) {
+    outbox.run(stop).await;
 }
 
 /// What spreads this prober's runs: what the files say, or what was drawn once.

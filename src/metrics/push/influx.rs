@@ -1,4 +1,4 @@
-//! `kind = "influx"`: line protocol, as InfluxDB 1 (`/write?db=…`) and 2 (`/api/v2/write?org=…&bucket=…`), VictoriaMetrics and
+//! `kind = "influx"`: line protocol, as `InfluxDB` 1 (`/write?db=…`) and 2 (`/api/v2/write?org=…&bucket=…`), `VictoriaMetrics` and
 //! Telegraf take it. The name of the metric is the measurement, labels are tags, the figure is the field `value`.
 
 use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL, fits};

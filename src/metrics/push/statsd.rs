@@ -1,5 +1,5 @@
 //! `kind = "statsd"` and `"dogstatsd"`: a line per figure, packed into datagrams. Counters are sent as what was added since the
-//! last time, times of a run once, when it is new. Plain StatsD has no tags: there the labels are parts of the name.
+//! last time, times of a run once, when it is new. Plain `StatsD` has no tags: there the labels are parts of the name.
 
 use std::collections::BTreeMap;
 

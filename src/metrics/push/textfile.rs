@@ -1,4 +1,4 @@
-//! `kind = "textfile"`: a file for the textfile collector of node_exporter. One file per prober: two files with the same
+//! `kind = "textfile"`: a file for the textfile collector of `node_exporter`. One file per prober: two files with the same
 //! series break the whole collector.
 
 use std::path::PathBuf;
