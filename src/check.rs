@@ -11,6 +11,7 @@ pub mod json;
 pub mod json_schema;
 pub mod latency;
 pub mod lists;
+pub mod lock;
 pub mod notifications;
 pub mod operators;
 pub mod output_schema;
@@ -46,6 +47,8 @@ pub struct Evidence<'a> {
     pub exchange: &'a Exchange,
     /// What the server's list says of the tool that was called.
     pub called: &'a Called,
+    /// What came of comparing the reply with the lock file.
+    pub locked: &'a lock::Compared,
 }
 
 /// What is known of the tool that was called.
@@ -163,6 +166,11 @@ pub trait Check: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether it needs the reply compared with the lock file.
+    fn wants_lock(&self) -> bool {
+        false
+    }
+
     /// Whether it asks for this very JSON-RPC error, and not for any.
     fn asks_for_error(&self, _: &RpcError) -> bool {
         false
@@ -239,6 +247,7 @@ pub static KINDS: &[Kind] = &[
     size::KIND,
     tokens::KIND,
     notifications::KIND,
+    lock::KIND,
 ];
 
 /// The kind of that name.

@@ -13,6 +13,7 @@ pub mod consent;
 pub mod credentials;
 pub mod daemon;
 pub mod demo;
+pub mod diff;
 pub mod exit;
 pub mod explain;
 pub mod history;
@@ -20,6 +21,7 @@ pub mod init;
 pub mod jq;
 pub mod listeners;
 pub mod live;
+pub mod lock;
 pub mod man;
 pub mod notify;
 pub mod output;
@@ -132,6 +134,8 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Report(report) => report_command::run(&report)?,
         Command::Demo(demo) => return demo::main(*demo),
         Command::Init(init) => return init::run(&init),
+        Command::Lock(lock) => return lock::run(&lock),
+        Command::Diff(diff) => return diff::run(&diff),
     };
     Ok(code.number())
 }

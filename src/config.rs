@@ -16,6 +16,7 @@ pub mod suggest;
 pub mod template;
 pub mod text;
 pub mod tree;
+pub mod written;
 
 pub use diag::{Diag, Severity, has_errors, render};
 pub use section::{Field, Reading, Section};

@@ -1,6 +1,7 @@
 //! The vocabulary that both halves speak: the half that probes writes these values, the half that tells reads
 //! them. Status, reason, phases, findings and outcomes are the words of every report, metric and alert.
 
+mod change;
 mod masking;
 mod observed;
 mod replica;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::base::ids::{SpanContext, TraceId};
 
+pub use change::{Change, ChangeClass, Subject};
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
 pub use replica::{replica_name, replica_of, without_replica};
 pub use stream::{AlertChange, Consumer, Direction, Event, EventKind, Level, Note, Publisher, TellError, WireRecord};

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod grammar;
+pub mod locks;
 pub mod machine;
 pub mod probe_files;
 pub mod sources;

@@ -14,7 +14,7 @@ pub mod target;
 pub mod target_draft;
 mod when;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +62,17 @@ impl Plan {
         Self { targets, probes, share: None }
     }
 
+    /// The names of the targets of which something is compared with the lock file.
+    #[must_use]
+    pub fn compared(&self) -> HashSet<String> {
+        let compares = |probe: &Probe| match &probe.steps {
+            _ if probe.locked => true,
+            Steps::Given(steps) => steps.iter().any(Step::wants_lock),
+            Steps::Lists => false,
+        };
+        self.pairs().filter(|(probe, _)| compares(probe)).map(|(_, target)| target.name.clone()).collect()
+    }
+
     /// Every probe with each of its targets: what is run, in the order in which it is told.
     pub fn pairs(&self) -> impl Iterator<Item = (&Probe, &Arc<Target>)> {
         self.probes.iter().flat_map(|probe| probe.targets.iter().map(move |target| (probe, target)))
@@ -89,6 +100,8 @@ pub struct Probe {
     pub findings: FindingsPolicy,
     /// When `watch` runs it.
     pub when: When,
+    /// Whether all that the target offers is compared with the lock, beside the steps.
+    pub locked: bool,
     /// `file:line:column`; none for the built-in one.
     pub place: Option<String>,
 }
@@ -107,6 +120,7 @@ impl Probe {
             steps: Steps::Lists,
             findings: FindingsPolicy::default(),
             when: When::Default,
+            locked: false,
             place: None,
         }
     }

@@ -6,6 +6,7 @@ pub mod check;
 mod judging;
 pub mod held;
 mod latency;
+pub mod locked;
 mod observed;
 mod pause;
 pub mod probe;

@@ -100,6 +100,17 @@ impl Session {
         &self.facts
     }
 
+    /// The names of the client capabilities that are declared, sorted: in the modern era with each call, so those of the
+    /// last one.
+    #[must_use]
+    pub fn declared(&self) -> Vec<String> {
+        let capabilities = self.line.conversation.answers().capabilities();
+        let mut names: Vec<String> =
+            capabilities.as_object().map(|declared| declared.keys().cloned().collect()).unwrap_or_default();
+        names.sort_unstable();
+        names
+    }
+
     /// The exchange that opened the conversation: `initialize`, or `server/discover`.
     #[must_use]
     pub fn opening(&self) -> &Exchange {

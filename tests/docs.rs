@@ -299,6 +299,8 @@ fn every_option_stands_in_the_page_of_the_command_line() {
                 "targets",
                 "init",
                 "alerts list",
+                "lock",
+                "diff",
                 "alerts test",
                 "notify test",
                 "validate",

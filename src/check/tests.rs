@@ -61,7 +61,8 @@ fn compile(method: &str, toml: &str) -> (Vec<Expectation>, Vec<String>) {
 fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
     let (checks, mistakes) = compile(&exchange.method, toml);
     assert!(mistakes.is_empty(), "{toml}: {mistakes:?}");
-    checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead })
+    let locked = lock::Compared::NotAsked;
+    checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead, locked: &locked })
 }
 
 fn passes(exchange: &Exchange, toml: &str) {

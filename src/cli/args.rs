@@ -99,6 +99,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Write a probe file from a live server
     Init(Box<super::init::InitArgs>),
+    /// Write what servers offer into mcp-probe.lock, or compare with it (--check)
+    Lock(Box<super::lock::LockArgs>),
+    /// Show what differs between two targets, lock files or saved lists
+    Diff(Box<super::diff::DiffArgs>),
     /// Print the JSON Schema of the probe file (of the report), for editors
     Schema(super::schema::SchemaArgs),
     /// Print a completion script for a shell
@@ -126,6 +130,8 @@ impl Command {
             Self::Explain(explain) => explain.color,
             Self::Schema(schema) => schema.output.color,
             Self::Init(init) => init.color,
+            Self::Lock(lock) => lock.output.color,
+            Self::Diff(diff) => diff.output.color,
             Self::Notify(notify) => {
                 let super::notify::NotifyCommand::Test(test) = &notify.command;
                 test.output.color
@@ -355,6 +361,12 @@ pub struct CheckArgs {
     /// Push, and end with exit code 7 where a healthy run could not be pushed
     #[arg(long, help_heading = "Run")]
     pub require_push: bool,
+    /// Compare all that each target offers with its lock file, too; what differs fails with the reason `drift`
+    #[arg(long, help_heading = "Run")]
+    pub locked: bool,
+    /// The lock file of all targets [default: mcp-probe.lock beside the file that defines the target, else here]
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub lock_file: Option<PathBuf>,
     /// Print every call that would be made, in order; start nothing and send nothing
     #[arg(long, help_heading = "Run", conflicts_with_all = ["report", "trace"])]
     pub dry_run: bool,
@@ -554,6 +566,8 @@ fn refuse_options_as_program(command: &Command) -> Result<(), Complaint> {
         Command::Check(check) => check.command.first().map(OsString::as_os_str),
         Command::Wait(wait) => wait.command.first().map(OsString::as_os_str),
         Command::Init(init) => init.command.first().map(OsString::as_os_str),
+        Command::Lock(lock) => lock.command.first().map(OsString::as_os_str),
+        Command::Diff(diff) => diff.command.first().map(OsString::as_os_str),
         _ => None,
     };
     let Some(program) = program.map(OsStr::to_string_lossy).filter(|program| program.starts_with('-')) else {

@@ -46,6 +46,8 @@ pub enum DocumentKind {
     History,
     /// `report --json`, mcp-probe/slo/1
     Slo,
+    /// `diff --json` and `lock --json`, mcp-probe/diff/1
+    Diff,
 }
 
 /// Prints the schema: indented also into a pipe, because it is kept beside the files that it describes.
@@ -74,5 +76,6 @@ fn of(document: DocumentKind) -> Value {
         DocumentKind::Calls => schema::calls(),
         DocumentKind::History => schema::history(),
         DocumentKind::Slo => schema::slo(),
+        DocumentKind::Diff => schema::diff(),
     }
 }

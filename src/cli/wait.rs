@@ -4,6 +4,7 @@ mod board;
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -15,10 +16,11 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::jq::{self, Jq};
 use super::terminal::Terminal;
-use super::{connection, listeners, live, output, words};
+use super::{connection, listeners, live, output, targets, words};
 use crate::base::duration;
 use crate::base::ids::RunId;
 use crate::event::{ProbeOutcome, Publisher, Status};
+use crate::files::locks;
 use crate::report::{Run, table};
 use crate::run::wait::{Options, Tried, Waited, wait};
 use crate::run::{Context, Traces};
@@ -58,6 +60,9 @@ pub struct WaitArgs {
     /// How the target is reached.
     #[command(flatten)]
     pub connection: ConnectionOptions,
+    /// The lock file of all targets [default: mcp-probe.lock beside the file that defines the target, else here]
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub lock_file: Option<PathBuf>,
     /// Probes of URLs to try at the same time
     #[arg(short = 'j', long, value_name = "N", help_heading = "Run", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
@@ -97,6 +102,8 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         output: &args.output,
     };
     let Planned { mut plan, masker, unusable, .. } = plan(&choice)?;
+    locks::attach(&mut plan, args.lock_file.as_deref())
+        .map_err(|diags| targets::mistakes(&diags, args.output.color))?;
     let mut withheld = withhold(&choice, &mut plan);
     withheld.extend(unusable);
     if let Some(refused) = withheld.first() {

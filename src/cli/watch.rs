@@ -35,6 +35,9 @@ pub struct WatchArgs {
     /// Which targets.
     #[command(flatten)]
     pub selection: SelectionOptions,
+    /// The lock file of all targets [default: mcp-probe.lock beside the file that defines the target]
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub lock_file: Option<PathBuf>,
     /// Where the page, /metrics and the API are; port 0 takes a free one [default: 127.0.0.1:9490]
     #[arg(long, value_name = "ADDRESS", help_heading = "Page")]
     pub listen: Option<String>,

@@ -278,6 +278,8 @@ impl Pair {
 fn came(step: &StepOutcome) -> Option<&'static str> {
     let reason = step.cause.as_ref().map(|cause| cause.reason);
     match (step.status, reason) {
+        // A judgement beside the steps is no request.
+        _ if step.method.is_empty() => None,
         (Status::Skipped, _) => None,
         (_, Some(Reason::RpcError | Reason::ToolError)) => Some("error"),
         (_, Some(Reason::Timeout)) if step.latency.is_none() => Some("timeout"),

@@ -311,6 +311,7 @@ fn resolve_probe(
         steps,
         findings: draft.findings.clone(),
         when: draft.when.clone(),
+        locked: false,
         place: Some(draft.place.to_string()),
     })
 }

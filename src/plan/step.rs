@@ -88,6 +88,12 @@ impl Step {
         }
     }
 
+    /// Whether its reply is compared with the lock file.
+    #[must_use]
+    pub fn wants_lock(&self) -> bool {
+        self.checks.iter().any(|expectation| expectation.check.wants_lock())
+    }
+
     /// Fills in the variables of the parameters.
     ///
     /// # Errors

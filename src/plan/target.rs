@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Replica, Resolve, STARTUP_TIMEOUT, TargetDraft};
 use crate::base::secret::Secret;
 use crate::config::Text;
+use crate::lock::Locked;
 use crate::protocol::Pin;
 
 /// The command word that means this very executable.
@@ -134,6 +135,8 @@ pub struct Target {
     pub sends_machine: bool,
     /// The entry as it was written, for people and for the record of a consent; none on the command line.
     pub entry: Option<Arc<TargetDraft>>,
+    /// What its definitions are compared with, where they are.
+    pub locked: Option<Arc<Locked>>,
 }
 
 impl Target {
@@ -163,6 +166,7 @@ impl Target {
             origin: Origin { text: "command line".to_owned(), file: None, client: None, found: false },
             sends_machine: false,
             entry: None,
+            locked: None,
         }
     }
 

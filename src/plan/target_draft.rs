@@ -236,6 +236,7 @@ impl TargetDraft {
             },
             sends_machine: self.sends_machine(),
             entry: Some(Arc::new(self.clone())),
+            locked: None,
         })
     }
 }

@@ -6,7 +6,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::event::{CheckStatus, Era, Phase, Reason, Severity, Status, TransportKind};
+use crate::event::{ChangeClass, CheckStatus, Era, Phase, Reason, Severity, Status, Subject, TransportKind};
 
 /// The schema of the document of `check --json`.
 #[must_use]
@@ -42,6 +42,12 @@ pub fn history() -> Value {
 #[must_use]
 pub fn slo() -> Value {
     of::<super::slo::Document<'static>>("mcp-probe slo")
+}
+
+/// The schema of the document of `diff --json` and `lock --json`.
+#[must_use]
+pub fn diff() -> Value {
+    of::<super::changes::Document<'static>>("mcp-probe diff")
 }
 
 fn of<T: JsonSchema>(title: &str) -> Value {
@@ -116,6 +122,28 @@ pub(super) fn phases(_: &mut SchemaGenerator) -> Schema {
     let of = |phase: Phase| (phase.name().to_owned(), serde_json::json!({ "type": "number", "minimum": 0 }));
     let phases: serde_json::Map<String, Value> = Phase::ALL.map(of).into_iter().collect();
     json_schema!({ "type": "object", "properties": phases, "additionalProperties": false })
+}
+
+/// The classes of changes.
+pub(super) fn change_class(_: &mut SchemaGenerator) -> Schema {
+    words(ChangeClass::ALL.map(ChangeClass::name))
+}
+
+/// What a change is about.
+pub(super) fn subject(_: &mut SchemaGenerator) -> Schema {
+    words(Subject::ALL.map(Subject::name))
+}
+
+/// How many changes there are of each class that there is.
+pub(super) fn change_counts(_: &mut SchemaGenerator) -> Schema {
+    let of = |class: ChangeClass| (class.name().to_owned(), serde_json::json!({ "type": "integer", "minimum": 1 }));
+    let counts: serde_json::Map<String, Value> = ChangeClass::ALL.map(of).into_iter().collect();
+    json_schema!({ "type": "object", "properties": counts, "additionalProperties": false })
+}
+
+/// The id of a comparison.
+pub(super) fn diff_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "const": super::changes::SCHEMA })
 }
 
 /// The id of the report.

@@ -342,6 +342,22 @@ impl Found {
         (found, refused.closing)
     }
 
+    /// Of a target that could not even be tried.
+    pub(super) fn unreached(target: &str, cause: Cause) -> Self {
+        Self {
+            target: target.to_owned(),
+            status: verdict::status_of(cause.reason),
+            cause: Some(cause),
+            connected: false,
+            server: None,
+            protocol: None,
+            phases: Phases::default(),
+            findings: Vec::new(),
+            certificate: None,
+            withheld: false,
+        }
+    }
+
     /// Of an open session.
     pub(super) fn of(target: &str, session: &Session) -> Self {
         let facts = session.facts();

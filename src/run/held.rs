@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::adhoc::{note, open};
+use super::locked::Against;
 use super::probe::attempt::{Attempt, declared, on_session};
 use super::probe::run;
 use super::reach::Stage;
@@ -227,7 +228,7 @@ impl Seat {
         let lost = match self.wake().await {
             None => None,
             Some((awake, None)) => {
-                return Box::pin(self.on(cx, probe, awake, Instant::now())).await;
+                return Box::pin(self.on(cx, (probe, target), awake, Instant::now())).await;
             }
             Some((awake, Some(fault))) => {
                 self.shown(None);
@@ -237,7 +238,7 @@ impl Seat {
             }
         };
         let mut attempt = match Box::pin(self.open(cx, stage, probe, target)).await {
-            Ok((awake, begun)) => Box::pin(self.on(cx, probe, awake, begun)).await,
+            Ok((awake, begun)) => Box::pin(self.on(cx, (probe, target), awake, begun)).await,
             Err(attempt) => *attempt,
         };
         if let Some((fault, ending)) = lost {
@@ -247,14 +248,21 @@ impl Seat {
     }
 
     /// Runs the steps on a session and lets it rest, unless nothing more can be had from it.
-    async fn on(&mut self, cx: &Context, probe: &Probe, mut awake: Awake, begun: Instant) -> Attempt {
+    async fn on(
+        &mut self,
+        cx: &Context,
+        (probe, target): (&Probe, &Target),
+        mut awake: Awake,
+        begun: Instant,
+    ) -> Attempt {
+        let against = Against::of(cx, &target.name, target.locked.as_deref());
         let session = &mut awake.session;
         session.record(cx.recorder.clone());
         if let Some(tracing) = &cx.tracing {
             session.trace(tracing.clone());
         }
         session.forget_tools();
-        let mut attempt = heeding(cx, &awake.cancel, on_session(cx, session, probe, None)).await;
+        let mut attempt = heeding(cx, &awake.cancel, on_session(cx, session, probe, against, None)).await;
         attempt.duration = begun.elapsed();
         note(&mut attempt.findings, &session.findings());
         if awake.told.is_some() {

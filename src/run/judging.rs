@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::base::duration;
 use crate::check::json_schema::with_stack;
+use crate::check::lock::Compared;
 use crate::check::{Called, Evidence, Expectation, Judged, Verdict};
 use crate::event::{CheckOutcome, Finding};
 use crate::session::{Exchange, ServerFacts};
@@ -27,11 +28,12 @@ pub(super) struct Case {
     pub(super) facts: ServerFacts,
     pub(super) exchange: Exchange,
     pub(super) called: Called,
+    pub(super) locked: Compared,
 }
 
 impl Case {
     fn evidence(&self) -> Evidence<'_> {
-        Evidence { facts: &self.facts, exchange: &self.exchange, called: &self.called }
+        Evidence { facts: &self.facts, exchange: &self.exchange, called: &self.called, locked: &self.locked }
     }
 }
 

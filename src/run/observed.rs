@@ -8,15 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::check::tokens::tokens;
-use crate::event::{Severity, ToolSeen, ToolsSeen};
+use crate::event::{Finding, Severity, ToolSeen, ToolsSeen};
+use crate::lock::{canonical, list_of};
 use crate::plan::Target;
 use crate::session::Exchange;
 
-/// Bytes of a digest that are told.
-const DIGEST_BYTES: usize = 8;
+/// Hexadecimal digits of a digest that are told.
+const DIGITS: usize = 16;
 
 /// Lists of tools that are remembered; of more, all are forgotten.
 const LISTS_MAX: usize = 20_000;
@@ -49,12 +49,7 @@ impl Lists {
 
 /// The tools, where this is a list of them that was read from its beginning to its end.
 pub(super) fn tools(exchange: &Exchange, lists: &Lists) -> Option<Arc<ToolsSeen>> {
-    let is_whole = exchange.method == "tools/list"
-        && exchange.params.get("cursor").is_none()
-        && !exchange
-            .findings
-            .iter()
-            .any(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error);
+    let is_whole = exchange.method == "tools/list" && is_whole(exchange);
     let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
     Some(lists.seen(tools))
 }
@@ -67,39 +62,18 @@ fn seen(tools: &[Value]) -> ToolsSeen {
     ToolsSeen { tokens: tokens(tools), tools: tools.iter().map(seen).collect(), ..ToolsSeen::default() }
 }
 
-/// Of the definition, whatever the order of its members; `_meta` is no part of it.
-fn digest(tool: &Value) -> String {
-    let mut text = String::new();
-    canonical(tool, true, &mut text);
-    let hash = Sha256::digest(text.as_bytes());
-    let (first, _) = hash.split_at(DIGEST_BYTES);
-    first.iter().fold(String::with_capacity(2 * DIGEST_BYTES), |digits, byte| digits + &format!("{byte:02x}"))
+/// Whether a list was read from its beginning to its end.
+pub(super) fn is_whole(exchange: &Exchange) -> bool {
+    let is_broken = |finding: &Finding| finding.id == "list.pagination" && finding.severity == Severity::Error;
+    exchange.params.get("cursor").is_none() && !exchange.findings.iter().any(is_broken)
 }
 
-fn canonical(value: &Value, is_top: bool, text: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut members: Vec<_> = map.iter().filter(|(key, _)| !(is_top && *key == "_meta")).collect();
-            members.sort_by_key(|(key, _)| *key);
-            text.push('{');
-            for (key, value) in members {
-                text.push_str(&Value::from(key.as_str()).to_string());
-                text.push(':');
-                canonical(value, false, text);
-                text.push(',');
-            }
-            text.push('}');
-        }
-        Value::Array(items) => {
-            text.push('[');
-            for item in items {
-                canonical(item, false, text);
-                text.push(',');
-            }
-            text.push(']');
-        }
-        plain => text.push_str(&plain.to_string()),
-    }
+/// Of the definition, whatever the order of its members; `_meta` is no part of it.
+fn digest(tool: &Value) -> String {
+    let definition = list_of("tools/list").map_or_else(|| tool.clone(), |list| list.definition(tool));
+    let mut digits = canonical::sha256(&definition);
+    digits.truncate(DIGITS);
+    digits
 }
 
 /// When the token ends that this target is sent, where it is a JWT (RFC 7519) that says so.
@@ -135,7 +109,7 @@ mod tests {
         let one = json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "_meta": {"at": 1}});
         let same = json!({"_meta": {"at": 2}, "inputSchema": {"x": [1, 2], "type": "object"}, "name": "a"});
         assert_eq!(digest(&one), digest(&same));
-        assert_eq!(digest(&one).len(), 2 * DIGEST_BYTES);
+        assert_eq!(digest(&one).len(), DIGITS);
         for other in [
             json!({"name": "a", "inputSchema": {"type": "object", "x": [2, 1]}}),
             json!({"name": "a", "inputSchema": {"type": "object", "x": [1, 2]}, "description": ""}),

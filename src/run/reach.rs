@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::Context;
 use super::serve::Served;
 use crate::event::{Cause, Finding, Reason, TransportKind};
+use crate::lock::Locked;
 use crate::plan::{Endpoint, Inherit, Resolve, Target, TransportChoice};
 use crate::protocol::Pin;
 use crate::transport::Dial;
@@ -31,6 +32,8 @@ pub struct Reach {
     pub startup_timeout: Duration,
     /// Whether the server is told which trace a request is part of, where the target says so.
     pub traceparent: Option<bool>,
+    /// What its definitions are compared with.
+    pub locked: Option<Arc<Locked>>,
 }
 
 /// The targets of a run and the programs that were started for them. Each is started once, however many probes use it.
@@ -100,6 +103,7 @@ pub fn reach(cx: &Context, target: &Target, url: Option<&str>) -> Result<Reach, 
         pin: target.protocol,
         startup_timeout: target.startup_timeout,
         traceparent: target.traceparent,
+        locked: target.locked.clone(),
     })
 }
 

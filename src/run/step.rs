@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::judging::{self, Case, Judgement};
+use super::locked::Against;
 use super::observed::{self, Lists};
 use super::{pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Called;
+use crate::check::lock::Compared;
 use crate::config::suggest;
 use crate::config::template::Saved;
 use crate::event::{
@@ -43,7 +45,7 @@ pub(super) async fn take(
     step: &Step,
     saved: &mut Saved,
     deadline: Instant,
-    lists: &Lists,
+    against: Against<'_>,
 ) -> Taken {
     let params = match step.params.fill(saved) {
         Ok(params) => params,
@@ -58,7 +60,8 @@ pub(super) async fn take(
     };
     let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
     let exchange = as_asked(step, session.call(&call, deadline + aside).await);
-    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called });
+    let locked = if step.wants_lock() { against.reply(session, &exchange) } else { Compared::NotAsked };
+    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called, locked });
     let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
     let exchange = &case.exchange;
     let (mut status, mut cause) = judge(step, exchange, &mut checks);
@@ -86,7 +89,7 @@ pub(super) async fn take(
         aside,
         retry_after: pause::asked_for(exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
-        tools: observed::tools(exchange, lists),
+        tools: observed::tools(exchange, &against.cx.lists),
         outcome: outcome(&step.name, exchange, status, cause, checks),
     }
 }
@@ -109,7 +112,8 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
     let mut all = Vec::new();
     for step in steps {
         let exchange = as_asked(step, exchange.clone());
-        let case = Arc::new(Case { facts: facts.clone(), exchange, called: Called::NotRead });
+        let case =
+            Arc::new(Case { facts: facts.clone(), exchange, called: Called::NotRead, locked: Compared::NotAsked });
         let exchange = &case.exchange;
         let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
         for check in checks.iter_mut().filter(|check| matches!(check.kind, "server" | "protocol" | "capabilities")) {
@@ -342,6 +346,11 @@ impl Taken {
             place: None,
             span: None,
         };
+        Self::without_call(outcome)
+    }
+
+    /// A step that sent nothing of its own.
+    pub(super) fn without_call(outcome: StepOutcome) -> Self {
         Self {
             outcome,
             had_effects: false,

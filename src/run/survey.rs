@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::adhoc::{Found, announced, open};
+use super::locked::Against;
 use super::reach::Reach;
 use super::step;
 use super::{Context, verdict};
@@ -90,11 +91,12 @@ pub async fn survey(
             return (survey, Some(session.into_closing()));
         }
     }
+    let against = Against::of(cx, &reach.name, None);
     for step in tries(&survey.lists) {
         if cx.cancel.is_cancelled() {
             break;
         }
-        let taken = step::take(&mut session, &step, &mut Saved::new(), Instant::now() + timeout, &cx.lists).await;
+        let taken = step::take(&mut session, &step, &mut Saved::new(), Instant::now() + timeout, against).await;
         survey.found.note(&taken.findings);
         survey.tried.push(taken.outcome);
     }

@@ -174,3 +174,21 @@ Examples:
   mcp-probe completions fish > ~/.config/fish/completions/mcp-probe.fish
   mcp-probe completions bash \\
     > ~/.local/share/bash-completion/completions/mcp-probe";
+
+pub(in crate::cli) const LOCK: &str = "\
+Examples:
+  mcp-probe lock                             the targets of ./mcp-probe.toml and ./probes/*.toml
+  mcp-probe lock --check                     compare; 1 where something differs
+  mcp-probe lock weather                     the entry of one target; the others stay
+  mcp-probe lock --lock-file a.lock -- npx -y some-server
+
+No tool is called. Every list is read whole, or nothing is written.";
+
+pub(in crate::cli) const DIFF: &str = "\
+Examples:
+  mcp-probe diff mcp-probe.lock weather      what changed since it was locked?
+  mcp-probe diff https://old/mcp https://new/mcp --breaking
+  mcp-probe diff old.lock mcp-probe.lock
+  mcp-probe tools/list weather --json > tools.json; mcp-probe diff tools.json weather
+
+Exit codes: 0 the same, 1 different (with --breaking: somebody may be let down).";

@@ -147,21 +147,13 @@ fn summary(probes: &[Told], repeat: u32) -> String {
 }
 
 fn told(probe: &Probe, target: &Target) -> Told {
-    let calls = match &probe.steps {
-        Steps::Lists => [
-            ("tools/list", "tools"),
-            ("prompts/list", "prompts"),
-            ("resources/list", "resources"),
-            ("resources/templates/list", "resources"),
-        ]
-        .into_iter()
-        .map(|(method, capability)| Call {
-            only_if: Some(format!("the server announces the capability {capability}")),
-            ..Call::of(method, method, json!({}))
-        })
-        .collect(),
-        Steps::Given(steps) => steps.iter().map(call).collect(),
+    let mut calls = match &probe.steps {
+        Steps::Lists => lists("").collect(),
+        Steps::Given(steps) => steps.iter().map(call).collect::<Vec<_>>(),
     };
+    if probe.locked {
+        calls.extend(lists("lock: "));
+    }
     Told {
         name: probe.name.clone(),
         place: probe.place.clone(),
@@ -170,6 +162,21 @@ fn told(probe: &Probe, target: &Target) -> Told {
         retries: probe.retries,
         calls,
     }
+}
+
+/// The lists that the server's capabilities announce.
+fn lists(before: &str) -> impl Iterator<Item = Call> {
+    [
+        ("tools/list", "tools"),
+        ("prompts/list", "prompts"),
+        ("resources/list", "resources"),
+        ("resources/templates/list", "resources"),
+    ]
+    .into_iter()
+    .map(move |(method, capability)| Call {
+        only_if: Some(format!("the server announces the capability {capability}")),
+        ..Call::of(&format!("{before}{method}"), method, json!({}))
+    })
 }
 
 fn reach(target: &Target) -> Reach {

@@ -12,9 +12,10 @@ use crate::base::secret::Masker;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
-use crate::cli::{explain, listeners, live};
+use crate::cli::{explain, listeners, live, targets};
 use crate::deliver::Courier;
 use crate::event::{ProbeOutcome, Publisher, Status, without_replica};
+use crate::files::locks;
 use crate::metrics::Snapshot;
 use crate::plan::Plan;
 use crate::report::Run;
@@ -41,11 +42,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         output: &check.output,
     };
     let Planned { mut plan, masker, unusable, pushes, hidden } = plan(&choice)?;
-    if let Some(retries) = check.retries {
-        for probe in &mut plan.probes {
-            probe.retries = retries;
-        }
-    }
+    lay_over(check, &mut plan)?;
     if check.dry_run {
         if !check.output.quiet {
             warn(&unusable, &masker);
@@ -139,6 +136,15 @@ fn warn(unusable: &[ProbeOutcome], masker: &Masker) {
         let told = sanitize::one_line(&masker.mask(&format!("{}: {why}", outcome.target)), 600);
         let _ = crate::cli::output::say(&format!("warning: {told}\n"), true);
     }
+}
+
+/// What the command line says of all probes; and what is compared with a lock file learns what stands there.
+fn lay_over(check: &CheckArgs, plan: &mut Plan) -> Result<(), Complaint> {
+    for probe in &mut plan.probes {
+        probe.retries = check.retries.unwrap_or(probe.retries);
+        probe.locked = check.locked;
+    }
+    locks::attach(plan, check.lock_file.as_deref()).map_err(|diags| targets::mistakes(&diags, check.output.color))
 }
 
 /// Every probe with its target, in the order in which they are told.

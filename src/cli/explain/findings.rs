@@ -199,6 +199,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "put `io.modelcontextprotocol/serverInfo` into `_meta` of the result.",
     ),
     row(
+        "lock.version_unchanged",
+        "Definitions are not those of the lock file, and the server still calls itself by the same version.",
+        "Whoever pins or caches by the version misses the change. It is also how definitions are exchanged unnoticed.",
+        "raise the version of serverInfo with every change of a definition. As a user: review the change with `mcp-probe lock --check` before you trust it.",
+    ),
+    row(
         "answers.unasked",
         "The server asked the client for something (sampling, elicitation, roots) that the client did not declare.",
         "A client without the capability has no answer: some hang, some disconnect, and the tool never ends.",

@@ -80,7 +80,9 @@ pub fn remedy(reason: Reason) -> &'static str {
         Reason::Slow => {
             "The bound is `expect.latency`. The phases tell whether the time went into connecting or into the call itself."
         }
-        Reason::Drift => "If the change is meant, write the lock file again and review the difference.",
+        Reason::Drift => {
+            "`mcp-probe lock --check` shows every change with its class, the old words and the new. If it is meant, `mcp-probe lock` takes it over; review the difference in version control."
+        }
         Reason::Flaky => "Every attempt is in the JSON report. A probe that needs retries will one day fail with them.",
         Reason::TooLarge => "Bounds protect the prober from a server that never stops. Ask for less, or for pages.",
         Reason::Suspended => "Clocks jumped while the run was on; nothing is said about the server. Run it again.",

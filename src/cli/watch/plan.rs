@@ -18,7 +18,8 @@ use crate::cli::terminal::Colour;
 use crate::config::{Diag, has_errors, render};
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Resolved;
-use crate::files::{Folders, Loaded as Read, Machine, default_paths, given, load};
+use crate::files::{Folders, Loaded as Read, Machine, default_paths, given, load, locks};
+use crate::lock::FILE;
 use crate::plan::{Endpoint, NotSelected, Plan, Selection, Target, TargetDraft};
 use crate::run::restart;
 use crate::watch::compose::{Loaded, Source, Unreadable};
@@ -28,6 +29,7 @@ pub struct FromFiles {
     named: Vec<PathBuf>,
     selection: Selection,
     yes: bool,
+    lock_file: Option<PathBuf>,
 }
 
 /// Why there is no plan.
@@ -80,7 +82,7 @@ impl FromFiles {
             everywhere: Vec::new(),
         };
         let named = args.paths.iter().chain(&args.selection.file).cloned().collect();
-        Ok(Self { named, selection, yes: args.selection.yes })
+        Ok(Self { named, selection, yes: args.selection.yes, lock_file: args.lock_file.clone() })
     }
 
     /// Reads everything. Where somebody can be asked, consent is asked for.
@@ -126,6 +128,7 @@ impl FromFiles {
             })
             .collect();
         let mut plan = selected.plan;
+        locks::attach(&mut plan, self.lock_file.as_deref()).map_err(Problem::Mistakes)?;
         let shown = plan.targets.iter().map(|target| (target.name.clone(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
         let dependencies = read.draft.dependencies();
@@ -163,7 +166,19 @@ impl Source for FromFiles {
     }
 
     fn paths(&self) -> Vec<PathBuf> {
-        if self.named.is_empty() { vec!["mcp-probe.toml".into(), "probes".into()] } else { self.named.clone() }
+        let mut paths =
+            if self.named.is_empty() { vec!["mcp-probe.toml".into(), "probes".into()] } else { self.named.clone() };
+        match &self.lock_file {
+            Some(file) => paths.push(file.clone()),
+            None => {
+                let beside = |path: &PathBuf| match path.is_dir() {
+                    true => path.join(FILE),
+                    false => path.with_file_name(FILE),
+                };
+                paths.extend(paths.clone().iter().map(beside));
+            }
+        }
+        paths
     }
 }
 

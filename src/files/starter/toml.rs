@@ -1,11 +1,10 @@
 //! Values and prose as TOML text. Whatever a server says ends up inside a quoted string or behind a comment sign, with
 //! everything made visible that could end either or mislead a reader's eye.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use crate::base::sanitize;
+pub use crate::config::written::{key, quoted};
 
 /// Columns of a line of prose.
 const COLUMNS: usize = 100;
@@ -14,37 +13,6 @@ const COLUMNS: usize = 100;
 #[must_use]
 pub fn string(text: &str) -> String {
     quoted(&text.replace("${", "$${"))
-}
-
-/// A string as it is, with its variables.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            c if sanitize::is_unsafe(c) && u32::from(c) > 0xffff => {
-                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
-            }
-            c if sanitize::is_unsafe(c) => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// A key, bare where it can be.
-#[must_use]
-pub fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
 }
 
 /// A JSON value on one line; none for what TOML cannot say (`null`).
@@ -107,8 +75,6 @@ mod tests {
     fn strings_say_the_same_and_hide_nothing() {
         assert_eq!(string("a \"b\" \\ ${X} $y"), r#""a \"b\" \\ $${X} $y""#);
         assert_eq!(quoted("${TOKEN}"), "\"${TOKEN}\"");
-        assert_eq!(quoted("a\n\t\r\u{1b}\u{202e}\u{e0041}"), r#""a\n\t\u000D\u001B\u202E\U000E0041""#);
-        assert_eq!((key("a-b"), key("a b"), key("")), ("a-b".into(), "\"a b\"".into(), "\"\"".into()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::adhoc::{announced, note, open};
+use super::super::locked::{self, Against};
 use super::super::reach::Reach;
 use super::super::step::{self, Taken};
 use super::super::{Context, pause, verdict};
@@ -58,8 +59,12 @@ pub(in crate::run) async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) 
             return attempt;
         }
     };
-    let mut attempt = on_session(cx, &mut session, probe, None).await;
+    let against = Against::of(cx, &reach.name, reach.locked.as_deref());
+    let mut attempt = on_session(cx, &mut session, probe, against, None).await;
     attempt.duration = begun.elapsed();
+    if probe.locked && !attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
+        attempt.add(locked::judge(cx, reach, &mut session, probe).await);
+    }
     attempt.closed(&session.close(cx.grace).await);
     attempt
 }
@@ -69,6 +74,7 @@ pub(in crate::run) async fn on_session(
     cx: &Context,
     session: &mut Session,
     probe: &Probe,
+    against: Against<'_>,
     end: Option<Instant>,
 ) -> Attempt {
     let begun = Instant::now();
@@ -87,7 +93,7 @@ pub(in crate::run) async fn on_session(
         }
         Steps::Given(steps) => {
             let clean_up = probe.timeout.min(CLEAN_UP_MAX);
-            run_steps(cx, session, steps, deadline, clean_up, &mut attempt).await;
+            run_steps(cx, session, steps, against, (deadline, clean_up), &mut attempt).await;
         }
     }
     attempt.duration = begun.elapsed();
@@ -105,8 +111,8 @@ async fn run_steps(
     cx: &Context,
     session: &mut Session,
     steps: &[Step],
-    mut deadline: Instant,
-    clean_up: Duration,
+    against: Against<'_>,
+    (mut deadline, clean_up): (Instant, Duration),
     attempt: &mut Attempt,
 ) {
     let mut saved = Saved::new();
@@ -121,7 +127,7 @@ async fn run_steps(
         } else {
             // What went wrong may have used up the time, and cleaning up needs some.
             let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
-            step::take(session, step, &mut saved, until, &cx.lists).await
+            step::take(session, step, &mut saved, until, against).await
         };
         taken.outcome.place = Some(step.place.clone());
         deadline += taken.aside;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::adhoc::{self, note};
+use super::super::locked::Against;
 use super::super::pause::Pauses;
 use super::super::probe::attempt::{Attempt, declared, on_session};
 use super::super::probe::{heed, outcome, rest};
@@ -177,7 +178,8 @@ impl<'a> Unit<'a> {
             return Attempt::unreached(Cause::new(Reason::Internal, "a session that was opened is not there"));
         };
         session.forget_tools();
-        let mut attempt = on_session(&self.wait.cx, session, probe, Some(self.wait.options.until)).await;
+        let against = Against::of(&self.wait.cx, &target.name, target.locked.as_deref());
+        let mut attempt = on_session(&self.wait.cx, session, probe, against, Some(self.wait.options.until)).await;
         attempt.duration = begun.elapsed();
         if attempt.cause.as_ref().is_some_and(|cause| has_ended(cause.reason))
             && let Some(ending) = self.let_go().await
@@ -266,7 +268,8 @@ impl<'a> Unit<'a> {
         let begun = Instant::now();
         let attempt = match adhoc::open(&wait.cx, &reach, reach.pin, &declared(probe), &probe.name).await {
             Ok(mut session) => {
-                let mut attempt = on_session(&wait.cx, &mut session, probe, Some(wait.options.until)).await;
+                let against = Against::of(&wait.cx, &target.name, target.locked.as_deref());
+                let mut attempt = on_session(&wait.cx, &mut session, probe, against, Some(wait.options.until)).await;
                 attempt.duration = begun.elapsed();
                 attempt.closed(&session.close(wait.cx.grace).await);
                 attempt
