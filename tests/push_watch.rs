@@ -6,6 +6,10 @@
 
 #[path = "stage/receiver.rs"]
 mod receiver;
+#[path = "push/served.rs"]
+mod served;
+#[path = "stage/telemetry.rs"]
+mod telemetry;
 #[path = "stage/watching.rs"]
 mod watching;
 
@@ -15,6 +19,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use receiver::{Does, Receiver, nobody, ok};
 use serde_json::Value;
+use served::{Served, get};
+use telemetry::{Telemetry, attribute, hex, items};
 use watching::{Watch, server, until, write};
 
 /// One probe of one server every 300 ms, and these pushes.
@@ -207,4 +213,62 @@ fn a_push_that_listens_hears_every_run() {
     for path in ["/v1/metrics", "/v1/traces"] {
         until(path, || collector.received().iter().any(|request| request.path == path).then_some(()));
     }
+}
+
+/// Runs become traces, each its own, also on a session that is held; a real Prometheus has the series until the daemon ends.
+#[test]
+fn a_collector_hears_of_every_run_and_series_end_with_the_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(&[]);
+    let prometheus = Served::start(
+        "prometheus",
+        &[
+            "--config.file=FOLDER/prometheus.yml",
+            "--storage.tsdb.path=FOLDER/data",
+            "--web.listen-address=ADDRESS",
+            "--web.enable-remote-write-receiver",
+        ],
+        "/-/ready",
+        &[("prometheus.yml", "")],
+    );
+    plan(
+        folder.path(),
+        &format!(
+            "[[push]]\nkind = \"otlp\"\nurl = \"{}\"\nprotocol = \"grpc\"\nevery = \"500ms\"\n\
+             signals = [\"metrics\", \"traces\", \"logs\"]\n\
+             [[push]]\nkind = \"remote_write\"\nurl = \"{}/api/v1/write\"\nversion = \"auto\"\nevery = \"500ms\"\n",
+            telemetry.grpc_url(),
+            prometheus.url()
+        ),
+    );
+    let mut watch = Watch::start(folder.path());
+    let roots = |came: &[Value]| -> Vec<Value> {
+        items(came, "traces").into_iter().filter(|span| span["name"] == "probe list demo").collect()
+    };
+    let came = telemetry.until("three runs", |came| roots(came).len() >= 3 && !items(came, "metrics").is_empty());
+    let mut traces: Vec<String> = roots(&came).iter().map(|root| hex(&root["trace_id"])).collect();
+    let count = traces.len();
+    traces.sort();
+    traces.dedup();
+    assert_eq!(traces.len(), count, "each run is a trace of its own, and comes once");
+    let spans = items(&came, "traces");
+    for root in roots(&came) {
+        let is_call = |span: &&Value| span["parent_span_id"] == root["span_id"] && span["name"] == "tools/list";
+        assert_eq!(spans.iter().filter(is_call).count(), 1, "{spans:#?}");
+    }
+    let records = items(&came, "logs");
+    let sent = records.iter().find(|record| attribute(record, "direction").as_deref() == Some("sent")).unwrap();
+    assert_eq!((hex(&sent["trace_id"]).len(), hex(&sent["span_id"]).len()), (32, 16), "{sent}");
+
+    let alive = || get(&format!("{}/api/v1/query?query=probe_success", prometheus.url())).1.contains("probe_success");
+    until("Prometheus has it", || alive().then_some(()));
+    until("both work", || {
+        let is_well = |name| push(&watch, name)["failing"].is_null() && push(&watch, name)["sent"].as_u64() > Some(0);
+        (is_well("otlp") && is_well("remote_write")).then_some(())
+    });
+    watch.signal(Signal::SIGTERM);
+    assert!(watch.ended().success());
+    until("it ends at once, not after five minutes", || (!alive()).then_some(()));
+    let last = telemetry.came();
+    assert!(roots(&last).len() >= count, "what was heard goes out before the end");
 }

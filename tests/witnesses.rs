@@ -482,7 +482,11 @@ fn what_a_server_does_not_speak_is_incompatible() {
 // ---------------------------------------------------------------------------------------------------------------
 // A probe file about each
 
-/// The file that `init` writes about a server passes at once; gives the statuses of its probes.
+/// Part of whose trace a run is: its servers are told then, in `_meta` and the header.
+const TRACE: (&str, &str) = ("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01");
+
+/// The file that `init` writes about a server passes at once, also where the server is told of a trace; gives the statuses
+/// of its probes.
 #[track_caller]
 fn written_and_checked(arguments: &[&str], server: Option<&[String]>) -> Vec<String> {
     let written = probe(&[&["init"], arguments].concat(), server, &[]);
@@ -492,6 +496,8 @@ fn written_and_checked(arguments: &[&str], server: Option<&[String]>) -> Vec<Str
     fs::write(&file, &written.stdout).unwrap();
     let checked = probe(&["check", "--json", &file.to_string_lossy()], None, &[]);
     assert_eq!(checked.code, Some(0), "{}\n{checked}", written.stdout);
+    let traced = probe(&["check", "--json", &file.to_string_lossy()], None, &[TRACE]);
+    assert_eq!(traced.code, Some(0), "{}\n{traced}", written.stdout);
     let report = checked.json();
     let probes = report["probes"].as_array().unwrap();
     assert_eq!(probes[0]["status"], "healthy", "{}\n{checked}", written.stdout);

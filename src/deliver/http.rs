@@ -49,14 +49,13 @@ impl Clients {
     /// Makes one call of gRPC and judges the answer. Proxies are not used.
     pub(super) async fn call(&self, payload: &GrpcPayload) -> Receipt {
         let secure = payload.url.reveal().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
-        let config = match secure {
-            false => None,
-            true => match tls::config(true, payload.tls.clone(), &[b"h2"]).await {
-                Ok(config) => Some(Arc::new(config)),
-                Err(why) => return Receipt::failed(format!("{}: {why}", origin(payload.url.reveal()))),
-            },
-        };
-        grpc::call(payload, config).await
+        if !secure {
+            return grpc::call(payload, None).await;
+        }
+        match tls::config(true, payload.tls.clone(), &[b"h2"]).await {
+            Ok(config) => grpc::call(payload, Some(Arc::new(config))).await,
+            Err(why) => Receipt::failed(format!("{}: {why}", origin(payload.url.reveal()))),
+        }
     }
 
     async fn exchange(&self, payload: &HttpPayload) -> Receipt {

@@ -101,7 +101,9 @@ impl Consumer for Listener {
         {
             let spans = spans::of_run(outcome, trace, &self.masker);
             let mut waiting = self.heard.spans();
-            spans.into_iter().for_each(|span| waiting.push(span));
+            for span in spans {
+                waiting.push(span);
+            }
         }
         if self.records
             && let Some(record) = records::of_event(event, self.payloads, &self.masker)

@@ -135,7 +135,7 @@ fn of_phase(phase: Phase, (at, took): (Timestamp, Duration), trace: &Trace) -> S
 fn span(name: String, context: &SpanContext, start: u64, end: u64) -> Span {
     Span {
         trace_id: context.trace_id.bytes().to_vec(),
-        span_id: id(context.span_id),
+        id: id(context.span_id),
         name,
         start,
         end: end.max(start),

@@ -8,7 +8,7 @@ use crate::event::{Cause, ProbeOutcome, Reason, Status};
 
 fn settings(more: &[(&'static str, Filled)]) -> Settings {
     let url = Filled::Text(Secret::new("http://127.0.0.1:9090/api/v1/write"));
-    Settings::new(BTreeMap::from_iter([("url", url)].into_iter().chain(more.iter().cloned())))
+    Settings::new([("url", url)].into_iter().chain(more.iter().cloned()).collect())
 }
 
 fn text(value: &str) -> Filled {

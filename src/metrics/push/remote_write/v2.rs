@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use prost::Message;
 
 use super::flat::labels;
@@ -97,7 +98,7 @@ pub(super) fn encode(series: &[TimeSeries]) -> Vec<u8> {
 }
 
 fn one(series: &TimeSeries, symbols: &mut Symbols) -> Series {
-    let start_timestamp = series.started_at.map_or(0, |at| at.as_millisecond());
+    let start_timestamp = series.started_at.map_or(0, Timestamp::as_millisecond);
     let example = series.exemplar.as_ref().map(|exemplar| Example {
         labels_refs: vec![symbols.of("trace_id"), symbols.of(&exemplar.trace_id)],
         value: exemplar.value,
