@@ -10,17 +10,16 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::args::{ConnectionOptions, ExitStyle, FailOn, OutputOptions, SelectionOptions, help};
-use super::check::plan::{Choice, Planned, plan, withhold};
+use super::check::plan::{Choice, Planned, know_locks, plan, withhold};
 use super::check::{Judging, code, document, print_document, weighed};
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::jq::{self, Jq};
 use super::terminal::Terminal;
-use super::{connection, listeners, live, output, targets, words};
+use super::{connection, listeners, live, output, words};
 use crate::base::duration;
 use crate::base::ids::RunId;
 use crate::event::{ProbeOutcome, Publisher, Status};
-use crate::files::locks;
 use crate::report::{Run, table};
 use crate::run::wait::{Options, Tried, Waited, wait};
 use crate::run::{Context, Traces};
@@ -102,8 +101,7 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         output: &args.output,
     };
     let Planned { mut plan, masker, unusable, .. } = plan(&choice)?;
-    locks::attach(&mut plan, args.lock_file.as_deref())
-        .map_err(|diags| targets::mistakes(&diags, args.output.color))?;
+    know_locks(&mut plan, args.lock_file.as_deref(), args.output.color)?;
     let mut withheld = withhold(&choice, &mut plan);
     withheld.extend(unusable);
     if let Some(refused) = withheld.first() {

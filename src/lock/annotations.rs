@@ -88,6 +88,7 @@ mod tests {
         found.into_iter().map(|spot| (spot.class, spot.what, spot.loud)).collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table")]
     #[test]
     fn a_flip_to_the_dangerous_side_is_loud() {
         use ChangeClass::{Annotation, Prose};

@@ -160,7 +160,7 @@ mod tests {
     use crate::lock::canonical::tests::{any_json, reversed};
 
     fn tools(items: Value) -> Entry {
-        let items = items.as_array().cloned().unwrap_or_default();
+        let Value::Array(items) = items else { panic!("a list") };
         Entry { lists: [(Subject::Tool, items)].into(), ..Entry::default() }
     }
 

@@ -1,6 +1,7 @@
 //! The lock file: TOML that a person can review. Written in one order, so that what did not change stays where it was;
 //! read back strictly, so that what was edited by hand, or belongs to a newer version, is said and never used.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -73,8 +74,11 @@ fn write(name: &str, entry: &Entry, text: &mut String) {
     for list in &LISTS {
         let items = entry.lists.get(&list.subject).map_or(&[][..], Vec::as_slice);
         if !items.is_sorted_by(|one, other| list.name(one) <= list.name(other)) {
-            let names: String = items.iter().map(|item| format!("    {},\n", quoted(list.name(item)))).collect();
-            text.push_str(&format!("{}_order = [\n{names}]\n", list.subject.name()));
+            text.push_str(&format!("{}_order = [\n", list.subject.name()));
+            for item in items {
+                text.push_str(&format!("    {},\n", quoted(list.name(item))));
+            }
+            text.push_str("]\n");
         }
     }
     for list in &LISTS {
@@ -166,14 +170,14 @@ impl Reader {
             }
             Some(node) => self.wrong(&node.place, format!("`version` must be {VERSION}")),
             None => {
-                self.wrong(&Place::new(source, 0..0), format!("this is no lock file: it has no `version = {VERSION}`"))
+                self.wrong(&Place::new(source, 0..0), format!("this is no lock file: it has no `version = {VERSION}`"));
             }
         }
         false
     }
 
-    fn entries(&mut self, node: &Node) -> std::collections::BTreeMap<String, Entry> {
-        let Some(targets) = self.table(node, "`target`") else { return Default::default() };
+    fn entries(&mut self, node: &Node) -> BTreeMap<String, Entry> {
+        let Some(targets) = self.table(node, "`target`") else { return BTreeMap::default() };
         targets
             .entries
             .iter()
@@ -267,7 +271,10 @@ impl Reader {
             match List::of(subject).and_then(|kind| ordered(kind, list, &order)) {
                 Some(list) => drop(entry.lists.insert(subject, list)),
                 None => {
-                    self.wrong(place, format!("`{}_order` does not name the definitions that are here", subject.name()))
+                    self.wrong(
+                        place,
+                        format!("`{}_order` does not name the definitions that are here", subject.name()),
+                    );
                 }
             }
         }
@@ -337,7 +344,7 @@ fn subject(name: &str) -> Option<Subject> {
 /// Definitions, which are sorted by name, in the order of the server.
 fn ordered(list: &List, items: Vec<Value>, order: &[String]) -> Option<Vec<Value>> {
     let count = items.len();
-    let mut named: std::collections::BTreeMap<String, std::collections::VecDeque<Value>> = Default::default();
+    let mut named: BTreeMap<String, VecDeque<Value>> = BTreeMap::default();
     for item in items {
         named.entry(list.name(&item).to_owned()).or_default().push_back(item);
     }

@@ -106,7 +106,7 @@ impl Walk {
             _ => match (keywords(old), keywords(new)) {
                 (Some(before), Some(after)) => self.keywords(&before, &after, path),
                 _ => {
-                    self.push(ChangeClass::MayBreak, path, "the schema is another kind of value", Some(old), Some(new))
+                    self.push(ChangeClass::MayBreak, path, "the schema is another kind of value", Some(old), Some(new));
                 }
             },
         }
@@ -250,7 +250,7 @@ impl Walk {
             match is.get(name) {
                 Some(new) => self.at_least_one(old, new, &place),
                 None => {
-                    self.push(ChangeClass::Breaking, &place, &format!("the {what} {name} is gone"), Some(old), None)
+                    self.push(ChangeClass::Breaking, &place, &format!("the {what} {name} is gone"), Some(old), None);
                 }
             }
         }
@@ -288,7 +288,13 @@ impl Walk {
             match is.get(name) {
                 Some(new) => self.at_least_one(old, new, &place),
                 None => {
-                    self.push(ChangeClass::MayBreak, &place, &format!("the definition {name} is gone"), Some(old), None)
+                    self.push(
+                        ChangeClass::MayBreak,
+                        &place,
+                        &format!("the definition {name} is gone"),
+                        Some(old),
+                        None,
+                    );
                 }
             }
         }
@@ -318,7 +324,7 @@ impl Walk {
         };
         match (gone.as_slice(), come.as_slice()) {
             ([], []) => {
-                self.push(ChangeClass::Order, path, &format!("{name} says the same in another order"), old, new)
+                self.push(ChangeClass::Order, path, &format!("{name} says the same in another order"), old, new);
             }
             ([], come) => self.push(gained, path, &format!("{name} has {} more", come.len()), old, new),
             (gone, []) => self.push(lost, path, &format!("{name} has {} less", gone.len()), old, new),

@@ -183,7 +183,8 @@ pub(super) struct Document<'a> {
 #[derive(JsonSchema, Serialize)]
 struct Target<'a> {
     /// Its name.
-    target: &'a str,
+    #[serde(rename = "target")]
+    name: &'a str,
     /// What became of it: of `lock` whether its entry is new, changed or the same; of `diff` `changed` or `same`.
     state: &'a str,
     /// What was before.
@@ -271,7 +272,7 @@ pub fn document(all: &[Compared]) -> Result<Value, serde_json::Error> {
 
 fn target(one: &Compared) -> Target<'_> {
     Target {
-        target: &one.target,
+        name: &one.target,
         state: &one.state,
         old: side(&one.old),
         new: side(&one.new),

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn shown(old: &str, new: &str) -> String {
-        lines(old, new).iter().map(|(mark, line)| format!("{}{line}\n", mark.sign())).collect()
+        lines(old, new).iter().fold(String::new(), |text, (mark, line)| text + mark.sign() + line + "\n")
     }
 
     #[test]

@@ -262,7 +262,7 @@ impl Seat {
             session.trace(tracing.clone());
         }
         session.forget_tools();
-        let mut attempt = heeding(cx, &awake.cancel, on_session(cx, session, probe, against, None)).await;
+        let mut attempt = heeding(cx, &awake.cancel, Box::pin(on_session(cx, session, probe, against, None))).await;
         attempt.duration = begun.elapsed();
         note(&mut attempt.findings, &session.findings());
         if awake.told.is_some() {

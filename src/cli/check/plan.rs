@@ -1,5 +1,6 @@
 //! From what was named to what is run: files, URLs, commands and names become one plan, without what nobody agreed to.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::secret::Masker;
@@ -10,11 +11,12 @@ use crate::cli::consent::Consents;
 use crate::cli::credentials::hide;
 use crate::cli::exit::Code;
 use crate::cli::targets;
+use crate::cli::terminal::Colour;
 use crate::cli::words::Named;
 use crate::config::Diag;
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Push;
-use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load};
+use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load, locks};
 use crate::plan::{NotSelected, Plan, Selection, Shard, Share, Target, Unusable, glob};
 
 /// What was chosen on the command line.
@@ -92,7 +94,7 @@ pub fn plan(choice: &Choice<'_>) -> Result<Planned, Complaint> {
     }
     let mut sources: Vec<Part> = Vec::new();
     if choice.named.is_empty() && files.is_empty() {
-        let files = default_paths(std::path::Path::new("."));
+        let files = default_paths(Path::new("."));
         if files.is_empty() {
             return Err(Complaint::new(Code::Nothing, "there is no ./mcp-probe.toml and no ./probes/*.toml here")
                 .hint("name a probe file, a URL, or a command after `--`"));
@@ -242,6 +244,14 @@ fn lay_over(plan: &mut Plan, connection: &Connection, names: &[(String, String)]
         probe.targets.iter_mut().for_each(changed);
     }
     plan.targets.iter_mut().for_each(changed);
+}
+
+/// Lets every target that is compared with its lock file know what stands there.
+///
+/// # Errors
+/// Mistakes in the lock files (2).
+pub fn know_locks(plan: &mut Plan, file: Option<&Path>, color: Option<Colour>) -> Result<(), Complaint> {
+    locks::attach(plan, file).map_err(|diags| targets::mistakes(&diags, color))
 }
 
 /// Takes out what nobody agreed to; gives its outcomes, which are unknown.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::plan::{Choice, Planned, plan, withhold};
+use super::plan::{Choice, Planned, know_locks, plan, withhold};
 use super::push::Pushes;
 use super::{Judging, dry_run, prepare, tell};
 use crate::base::ids::RunId;
@@ -12,10 +12,9 @@ use crate::base::secret::Masker;
 use crate::cli::args::{CheckArgs, FailOn};
 use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
-use crate::cli::{explain, listeners, live, targets};
+use crate::cli::{explain, listeners, live};
 use crate::deliver::Courier;
 use crate::event::{ProbeOutcome, Publisher, Status, without_replica};
-use crate::files::locks;
 use crate::metrics::Snapshot;
 use crate::plan::Plan;
 use crate::report::Run;
@@ -144,7 +143,7 @@ fn lay_over(check: &CheckArgs, plan: &mut Plan) -> Result<(), Complaint> {
         probe.retries = check.retries.unwrap_or(probe.retries);
         probe.locked = check.locked;
     }
-    locks::attach(plan, check.lock_file.as_deref()).map_err(|diags| targets::mistakes(&diags, check.output.color))
+    know_locks(plan, check.lock_file.as_deref(), check.output.color)
 }
 
 /// Every probe with its target, in the order in which they are told.

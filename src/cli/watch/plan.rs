@@ -171,10 +171,7 @@ impl Source for FromFiles {
         match &self.lock_file {
             Some(file) => paths.push(file.clone()),
             None => {
-                let beside = |path: &PathBuf| match path.is_dir() {
-                    true => path.join(FILE),
-                    false => path.with_file_name(FILE),
-                };
+                let beside = |path: &PathBuf| if path.is_dir() { path.join(FILE) } else { path.with_file_name(FILE) };
                 paths.extend(paths.clone().iter().map(beside));
             }
         }
