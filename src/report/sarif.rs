@@ -12,8 +12,6 @@ use crate::event::{CheckStatus, Finding, ProbeOutcome, Reason, Severity};
 
 /// Where the schema of such files stands, for editors.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-/// Where the program is at home.
-const HOME: &str = env!("CARGO_PKG_REPOSITORY");
 /// Results of one file, as much as viewers take.
 const RESULTS_MAX: usize = 5_000;
 /// Characters of a message.
@@ -47,7 +45,6 @@ fn document(run: &Run<'_>) -> Value {
                 "name": "mcp-probe",
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": HOME,
                 "rules": found.rules,
             }},
             "automationDetails": {"id": "mcp-probe/check/"},
