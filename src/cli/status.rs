@@ -107,7 +107,7 @@ pub fn text(document: &Document, look: &Look) -> String {
                 format!("{} {} {} on {}: {}", alert.state, alert.alert, alert.probe, alert.target, alert.summary);
             text.push_str(&format!("\n{}", look.paint(Ink::Bad, &crate::base::sanitize::one_line(&line, 400))));
         }
-        for push in document.daemon.pushes.iter() {
+        for push in &document.daemon.pushes {
             let Some(why) = &push.failing else { continue };
             let line = format!("push {} ({}), {} waiting: {why}", push.name, push.kind, push.waiting);
             text.push_str(&format!("\n{}", look.paint(Ink::Warn, &crate::base::sanitize::one_line(&line, 400))));

@@ -87,10 +87,7 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
     let named = words::targets(&args.words, &args.command)?;
     let connection = connection::connection(&args.connection, &named)?;
     let jq = args.jq.as_deref().map(|filter| Jq::compile_for(filter, jq::OF_A_REPORT)).transpose()?;
-    let limit = args.limit.unwrap_or(FOR);
-    if Instant::now().checked_add(limit).is_none() {
-        return Err(Complaint::usage("`--for` is longer than any clock here can count"));
-    }
+    let limit = limit(args)?;
     let choice = Choice {
         shard: None,
         named: &named,
@@ -155,6 +152,15 @@ pub fn run(args: &WaitArgs) -> Result<u8, Complaint> {
         let judging = Judging { fail_on: args.fail_on, exit_style: args.exit_style };
         Ok(code(judging, &waited.outcomes, undelivered))
     })
+}
+
+/// How long is waited.
+fn limit(args: &WaitArgs) -> Result<Duration, Complaint> {
+    let limit = args.limit.unwrap_or(FOR);
+    match Instant::now().checked_add(limit) {
+        Some(_) => Ok(limit),
+        None => Err(Complaint::usage("`--for` is longer than any clock here can count")),
+    }
 }
 
 /// Waiting brings no consent about.
