@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and waits for facts of other processes by polling"
@@ -281,7 +282,8 @@ fn each_target_has_its_lock_beside_its_file() {
 #[test]
 fn those_who_write_at_the_same_time_lose_nothing() {
     let stage = Stage::new();
-    let targets: String = (0..6).map(|n| format!("[target.t{n}]\ncommand = [\"mcp-probe\", \"demo\"]\n")).collect();
+    let target = |n| format!("[target.t{n}]\ncommand = [\"mcp-probe\", \"demo\"]\n");
+    let targets = (0..6).map(target).collect::<Vec<_>>().concat();
     stage.write("mcp-probe.toml", &targets);
     let children: Vec<_> = (0..6)
         .map(|n| {
@@ -363,8 +365,7 @@ fn a_step_may_expect_its_list_to_be_locked() {
     let stage = Stage::new();
     let file = |words: &str| {
         let lists = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
-        let steps: String =
-            lists.iter().map(|method| format!("[[probe.step]]\nmethod = {method:?}\nexpect.lock = true\n")).collect();
+        let steps = lists.map(|method| format!("[[probe.step]]\nmethod = {method:?}\nexpect.lock = true\n")).concat();
         format!(
             "[target.weather]\ncommand = [\"mcp-probe\", \"demo\"{words}]\n[[probe]]\nname = \"locked\"\ntarget = \"weather\"\n{steps}"
         )

@@ -125,7 +125,7 @@ fn statsd_gets_datagrams_over_udp_and_a_unix_socket() {
     udp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let push = format!("kind = \"statsd\"\naddress = \"{}\"\nprefix = \"mcp.\"", udp.local_addr().unwrap());
     place(&push).run(&["check", "--require-push"]).ended(0);
-    let mut datagram = [0; 65_536];
+    let mut datagram = vec![0; 65_536];
     let size = udp.recv(&mut datagram).unwrap();
     assert!(size <= 1432, "{size}");
     let text = String::from_utf8(datagram[..size].to_vec()).unwrap();

@@ -1,4 +1,4 @@
-//! `kind = "remote_write"`: what Prometheus and VictoriaMetrics take is asked back from them, the end of series included; of
+//! `kind = "remote_write"`: what Prometheus and `VictoriaMetrics` take is asked back from them, the end of series included; of
 //! remote write 2.0, which no receiver here knows, the messages are decoded by other code, and the way back to 1.0 is shown on
 //! the real Prometheus.
 
@@ -159,7 +159,7 @@ async fn series_end_where_they_vanish_and_with_the_daemon() {
         until(&served, "probe_success", Some(at(5)), |found| alive(found) == ["a", "b"]);
         // Without a marker it would live for five minutes more.
         until(&served, "probe_success", Some(at(20)), |found| alive(found) == ["a"]);
-        until(&served, "probe_success", Some(at(40)), |found| found.is_empty());
+        until(&served, "probe_success", Some(at(40)), <[_]>::is_empty);
         // Counts are there, too, and a histogram by its parts.
         until(&served, "mcp_probe_runs_total", Some(at(5)), |found| found.len() == 2);
     }

@@ -1,7 +1,7 @@
 //! Traces: which ids a run has, where they stand, and when the server is told of them. The real binary and the library
 //! against the demo server; headers are read from the socket.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -109,8 +109,11 @@ fn a_call_that_is_typed_is_bare_unless_the_environment_says_otherwise() {
     assert!(told.iter().all(|(id, told)| id == PARENT_TRACE && told.is_some()), "{told:?}");
 }
 
-/// Answers every request with an error, and gives what it heard: the header and the body.
-fn hearing(count: usize) -> (String, thread::JoinHandle<Vec<(Option<String>, Value)>>) {
+/// A request as it was heard: the header and the body.
+type Heard = (Option<String>, Value);
+
+/// Answers every request with an error, and gives what it heard.
+fn hearing(count: usize) -> (String, thread::JoinHandle<Vec<Heard>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let heard = thread::spawn(move || {

@@ -64,13 +64,13 @@ impl Served {
         Self::start("prometheus", &arguments, "/-/ready", &[("prom.yml", &config)])
     }
 
-    /// VictoriaMetrics.
+    /// `VictoriaMetrics`.
     pub fn victoria() -> Self {
         let arguments = ["-storageDataPath=FOLDER/data", "-httpListenAddr=ADDRESS"];
         Self::start("victoria-metrics", &arguments, "/health", &[])
     }
 
-    /// node_exporter with nothing but its textfile collector, which reads its folder.
+    /// `node_exporter` with nothing but its textfile collector, which reads its folder.
     pub fn node_exporter() -> Self {
         let arguments = [
             "--web.listen-address=ADDRESS",
@@ -81,7 +81,7 @@ impl Served {
         Self::start("prometheus-node-exporter", &arguments, "/metrics", &[])
     }
 
-    /// Asks for the value of a query, as Prometheus and VictoriaMetrics answer it, until there is one.
+    /// Asks for the value of a query, as Prometheus and `VictoriaMetrics` answer it, until there is one.
     pub fn value(&self, query: &str) -> String {
         let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let until = Instant::now() + Duration::from_secs(30);

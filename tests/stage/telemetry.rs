@@ -1,6 +1,7 @@
 //! A receiver of telemetry that others wrote: what it decoded, and when it came.
 #![allow(dead_code, reason = "each test program uses a part of the stage")]
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -102,7 +103,10 @@ pub fn attribute(of: &Value, key: &str) -> Option<String> {
 /// The hexadecimal digits of bytes that JSON holds in Base64.
 pub fn hex(value: &Value) -> String {
     let bytes = STANDARD.decode(value.as_str().unwrap_or_default()).unwrap();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// All items of requests of one signal: metrics, spans or records.
