@@ -64,6 +64,8 @@ pub struct Context {
     known: Arc<Mutex<HashMap<String, Known>>>,
     gates: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     surveys: Arc<replicas::Surveys>,
+    /// Whether this run is one of many: what concerns all replicas is found out beside them, and holds none of them up.
+    among_many: bool,
     /// Whether the transcripts of runs that are not healthy are kept.
     transcripts: bool,
     recorder: Option<Recorder>,
@@ -124,6 +126,7 @@ impl Context {
             known: Arc::default(),
             gates: Arc::default(),
             surveys: Arc::default(),
+            among_many: false,
             transcripts: false,
             recorder: None,
             lists: Lists::default(),
@@ -172,9 +175,20 @@ impl Context {
     }
 
     /// For one run among many thousands: what is learnt to be a secret on the way (the id of a session) is masked in all
-    /// that the run tells, and forgotten with it.
-    fn with_own_secrets(&self) -> Self {
-        Self { masker: self.masker.apart(), ..self.clone() }
+    /// that the run tells, and forgotten with it; what takes long and concerns more than this run goes on beside it.
+    fn among_many(&self) -> Self {
+        Self { masker: self.masker.apart(), among_many: true, ..self.clone() }
+    }
+
+    /// For what is said beside the run of a target, and is no part of it: no transcript, and a trace of its own that
+    /// nobody keeps.
+    fn beside_the_run(&self) -> Self {
+        Self { recorder: None, tracing: None, traces: Traces { kept: false, ..self.traces }, ..self.clone() }
+    }
+
+    /// Waits for what goes on beside the runs; [`Context::cancel`] ends it early. Nothing is begun any more.
+    pub async fn end_surveys(&self) {
+        self.surveys.end().await;
     }
 
     fn tap(&self, probe: &str, reach: &Reach) -> Tap {

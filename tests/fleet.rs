@@ -18,14 +18,23 @@ mod watching;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use alertmanager::{alertmanager, alerts};
+use mcp_probe::base::ids::RunId;
+use mcp_probe::base::secret::Masker;
+use mcp_probe::event::Publisher;
+use mcp_probe::plan::{Endpoint, Pin, Probe, Resolve, Target};
+use mcp_probe::run::probe::probe;
+use mcp_probe::run::reach::Stage;
+use mcp_probe::run::{Context, Traces};
 use nix::sys::signal::Signal;
 use prober::{Told, binary, told};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use watching::{Hook, Watch, behave, server, until, write};
 
 fn run(folder: &Path, words: &[&str]) -> Told {
@@ -421,4 +430,111 @@ fn a_daemon_watches_each_replica_and_an_alert_on_the_name_sees_them() {
     }
     let _back = until("it is back", || Server::start(addresses[1], port, &["--stateless"]));
     hook.hears("mcp_server_unresponsive", "resolved");
+}
+
+/// What the daemon says of the row of a target.
+fn row(watch: &Watch, target: &str) -> Value {
+    let status = watch.status();
+    let rows = status["probes"].as_array().unwrap();
+    rows.iter().find(|row| row["target"] == target).cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_replica_that_hangs_holds_up_no_row_but_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let addresses = ["127.0.0.2", "127.0.0.3"];
+    let other: &[&str] = &["--stateless", "--protocol", "2025-03-26", "--fault", "silent-calls"];
+    let servers = replicas(&[(addresses[0], &["--stateless"]), (addresses[1], other)]);
+    let text = replicated(servers[0].port, &addresses, "protocol = \"legacy\"");
+    let text = text.replace("startup_timeout = \"5s\"", "startup_timeout = \"1s\"");
+    let text = text.replace("timeout = \"5s\"\n[[", "timeout = \"4s\"\nevery = \"5s\"\n[[");
+    write(folder, &format!("[watch]\nrun_at_start = true\n{text}"));
+    let watch = Watch::start(folder);
+    let is_told = || watch.get("/target/web").1.contains("replicas.version_skew");
+    until("the name works", || (row(&watch, "web")["status"] == "healthy").then_some(()));
+    assert!(!is_told(), "it is told before the replicas are compared, for which the one that hangs has its whole time");
+    until("a later run tells what was found meanwhile", || is_told().then_some(()));
+    let row = row(&watch, "web");
+    assert_eq!(row["status"], "healthy", "{row}");
+    assert_eq!(row["missed"], serde_json::json!({}), "{row}");
+}
+
+/// A server that keeps sessions and has no `ping`: HTTP 400 for it, wherever it is asked. Gives what was asked of it.
+fn without_ping(listener: TcpListener) -> Arc<Mutex<Vec<String>>> {
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut reader = BufReader::new(socket.try_clone().unwrap());
+            let (mut length, mut line) = (0, String::new());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 0) && !line.trim().is_empty() {
+                if let Some((_, value)) =
+                    line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let method = asked["method"].as_str().unwrap_or_default().to_owned();
+            let (status, result) = match method.as_str() {
+                "initialize" => (
+                    "200 OK",
+                    serde_json::json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                        "serverInfo": {"name": "bare", "version": "1"}}),
+                ),
+                "tools/list" => ("200 OK", serde_json::json!({"tools": []})),
+                "notifications/initialized" => ("202 Accepted", Value::Null),
+                _ => ("400 Bad Request", Value::Null),
+            };
+            told.lock().unwrap().push(method);
+            let body = match &result {
+                Value::Null => String::new(),
+                result => serde_json::json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}).to_string(),
+            };
+            let length = body.len();
+            let _ = write!(
+                socket,
+                "HTTP/1.1 {status}\r\nMcp-Session-Id: one\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            );
+        }
+    });
+    asked
+}
+
+#[test]
+fn a_server_that_has_no_ping_is_not_said_to_lose_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = without_ping(listener);
+    let told = check(folder.path(), &replicated(port, &["127.0.0.2", "127.0.0.3"], "protocol = \"legacy\""));
+    let rows = rows(&told);
+    assert!(asked.lock().unwrap().iter().any(|method| method == "ping"), "it was asked");
+    assert!(rows.len() == 3 && rows.iter().all(|row| row.1 == "healthy"), "{told:?}");
+    assert!(!rows[0].3.contains(&"session.replicas".to_owned()), "{rows:?}");
+}
+
+#[tokio::test]
+async fn what_compares_the_replicas_is_no_part_of_the_trace_of_the_run() {
+    let addresses = ["127.0.0.2", "127.0.0.3"];
+    let servers = replicas(&[(addresses[0], &[]), (addresses[1], &[])]);
+    let url = format!("http://localhost:{}/mcp", servers[0].port);
+    let resolve = Resolve::These(addresses.iter().map(|address| address.parse().unwrap()).collect());
+    let target = Arc::new(Target { resolve, protocol: Pin::Legacy, ..Target::ad_hoc("web", Endpoint::Url(url)) });
+    let publisher = Publisher::new(RunId::random(), Vec::new(), false);
+    let cx = Context::new(publisher, Masker::default(), CancellationToken::new(), false)
+        .with_traces(Traces { kept: true, parent: None });
+    let built_in = Probe::built_in(Arc::clone(&target));
+    let outcome = probe(&cx, &Stage::default(), &built_in, &target).await;
+    assert!(outcome.findings.iter().any(|finding| finding.id == "session.replicas"), "{:?}", outcome.findings);
+    let trace = outcome.observed.trace.as_deref().unwrap();
+    let openings = trace.calls.iter().filter(|call| call.method == "initialize").count();
+    assert_eq!(openings, 1, "{:?}", trace.calls);
+    assert!(trace.opened_at.unwrap() <= trace.calls[0].started_at, "{trace:?}");
 }

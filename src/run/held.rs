@@ -54,7 +54,7 @@ pub struct HeldChild {
 impl Held {
     /// Runs a probe, on the session that is held for it where it wants one, else on sessions of its own.
     pub async fn run(&self, cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
-        let mut own = cx.of_one_run(target).with_own_secrets();
+        let mut own = cx.of_one_run(target).among_many();
         let mut outcome = match probe.session {
             SessionChoice::Fresh => run(&own, stage, probe, target, None).await,
             SessionChoice::Reuse => {

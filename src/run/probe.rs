@@ -33,6 +33,7 @@ pub(super) async fn run(
     mut seat: Option<&mut Seat>,
 ) -> ProbeOutcome {
     let started_at = jiff::Timestamp::now();
+    let between = replicas::Between::begin(cx, probe, target);
     let mut history = History::default();
     let mut pauses = Pauses::up_to(PAUSE_MAX);
     let mut last = once(cx, stage, probe, target, seat.as_deref_mut()).await;
@@ -57,8 +58,9 @@ pub(super) async fn run(
         last = once(cx, stage, probe, target, seat.as_deref_mut()).await;
     }
     let mut outcome = history.outcome(probe, target, started_at, last);
-    if let Some((addresses, found)) = Box::pin(replicas::between(cx, probe, target)).await {
-        outcome.observed.addresses = Some(addresses);
+    if let Some(between) = between {
+        let (addresses, found) = between.end().await;
+        outcome.observed.addresses = addresses;
         note(&mut outcome.findings, &found);
     }
     flaky(&mut outcome);

@@ -1,5 +1,5 @@
 //! Whether a session that was opened at one replica of a server is known at another: one `ping` under its id on a link of its
-//! own. The session itself notices nothing of it.
+//! own. The session itself notices nothing of it. What is said elsewhere counts only where the first replica knows it that way.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ impl Pass {
         has_id.then(|| Self(conversation.bare_headers()))
     }
 
-    /// Asks another replica under the id of the session. None where what came says nothing about it.
+    /// Asks a replica under the id of the session. None where what came says nothing about it.
     pub async fn shown(&self, dial: &dyn Dial, deadline: Instant, cancel: &CancellationToken) -> Option<Elsewhere> {
         let asking = async {
             let mut link = dial.open(TransportKind::StreamableHttp, cancel.clone()).await.ok()?;

@@ -42,6 +42,8 @@ impl Daemon {
         let services = async { while self.setup.services.join_next().await.is_some() {} };
         // What does not end in time is dropped.
         let _ = tokio::time::timeout(SERVICES, services).await;
+        // What does not end in time is dropped with the runtime.
+        let _ = tokio::time::timeout(self.runner.cx.grace + LAST, self.runner.cx.end_surveys()).await;
         self.runner.held.release_all(self.runner.cx.grace).await;
         if let Some(stage) = Arc::into_inner(self.runner.stage) {
             stage.strike(self.runner.cx.grace).await;
