@@ -116,7 +116,8 @@ impl Shared {
     /// Everything as it is now; `at` is now.
     #[must_use]
     pub fn snapshot(&self, at: Timestamp, own: Own) -> Snapshot {
-        // The figures are shared, not copied: the lock is held for as long as it takes to count references.
+        // The figures are shared, not copied: the lock is held for as long as it takes to copy the names of what is measured.
+        // Pushes ask beside the loop.
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Snapshot { at, state, own, is_bare: false }
     }

@@ -1,5 +1,6 @@
-//! What waits for one receiver of pushes: in order, bounded in bytes and age, on disk once the receiver does not take it. A
-//! failure is followed by a longer and longer pause. It blocks on the disk: call it beside the loop.
+//! What waits for one receiver of pushes: in order, bounded in bytes and age, on disk once the receiver does not take it or
+//! there is much of it. What was made last is never given up for want of room. A failure is followed by a longer and longer
+//! pause. It blocks on the disk: call it beside the loop.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -13,9 +14,9 @@ use super::{HttpPayload, Payload, Receipt};
 use crate::base::clock::Now;
 use crate::base::secret::Masker;
 
-/// Bytes of requests that wait on disk.
+/// Bytes of requests that wait on disk, beside what was made last.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Bytes that wait in memory, where they cannot be on disk.
+/// Bytes that wait in memory: more goes to disk, and where it cannot, the oldest is given up for what was made last.
 const MEMORY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// After this time nobody needs it.
 const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -52,12 +53,24 @@ impl Loss {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// Why, for people.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Refused => "the receiver does not want it",
+            Self::Full => "more waited than there is room for, and the oldest went",
+            Self::Expired => "it waited for more than a day",
+            Self::Failed => "it did not arrive, and is sent once only",
+            Self::Unreadable => "it was on disk, and could not be read any more",
+        }
+    }
 }
 
 /// Which payload of which encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The number of the encoding.
+    /// The number of the encoding: one that was made later has a larger one.
     pub batch: u64,
     /// The place in it.
     pub at: usize,
@@ -75,7 +88,7 @@ pub enum Keeping {
 }
 
 struct Waiting {
-    /// Which it is, as long as this process lives.
+    /// Which it is: one that was made later has a larger one. On disk it is called by it.
     id: u64,
     /// Which of its batch it is; none of what is from before the start.
     place: Option<Place>,
@@ -86,7 +99,9 @@ struct Waiting {
 
 enum Stored {
     Here(Payload),
-    OnDisk(u64),
+    /// It never goes to disk: there is a secret in it.
+    Secret(Payload),
+    OnDisk,
 }
 
 /// The queue of one receiver.
@@ -99,6 +114,8 @@ pub struct Queue {
     waiting: VecDeque<Waiting>,
     /// The next id.
     next_id: u64,
+    /// The batch that was added last.
+    newest: Option<u64>,
     /// What was given out to be sent.
     flying: Option<u64>,
     /// Bytes that wait in memory, and on disk.
@@ -120,6 +137,7 @@ impl Queue {
             masker,
             waiting: VecDeque::new(),
             next_id: 0,
+            newest: None,
             flying: None,
             bytes: (0, 0),
             lost: BTreeMap::new(),
@@ -129,7 +147,8 @@ impl Queue {
         }
     }
 
-    /// Uses a folder, and takes up what waits there from before; nothing of it where nothing is kept in order.
+    /// Uses a folder, and takes up what waits there from before; nothing of it where nothing is kept in order. Before anything
+    /// is added.
     ///
     /// # Errors
     /// A sentence, where there is no such folder and none can be made: the queue stays in memory then.
@@ -141,23 +160,25 @@ impl Queue {
         let (spool, kept, unreadable) = Spool::open(folder).map_err(|error| format!("{shown}: {error}"))?;
         self.spool = Some(spool);
         for kept in kept {
-            let waiting = self.made(kept.at, kept.bytes, Stored::OnDisk(kept.number));
-            self.waiting.push_back(waiting);
+            self.next_id = kept.number;
+            self.made(kept.at, kept.bytes, None, Stored::OnDisk);
         }
         self.lose(Loss::Unreadable, unreadable);
         Ok(())
     }
 
-    /// Puts a payload behind the others. Where the receiver does not take what came before, it goes to disk.
+    /// Puts a payload behind the others. Where the receiver does not take what came before, it goes to disk; likewise where
+    /// much waits.
     pub fn add(&mut self, payload: Payload, place: Place, now: &Now) {
         if self.keeping == Keeping::Newest {
-            while self.pop().is_some() {}
+            while !self.waiting.is_empty() {
+                self.remove(0);
+            }
         }
-        let mut waiting = self.made(now.wall, size(&payload), Stored::Here(payload));
-        waiting.place = Some(place);
-        self.waiting.push_back(waiting);
+        self.newest = Some(place.batch);
+        self.made(now.wall, size(&payload), Some(place), Stored::Here(payload));
         if self.failures > 0 {
-            self.keep_last();
+            self.keep(self.waiting.len() - 1);
         }
         self.bound(now);
     }
@@ -168,15 +189,14 @@ impl Queue {
         loop {
             let front = self.waiting.front()?;
             self.flying = Some(front.id);
-            let number = match &front.what {
-                Stored::Here(payload) => return Some(payload.clone()),
-                Stored::OnDisk(number) => *number,
-            };
+            if let Stored::Here(payload) | Stored::Secret(payload) = &front.what {
+                return Some(payload.clone());
+            }
             let letter = self.letter.as_ref()?;
-            match self.spool.as_ref()?.get(number, letter) {
+            match self.spool.as_ref()?.get(front.id, letter) {
                 Ok(request) => return Some(Payload::Http(request)),
                 Err(_) => {
-                    self.pop();
+                    self.remove(0);
                     self.lose(Loss::Unreadable, 1);
                 }
             }
@@ -217,26 +237,19 @@ impl Queue {
         }
     }
 
-    /// Forgets the front: another form of it follows. Gives whether there was one.
-    pub fn take_back(&mut self) -> bool {
-        self.pop().is_some()
+    /// It was answered, and goes out again at once in another form: the receiver works, and the front stays.
+    pub fn once_more(&mut self) {
+        self.flying = None;
+        self.failures = 0;
+        self.pause = Duration::ZERO;
     }
 
-    /// Puts payloads before the others, in their order.
-    pub fn add_first(&mut self, payloads: Vec<Payload>, batch: u64, now: &Now) {
-        for (at, payload) in payloads.into_iter().enumerate().rev() {
-            let mut waiting = self.made(now.wall, size(&payload), Stored::Here(payload));
-            waiting.place = Some(Place { batch, at });
-            self.waiting.push_front(waiting);
-        }
-    }
-
-    /// Puts everything on disk that can be there: before the end.
-    pub fn keep_all(&mut self) {
-        // One that was made before another has a smaller number on disk, so nothing overtakes.
+    /// Puts everything on disk that can be there: before the end. Gives how many are in memory still.
+    pub fn keep_all(&mut self) -> usize {
         for at in 0..self.waiting.len() {
             self.keep(at);
         }
+        self.waiting.iter().filter(|waiting| !matches!(waiting.what, Stored::OnDisk)).count()
     }
 
     /// When the front may be tried, on the monotonic clock; none where nothing waits.
@@ -284,67 +297,77 @@ impl Queue {
         }
     }
 
-    fn made(&mut self, at: Timestamp, bytes: u64, what: Stored) -> Waiting {
+    fn made(&mut self, at: Timestamp, bytes: u64, place: Option<Place>, what: Stored) {
         let id = self.next_id;
         self.next_id += 1;
+        *self.bytes_of(&what) += bytes;
+        self.waiting.push_back(Waiting { id, place, at, bytes, what });
+    }
+
+    /// Where the bytes of such a one are counted.
+    fn bytes_of(&mut self, what: &Stored) -> &mut u64 {
         match what {
-            Stored::Here(_) => self.bytes.0 += bytes,
-            Stored::OnDisk(_) => self.bytes.1 += bytes,
+            Stored::Here(_) | Stored::Secret(_) => &mut self.bytes.0,
+            Stored::OnDisk => &mut self.bytes.1,
         }
-        Waiting { id, place: None, at, bytes, what }
     }
 
     fn pop_if(&mut self, is_there: bool) {
         if is_there {
-            self.pop();
+            self.remove(0);
         }
     }
 
-    fn pop(&mut self) -> Option<Waiting> {
-        let gone = self.waiting.pop_front()?;
-        match (&gone.what, &self.spool) {
-            (Stored::Here(_), _) => self.bytes.0 -= gone.bytes,
-            (Stored::OnDisk(number), spool) => {
-                self.bytes.1 -= gone.bytes;
-                if let Some(spool) = spool {
-                    spool.remove(*number);
-                }
-            }
+    fn remove(&mut self, at: usize) {
+        let Some(gone) = self.waiting.remove(at) else { return };
+        *self.bytes_of(&gone.what) -= gone.bytes;
+        if let (Stored::OnDisk, Some(spool)) = (&gone.what, &self.spool) {
+            spool.remove(gone.id);
         }
-        Some(gone)
-    }
-
-    fn keep_last(&mut self) {
-        self.keep(self.waiting.len().saturating_sub(1));
     }
 
     /// Puts one on disk, where that can be: a body with a secret in it stays in memory.
     fn keep(&mut self, at: usize) {
-        let (Some(waiting), Some(spool)) = (self.waiting.get_mut(at), &mut self.spool) else { return };
+        let (Some(waiting), Some(spool)) = (self.waiting.get_mut(at), &self.spool) else { return };
         let Stored::Here(Payload::Http(request)) = &waiting.what else { return };
         let text = String::from_utf8_lossy(&request.body);
         if self.masker.mask(&text) != text {
+            waiting.what = Stored::Secret(Payload::Http(request.clone()));
             return;
         }
-        if let Ok(number) = spool.put(request, waiting.at) {
-            waiting.what = Stored::OnDisk(number);
+        // Called by its id, so that the order on disk is the order of making, whichever gets there first.
+        if spool.put(waiting.id, request, waiting.at).is_ok() {
+            waiting.what = Stored::OnDisk;
             self.bytes = (self.bytes.0 - waiting.bytes, self.bytes.1 + waiting.bytes);
         }
     }
 
-    /// Drops what is too old or too much, the oldest first.
+    /// Drops what is too old. What is too much for memory goes to disk; what is too much there, too, is dropped, the oldest
+    /// first, but neither what is on its way nor what was made last: one snapshot may be larger than all the room.
     fn bound(&mut self, now: &Now) {
         let age = |at: Timestamp| Duration::try_from(now.wall.duration_since(at)).unwrap_or_default();
-        while self.waiting.front().is_some_and(|first| age(first.at) > AGE_MAX) {
-            self.pop();
+        let flying = self.flying;
+        while self.waiting.front().is_some_and(|first| age(first.at) > AGE_MAX && Some(first.id) != flying) {
+            self.remove(0);
             self.lose(Loss::Expired, 1);
         }
-        while self.bytes.0 > MEMORY_BYTES_MAX || self.bytes.1 > BYTES_MAX {
-            if self.pop().is_none() {
-                return;
-            }
-            self.lose(Loss::Full, 1);
+        if self.bytes.0 > MEMORY_BYTES_MAX {
+            self.keep_all();
         }
+        while self.bytes.0 > MEMORY_BYTES_MAX && self.drop_oldest(false) {}
+        while self.bytes.1 > BYTES_MAX && self.drop_oldest(true) {}
+    }
+
+    fn drop_oldest(&mut self, on_disk: bool) -> bool {
+        let oldest = self.waiting.iter().position(|waiting| {
+            matches!(waiting.what, Stored::OnDisk) == on_disk
+                && Some(waiting.id) != self.flying
+                && waiting.place.map(|place| place.batch) != self.newest
+        });
+        let Some(oldest) = oldest else { return false };
+        self.remove(oldest);
+        self.lose(Loss::Full, 1);
+        true
     }
 }
 
@@ -457,15 +480,105 @@ mod tests {
         assert_eq!(queue.next(), Some(Duration::ZERO));
     }
 
+    fn large(mebibytes: usize) -> Payload {
+        Payload::Http(request(&"x".repeat(mebibytes * 1024 * 1024)))
+    }
+
+    fn in_batch(batch: u64) -> Place {
+        Place { batch, at: 0 }
+    }
+
     #[test]
     fn it_is_bounded_in_bytes_and_in_age() {
         let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
-        for _ in 0..3 {
-            queue.add(Payload::Http(request(&"x".repeat(3 * 1024 * 1024))), AT, &now(0));
+        for batch in 0..3 {
+            queue.add(large(3), in_batch(batch), &now(0));
         }
         assert_eq!((queue.waiting(), queue.take_lost()), (2, [(Loss::Full, 1)].into()));
         assert!(queue.front(&now(24 * 3600 + 1)).is_none());
         assert_eq!(queue.take_lost(), [(Loss::Expired, 2)].into());
+    }
+
+    #[test]
+    fn a_snapshot_larger_than_the_memory_goes_out_whole() {
+        for keeping in [Keeping::InOrder, Keeping::Newest, Keeping::Never] {
+            // Such as a file, which never waits on disk.
+            let mut queue = Queue::new(keeping, None, Masker::default());
+            queue.add(large(9), in_batch(1), &now(0));
+            assert!(queue.front(&now(0)).is_some(), "{keeping:?}");
+            queue.settle(&Receipt::Delivered, &now(0));
+            assert_eq!((queue.waiting(), queue.take_lost()), (0, BTreeMap::new()), "{keeping:?}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for mut queue in [Queue::new(Keeping::InOrder, None, Masker::default()), queue(folder.path())] {
+            for at in 0..3 {
+                let body = format!("{at}{}", "x".repeat(4 * 1024 * 1024));
+                queue.add(Payload::Http(request(&body)), Place { batch: 1, at }, &now(0));
+            }
+            assert!(queue.spool.is_none() || queue.bytes.0 <= MEMORY_BYTES_MAX, "{:?}", queue.bytes);
+            for at in 0..3 {
+                assert!(front(&mut queue, &now(0)).starts_with(&at.to_string()));
+                queue.settle(&Receipt::Delivered, &now(0));
+            }
+            assert_eq!((queue.waiting(), queue.take_lost()), (0, BTreeMap::new()));
+            assert_eq!(queue.bytes, (0, 0));
+        }
+    }
+
+    #[test]
+    fn for_want_of_room_the_oldest_goes_and_neither_the_newest_nor_what_is_on_its_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut queue = queue(folder.path());
+        queue.add(large(20), in_batch(1), &now(0));
+        queue.front(&now(0)).unwrap();
+        queue.settle(&failed(), &now(0));
+        queue.front(&now(1)).unwrap();
+        for batch in 2..4 {
+            queue.add(large(20), in_batch(batch), &now(1));
+        }
+        assert!(queue.take_lost().is_empty(), "there is room on disk");
+        queue.add(large(20), in_batch(4), &now(1));
+        assert_eq!((queue.waiting(), queue.take_lost()), (3, [(Loss::Full, 1)].into()));
+        assert_eq!(queue.flying(), Some(in_batch(1)));
+        queue.add(large(70), in_batch(5), &now(1));
+        assert_eq!((queue.waiting(), queue.take_lost()), (2, [(Loss::Full, 2)].into()));
+        queue.settle(&Receipt::Delivered, &now(1));
+        drop(queue);
+        let mut after = self::queue(folder.path());
+        assert!(after.front(&now(2)).is_some(), "it is larger than the room, and the only one");
+        assert!(after.take_lost().is_empty());
+    }
+
+    #[test]
+    fn the_order_on_disk_is_that_of_making_whatever_gets_there_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = queue(folder.path());
+        for body in ["1", "2", "3"] {
+            before.add(Payload::Http(request(body)), AT, &now(0));
+        }
+        before.keep(2);
+        assert_eq!(before.keep_all(), 0);
+        drop(before);
+        let mut after = queue(folder.path());
+        after.add(Payload::Http(request("4")), AT, &now(1));
+        assert_eq!(after.keep_all(), 0);
+        drop(after);
+        let mut at_last = queue(folder.path());
+        for body in ["1", "2", "3", "4"] {
+            assert_eq!(front(&mut at_last, &now(2)), body);
+            at_last.settle(&Receipt::Delivered, &now(2));
+        }
+    }
+
+    #[test]
+    fn what_goes_out_in_another_form_stays_the_front() {
+        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        queue.add(Payload::Http(request("1")), AT, &now(0));
+        queue.settle(&failed(), &now(0));
+        front(&mut queue, &now(1));
+        queue.once_more();
+        assert_eq!((queue.next(), queue.failures(), queue.waiting()), (Some(Duration::ZERO), 0, 1));
+        assert_eq!(front(&mut queue, &now(1)), "1");
     }
 
     #[test]
@@ -491,7 +604,7 @@ mod tests {
         queue.add(Payload::Http(request("by canary-token")), AT, &now(0));
         queue.front(&now(0)).unwrap();
         queue.settle(&failed(), &now(0));
-        queue.keep_all();
+        assert_eq!(queue.keep_all(), 1);
         assert_eq!(std::fs::read_dir(folder.path().join("hub")).unwrap().count(), 0);
         assert_eq!(queue.waiting(), 1);
     }

@@ -1,4 +1,4 @@
-//! What could not be delivered, on disk: a file per request, in the order of their making. Neither address nor secrets are in
+//! What could not be delivered, on disk: a file per request, in the order of their numbers. Neither address nor secrets are in
 //! it, only the body and the headers that say of what form it is: the rest is asked of the files when it is sent.
 
 use std::fs::{self, DirBuilder};
@@ -24,7 +24,6 @@ const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    next: u64,
 }
 
 /// A request of the folder.
@@ -67,24 +66,20 @@ impl Spool {
             }
         }
         kept.sort_by_key(|kept| kept.number);
-        let next = kept.last().map_or(0, |last| last.number + 1);
-        Ok((Self { folder, next }, kept, unreadable))
+        Ok((Self { folder }, kept, unreadable))
     }
 
-    /// Puts a request behind the others; gives its number.
+    /// Keeps a request by its number.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(super) fn put(&mut self, request: &HttpPayload, at: Timestamp) -> io::Result<u64> {
-        let number = self.next;
+    pub(super) fn put(&self, number: u64, request: &HttpPayload, at: Timestamp) -> io::Result<()> {
         let of_the_body = request.headers.iter().filter(|(name, _)| belongs(name));
         let headers = of_the_body.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
         let mut bytes = serde_json::to_vec(&Head { at, headers })?;
         bytes.push(b'\n');
         bytes.extend_from_slice(&request.body);
-        replace(&self.path(number), &bytes, MODE, false)?;
-        self.next += 1;
-        Ok(number)
+        replace(&self.path(number), &bytes, MODE, false)
     }
 
     /// A request, in this letter.

@@ -53,7 +53,8 @@ impl Occasion {
 pub enum Next {
     /// What the receipt says.
     AsReceived,
-    /// Encode and send the same snapshot again at once: the receiver wants another form. At most twice in a row.
+    /// The receiver wants another form: encode and send the same snapshot again at once, or what [`Encoder::fitted`] makes of
+    /// the payload. At most twice in a row.
     Again,
 }
 
@@ -72,9 +73,15 @@ pub trait Encoder: Send {
     /// The payloads of a snapshot, sent in order; none where there is nothing to say.
     fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload>;
 
-    /// Hears what became of a try to send a payload: the one at this place among those that were encoded last.
+    /// Hears what became of a try to send a payload: the one at this place among those that were encoded
+    /// together, or the first where that is not known any more.
     fn heard(&mut self, _place: usize, _receipt: &Receipt) -> Next {
         Next::AsReceived
+    }
+
+    /// What waited, perhaps since before the start, in the form in which it is to be sent now.
+    fn fitted(&self, payload: Payload) -> Payload {
+        payload
     }
 
     /// What becomes of what could not be delivered.

@@ -1,5 +1,5 @@
-//! The figures at one moment: what every text and every push is written from. Taking one counts references and copies
-//! nothing; its series are made family by family, while they are written.
+//! The figures at one moment: what every text and every push is written from. Taking one copies the names of pairs, targets
+//! and alerts and shares the figures themselves; its series are made family by family, while they are written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,7 +118,12 @@ impl Snapshot {
         Self { at: outcome.started_at, state, own: Own::default(), is_bare: true }
     }
 
-    /// What is known of each target of which anything is known.
+    /// What was counted of each target: of [`Snapshot::standings`] the part that costs nothing.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
+        self.state.targets.iter().map(|(target, figures)| (target.as_ref(), figures.counts))
+    }
+
+    /// What is known of each target of which anything is known. Percentiles are sorted out for each: beside the loop.
     pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
         let since = self.at.checked_sub(LATENCIES_FOR).unwrap_or(self.at);
         self.state.targets.iter().map(move |(target, figures)| Standing {

@@ -7,7 +7,7 @@ use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, TIMEOUT, UR
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 use crate::metrics::Snapshot;
 use crate::metrics::histogram::Histogram;
-use crate::metrics::snapshot::{Figures, Value};
+use crate::metrics::snapshot::{Series, Value};
 
 /// The row of the table.
 pub(super) const ROW: Row =
@@ -55,9 +55,11 @@ impl Encoder for Influx {
         let (mut bodies, mut body) = (Vec::new(), String::new());
         snapshot.each(|figures| {
             if fits(figures.family, occasion) {
-                self.write(&figures, at, &mut body);
-                if body.len() > BODY_BYTES {
-                    bodies.push(std::mem::take(&mut body));
+                for series in &figures.series {
+                    self.write(figures.family.name, series, at, &mut body);
+                    if body.len() > BODY_BYTES {
+                        bodies.push(std::mem::take(&mut body));
+                    }
                 }
             }
         });
@@ -76,19 +78,16 @@ impl Encoder for Influx {
 }
 
 impl Influx {
-    fn write(&self, figures: &Figures, at: i128, body: &mut String) {
-        let name = figures.family.name;
-        for series in &figures.series {
-            let mut head = format!("{name}{}", self.tags);
-            for (name, value) in series.labels.iter() {
-                head.push_str(&tag(name, value));
-            }
-            match &series.value {
-                Value::Number(value) if !value.is_finite() => {}
-                Value::Number(value) => body.push_str(&format!("{head} value={value} {at}\n")),
-                Value::Count(count) => body.push_str(&format!("{head} value={} {at}\n", integer(*count))),
-                Value::Histogram(histogram) => buckets(&head, histogram, at, body),
-            }
+    fn write(&self, family: &str, series: &Series, at: i128, body: &mut String) {
+        let mut head = format!("{family}{}", self.tags);
+        for (name, value) in series.labels.iter() {
+            head.push_str(&tag(name, value));
+        }
+        match &series.value {
+            Value::Number(value) if !value.is_finite() => {}
+            Value::Number(value) => body.push_str(&format!("{head} value={value} {at}\n")),
+            Value::Count(count) => body.push_str(&format!("{head} value={} {at}\n", integer(*count))),
+            Value::Histogram(histogram) => buckets(&head, histogram, at, body),
         }
     }
 }
@@ -131,7 +130,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::push::tests::{filled, outcome_snapshot, text};
+    use crate::metrics::push::tests::{filled, outcome_snapshot, runs, text};
 
     #[test]
     fn lines_are_escaped_and_whole_numbers_say_so() {
@@ -148,6 +147,21 @@ mod tests {
         assert!(lines.lines().all(|line| !line.starts_with("evil")), "{lines}");
         let once = text(influx.encode(&snapshot, Occasion::Run));
         assert!(!once.contains("_total"), "counts of one run say nothing: {once}");
+    }
+
+    #[test]
+    fn a_request_is_bounded_also_within_a_family() {
+        let mut influx = compile(&filled(&[("url", "http://h:8086/write?db=x")])).unwrap();
+        let at = jiff::Timestamp::from_second(1_768_469_600).unwrap();
+        let targets = (0..2_000).map(|target| runs("smoke", &format!("{}{target}", "t".repeat(1_000)), 1));
+        let snapshot = Snapshot::of_runs(&targets.collect::<Vec<_>>(), at);
+        let payloads = influx.encode(&snapshot, Occasion::Interval);
+        for payload in &payloads {
+            let Payload::Http(request) = payload else { panic!() };
+            assert!(request.body.len() < BODY_BYTES + 64 * 1024, "{}", request.body.len());
+            assert_eq!(request.body.last(), Some(&b'\n'), "lines are whole");
+        }
+        assert_eq!(text(payloads).lines().filter(|line| line.starts_with("probe_success,")).count(), 2_000);
     }
 
     #[test]

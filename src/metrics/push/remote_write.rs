@@ -45,10 +45,32 @@ const SERIES_MAX: usize = 2_000;
 const RESERVED: [&str; 6] =
     ["content-encoding", "content-type", "content-length", "host", "user-agent", "x-prometheus-remote-write-version"];
 
+/// The header that says of what form a request is.
+const VERSION: &str = "X-Prometheus-Remote-Write-Version";
+/// Bytes of a message of ours, about twenty times what 2,000 series take.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     One,
     Two,
+}
+
+impl Form {
+    /// A receiver that does not know the second form may say that all is well, and write nothing.
+    fn accept(self) -> Accept {
+        match self {
+            Self::One => Accept::Status,
+            Self::Two => Accept::Header(v2::WRITTEN),
+        }
+    }
+
+    /// Of a request that may be from before the start.
+    fn of(request: &HttpPayload) -> Self {
+        let is_two =
+            |(name, value): &(String, Secret)| name.eq_ignore_ascii_case(VERSION) && value.reveal() == v2::VERSION;
+        if request.headers.iter().any(is_two) { Self::Two } else { Self::One }
+    }
 }
 
 struct RemoteWrite {
@@ -170,18 +192,24 @@ impl RemoteWrite {
 
     fn request(&self, message: &[u8]) -> Option<HttpPayload> {
         let body = snap::raw::Encoder::new().compress_vec(message).ok()?;
-        let (content_type, version, accept) = match self.form {
-            Form::One => (v1::CONTENT_TYPE, v1::VERSION, Accept::Status),
-            Form::Two => (v2::CONTENT_TYPE, v2::VERSION, Accept::Header(v2::WRITTEN)),
+        let (content_type, version) = match self.form {
+            Form::One => (v1::CONTENT_TYPE, v1::VERSION),
+            Form::Two => (v2::CONTENT_TYPE, v2::VERSION),
         };
-        let own = [
-            ("Content-Encoding", "snappy"),
-            ("Content-Type", content_type),
-            ("X-Prometheus-Remote-Write-Version", version),
-        ];
+        let own = [("Content-Encoding", "snappy"), ("Content-Type", content_type), (VERSION, version)];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value)));
         let headers = own.chain(self.headers.iter().cloned()).collect();
-        Some(HttpPayload { headers, body, accept, ..self.bare() })
+        Some(HttpPayload { headers, body, accept: self.form.accept(), ..self.bare() })
+    }
+
+    /// The same series in the first form; none of what is no message of ours.
+    fn in_first_form(&self, request: &HttpPayload) -> Option<HttpPayload> {
+        let length = snap::raw::decompress_len(&request.body).ok()?;
+        if length > MESSAGE_BYTES_MAX {
+            return None;
+        }
+        let message = snap::raw::Decoder::new().decompress_vec(&request.body).ok()?;
+        self.request(&v1::encode_plain(v2::decode(&message)?))
     }
 
     fn bare(&self) -> HttpPayload {
@@ -215,6 +243,17 @@ impl Encoder for RemoteWrite {
             return Next::Again;
         }
         Next::AsReceived
+    }
+
+    fn fitted(&self, payload: Payload) -> Payload {
+        let Payload::Http(mut request) = payload else { return payload };
+        let form = Form::of(&request);
+        request.accept = form.accept();
+        if (self.form, form) == (Form::One, Form::Two) {
+            // What is no message of ours is refused by whoever gets it.
+            return Payload::Http(self.in_first_form(&request).unwrap_or(request));
+        }
+        Payload::Http(request)
     }
 
     fn keeping(&self) -> Keeping {

@@ -1,6 +1,7 @@
 //! One push at work. It takes a snapshot at its pace, encodes it beside the loop, and sends what waits, one after another, in
 //! order. A receiver that hangs keeps its own line waiting and nobody else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,14 +10,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{COUNTS, States, Surroundings};
+use crate::base::clock::Now;
 use crate::base::duration::written;
 use crate::base::sanitize::one_line;
 use crate::deliver::queue::{Loss, Place, Queue};
 use crate::deliver::{Payload, Receipt};
 use crate::event::{EventKind, Level, Note};
 use crate::files::telling::Push;
+use crate::metrics::Snapshot;
 use crate::metrics::push::{Encoder, Next, Occasion};
-use crate::metrics::{Counts, Snapshot};
 
 /// How long the last word may take, everything that waits included.
 const LAST: Duration = Duration::from_secs(5);
@@ -35,14 +37,14 @@ pub(super) struct Line {
     goes_on: bool,
     /// Forms that were asked for in a row.
     forms: u32,
+    /// Losses of which the log knows, until all is well again.
+    told: BTreeSet<Loss>,
 }
 
 struct Desk {
     encoder: Box<dyn Encoder>,
     queue: Queue,
-    /// The newest that was encoded, for a receiver that wants another form.
-    latest: Option<(Snapshot, Occasion)>,
-    /// The number of that encoding.
+    /// The number of the last encoding.
     batch: u64,
     /// What the encoder had dropped when it was asked last.
     dropped: u64,
@@ -63,8 +65,9 @@ impl Line {
         // Another kind would not understand what this one kept.
         let in_url: String = url::form_urlencoded::byte_serialize(push.name.as_bytes()).collect();
         let folder = around.folder.join(format!("{}-{in_url}", push.kind));
-        let desk = Some(Box::new(Desk { encoder, queue, latest: None, batch: 0, dropped: 0 }));
-        Self { name: push.name.clone(), every, desk, folder, states, around, goes_on, forms: 0 }
+        let desk = Some(Box::new(Desk { encoder, queue, batch: 0, dropped: 0 }));
+        let (name, told) = (push.name.clone(), BTreeSet::new());
+        Self { name, every, desk, folder, states, around, goes_on, forms: 0, told }
     }
 
     /// Works until it is stopped, then says its last word.
@@ -118,7 +121,11 @@ impl Line {
                 break;
             }
         }
-        self.at_desk(|desk| desk.queue.keep_all()).await;
+        let unkept = self.at_desk(|desk| desk.queue.keep_all()).await.unwrap_or_default();
+        if unkept > 0 {
+            let name = &self.name;
+            self.note(Level::Warn, &format!("`{name}`: {unkept} requests that waited in memory end with this process"));
+        }
     }
 
     /// When there is something to do next, unless something lands.
@@ -136,7 +143,7 @@ impl Line {
         if !is_time {
             return None;
         }
-        let payload = self.at_desk(move |desk| desk.queue.front(&now)).await.flatten()?;
+        let payload = self.at_desk(move |desk| desk.depart(&now)).await.flatten()?;
         let (courier, cancel) = (self.around.courier.clone(), cancel.clone());
         Some(Box::pin(async move { courier.send(&payload, &cancel).await }))
     }
@@ -144,25 +151,20 @@ impl Line {
     /// Puts what is known now behind what waits.
     async fn encode(&mut self, occasion: Occasion) {
         let now = self.around.clock.now();
-        let snapshot = self.around.metrics.snapshot(now.wall, self.around.board.operation().own());
-        if self.goes_on {
-            // Kept before it is sent: what was said once is never taken back.
-            let counts: std::collections::BTreeMap<&str, Counts> =
-                snapshot.standings().map(|standing| (standing.target, standing.counts)).collect();
-            if let Ok(counts) = serde_json::to_value(counts) {
-                let _ = self.around.store.keep(COUNTS, counts).await;
-            }
-        }
-        let trouble = self.at_desk(move |desk| {
-            let payloads = desk.encoder.encode(&snapshot, occasion);
-            desk.batch += 1;
-            for (at, payload) in payloads.into_iter().enumerate() {
-                desk.queue.add(payload, Place { batch: desk.batch, at }, &now);
-            }
-            desk.count_dropped();
-            desk.latest = Some((snapshot, occasion));
-            desk.encoder.trouble()
+        let (metrics, own) = (self.around.metrics.clone(), self.around.board.operation().own());
+        let goes_on = self.goes_on;
+        // Of a large fleet this takes its time, in which the loop probes.
+        let taken = self.at_desk(move |_| {
+            let snapshot = metrics.snapshot(now.wall, own);
+            let counts = goes_on.then(|| serde_json::to_value(snapshot.counts().collect::<BTreeMap<_, _>>()));
+            (snapshot, counts.and_then(Result::ok))
         });
+        let Some((snapshot, counts)) = taken.await else { return };
+        if let Some(counts) = counts {
+            // Kept before it is sent: what was said once is never taken back.
+            let _ = self.around.store.keep(COUNTS, counts).await;
+        }
+        let trouble = self.at_desk(move |desk| desk.encode(&snapshot, occasion, &now));
         if let Some(why) = trouble.await.flatten() {
             self.failed(&why);
         }
@@ -174,19 +176,7 @@ impl Line {
         let now = self.around.clock.now();
         let may_change = self.forms < FORMS_MAX;
         let heard = receipt.clone();
-        let settled = self.at_desk(move |desk| {
-            let before = desk.queue.failures();
-            // Of what was encoded earlier the encoder knows nothing any more.
-            let place = desk.queue.flying().filter(|place| place.batch == desk.batch);
-            let next = place.map_or(Next::AsReceived, |place| desk.encoder.heard(place.at, &heard));
-            if next == Next::Again && may_change {
-                desk.again(&now);
-                return (before, true);
-            }
-            desk.queue.settle(&heard, &now);
-            desk.count_dropped();
-            (before, false)
-        });
+        let settled = self.at_desk(move |desk| (desk.queue.failures(), desk.settle(&heard, may_change, &now)));
         let Some((before, again)) = settled.await else { return };
         if let Receipt::Partly { why, .. } = &receipt {
             let why = one_line(&self.around.masker.mask(why), 400);
@@ -227,10 +217,20 @@ impl Line {
         );
     }
 
-    /// Puts on the board what the queue says.
+    /// Puts on the board what the queue says. A loss that nothing else tells of is told once, until all is well again.
     fn show(&mut self) {
         let Some(desk) = &mut self.desk else { return };
         let (lost, waiting) = (desk.queue.take_lost(), desk.queue.waiting() as u64);
+        if waiting == 0 && lost.is_empty() {
+            self.told.clear();
+        }
+        for (loss, count) in &lost {
+            let is_news = matches!(loss, Loss::Full | Loss::Expired | Loss::Unreadable) && self.told.insert(*loss);
+            if is_news {
+                let (name, why) = (&self.name, loss.why());
+                self.note(Level::Warn, &format!("`{name}` lost {count} of the requests that waited: {why}"));
+            }
+        }
         self.states.change(&self.name, |state| {
             state.figures.waiting = waiting;
             for (loss, count) in lost {
@@ -258,14 +258,33 @@ impl Line {
 }
 
 impl Desk {
-    /// The receiver wants another form: what it did not take is forgotten, and the newest is encoded anew.
-    fn again(&mut self, now: &crate::base::clock::Now) {
-        self.queue.take_back();
-        if let Some((snapshot, occasion)) = &self.latest {
-            let payloads: Vec<Payload> = self.encoder.encode(snapshot, *occasion);
-            self.batch += 1;
-            self.queue.add_first(payloads, self.batch, now);
+    /// Encodes a snapshot and puts it behind what waits; gives why something could not be encoded.
+    fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion, now: &Now) -> Option<String> {
+        let payloads = self.encoder.encode(snapshot, occasion);
+        self.batch += 1;
+        for (at, payload) in payloads.into_iter().enumerate() {
+            self.queue.add(payload, Place { batch: self.batch, at }, now);
         }
+        self.count_dropped();
+        self.encoder.trouble()
+    }
+
+    /// What is first, in the form that the receiver knows.
+    fn depart(&mut self, now: &Now) -> Option<Payload> {
+        let payload = self.queue.front(now)?;
+        Some(self.encoder.fitted(payload))
+    }
+
+    /// Takes up what became of it, whenever it was encoded. Gives whether it goes out again, in another form.
+    fn settle(&mut self, receipt: &Receipt, may_change: bool, now: &Now) -> bool {
+        let at = self.queue.flying().map_or(0, |place| place.at);
+        if self.encoder.heard(at, receipt) == Next::Again && may_change {
+            self.queue.once_more();
+            return true;
+        }
+        self.queue.settle(receipt, now);
+        self.count_dropped();
+        false
     }
 
     /// What the encoder itself had to drop is lost, too.
@@ -281,5 +300,87 @@ async fn landed(flight: &mut Option<Flight>) -> Receipt {
     match flight {
         Some(flight) => flight.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::base::secret::{Masker, Secret};
+    use crate::config::receiver::{Filled, Settings};
+    use crate::event::{Cause, ProbeOutcome, Reason};
+    use crate::metrics::push::compile;
+
+    fn desk(folder: &std::path::Path) -> Desk {
+        let text = |value: &str| Filled::Text(Secret::new(value));
+        let settings = [("url", text("http://127.0.0.1:9/write")), ("version", text("auto"))];
+        let encoder = compile("remote_write", "w", &Settings::new(BTreeMap::from(settings))).unwrap();
+        let mut queue = Queue::new(encoder.keeping(), encoder.letter(), Masker::default());
+        queue.on_disk(folder.join("w")).unwrap();
+        Desk { encoder, queue, batch: 0, dropped: 0 }
+    }
+
+    fn now() -> Now {
+        Now { wall: Timestamp::from_second(1_768_469_565).unwrap(), boot: Duration::ZERO, monotonic: Duration::ZERO }
+    }
+
+    fn snapshot(targets: usize, second: i64) -> Snapshot {
+        let outcome = |target| {
+            let cause = Cause::new(Reason::Internal, "");
+            ProbeOutcome::not_run("smoke", &format!("t{target}"), &BTreeMap::new(), cause)
+        };
+        let outcomes: Vec<ProbeOutcome> = (0..targets).map(outcome).collect();
+        Snapshot::of_runs(&outcomes, Timestamp::from_second(second).unwrap())
+    }
+
+    /// A receiver that knows the first form only takes what there is; gives the versions of the requests.
+    fn drain(desk: &mut Desk) -> Vec<String> {
+        let mut versions = Vec::new();
+        while let Some(Payload::Http(request)) = desk.depart(&now()) {
+            let version = request.headers.iter().find(|(name, _)| name.ends_with("Write-Version")).unwrap();
+            let version = version.1.reveal().to_owned();
+            let receipt = if version == "2.0.0" {
+                Receipt::Refused { why: "not known".to_owned(), status: Some(415) }
+            } else {
+                Receipt::Delivered
+            };
+            versions.push(version);
+            desk.settle(&receipt, true, &now());
+        }
+        versions
+    }
+
+    #[test]
+    fn a_receiver_that_knows_the_first_form_only_gets_all_that_waited_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = desk(folder.path());
+        let failed = &Receipt::Failed { why: "nobody is there".to_owned(), retry_after: None };
+        for second in 1..4 {
+            assert_eq!(before.encode(&snapshot(1, second), Occasion::Interval, &now()), None);
+            before.depart(&now()).unwrap();
+            assert!(!before.settle(failed, true, &now()));
+        }
+        drop(before);
+        // From disk after a restart, with something newer behind it.
+        let mut after = desk(folder.path());
+        after.encode(&snapshot(1, 4), Occasion::Interval, &now());
+        assert_eq!(drain(&mut after), ["2.0.0", "0.1.0", "0.1.0", "0.1.0", "0.1.0"]);
+        assert!(after.queue.take_lost().is_empty());
+    }
+
+    #[test]
+    fn and_every_part_of_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        desk.encode(&snapshot(2_000, 1), Occasion::Interval, &now());
+        let parts = desk.queue.waiting();
+        assert!(parts > 2, "{parts}");
+        let versions = drain(&mut desk);
+        assert_eq!((versions.len(), versions.iter().filter(|version| *version == "2.0.0").count()), (parts + 1, 1));
+        assert!(desk.queue.take_lost().is_empty());
     }
 }

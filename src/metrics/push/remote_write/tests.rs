@@ -114,6 +114,35 @@ fn a_receiver_that_does_not_know_the_second_form_gets_the_first() {
     assert_eq!(write.heard(0, &refused(415)), Next::AsReceived, "there is no third one");
 }
 
+/// The message of a request.
+fn message(payload: &Payload) -> Vec<u8> {
+    let Payload::Http(request) = payload else { panic!() };
+    snap::raw::Decoder::new().decompress_vec(&request.body).unwrap()
+}
+
+#[test]
+fn what_waited_in_the_second_form_is_sent_in_the_first_to_those_who_know_no_other() {
+    let mut write = made(&[("labels", table("site", "eu"))]);
+    let last = snapshot(&["a", "b"], 10);
+    let waited = write.encode(&last, Occasion::Last).remove(0);
+    let Payload::Http(second) = write.fitted(waited.clone()) else { panic!() };
+    assert_eq!(Payload::Http(second.clone()), waited, "nobody said that it is not known");
+    // What was on disk comes in a letter that asks for no more than a status.
+    let from_disk = Payload::Http(HttpPayload { accept: Accept::Status, ..second });
+    assert_eq!(write.fitted(from_disk.clone()), waited, "a receiver that writes nothing has not got it");
+    write.form = Form::One;
+    let fitted = write.fitted(from_disk);
+    let anew = write.encode(&last, Occasion::Last).remove(0);
+    assert_eq!(message(&fitted), message(&anew), "every sample and marker, and every label");
+    assert_eq!(write.fitted(fitted.clone()), fitted);
+    let (Payload::Http(fitted), Payload::Http(anew)) = (fitted, anew) else { panic!() };
+    assert_eq!((fitted.headers, fitted.accept), (anew.headers.clone(), Accept::Status));
+    let two = (VERSION.to_owned(), Secret::new(v2::VERSION));
+    let broken = Payload::Http(HttpPayload { body: b"broken".to_vec(), headers: vec![two], ..anew });
+    let Payload::Http(fitted) = write.fitted(broken) else { panic!() };
+    assert_eq!(fitted.body, b"broken");
+}
+
 #[test]
 fn what_the_protocol_has_for_itself_is_refused() {
     for (more, why) in [

@@ -52,3 +52,20 @@ pub(super) fn encode(series: &[TimeSeries]) -> Vec<u8> {
     };
     WriteRequest { series: series.iter().map(one).collect() }.encode_to_vec()
 }
+
+/// A series with texts and samples as they are, which may come from the other form.
+pub(super) struct Plain {
+    /// Name and value of each, in their order.
+    pub(super) labels: Vec<(String, String)>,
+    /// Value and milliseconds since 1970.
+    pub(super) samples: Vec<(f64, i64)>,
+}
+
+/// These series as a message.
+pub(super) fn encode_plain(series: Vec<Plain>) -> Vec<u8> {
+    let one = |Plain { labels, samples }: Plain| Series {
+        labels: labels.into_iter().map(|(name, value)| Label { name, value }).collect(),
+        samples: samples.into_iter().map(|(value, timestamp)| Sample { value, timestamp }).collect(),
+    };
+    WriteRequest { series: series.into_iter().map(one).collect() }.encode_to_vec()
+}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use prost::Message;
 
 use super::flat::labels;
+use super::v1::Plain;
 use super::{Samples, TimeSeries};
 use crate::metrics::family::{Family, Kind};
 
@@ -95,6 +96,22 @@ pub(super) fn encode(series: &[TimeSeries]) -> Vec<u8> {
     let mut symbols = Symbols::new();
     let series = series.iter().map(|series| one(series, &mut symbols)).collect();
     Request { symbols: symbols.all, series }.encode_to_vec()
+}
+
+/// The series of a message, as the first form has them: without types, helps, starts and exemplars. None of what is no
+/// message of ours.
+pub(super) fn decode(message: &[u8]) -> Option<Vec<Plain>> {
+    let Request { symbols, series } = Request::decode(message).ok()?;
+    let text = |number: u32| symbols.get(usize::try_from(number).ok()?).cloned();
+    let one = |series: Series| {
+        let labels = series.labels_refs.chunks(2).map(|pair| match pair {
+            [name, value] => Some((text(*name)?, text(*value)?)),
+            _ => None,
+        });
+        let samples = series.samples.iter().map(|sample| (sample.value, sample.timestamp)).collect();
+        Some(Plain { labels: labels.collect::<Option<_>>()?, samples })
+    };
+    series.into_iter().map(one).collect()
 }
 
 fn one(series: &TimeSeries, symbols: &mut Symbols) -> Series {
