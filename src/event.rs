@@ -61,6 +61,15 @@ impl TransportKind {
             Self::Sse => "sse",
         }
     }
+
+    /// What is below it, in OpenTelemetry's words.
+    #[must_use]
+    pub fn network(self) -> &'static str {
+        match self {
+            Self::Stdio => "pipe",
+            Self::StreamableHttp | Self::Sse => "tcp",
+        }
+    }
 }
 
 /// How a run, a probe or a step ended. Ordered from best to worst for folding.
@@ -307,6 +316,19 @@ pub struct ProtocolUsed {
     pub era: Era,
     /// How messages travelled.
     pub transport: TransportKind,
+}
+
+impl ProtocolUsed {
+    /// The revision, where it is a date. What a server says instead may be anything, and is no word for labels.
+    #[must_use]
+    pub fn dated(&self) -> Option<&str> {
+        let is_of_date = |(at, byte): (usize, u8)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        let is_date = self.version.len() == 10 && self.version.bytes().enumerate().all(is_of_date);
+        is_date.then_some(self.version.as_str())
+    }
 }
 
 /// Why something is not healthy, with the sentence for a person: what was expected, what came, what to do.

@@ -113,6 +113,11 @@ impl Shared {
         self.change(|state| state.go_on_from(counts));
     }
 
+    /// Takes up which alerts fire since before this process was started: alert, probe and target of each.
+    pub fn go_on_firing(&self, alerts: impl IntoIterator<Item = (String, String, String)>) {
+        self.change(|state| state.go_on_firing(alerts));
+    }
+
     /// Everything as it is now; `at` is now.
     #[must_use]
     pub fn snapshot(&self, at: Timestamp, own: Own) -> Snapshot {

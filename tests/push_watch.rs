@@ -21,7 +21,7 @@ use receiver::{Does, Receiver, nobody, ok};
 use serde_json::Value;
 use served::{Served, get};
 use telemetry::{Telemetry, attribute, hex, items};
-use watching::{Watch, server, until, write};
+use watching::{Watch, behave, server, until, write};
 
 /// One probe of one server every 300 ms, and these pushes.
 fn plan(folder: &Path, pushes: &str) {
@@ -271,4 +271,79 @@ fn a_collector_hears_of_every_run_and_series_end_with_the_daemon() {
     until("it ends at once, not after five minutes", || (!alive()).then_some(()));
     let last = telemetry.came();
     assert!(roots(&last).len() >= count, "what was heard goes out before the end");
+}
+
+#[test]
+fn a_server_that_is_down_is_heard_as_errors_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Receiver::start(|_| ok(""));
+    plan(folder.path(), &format!("[[push]]\nkind = \"hub\"\nurl = \"{}\"\nevery = \"100ms\"\n", hub.url()));
+    behave(folder.path(), "--fault exit-at-start");
+    let newest = || hub.received().last().map(receiver::Received::json).unwrap_or_default();
+    let count = |said: &Value, key: &str| said["metrics"][key].as_u64().unwrap_or(0);
+    let _watch = Watch::start(folder.path());
+    let down = until("errors count", || Some(newest()).filter(|said| count(said, "errors_total") >= 3));
+    assert_eq!(count(&down, "requests_total"), count(&down, "errors_total"), "{down}");
+    assert!(down["metrics"]["active_tools"].is_null(), "{down}");
+    behave(folder.path(), "");
+    let up = until("requests count", || {
+        Some(newest()).filter(|said| count(said, "requests_total") > count(said, "errors_total"))
+    });
+    assert!(up["metrics"]["active_tools"].is_u64() && up["metrics"]["memory_mb"].is_u64(), "{up}");
+}
+
+#[test]
+fn a_webhook_has_percentiles_and_counts_that_go_on_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = Receiver::start(|_| ok(""));
+    plan(folder.path(), &format!("[[push]]\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"100ms\"\n", hook.url()));
+    let of = |said: &receiver::Received| said.json()["targets"][0].clone();
+    let requests = |target: &Value| target["requests"].as_u64().unwrap_or(0);
+    let mut watch = Watch::start(folder.path());
+    let before = until("five requests", || hook.received().iter().map(of).find(|target| requests(target) >= 5));
+    assert!(before["latency_p95_ms"].as_f64().is_some_and(|took| took > 0.0), "{before}");
+    watch.child.kill().unwrap();
+    watch.ended();
+    let (before, heard) = (requests(&of(hook.received().last().unwrap())), hook.received().len());
+    let _watch = Watch::start(folder.path());
+    let first = until("it is heard again", || hook.received().get(heard).map(of));
+    assert!(requests(&first) >= before, "{first} after {before}");
+}
+
+#[test]
+fn what_a_reload_adds_hears_runs_and_messages_also_of_a_session_that_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Receiver::start(|_| ok(""));
+    plan(folder.path(), "");
+    let watch = Watch::start(folder.path());
+    until("a session is held", || (runs(&watch) >= 2).then_some(()));
+    let otlp = format!(
+        "[[push]]\nkind = \"otlp\"\nurl = \"{}\"\nevery = \"100ms\"\nsignals = [\"traces\", \"logs\"]\n",
+        collector.url()
+    );
+    plan(folder.path(), &otlp);
+    watch.signal(Signal::SIGHUP);
+    for path in ["/v1/traces", "/v1/logs"] {
+        until(path, || collector.received().iter().any(|request| request.path == path).then_some(()));
+    }
+    assert_eq!(watch.status()["daemon"]["restart_needed"], serde_json::json!([]));
+}
+
+#[test]
+fn node_exporter_reads_the_file_of_a_prober_that_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Served::node_exporter();
+    let path = exporter.folder().join("mcp-probe.prom");
+    let push = format!("[[push]]\nkind = \"textfile\"\npath = \"{}\"\nevery = \"100ms\"\n", path.display());
+    plan(folder.path(), &push);
+    let _watch = Watch::start(folder.path());
+    let text = until("a run is in the file", || {
+        let (code, text) = get(&format!("{}/metrics", exporter.url()));
+        assert_eq!(code, 200, "{text}");
+        text.contains("\nprobe_success{").then_some(text)
+    });
+    assert!(text.contains("\nnode_textfile_scrape_error 0\n"), "{text}");
+    assert!(text.contains("\nmcp_probe_running_runs "), "{text}");
+    let started = text.lines().filter(|line| line.starts_with("process_start_time_seconds ")).count();
+    assert_eq!(started, 1, "it is the collector's own: {text}");
 }

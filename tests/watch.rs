@@ -125,6 +125,8 @@ fn an_alert_outlives_a_kill_and_is_not_told_twice() {
     // It still fires: whoever has heard it does not hear it again.
     let watch = Watch::start(folder);
     until("it is shown", || (watch.status()["alerts"][0]["state"] == "firing").then_some(()));
+    let firing = "mcp_probe_alert_firing{alert=\"mcp_server_unresponsive\",probe=\"list\",target=\"demo\"} 1\n";
+    assert!(watch.get("/metrics").1.contains(firing), "it fires on, so its figure does");
     std::thread::sleep(Duration::from_secs(2));
     assert!(hook.count("mcp_server_unresponsive", "firing") <= 2, "at most one of it twice: {:?}", hook.told());
     behave(folder, "");

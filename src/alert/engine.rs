@@ -59,6 +59,8 @@ pub struct OpenAlert {
     pub view: AlertView,
     /// `pending`, `firing`, `resolving`, `silenced`, `flapping`, `held`.
     pub state: &'static str,
+    /// Whether it fires, whoever is told.
+    pub is_firing: bool,
 }
 
 /// A probe of a target and its rules.
@@ -185,7 +187,7 @@ impl Engine {
     pub fn open(&self) -> Vec<OpenAlert> {
         let mut open = Vec::new();
         if let Some(outage) = &self.targets.outage {
-            open.push(OpenAlert { view: self.connectivity(outage.since), state: "firing" });
+            open.push(OpenAlert { view: self.connectivity(outage.since), state: "firing", is_firing: true });
         }
         for (number, pair) in self.pairs.iter().enumerate() {
             for (place, instance) in pair.instances.iter().enumerate() {
@@ -204,7 +206,7 @@ impl Engine {
                 } else {
                     instance.state.word()
                 };
-                open.push(OpenAlert { view, state });
+                open.push(OpenAlert { view, state, is_firing: instance.state.is_firing() });
             }
         }
         open

@@ -1,5 +1,6 @@
 //! The stream of events: what happens during a run, in one order, handed to everybody who listens.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -211,7 +212,10 @@ struct Channel {
 pub struct Publisher {
     run_id: RunId,
     channel: Arc<Mutex<Channel>>,
+    /// Whether a consumer that is there to the end wants wire records.
     wire: bool,
+    /// Whether one wants them that comes and goes.
+    listens: Arc<AtomicBool>,
 }
 
 impl Publisher {
@@ -220,7 +224,7 @@ impl Publisher {
     #[must_use]
     pub fn new(run_id: RunId, consumers: Vec<Box<dyn Consumer>>, wire: bool) -> Self {
         let channel = Channel { sequence: 0, consumers, errors: Vec::new() };
-        Self { run_id, channel: Arc::new(Mutex::new(channel)), wire }
+        Self { run_id, channel: Arc::new(Mutex::new(channel)), wire, listens: Arc::default() }
     }
 
     /// The run.
@@ -232,7 +236,12 @@ impl Publisher {
     /// Whether wire records are wanted.
     #[must_use]
     pub fn wants_wire(&self) -> bool {
-        self.wire
+        self.wire || self.listens.load(Ordering::Relaxed)
+    }
+
+    /// Somebody who comes and goes wants wire records from now on, or no longer.
+    pub fn listen_to_wire(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
     }
 
     /// Hands an event to every consumer.

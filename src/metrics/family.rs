@@ -101,7 +101,7 @@ families! {
         &["target", "era", "protocol_version", "transport"], true,
         "What is spoken with the target.";
     CHILD_MEMORY = Gauge "mcp_probe_child_resident_memory_bytes" TARGET, true,
-        "Most resident memory of the server's process tree, by the last run that had one.";
+        "Most resident memory of the server's process tree in the last run; absent where it had none.";
     CHILD_CPU = Counter "mcp_probe_child_cpu_seconds_total" TARGET, false,
         "Processor time of the server's process trees, user and system.";
     CONNECTIONS = Gauge "mcp_probe_open_connections" TARGET, false,

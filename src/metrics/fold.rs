@@ -52,6 +52,8 @@ pub struct Pair {
     /// When the first run began that is counted.
     pub since: Option<Timestamp>,
     pub last: Option<LastRun>,
+    /// When the last run began that was one: a probe that could not be run leaves it as it was.
+    pub last_run: Option<Timestamp>,
     pub last_success: Option<Timestamp>,
     pub tools: Option<(u64, u64)>,
     pub runs: BTreeMap<(Status, &'static str), u64>,
@@ -63,7 +65,6 @@ pub struct Pair {
 /// Of the last run of a pair.
 #[derive(Clone)]
 pub struct LastRun {
-    pub at: Timestamp,
     pub status: Status,
     pub reason: Option<Reason>,
     /// None of a run that did not begin.
@@ -100,7 +101,8 @@ pub struct TargetFigures {
     pub counts: Counts,
     /// How many tools it has.
     pub tools: Option<u64>,
-    /// When each request ended that was answered or timed out, and how long it took; the newest last.
+    /// Of each request that was answered or timed out, also an opening that did: when its run began, and how long it took.
+    /// The newest run that ended comes last.
     pub latencies: VecDeque<(Timestamp, Duration)>,
     pub cpu: Option<Duration>,
     /// What the child of the last run had used by then: a held one goes on from there.
@@ -145,9 +147,13 @@ impl State {
         self.roster = Some(Arc::new(known));
     }
 
-    /// Adds what was counted before.
+    /// Adds what was counted before, of targets that there still are.
     pub fn go_on_from(&mut self, counts: BTreeMap<String, Counts>) {
-        for (target, before) in counts {
+        let known = self.roster.clone();
+        let there: Option<BTreeSet<&str>> =
+            known.as_ref().map(|known| known.pairs.iter().map(|(_, target)| target.as_str()).collect());
+        let still = |target: &str| there.as_ref().is_none_or(|there| there.contains(target));
+        for (target, before) in counts.into_iter().filter(|(target, _)| still(target)) {
             let figures = Arc::make_mut(self.targets.entry(target.into()).or_default());
             figures.counts.requests += before.requests;
             figures.counts.errors += before.errors;
@@ -176,6 +182,13 @@ impl State {
         let target = Arc::make_mut(target);
         target.run_finished(outcome);
         target.count(outcome, self.latencies_for);
+    }
+
+    /// These fire since before this process was started.
+    pub fn go_on_firing(&mut self, alerts: impl IntoIterator<Item = (String, String, String)>) {
+        let known = self.roster.clone();
+        let knows = |alert: &(String, String, String)| known.as_ref().is_none_or(|known| known.knows(alert));
+        self.alerts.extend(alerts.into_iter().filter(knows).map(|alert| (alert, true)));
     }
 
     /// Who asked for a run is told what it was allowed to take, and a duration even where nothing could be begun.
@@ -214,6 +227,9 @@ impl Pair {
         for attempt in &outcome.attempts {
             *self.attempts.entry(attempt.status).or_default() += 1;
         }
+        if outcome.was_run() {
+            self.last_run = Some(outcome.started_at);
+        }
         if matches!(outcome.status, Status::Healthy | Status::Degraded) {
             self.last_success = Some(outcome.started_at);
         }
@@ -221,17 +237,16 @@ impl Pair {
             self.tools = Some((seen.tools.len() as u64, seen.tokens));
         }
         self.last = Some(LastRun {
-            at: outcome.started_at,
             status: outcome.status,
             reason,
-            duration: (!outcome.attempts.is_empty()).then_some(outcome.duration),
+            duration: outcome.was_run().then_some(outcome.duration),
             timeout: observed.timeout,
             phases: outcome.phases,
             http_status: observed.http_status,
             certificate_ends: observed.certificate_ends,
             token_ends: observed.token_ends,
         });
-        let transport = outcome.protocol.as_ref().map_or("", |used| network_transport(used.transport));
+        let transport = outcome.protocol.as_ref().map_or("", |used| used.transport.network());
         outcome
             .steps
             .iter()
@@ -289,18 +304,16 @@ fn came(step: &StepOutcome) -> Option<&'static str> {
     }
 }
 
+/// Whether no session could be had. What was expected to be refused, and what was broken off, is none of these.
+fn could_not_open(outcome: &ProbeOutcome) -> bool {
+    outcome.was_run() && !outcome.connected && outcome.status == Status::Failed
+}
+
 /// OpenTelemetry's `error.type`: of an answer that came and was only judged wrong there is none.
 fn error_type(step: &StepOutcome, came: &'static str) -> &'static str {
     match came {
         "ok" => "",
         _ => step.cause.as_ref().map_or(OTHER, |cause| cause.reason.code()),
-    }
-}
-
-fn network_transport(kind: TransportKind) -> &'static str {
-    match kind {
-        TransportKind::Stdio => "pipe",
-        TransportKind::StreamableHttp | TransportKind::Sse => "tcp",
     }
 }
 
@@ -312,9 +325,13 @@ impl TargetFigures {
             self.named = Labels::of_target(&self.labels);
         }
         if let Some(used) = &outcome.protocol {
-            self.spoken = Some((used.era, revision(&used.version), used.transport));
+            self.spoken = Some((used.era, used.dated().unwrap_or(OTHER).to_owned(), used.transport));
         }
-        let Some(Usage { cpu, resident_bytes }) = outcome.usage else { return };
+        let Some(Usage { cpu, resident_bytes }) = outcome.usage else {
+            // Of a child that could not be had, nothing is known; of a run that tells nothing, nothing is concluded.
+            self.resident_bytes = self.resident_bytes.filter(|_| outcome.status == Status::Unknown);
+            return;
+        };
         self.resident_bytes = Some(resident_bytes);
         // A run that started its child counts all of it; one that found it there counts what was added.
         let begun =
@@ -330,16 +347,25 @@ impl TargetFigures {
         if let Some(seen) = &outcome.observed.tools {
             self.tools = Some(seen.tools.len() as u64);
         }
+        let (at, limit) = (outcome.started_at, outcome.observed.timeout);
+        let before = self.counts.requests;
         for step in &outcome.steps {
             let Some(came) = came(step) else { continue };
             self.counts.requests += 1;
             self.counts.errors += u64::from(came != "ok");
-            let took = step.latency.or((came == "timeout").then_some(outcome.observed.timeout));
-            if let (Some(took), Some(_)) = (took, latencies_for) {
-                self.latencies.push_back((outcome.started_at, took));
-            }
+            let took = step.latency.or((came == "timeout").then_some(limit));
+            self.latencies.extend(took.map(|took| (at, took)));
         }
-        let Some(limit) = latencies_for else { return };
+        if self.counts.requests == before && could_not_open(outcome) {
+            // No step was sent, but the opening was, or was refused: to whoever counts what comes to nothing, a server
+            // that is down must not look like one that nobody asks.
+            self.counts.requests += 1;
+            self.counts.errors += 1;
+            self.tools = None;
+            let is_late = outcome.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Timeout);
+            self.latencies.extend(is_late.then_some((at, limit)));
+        }
+        let Some(limit) = latencies_for else { return self.latencies.clear() };
         let is_old =
             |at: Timestamp| Duration::try_from(outcome.started_at.duration_since(at)).is_ok_and(|age| age > limit);
         while self.latencies.len() > LATENCIES_MAX || self.latencies.front().is_some_and(|(at, _)| is_old(*at)) {
@@ -354,15 +380,4 @@ impl TargetFigures {
         took.sort_unstable();
         took.get((took.len() * 95).div_ceil(100).checked_sub(1)?).copied()
     }
-}
-
-/// A revision is a date. What a server says instead is no label.
-fn revision(version: &str) -> String {
-    let is_date = version.len() == 10
-        && version.bytes().enumerate().all(
-            |(at, byte)| {
-                if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
-            },
-        );
-    if is_date { version.to_owned() } else { OTHER.to_owned() }
 }

@@ -70,6 +70,15 @@ impl From<Cow<'static, str>> for Word {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels(Vec<(Word, Word)>);
 
+/// Whether a label may be called so by whoever writes files; what begins with `__` is Prometheus' own.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.starts_with("__")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 impl Labels {
     /// With one label more.
     #[must_use]

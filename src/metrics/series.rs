@@ -109,7 +109,7 @@ fn last_runs(show: Show<'_>, pairs: &[&Pair], labels: impl Fn(&Pair) -> Labels) 
 }
 
 fn past_runs(show: Show<'_>, pairs: &[&Pair]) {
-    let last = pairs.iter().filter_map(|pair| Some(gauge(pair.labels.clone(), seconds(pair.last.as_ref()?.at))));
+    let last = pairs.iter().filter_map(|pair| Some(gauge(pair.labels.clone(), seconds(pair.last_run?))));
     family(show, &family::LAST_RUN, last);
     let well = pairs.iter().filter_map(|pair| Some(gauge(pair.labels.clone(), seconds(pair.last_success?))));
     family(show, &family::LAST_SUCCESS, well);

@@ -172,8 +172,8 @@ fn every_family_that_is_written_is_in_the_table_and_every_one_of_the_table_can_b
     let mut all = run("smoke", "weather", vec![step("tools/list", None, Some(Reason::Timeout))]);
     all.usage = Some(Usage { cpu: ms(1), resident_bytes: 1 });
     all.observed.token_ends = Some(at(1_900_000_000));
-    publish(&publisher, all);
     publish(&publisher, run("deep", "weather", vec![step("ping", Some(1), None)]));
+    publish(&publisher, all);
     publisher.publish(EventKind::AlertChanged(Box::new(change("spike", false))));
     let text = text(&shared, Format::Classic, own());
     let written: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
@@ -351,4 +351,105 @@ fn the_newest_call_of_a_bucket_is_its_example_where_its_trace_is_recorded() {
     }
     assert_eq!(open.matches(" # {").count(), 2, "{open}");
     assert!(!text(&shared, Format::Classic, Own::default()).contains("trace_id"), "the classic text has none");
+}
+
+/// A run whose session could not be opened, for this reason.
+fn unopened(second: i64, reason: Reason) -> ProbeOutcome {
+    let mut outcome = run("smoke", "weather", Vec::new());
+    outcome.started_at = at(1_768_469_565 + second);
+    outcome.cause = Some(Cause::new(reason, "…"));
+    outcome.status = if reason == Reason::Cancelled { Status::Unknown } else { Status::Failed };
+    outcome.attempts = vec![AttemptOutcome { status: outcome.status, cause: None, duration: ms(61) }];
+    (outcome.protocol, outcome.observed.tools) = (None, None);
+    outcome
+}
+
+#[test]
+fn a_server_that_cannot_be_opened_counts_as_errors_for_the_hub_and_as_no_request_of_a_method() {
+    let (shared, publisher) = listening();
+    shared.keep_latencies(Some(Duration::from_secs(600)));
+    let standing = || {
+        let snapshot = shared.snapshot(at(1_768_469_600), Own::default());
+        let standing = snapshot.standings().next().unwrap();
+        (standing.counts.requests, standing.counts.errors, standing.p95, standing.tools, standing.resident_bytes)
+    };
+    let mut well = run("smoke", "weather", vec![step("tools/list", Some(42), None)]);
+    well.connected = true;
+    well.usage = Some(Usage { cpu: ms(250), resident_bytes: 7 });
+    publish(&publisher, well.clone());
+    assert_eq!(standing(), (1, 0, Some(ms(42)), Some(1), Some(7)));
+    // It was broken off, and tells nothing of the server.
+    publish(&publisher, unopened(1, Reason::Cancelled));
+    assert_eq!(standing(), (1, 0, Some(ms(42)), Some(1), Some(7)));
+    publish(&publisher, unopened(2, Reason::Connect));
+    assert_eq!(standing(), (2, 1, Some(ms(42)), None, None));
+    publish(&publisher, unopened(3, Reason::Timeout));
+    assert_eq!(standing(), (3, 2, Some(ms(5_000)), None, None));
+    // Steps that were skipped are none that were sent.
+    let mut skipped = unopened(4, Reason::Connect);
+    skipped.steps = vec![StepOutcome { status: Status::Skipped, ..step("tools/list", None, None) }];
+    publish(&publisher, skipped);
+    assert_eq!((standing().0, standing().1), (4, 3));
+    // A refusal that is what the probe wants is judged by its steps, and one that failed after it was opened, too.
+    let mut wanted = unopened(5, Reason::Auth);
+    (wanted.status, wanted.cause) = (Status::Healthy, None);
+    wanted.steps = vec![step("initialize", Some(3), None)];
+    publish(&publisher, wanted);
+    let mut broke = run("smoke", "weather", vec![step("tools/list", None, Some(Reason::Closed))]);
+    broke.connected = true;
+    publish(&publisher, broke);
+    assert_eq!((standing().0, standing().1), (6, 4));
+    publish(&publisher, well);
+    assert_eq!((standing().3, standing().4), (Some(1), Some(7)));
+    let text = text(&shared, Format::Classic, Own::default());
+    let requests: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("mcp_probe_requests_total{"))
+        .map(|line| line.rsplit_once("method=").unwrap().1)
+        .collect();
+    assert_eq!(
+        requests,
+        [
+            "\"initialize\",outcome=\"ok\",env=\"prod\"} 1",
+            "\"tools/list\",outcome=\"failed\",env=\"prod\"} 1",
+            "\"tools/list\",outcome=\"ok\",env=\"prod\"} 2"
+        ]
+    );
+}
+
+#[test]
+fn a_probe_that_could_not_be_run_has_no_last_run() {
+    let (shared, publisher) = listening();
+    let last = || {
+        let text = text(&shared, Format::Classic, Own::default());
+        text.lines().find(|line| line.starts_with("mcp_probe_last_run_timestamp_seconds{")).map(ToOwned::to_owned)
+    };
+    let run = run("smoke", "weather", Vec::new());
+    let not = ProbeOutcome::not_run("smoke", "weather", &run.labels, Cause::new(Reason::Internal, "…"));
+    publish(&publisher, not.clone());
+    assert_eq!(last(), None);
+    publish(&publisher, run);
+    let begun = last();
+    assert!(begun.as_ref().is_some_and(|line| line.ends_with(" 1768469565")), "{begun:?}");
+    publish(&publisher, not);
+    assert_eq!(last(), begun, "it stays when the last run was");
+}
+
+#[test]
+fn what_fires_since_before_the_start_is_told_where_its_rule_still_is() {
+    let (shared, publisher) = listening();
+    shared.watch_only(Roster {
+        pairs: vec![("smoke".to_owned(), "weather".to_owned())],
+        alerts: vec!["spike".to_owned()],
+        ..Roster::default()
+    });
+    let key = |alert: &str| (alert.to_owned(), "smoke".to_owned(), "weather".to_owned());
+    shared.go_on_firing([key("spike"), key("gone")]);
+    let told = || {
+        let text = text(&shared, Format::Classic, Own::default());
+        text.lines().filter(|line| line.starts_with("mcp_probe_alert_firing{")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told(), "mcp_probe_alert_firing{alert=\"spike\",probe=\"smoke\",target=\"weather\"} 1");
+    publisher.publish(EventKind::AlertChanged(Box::new(change("spike", false))));
+    assert_eq!(told(), "mcp_probe_alert_firing{alert=\"spike\",probe=\"smoke\",target=\"weather\"} 0");
 }

@@ -149,7 +149,7 @@ impl Tap {
     /// A tap for one probe of one target. `calls` counts the calls of the whole run.
     #[must_use]
     pub fn new(publisher: Publisher, masker: Masker, probe: &str, target: &str, calls: Arc<AtomicU64>) -> Self {
-        let publisher = publisher.wants_wire().then_some(publisher);
+        let publisher = Some(publisher);
         let tracing = Tracing::begin(None, false, false);
         Self { publisher, masker, probe: probe.to_owned(), target: target.to_owned(), calls, recorder: None, tracing }
     }
@@ -207,7 +207,8 @@ impl Tap {
         if let Some(recorder) = &self.recorder {
             recorder.keep(passing);
         }
-        let Some(publisher) = &self.publisher else { return };
+        // Asked each time: a session that is held outlives the answer.
+        let Some(publisher) = self.publisher.as_ref().filter(|publisher| publisher.wants_wire()) else { return };
         let kept = &passing.raw[..passing.raw.len().min(PAYLOAD_BYTES_MAX)];
         publisher.publish(EventKind::Wire(Box::new(WireRecord {
             probe: self.probe.clone(),

@@ -193,7 +193,7 @@ impl Daemon {
     pub async fn work(mut self) {
         let begun = self.now();
         self.restore().await;
-        self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
+        self.put_pushes_to_work().await;
         self.setup.publisher.publish(EventKind::RunStarted { probes: self.fleet.len() });
         self.setup.board.operate(|operation| operation.is_ready = true);
         self.setup.systemd.ready(&self.status());
@@ -252,6 +252,9 @@ impl Daemon {
         if let Err(error) = self.setup.store.expect(pairs.collect(), now.wall).await {
             self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
         }
+        // What fired before fires on without being told anew.
+        let fires = self.engine.open().into_iter().filter(|open| open.is_firing);
+        self.setup.metrics.go_on_firing(fires.map(|open| (open.view.alert, open.view.probe, open.view.target)));
         self.act(actions).await;
         self.show_alerts();
         self.setup.outbox.nudge();

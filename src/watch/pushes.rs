@@ -1,6 +1,7 @@
 //! Pushes at work: a line per `[[push]]`, each with its own pace, its own queue and its own counts. None of them waits for
 //! another, and the loop waits for none.
 
+mod counted;
 mod ears;
 mod line;
 
@@ -20,17 +21,16 @@ use crate::config::receiver::Settings;
 use crate::deliver::Courier;
 use crate::event::Publisher;
 use crate::files::telling::Push;
+use crate::metrics::Shared;
 use crate::metrics::push::compile;
 use crate::metrics::snapshot::LATENCIES_FOR;
-use crate::metrics::{Counts, Shared};
-use crate::store::Store;
-pub use ears::{Ears, Wanted};
+pub use counted::Counted;
+pub use ears::Ears;
+use ears::Wanted;
 use line::Line;
 
 /// How often is pushed, unless the file says otherwise.
 const EVERY: Duration = Duration::from_secs(15);
-/// Under which name the store keeps what was counted.
-const COUNTS: &str = "push_counts";
 
 /// What every line works with.
 #[derive(Clone)]
@@ -43,8 +43,8 @@ pub struct Surroundings {
     pub courier: Courier,
     /// What must not be on disk.
     pub masker: Masker,
-    /// Where counts are kept over restarts.
-    pub store: Store,
+    /// Keeps counts over restarts.
+    pub counted: Counted,
     /// The folder in which each line has one for what waits.
     pub folder: PathBuf,
     /// The log.
@@ -61,8 +61,6 @@ pub struct Pushes {
     tasks: TaskTracker,
     running: BTreeMap<String, Running>,
     states: States,
-    /// Whether what was counted before was taken up.
-    went_on: bool,
 }
 
 /// How every line does, by its name; a line that is changed goes on counting.
@@ -94,7 +92,7 @@ impl Pushes {
     #[must_use]
     pub fn new(around: Surroundings) -> Self {
         let (tasks, running, states) = (TaskTracker::new(), BTreeMap::new(), States::default());
-        Self { around, tasks, running, states, went_on: false }
+        Self { around, tasks, running, states }
     }
 
     /// How every push does.
@@ -103,8 +101,11 @@ impl Pushes {
         self.states.lock().values().cloned().collect()
     }
 
-    /// Puts these to work: what is the same goes on, what is gone or changed says its last word, what is new begins.
-    pub async fn put_to_work(&mut self, pushes: &[Push]) {
+    /// Puts these to work: what is the same goes on, what is gone or changed says its last word, what is new begins. Gives
+    /// what they want to hear; messages are published from now on where one of them wants them.
+    pub(super) async fn put_to_work(&mut self, pushes: &[Push]) -> Wanted {
+        let wanted = Wanted::by(pushes, &self.around.masker);
+        self.around.publisher.listen_to_wire(wanted.wire);
         let mut before = std::mem::take(&mut self.running);
         for push in pushes {
             let same = before.get(&push.name).filter(|old| old.kind == push.kind && old.settings == push.settings);
@@ -125,6 +126,7 @@ impl Pushes {
         }
         let mut states = self.states.lock();
         states.retain(|name, _| self.running.contains_key(name));
+        wanted
     }
 
     /// Says every line's last word, side by side; after the time that a line has for it, what waits is on disk.
@@ -138,12 +140,9 @@ impl Pushes {
     async fn begin(&mut self, push: &Push, old: Option<JoinHandle<()>>) {
         // It was compiled when the files were read.
         let Ok(encoder) = compile(push.kind, &push.name, &push.settings) else { return };
-        if encoder.goes_on() && !std::mem::replace(&mut self.went_on, true) {
+        if encoder.goes_on() {
             self.around.metrics.keep_latencies(Some(LATENCIES_FOR));
-            let kept = self.around.store.kept(COUNTS).await.ok().flatten();
-            let counts: BTreeMap<String, Counts> =
-                kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default();
-            self.around.metrics.go_on_from(counts);
+            self.around.counted.take_up().await;
         }
         let stop = CancellationToken::new();
         let every = push.settings.time("every").unwrap_or(EVERY);

@@ -21,6 +21,7 @@ use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
 use crate::metrics::Roster;
 use crate::plan::{Known, Share};
+use crate::run::Traces;
 use crate::schedule::SlotId;
 
 /// The plan at work, beside the pairs themselves.
@@ -210,13 +211,13 @@ impl Daemon {
         (self.setup.retune)(&plan.telling.log);
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
-        self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members).await;
         let counts = (changes.kept, changes.added.len(), changes.removed.len());
         self.gates = before.into_values().map(|member| (names(&member.pair), member.gate)).collect();
         self.enter(changes.ids, members);
         self.show_plan(now);
+        self.put_pushes_to_work().await;
         let pairs = self.fleet.values().map(|member| &member.pair);
         let expected = pairs.map(|pair| (pair.probe.name.clone(), pair.target.name.clone(), pair.every())).collect();
         let kept = self.setup.store.expect(expected, now.wall).await;
@@ -225,6 +226,13 @@ impl Daemon {
         let told = format!("the files were read again: {kept} kept, {added} new, {removed} gone");
         let told = self.restart_needed(waits).map_or_else(|| told.clone(), |why| format!("{told}; {why}"));
         Ok((told, actions))
+    }
+
+    /// Puts the pushes of the plan to work; from now on runs keep traces where one of them wants some.
+    pub(super) async fn put_pushes_to_work(&mut self) {
+        let wanted = self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
+        let traces = Traces { kept: wanted.traces, parent: None };
+        self.runner.cx = self.runner.cx.clone().with_traces(traces);
     }
 
     /// Says what of the files takes effect only after a restart.

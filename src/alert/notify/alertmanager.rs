@@ -18,6 +18,7 @@ use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
 use crate::alert::{AlertView, Transition};
 use crate::base::secret::Secret;
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
+use crate::metrics::labels::is_name;
 
 /// Where alerts go, below the address in the file.
 const PATH: &str = "/api/v2/alerts";
@@ -46,7 +47,7 @@ pub(super) fn compile(settings: &Settings) -> Result<Box<dyn Notifier>, String> 
     }
     let mut labels = BTreeMap::new();
     for (name, value) in settings.table("labels") {
-        if !is_label(name) {
+        if !is_name(name) {
             return Err(format!("`labels`: {name:?} is no name of a label: letters, digits and `_`"));
         }
         labels.insert(name.clone(), value.reveal().to_owned());
@@ -85,7 +86,7 @@ impl Alertmanager {
         let told = message.notification();
         let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
         // Later ones win: the alert's own names are nobody's to change.
-        let of_target = view.labels.iter().chain(&self.labels).filter(|(name, _)| is_label(name));
+        let of_target = view.labels.iter().chain(&self.labels).filter(|(name, _)| is_name(name));
         labels.extend(of_target.map(|(name, value)| (name.as_str(), value.as_str())));
         labels.extend([
             ("alertname", view.alert.as_str()),
@@ -121,13 +122,6 @@ fn end(view: &AlertView, transition: Transition, at: Timestamp) -> Timestamp {
         (None, _) => at.checked_add(AHEAD).unwrap_or(at),
     };
     end.max(view.since.checked_add(SignedDuration::from_millis(1)).unwrap_or(view.since))
-}
-
-fn is_label(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !name.starts_with("__")
 }
 
 #[cfg(test)]

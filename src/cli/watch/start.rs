@@ -19,10 +19,10 @@ use crate::deliver::{Courier, Outbox};
 use crate::event::{Consumer, EventKind, Level, Note, Publisher};
 use crate::metrics::Shared;
 use crate::report::count;
+use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::run::replicas::look_up_all;
-use crate::run::{Context, Traces};
 use crate::store::{Store, default_folder};
 use crate::transport::child::SERVICE;
 use crate::watch::board::{Board, Control};
@@ -30,7 +30,7 @@ use crate::watch::channels;
 use crate::watch::compose::Loaded;
 use crate::watch::control::Remote;
 use crate::watch::daemon::{Daemon, Setup};
-use crate::watch::pushes::{Ears, Pushes, Surroundings, Wanted};
+use crate::watch::pushes::{Counted, Ears, Pushes, Surroundings};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
 use crate::watch::settled::Retune;
@@ -55,9 +55,9 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let metrics = Shared::default();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(metrics.recorder())];
     consumers.extend(logging.consumers(args, &masker)?);
-    let (ears, wanted) = (Ears::default(), Wanted::by(&loaded.telling.pushes, &masker));
+    let ears = Ears::default();
     consumers.push(ears.consumer());
-    let publisher = Publisher::new(RunId::random(), consumers, logging.wants_wire() || wanted.wire);
+    let publisher = Publisher::new(RunId::random(), consumers, logging.wants_wire());
     let ended = live::serve(|signals| async move {
         let listener = listen(args).await?;
         let says = Says { publisher: &publisher, as_notes: logging.is_json_on_stderr() };
@@ -74,7 +74,6 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
             metrics,
             folder,
             ears,
-            traces: wanted.traces,
             rendering,
             web,
             retune,
@@ -150,7 +149,6 @@ struct Parts {
     metrics: Shared,
     folder: PathBuf,
     ears: Ears,
-    traces: bool,
     rendering: Arc<crate::alert::notify::Channels>,
     web: WebConfig,
     retune: Retune,
@@ -174,8 +172,7 @@ impl Parts {
             // `jobs`, `per_host` and `spawns` are the bounds. One more here would let four servers that do not answer hold
             // up the openings of all others, and nobody would count that as waiting.
             .with_openings(usize::MAX)
-            .with_transcripts(watch.transcripts)
-            .with_traces(Traces { kept: self.traces, parent: None });
+            .with_transcripts(watch.transcripts);
         let board = Board::new();
         let (remote, requests) = Remote::new();
         let (mut services, stop) = (JoinSet::new(), CancellationToken::new());
@@ -192,7 +189,7 @@ impl Parts {
             board: board.clone(),
             courier: courier.clone(),
             masker: self.masker.clone(),
-            store: self.store.clone(),
+            counted: Counted::new(self.store.clone(), self.metrics.clone(), self.publisher.clone()),
             folder: self.folder.join("pushes"),
             publisher: self.publisher.clone(),
             ears: self.ears,

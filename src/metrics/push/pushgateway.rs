@@ -12,6 +12,7 @@ use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, Shape, TIME
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 use crate::metrics::Snapshot;
 use crate::metrics::exposition::{Format, Page};
+use crate::metrics::labels::is_name;
 
 /// The row of the table.
 pub(super) const ROW: Row = Row {
@@ -43,7 +44,7 @@ fn compile(settings: &Settings) -> Result<Box<dyn Encoder>, String> {
     let job = settings.text("job").map_or(JOB, Secret::reveal);
     let mut path = format!("/metrics{}", part("job", job));
     for (name, value) in settings.table("labels") {
-        if !is_label(name) || name == "job" {
+        if !is_name(name) || name == "job" {
             return Err(format!("{name:?} in `labels` cannot be part of a group: `[a-zA-Z_][a-zA-Z0-9_]*`, not `job`"));
         }
         path.push_str(&part(name, value.reveal()));
@@ -83,13 +84,6 @@ fn part(name: &str, value: &str) -> String {
         }
     }
     text
-}
-
-fn is_label(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && !name.starts_with("__")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl Encoder for Pushgateway {
@@ -136,6 +130,6 @@ mod tests {
         let url = |text: &str| grouped(text.parse().unwrap(), "/metrics/job/x");
         assert_eq!(url("http://h:9091"), "http://h:9091/metrics/job/x");
         assert_eq!(url("http://h/under/?key=v#f"), "http://h/under/metrics/job/x?key=v");
-        assert!(is_label("env_2") && !is_label("2") && !is_label("a-b") && !is_label("") && !is_label("__x"));
+        assert!(is_name("env_2") && !is_name("2") && !is_name("a-b") && !is_name("") && !is_name("__x"));
     }
 }

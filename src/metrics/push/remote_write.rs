@@ -17,6 +17,7 @@ use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, Shape, TIME
 use crate::deliver::{Accept, HttpPayload, Payload, Receipt, Retry, TlsFiles};
 use crate::metrics::Snapshot;
 use crate::metrics::family::Family;
+use crate::metrics::labels::is_name;
 use crate::metrics::snapshot::Exemplar;
 use flat::{Flat, Key, STALE};
 
@@ -125,7 +126,7 @@ fn compile(settings: &Settings) -> Result<Box<dyn Encoder>, String> {
     }
     let mut outer = Vec::new();
     for (name, value) in settings.table("labels") {
-        if !is_label(name) {
+        if !is_name(name) {
             return Err(format!("{name:?} in `labels` is no name of a label: `[a-zA-Z_][a-zA-Z0-9_]*`, not `__…`"));
         }
         outer.push((name.clone(), value.reveal().to_owned()));
@@ -147,13 +148,6 @@ fn compile(settings: &Settings) -> Result<Box<dyn Encoder>, String> {
         gone: Vec::new(),
         last: None,
     }))
-}
-
-fn is_label(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && !name.starts_with("__")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl RemoteWrite {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::{Encoder, Keeping, Occasion, Row, fits};
 use crate::config::receiver::{Kind, Settings, Shape, must};
 use crate::deliver::{FilePayload, Payload};
-use crate::metrics::Snapshot;
 use crate::metrics::exposition::{Format, Page};
+use crate::metrics::{Family, Snapshot, family};
 
 /// The row of the table.
 pub(super) const ROW: Row = Row {
@@ -30,12 +30,17 @@ fn compile(settings: &Settings) -> Result<Box<dyn Encoder>, String> {
     Ok(Box::new(Textfile { path }))
 }
 
+/// Whether `node_exporter` has the family of itself: one name with two helps spoils everything it has to tell.
+fn is_of_collector(family: &Family) -> bool {
+    family.name == family::STARTED.name
+}
+
 impl Encoder for Textfile {
     fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload> {
         // No timestamps: a file with one is skipped whole.
         let mut page = Page::new(Format::Classic);
         snapshot.each(|figures| {
-            if fits(figures.family, occasion) {
+            if fits(figures.family, occasion) && !is_of_collector(figures.family) {
                 page.write(&figures);
             }
         });
@@ -44,5 +49,21 @@ impl Encoder for Textfile {
 
     fn keeping(&self) -> Keeping {
         Keeping::Newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::push::tests::{filled, outcome_snapshot};
+
+    #[test]
+    fn the_file_has_nothing_that_the_collector_has_of_itself() {
+        let mut file = compile(&filled(&[("path", "/x/a.prom")])).unwrap();
+        let mut snapshot = outcome_snapshot("smoke", "weather");
+        snapshot.own.started_at = Some(snapshot.at);
+        let Payload::File(written) = file.encode(&snapshot, Occasion::Interval).remove(0) else { panic!() };
+        let written = String::from_utf8(written.body).unwrap();
+        assert!(written.contains("probe_success{") && !written.contains("process_start_time"), "{written}");
     }
 }

@@ -71,6 +71,10 @@ impl Encoder for Webhook {
         Some(self.letter.clone())
     }
 
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn trouble(&mut self) -> Option<String> {
         self.trouble.take()
     }
@@ -162,6 +166,7 @@ mod tests {
         let mut own = compile(&filled(&[("url", "http://h/hook"), ("body", body)])).unwrap();
         assert_eq!(text(own.encode(&snapshot, Occasion::Run)), "\"weather\"=1");
         assert_eq!(own.trouble(), None);
+        assert!(own.goes_on(), "percentiles and counts over restarts are kept for it");
         let told = compile(&filled(&[("url", "http://h/hook"), ("body", "{{ nothing }}")])).map(drop).unwrap_err();
         assert!(told.contains("undefined value in line 1"), "{told}");
         let body = "{{ metrics[1000].name }}{% if targets %}{% endif %}";

@@ -14,7 +14,7 @@ pub struct Ears(Arc<Mutex<BTreeMap<String, Box<dyn Consumer>>>>);
 
 /// What the pushes of a plan want to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(in crate::watch) struct Wanted {
     /// Every message.
     pub wire: bool,
     /// The spans of runs.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{COUNTS, States, Surroundings};
+use super::{States, Surroundings};
 use crate::base::clock::Now;
 use crate::base::duration::written;
 use crate::base::sanitize::one_line;
@@ -162,7 +162,7 @@ impl Line {
         let Some((snapshot, counts)) = taken.await else { return };
         if let Some(counts) = counts {
             // Kept before it is sent: what was said once is never taken back.
-            let _ = self.around.store.keep(COUNTS, counts).await;
+            self.around.counted.keep(counts).await;
         }
         let trouble = self.at_desk(move |desk| desk.encode(&snapshot, occasion, &now));
         if let Some(why) = trouble.await.flatten() {

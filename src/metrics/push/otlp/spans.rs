@@ -77,13 +77,9 @@ fn shared(outcome: &ProbeOutcome, trace: &Trace, masker: &Masker) -> Vec<KeyValu
         attributes.push(text(format!("mcp_probe.label.{name}"), shown(value, masker)));
     }
     if let Some(used) = &outcome.protocol {
-        // What a server calls its revision may be anything; what is no date is not said.
-        if used.version.len() == 10 && used.version.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
-            attributes.push(text("mcp.protocol.version", used.version.as_str()));
-        }
-        let over_http = used.transport != TransportKind::Stdio;
-        attributes.push(text("network.transport", if over_http { "tcp" } else { "pipe" }));
-        if over_http {
+        attributes.extend(used.dated().map(|version| text("mcp.protocol.version", version)));
+        attributes.push(text("network.transport", used.transport.network()));
+        if used.transport != TransportKind::Stdio {
             attributes.push(text("network.protocol.name", "http"));
         }
     }
