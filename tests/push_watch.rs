@@ -326,7 +326,8 @@ fn what_a_reload_adds_hears_runs_and_messages_also_of_a_session_that_is_held() {
     for path in ["/v1/traces", "/v1/logs"] {
         until(path, || collector.received().iter().any(|request| request.path == path).then_some(()));
     }
-    assert_eq!(watch.status()["daemon"]["restart_needed"], serde_json::json!([]));
+    let status = watch.status();
+    assert!(status["daemon"]["restart_needed"].as_array().is_none_or(Vec::is_empty), "{status}");
 }
 
 #[test]

@@ -207,15 +207,20 @@ struct Channel {
     errors: Vec<TellError>,
 }
 
+/// What clones share.
+struct Shared {
+    channel: Mutex<Channel>,
+    /// Whether a consumer that is there to the end wants wire records.
+    wire: bool,
+    /// Whether one wants them that comes and goes.
+    listens: AtomicBool,
+}
+
 /// Puts events in one order and hands them to every consumer. Clones share the same order.
 #[derive(Clone)]
 pub struct Publisher {
     run_id: RunId,
-    channel: Arc<Mutex<Channel>>,
-    /// Whether a consumer that is there to the end wants wire records.
-    wire: bool,
-    /// Whether one wants them that comes and goes.
-    listens: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 impl Publisher {
@@ -224,7 +229,8 @@ impl Publisher {
     #[must_use]
     pub fn new(run_id: RunId, consumers: Vec<Box<dyn Consumer>>, wire: bool) -> Self {
         let channel = Channel { sequence: 0, consumers, errors: Vec::new() };
-        Self { run_id, channel: Arc::new(Mutex::new(channel)), wire, listens: Arc::default() }
+        let shared = Shared { channel: Mutex::new(channel), wire, listens: AtomicBool::default() };
+        Self { run_id, shared: Arc::new(shared) }
     }
 
     /// The run.
@@ -236,17 +242,17 @@ impl Publisher {
     /// Whether wire records are wanted.
     #[must_use]
     pub fn wants_wire(&self) -> bool {
-        self.wire || self.listens.load(Ordering::Relaxed)
+        self.shared.wire || self.shared.listens.load(Ordering::Relaxed)
     }
 
     /// Somebody who comes and goes wants wire records from now on, or no longer.
     pub fn listen_to_wire(&self, listens: bool) {
-        self.listens.store(listens, Ordering::Relaxed);
+        self.shared.listens.store(listens, Ordering::Relaxed);
     }
 
     /// Hands an event to every consumer.
     pub fn publish(&self, kind: EventKind) {
-        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channel = self.shared.channel.lock().unwrap_or_else(PoisonError::into_inner);
         channel.sequence += 1;
         let event = Event { sequence: channel.sequence, at: jiff::Timestamp::now(), run_id: self.run_id, kind };
         let Channel { consumers, errors, .. } = &mut *channel;
@@ -262,7 +268,7 @@ impl Publisher {
     /// Ends every consumer; gives the errors of telling.
     #[must_use]
     pub fn finish(&self) -> Vec<TellError> {
-        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channel = self.shared.channel.lock().unwrap_or_else(PoisonError::into_inner);
         let consumers = std::mem::take(&mut channel.consumers);
         let mut errors = std::mem::take(&mut channel.errors);
         errors.extend(consumers.into_iter().filter_map(|consumer| consumer.finish().err()));
