@@ -237,7 +237,11 @@ impl Session {
                     call.method
                 );
             }
-            let result = page.result().cloned();
+            let result = match &mut page.reply {
+                // It comes back merged with the others.
+                Ok(Reply { body: Ok(result), .. }) => Some(result.take()),
+                _ => None,
+            };
             let exchange = match &mut first {
                 None => first.insert(page),
                 Some(exchange) => {
