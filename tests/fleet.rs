@@ -444,20 +444,29 @@ fn a_replica_that_hangs_holds_up_no_row_but_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let addresses = ["127.0.0.2", "127.0.0.3"];
-    let other: &[&str] = &["--stateless", "--protocol", "2025-03-26", "--fault", "silent-calls"];
-    let servers = replicas(&[(addresses[0], &["--stateless"]), (addresses[1], other)]);
+    let servers =
+        replicas(&[(addresses[0], &[]), (addresses[1], &["--protocol", "2025-03-26", "--fault", "silent-calls"])]);
     let text = replicated(servers[0].port, &addresses, "protocol = \"legacy\"");
     let text = text.replace("startup_timeout = \"5s\"", "startup_timeout = \"1s\"");
     let text = text.replace("timeout = \"5s\"\n[[", "timeout = \"4s\"\nevery = \"5s\"\n[[");
     write(folder, &format!("[watch]\nrun_at_start = true\n{text}"));
-    let watch = Watch::start(folder);
-    let is_told = || watch.get("/target/web").1.contains("replicas.version_skew");
+    let mut watch = Watch::start(folder);
+    let is_told = |watch: &Watch| watch.get("/target/web").1.contains("replicas.version_skew");
     until("the name works", || (row(&watch, "web")["status"] == "healthy").then_some(()));
-    assert!(!is_told(), "it is told before the replicas are compared, for which the one that hangs has its whole time");
-    until("a later run tells what was found meanwhile", || is_told().then_some(()));
+    assert!(
+        !is_told(&watch),
+        "it is told before the replicas are compared, for which the one that hangs has its whole time"
+    );
+    until("a later run tells what was found meanwhile", || is_told(&watch).then_some(()));
     let row = row(&watch, "web");
     assert_eq!(row["status"], "healthy", "{row}");
     assert_eq!(row["missed"], serde_json::json!({}), "{row}");
+    // The sessions that were opened to compare are ended, too.
+    watch.signal(Signal::SIGTERM);
+    watch.ended();
+    for server in &servers {
+        assert_eq!(server.stats()["sessions_live"], 0, "{}", server.stats());
+    }
 }
 
 /// A server that keeps sessions and has no `ping`: HTTP 400 for it, wherever it is asked. Gives what was asked of it.

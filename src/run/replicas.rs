@@ -24,7 +24,7 @@ use crate::session::{Call, Elsewhere, Pass, Session};
 use crate::transport::Fault;
 use crate::transport::http::{look_up, parse_endpoint};
 
-/// How long a resolver may take when it is asked for the replicas of a whole plan.
+/// How long a resolver may take when it is asked for the replicas behind a name.
 const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(5);
 /// What was found out of the replicas of a target is told for so long before it is found out anew.
 const FRESH: Duration = Duration::from_secs(60);
@@ -170,7 +170,8 @@ impl Between {
 impl Look {
     /// Looks the name up, and compares the replicas unless that was done a short while ago.
     async fn take(&self) {
-        let Ok(Ok(addresses)) = tokio::time::timeout(LOOK_UP_TIME_MAX, addresses(&self.target)).await else {
+        let looking_up = tokio::time::timeout(LOOK_UP_TIME_MAX, addresses(&self.target));
+        let Some(Ok(Ok(addresses))) = self.cx.cancel.run_until_cancelled(looking_up).await else {
             *self.place.found() = Found::default();
             return;
         };

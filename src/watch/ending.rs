@@ -34,7 +34,9 @@ impl Daemon {
         let now = self.now();
         self.acts.at_once();
         self.commit().await;
-        let (left, ()) = tokio::join!(self.setup.outbox.drain(OUTBOX), self.setup.pushes.end());
+        // What was begun beside the runs and does not end in time is dropped with the runtime.
+        let beside = tokio::time::timeout(self.runner.cx.grace + LAST, self.runner.cx.end_surveys());
+        let (left, (), _) = tokio::join!(self.setup.outbox.drain(OUTBOX), self.setup.pushes.end(), beside);
         if left > 0 {
             self.note(Level::Warn, "deliver", format!("{left} messages wait for the next start"));
         }
@@ -42,8 +44,6 @@ impl Daemon {
         let services = async { while self.setup.services.join_next().await.is_some() {} };
         // What does not end in time is dropped.
         let _ = tokio::time::timeout(SERVICES, services).await;
-        // What does not end in time is dropped with the runtime.
-        let _ = tokio::time::timeout(self.runner.cx.grace + LAST, self.runner.cx.end_surveys()).await;
         self.runner.held.release_all(self.runner.cx.grace).await;
         if let Some(stage) = Arc::into_inner(self.runner.stage) {
             stage.strike(self.runner.cx.grace).await;
