@@ -140,6 +140,43 @@ fn receivers_that_hang_refuse_or_are_not_there_keep_nobody_waiting() {
     watch.leaves_nothing();
 }
 
+/// Ten megabytes to a receiver that works, and to one that does not: their body has a secret in it, so that the disk is none
+/// of its places.
+#[test]
+fn figures_of_any_size_arrive_and_what_there_was_no_room_for_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let works = Receiver::start(|_| ok(""));
+    let fails = Receiver::start(|_| Does::Answer("503 Service Unavailable", String::new()));
+    // Small where it is tried out when the file is read.
+    let large = "{% if metrics | length > 5 %}{% for n in range(10000) %}".to_owned()
+        + &"x".repeat(1_000)
+        + "{% endfor %}{% endif %}";
+    plan(
+        folder.path(),
+        &format!(
+            "[[push]]\nname = \"works\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"500ms\"\n\
+             body = \"{{{{ at }}}}{large}\"\n\
+             [[push]]\nname = \"fails\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"500ms\"\n\
+             headers = {{ X-Key = \"${{KEY}}\" }}\n\
+             body = \"canary-header{large}\"\n",
+            works.url(),
+            fails.url()
+        ),
+    );
+    let mut watch = Watch::start_with(folder.path(), &[], &[("KEY", "canary-header")]);
+    until("three arrive", || push(&watch, "works")["sent"].as_u64().filter(|sent| *sent >= 3));
+    assert!(works.received().iter().all(|request| request.body.len() > 10_000_000));
+    assert_eq!(push(&watch, "works")["dropped"], serde_json::json!({}));
+    until("some are lost", || push(&watch, "fails")["dropped"]["full"].as_u64().filter(|lost| *lost >= 3));
+    let told = |log: &str, words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(told(&watch.log(), "more waited than there is room for"), 1, "{}", watch.log());
+    let waiting = push(&watch, "fails")["waiting"].as_u64();
+    assert!(waiting >= Some(1), "the newest waits: {waiting:?}");
+    watch.signal(Signal::SIGTERM);
+    assert!(watch.ended().success());
+    assert_eq!(told(&watch.log(), "that waited in memory end with this process"), 1, "{}", watch.log());
+}
+
 #[test]
 fn a_receiver_that_asks_for_a_pause_gets_it_and_the_last_word_is_said() {
     let folder = tempfile::tempdir().unwrap();
