@@ -196,6 +196,8 @@ const MESSAGES: &[Row] = &[
     fails("error-hostile", BOTH, LIST, "rpc_error", 5, &["-32603", "\\u{1b}"]),
     healthy("unsolicited-request", BOTH, LIST).noting("rpc.unsolicited"),
     healthy("unsolicited-request", BOTH, LEGACY).noting("answers.unasked"),
+    healthy("says-back", BOTH, LIST).noting("rpc.unsolicited"),
+    healthy("says-back", BOTH, LEGACY).noting("answers.unasked"),
     healthy("ping-client", BOTH, LIST).noting("rpc.unsolicited"),
     healthy("ping-client", BOTH, LEGACY),
     healthy("unsolicited-notification", BOTH, LIST),

@@ -8,7 +8,8 @@ use super::{CheckOutcome, Finding, ProbeOutcome, StepOutcome};
 use crate::base::secret::Masker;
 
 impl ProbeOutcome {
-    /// Masks everything that a server may have said. The names of probe and target stay: they are keys.
+    /// Masks what a server may have said: messages, findings, names, places, and what passed on the wire. The names of
+    /// probe and target stay: they are keys.
     pub fn mask(&mut self, masker: &Masker) {
         if masker.is_empty() {
             return;
@@ -39,7 +40,8 @@ impl ProbeOutcome {
         }
         self.observed.place.iter_mut().for_each(text);
         for record in &mut self.observed.transcript {
-            masker.mask_json(&mut record.payload);
+            record.rpc_id.iter_mut().chain([&mut record.payload]).for_each(|said| masker.mask_json(said));
+            record.method.iter_mut().for_each(text);
         }
     }
 
@@ -49,6 +51,7 @@ impl ProbeOutcome {
         [&mut self.name, &mut self.target]
             .into_iter()
             .chain(self.labels.values_mut())
+            .chain(self.observed.transcript.iter_mut().flat_map(|record| [&mut record.probe, &mut record.target]))
             .for_each(|name| mask(name, masker));
     }
 }

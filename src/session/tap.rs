@@ -101,20 +101,16 @@ impl Message {
         if is_cut && let Value::String(text) = &mut payload {
             text.push('…');
         }
-        WireRecord {
-            probe: probe.to_owned(),
-            target: target.to_owned(),
-            call_id: self.ids.call_id,
-            rpc_id: self.rpc_id.as_ref().map(Id::to_value),
-            trace_id: self.ids.calling.context.trace_id.to_string(),
-            span_id: self.ids.calling.context.span_id.to_string(),
+        let passing = Passing {
             direction: self.direction,
-            method: self.method,
-            status: self.status.map(str::to_owned),
-            bytes: self.bytes as u64,
+            ids: &self.ids,
+            rpc_id: self.rpc_id.as_ref(),
+            method: self.method.as_deref(),
+            status: self.status,
             duration: self.duration,
-            payload,
-        }
+            raw: &self.raw,
+        };
+        WireRecord { bytes: self.bytes as u64, ..passing.record(probe, target, payload, masker) }
     }
 }
 
@@ -143,6 +139,31 @@ pub(super) struct Passing<'a> {
     pub(super) status: Option<&'static str>,
     pub(super) duration: Option<Duration>,
     pub(super) raw: &'a Bytes,
+}
+
+impl Passing<'_> {
+    /// As the wire log has it. Whatever the server may have chosen is masked: the id and the method of its requests are
+    /// its own words.
+    fn record(&self, probe: &str, target: &str, payload: Value, masker: &Masker) -> WireRecord {
+        let mut rpc_id = self.rpc_id.map(Id::to_value);
+        if let Some(id) = &mut rpc_id {
+            masker.mask_json(id);
+        }
+        WireRecord {
+            probe: probe.to_owned(),
+            target: target.to_owned(),
+            call_id: self.ids.call_id.clone(),
+            rpc_id,
+            trace_id: self.ids.calling.context.trace_id.to_string(),
+            span_id: self.ids.calling.context.span_id.to_string(),
+            direction: self.direction,
+            method: self.method.map(|method| masker.mask(method).into_owned()),
+            status: self.status.map(str::to_owned),
+            bytes: self.raw.len() as u64,
+            duration: self.duration,
+            payload,
+        }
+    }
 }
 
 impl Tap {
@@ -210,19 +231,34 @@ impl Tap {
         // Asked each time: a session that is held outlives the answer.
         let Some(publisher) = self.publisher.as_ref().filter(|publisher| publisher.wants_wire()) else { return };
         let kept = &passing.raw[..passing.raw.len().min(PAYLOAD_BYTES_MAX)];
-        publisher.publish(EventKind::Wire(Box::new(WireRecord {
-            probe: self.probe.clone(),
-            target: self.target.clone(),
-            call_id: passing.ids.call_id.clone(),
-            rpc_id: passing.rpc_id.map(Id::to_value),
-            trace_id: passing.ids.calling.context.trace_id.to_string(),
-            span_id: passing.ids.calling.context.span_id.to_string(),
-            direction: passing.direction,
-            method: passing.method.map(str::to_owned),
-            status: passing.status.map(str::to_owned),
-            bytes: passing.raw.len() as u64,
-            duration: passing.duration,
-            payload: payload(kept, &self.masker),
-        })));
+        let record = passing.record(&self.probe, &self.target, payload(kept, &self.masker), &self.masker);
+        publisher.publish(EventKind::Wire(Box::new(record)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_names_its_requests_after_a_secret_is_masked() {
+        let masker = Masker::default();
+        masker.add("s3cret-value");
+        let tap = Tap::closed();
+        let raw = Bytes::from_static(br#"{"id":"s3cret-value","method":"x/s3cret-value"}"#);
+        let recorder = Recorder::default();
+        let (ids, id) = (tap.call(), Id::Text("s3cret-value".into()));
+        recorder.keep(&Passing {
+            direction: Direction::Received,
+            ids: &ids,
+            rpc_id: Some(&id),
+            method: Some("x/s3cret-value"),
+            status: None,
+            duration: None,
+            raw: &raw,
+        });
+        let records = recorder.take("p", "t", &masker);
+        assert_eq!(records[0].method.as_deref(), Some("x/***"));
+        assert!(!format!("{records:?}").contains("s3cret"), "{records:?}");
     }
 }

@@ -77,6 +77,10 @@ pub(super) static FAULTS: &[Fault] = &[
         };
         steps.splice(0..0, questions.iter().enumerate().map(ask));
     }),
+    calls("says-back", "asks with the message of a call as id and as method, before it answers", |call, steps| {
+        let said = call.params["arguments"]["message"].as_str().unwrap_or("nothing");
+        steps.insert(0, Step::Say(json!({"jsonrpc": "2.0", "id": said, "method": format!("demo/{said}")})));
+    }),
     calls("ping-client", "sends ping with an id that collides with the client's, before it answers", |call, steps| {
         steps.insert(0, Step::Say(json!({"jsonrpc": "2.0", "id": call.id, "method": "ping"})));
     }),
