@@ -1,4 +1,4 @@
-//! What every other module may lean on: durations and sizes, ids, secrets, panics that are caught, and the one
+//! What every other module may lean on: durations and sizes, ids, secrets, files that are whole, panics that are caught, and the one
 //! sanitiser between hostile text and a human. Nothing here knows MCP.
 
 pub mod clock;
@@ -9,3 +9,4 @@ pub mod ids;
 pub mod percent;
 pub mod sanitize;
 pub mod secret;
+pub mod whole;

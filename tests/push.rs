@@ -75,6 +75,46 @@ fn a_push_that_fails_is_a_warning_unless_it_is_required() {
 }
 
 #[test]
+fn what_cannot_be_said_or_is_not_taken_was_not_delivered() {
+    let hook = Receiver::start(|_| ok(""));
+    // The sample that a template is tried with has another target.
+    let body = "{% if targets[0].target == 'demo' %}{{ nothing.at_all }}{% endif %}";
+    let push = format!("kind = \"webhook\"\nurl = \"{}\"\nbody = \"{body}\"", hook.url());
+    let ran = place(&push).run(&["check", "--require-push"]).ended(7);
+    assert!(ran.err.contains("warning: `webhook` did not get the results: "), "{}", ran.err);
+    place(&push).run(&["check", "--push"]).ended(0);
+    assert!(hook.received().is_empty());
+    // `Export…ServiceResponse`: 7 of what was sent were not taken.
+    let collector = Receiver::start(|_| {
+        Does::Answer("200 OK\r\nContent-Type: application/x-protobuf", "\u{a}\u{2}\u{8}\u{7}".to_owned())
+    });
+    let push = format!("kind = \"otlp\"\nurl = \"{}\"\nsignals = [\"metrics\"]", collector.url());
+    let ran = place(&push).run(&["check", "--require-push"]).ended(7);
+    assert!(ran.err.contains("warning: `otlp` did not take all of the results: "), "{}", ran.err);
+    place(&push).run(&["check", "--push"]).ended(0);
+    assert_eq!(collector.received().len(), 2, "nothing of it is sent again");
+}
+
+#[test]
+fn what_cannot_be_printed_is_pushed_and_a_word_for_nagios_knows_of_the_push() {
+    let hook = Receiver::start(|_| ok(""));
+    let pushed = place(&format!("kind = \"webhook\"\nurl = \"{}\"", hook.url()));
+    let ran = pushed.run(&["check", "--push", "--jq", "error(\"x\")"]).ended(2);
+    assert!(ran.err.contains("--jq"), "{}", ran.err);
+    assert_eq!(hook.received().len(), 1, "the complaint about the filter keeps nobody from the results");
+
+    let nagios = ["check", "--report", "nagios", "--exit-style", "nagios"];
+    let lost = place(&format!("kind = \"webhook\"\nurl = \"{}\"", nobody()));
+    let ran = lost.run(&[&nagios[..], &["--require-push"]].concat()).ended(1);
+    assert!(ran.out.starts_with("MCP WARNING - "), "{}", ran.out);
+    assert!(ran.out.contains("could not be delivered"), "{}", ran.out);
+    assert!(lost.run(&[&nagios[..], &["--push"]].concat()).ended(0).out.starts_with("MCP OK - "));
+    let unwritten = ["--report", "tap=no/such/folder/t.tap"];
+    let ran = lost.run(&[&nagios[..], &unwritten].concat()).ended(1);
+    assert!(ran.out.starts_with("MCP WARNING - "), "{}", ran.out);
+}
+
+#[test]
 fn node_exporter_reads_the_file() {
     let exporter = Served::node_exporter();
     let path = exporter.folder().join("mcp-probe.prom");

@@ -195,6 +195,37 @@ fn secrets_are_in_no_report() {
 }
 
 #[test]
+fn a_server_that_names_its_messages_after_a_secret_tells_it_to_nobody() {
+    const CANARY: &str = "canary-5c1e-secret";
+    let plan = "[target.parrot]\nenv = { TOKEN = \"${KEY}\" }\ncommand = [\"EXE\", \"demo\", \"--fault\", \"says-back\"]\n\
+        [[probe]]\nname = \"told\"\ntarget = \"parrot\"\n[[probe.step]]\ntool = \"echo\"\n\
+        arguments = { message = \"${KEY}\" }\nexpect.text = \"nothing of it\"\n";
+    let place = Place::new().with("mcp-probe.toml", plan);
+    let mut command = place.command(EXE);
+    command.args([
+        "check",
+        "mcp-probe.toml",
+        "--trace",
+        "wire.jsonl",
+        "-v",
+        "--report",
+        "html=r.html",
+        "--report",
+        "json=r.json",
+    ]);
+    let ran = finished(command.env("KEY", CANARY)).ended(1);
+    let read = |name: &str| fs::read_to_string(place.path(name)).unwrap();
+    let (wire, html) = (read("wire.jsonl"), read("r.html"));
+    assert!(wire.contains(r#""rpc_id":"***""#) && wire.contains(r#""method":"demo/***""#), "{wire}");
+    assert!(html.contains("demo&#x2f;***</code> request"), "the transcript is there: {html}");
+    for (name, text) in
+        [("wire", &wire), ("html", &html), ("json", &read("r.json")), ("out", &ran.out), ("err", &ran.err)]
+    {
+        assert!(!text.contains(CANARY), "{name}: {text}");
+    }
+}
+
+#[test]
 fn junit_is_read_by_junitparser() {
     let read = read("junit", &[]);
     let suites = read["suites"].as_array().unwrap();
@@ -536,6 +567,28 @@ fn in_a_job_no_line_of_the_log_is_a_command_of_a_server() {
     fs::write(place.path("summary.md"), "").unwrap();
     check(&place, &["--report", "junit=j.xml"], &job).ended(1);
     assert_eq!(fs::metadata(place.path("summary.md")).unwrap().len(), 0);
+}
+
+#[test]
+fn in_a_job_no_report_on_stdout_and_no_wire_on_stderr_is_a_command_of_a_server() {
+    let place = planned();
+    let job = [("GITHUB_ACTIONS", "true")];
+    for format in FORMATS {
+        let ran = check(&place, &["--report", format, "-v"], &job).ended(1);
+        let of_ours = format == "github";
+        for line in ran.out.split(['\n', '\r']).filter(|_| !of_ours).chain(ran.err.split(['\n', '\r'])) {
+            assert!(workflow_command(line).is_none() && !line.contains("##["), "{format}: {line}");
+        }
+        // JSON stays what it says.
+        let whole = if format == "jsonl" { ran.out.lines().nth(1).unwrap() } else { &ran.out };
+        if let Ok(value) = serde_json::from_str::<Value>(whole) {
+            assert!(format == "jsonl" || value.to_string().contains("##[error]owned"), "{format}");
+        } else {
+            assert!(!["json", "jsonl", "sarif"].contains(&format), "{format}: {whole}");
+        }
+    }
+    let ran = check(&place, &["--jq", ".probes[] | .name, {name}"], &job).ended(1);
+    assert!(ran.out.contains(r"##\u005berror]owned") && !ran.out.contains("##["), "{}", ran.out);
 }
 
 #[test]

@@ -390,6 +390,29 @@ fn objects(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_reader_of_the_wire_that_stops_stops_no_probe() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let log = "[log]\nfile = \"watch.log\"\nlevel = \"debug\"\nwire = \"-\"\npayload = true\n";
+    write(folder, &format!("{}{log}", probes(folder, &hook, "")));
+    // Nobody reads its stdout, and nobody its stderr.
+    let mut child = std::process::Command::new(watching::BINARY)
+        .args(["watch", "probes.toml", "--no-listen", "--state", "state", "--trace", "trace.jsonl", "-v"])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than twice what a pipe takes.
+    until("probes go on", || (std::fs::metadata(folder.join("trace.jsonl")).ok()?.len() > 160 << 10).then_some(()));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(std::fs::read_to_string(folder.join("watch.log")).unwrap().contains("ended by a signal"));
+}
+
+#[test]
 fn the_log_goes_to_stdout_and_the_wire_to_files_that_are_followed() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
     let folder = folder.path();

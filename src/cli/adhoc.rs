@@ -12,7 +12,7 @@ use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::exit::{self, Code, Ending};
 use super::jq::Jq;
-use super::output;
+use super::output::{self, Kind};
 use super::params;
 use super::terminal::Terminal;
 use super::words::{self, Named};
@@ -168,7 +168,8 @@ impl<'a> Teller<'a> {
         self.endings.push(Ending::new(heading.status, heading.cause.as_ref(), heading.connected));
         self.withheld |= heading.withheld;
         let (text, complaint) = self.text(&outcome);
-        output::say_bytes(&text.stdout, false)?;
+        let is_json = self.json_document() || (self.request.raw && self.request.jq.is_none());
+        output::say_answer(&text.stdout, if is_json { Kind::Json } else { Kind::Text })?;
         output::say(&text.stderr, true)?;
         self.told += 1;
         if self.json_document() && !self.single {
@@ -197,7 +198,8 @@ impl<'a> Teller<'a> {
     pub fn finish(self, mut undelivered: Option<Complaint>) -> Result<u8, Complaint> {
         if self.json_document() && !self.single && undelivered.is_none() {
             let document = call_json::several(self.kept.iter().map(Outcome::told)).map_err(|error| bug(&error))?;
-            undelivered = output::say(&value::document(&document, &self.stdout), false).err();
+            let document = value::document(&document, &self.stdout);
+            undelivered = output::say_answer(document.as_bytes(), Kind::Json).err();
         }
         if let Some(complaint) = &undelivered {
             let _ = complaint.show(&Terminal::stderr(self.request.output.color));

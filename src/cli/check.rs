@@ -16,9 +16,10 @@ use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::exit::{self, Code, Ending};
 use super::jq::{self, Jq};
-use super::output;
+use super::output::{self, Kind};
 use super::terminal::Terminal;
 use super::words::{self, Named};
+use crate::base::whole;
 use crate::event::ProbeOutcome;
 use crate::report::format::{JSON, TABLE, Unmade};
 use crate::report::{Format, Look, Run, json, table};
@@ -86,6 +87,7 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
 /// # Errors
 /// When the filter fails on the report.
 pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bool) -> Result<u8, Complaint> {
+    let already = undelivered;
     let mut undelivered = undelivered;
     let mut unwritten = |what: &str, error: &std::io::Error| {
         undelivered = true;
@@ -93,6 +95,7 @@ pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bo
             .show(&Terminal::stderr(check.output.color));
     };
     for (format, path) in &request.files {
+        let run = &Run { undelivered: already, ..*run };
         if let Err(error) = write_whole(path, &(format.make)(run).map_err(unmade)?) {
             unwritten(&format!("the report {}", path.display()), &error);
         }
@@ -102,6 +105,7 @@ pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bo
     {
         unwritten(&format!("the summary of the step, {},", path.display()), &error);
     }
+    let run = &Run { undelivered, ..*run };
     undelivered |= weighed(print(check, request, run), &check.output)?;
     let judging = Judging { fail_on: check.fail_on, exit_style: check.exit_style };
     Ok(code(judging, run.probes, undelivered))
@@ -113,7 +117,13 @@ fn print(check: &CheckArgs, request: &Request, run: &Run<'_>) -> Result<(), Comp
         return print_document(&document(run)?, request.jq.as_ref(), &check.output);
     }
     if request.stdout != TABLE {
-        return output::say_bytes(&(request.stdout.make)(run).map_err(unmade)?, false);
+        let made = (request.stdout.make)(run).map_err(unmade)?;
+        // The commands for GitHub are ours, and no text of a server is one in there.
+        return match request.stdout.name {
+            "github" => output::say_bytes(&made, false),
+            _ if request.stdout.media.contains("json") => output::say_answer(&made, Kind::Json),
+            _ => output::say_answer(&made, Kind::Text),
+        };
     }
     let stdout = Terminal::stdout(check.output.color).look;
     let stderr = Terminal::stderr(check.output.color).look;
@@ -198,18 +208,13 @@ pub fn document(run: &Run<'_>) -> Result<Value, Complaint> {
         .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))
 }
 
-/// Beside it first, then renamed: whoever reads the report never sees half of one.
+/// Whoever reads the report never sees half of one; what is no file (`/dev/stderr`, a pipe) is written as it is.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
     if is_special {
         return std::fs::write(path, bytes);
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path)).inspect_err(|_| {
-        let _ = std::fs::remove_file(&beside);
-    })
+    whole::replace(path, bytes, None, false)
 }
 
 #[cfg(test)]

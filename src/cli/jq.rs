@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::complaint::Complaint;
 use super::exit::Code;
+use super::output::{self, Kind};
 use crate::base::sanitize;
 use crate::report::Look;
 use crate::report::render::value;
@@ -93,7 +94,11 @@ fn line(output: &Val, look: &Look) -> String {
         other => {
             let json = other.to_string();
             match serde_json::from_str::<Value>(&json) {
-                Ok(parsed) => value::document(&parsed, look),
+                // A bare string is text; this stays JSON that says the same.
+                Ok(parsed) => {
+                    let document = value::document(&parsed, look);
+                    String::from_utf8_lossy(&output::harmless(document.as_bytes(), Kind::Json)).into_owned()
+                }
                 // jq's `nan` and the like are no JSON.
                 Err(_) => sanitize::printable(&json).into_owned() + "\n",
             }

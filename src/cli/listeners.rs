@@ -2,6 +2,7 @@
 
 use super::args::OutputOptions;
 use super::complaint::Complaint;
+use super::output::{Harmless, Kind};
 use super::progress::Progress;
 use super::progress::bar::Bar;
 use super::terminal::Terminal;
@@ -20,7 +21,7 @@ pub fn consumers(output: &OutputOptions, several: bool) -> Result<Vec<Box<dyn Co
     }
     if output.verbose {
         let look = Terminal::stderr(output.color).look;
-        consumers.push(Box::new(WireText::new(std::io::stderr(), look, several)));
+        consumers.push(Box::new(WireText::new(Harmless(std::io::stderr(), Kind::Text), look, several)));
     }
     Ok(consumers)
 }

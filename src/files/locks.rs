@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::machine::{read_text, why};
+use crate::base::whole;
 use crate::config::{Diag, Source};
 use crate::lock::{self, Entry, Lock, Locked, file};
 use crate::plan::{Plan, Target};
@@ -110,15 +110,7 @@ pub fn put(path: &Path, entries: &BTreeMap<String, Entry>) -> Result<(), Vec<Dia
     if fs::read(&real).is_ok_and(|have| have == text.as_bytes()) {
         return Ok(());
     }
-    let name = real.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, &real));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        unwritten(&error)
-    })
+    whole::replace(&real, text.as_bytes(), None, true).map_err(|error| unwritten(&error))
 }
 
 #[cfg(test)]

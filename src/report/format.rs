@@ -20,6 +20,8 @@ pub struct Run<'a> {
     pub interrupted: bool,
     /// Whether a degraded probe counts as a failure (`--fail-on degraded`).
     pub degraded_fails: bool,
+    /// Whether something that was required could not be delivered, as far as that is known when the report is made.
+    pub undelivered: bool,
     /// The folder it was run in: places below it are told relative to it.
     pub folder: Option<&'a Path>,
     /// What the words of outcomes mean.
@@ -36,6 +38,7 @@ impl<'a> Run<'a> {
             probes,
             interrupted: false,
             degraded_fails: false,
+            undelivered: false,
             folder: None,
             explain: |_| None,
         }

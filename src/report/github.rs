@@ -133,18 +133,25 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// A text for the log of a workflow, in which no line is a command.
+/// A text for the log of a workflow, in which no line is a command. For the runner a carriage return ends a line, too.
 #[must_use]
 pub fn defused(text: &str) -> Cow<'_, str> {
+    const ENDS: [char; 2] = ['\n', '\r'];
     let begins = |line: &str| line.trim_start().starts_with("::");
-    if !text.contains("##[") && !text.lines().any(begins) {
+    if !text.contains("##[") && !text.split(ENDS).any(begins) {
         return Cow::Borrowed(text);
     }
     let line = |line: &str| {
         let line = line.replace("##[", "# #[");
         if begins(&line) { line.replacen("::", ": :", 1) } else { line }
     };
-    Cow::Owned(text.split_inclusive('\n').map(line).collect())
+    Cow::Owned(text.split_inclusive(ENDS).map(line).collect())
+}
+
+/// JSON of which the same is true, and which says the same. No line of JSON begins with a colon that another follows.
+#[must_use]
+pub fn defused_json(text: &str) -> Cow<'_, str> {
+    if text.contains("##[") { Cow::Owned(text.replace("##[", "##\\u005b")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -190,5 +197,10 @@ mod tests {
         assert!(!text.contains("##["), "{text}");
         assert_eq!(defused("a\n  ::error::b\n##[group]c\nd::e"), "a\n  : :error::b\n# #[group]c\nd::e");
         assert_eq!(defused("plain: ::\n"), "plain: ::\n");
+        assert_eq!(defused("a\r::error::b"), "a\r: :error::b");
+        let said = serde_json::json!({ "##[error]k": "\n::error::##[group]\\##[x" });
+        let told = defused_json(&said.to_string()).into_owned();
+        assert!(!told.contains("##["), "{told}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap(), said);
     }
 }

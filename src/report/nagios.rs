@@ -21,11 +21,17 @@ const PROBES_MAX: usize = 40;
 /// Characters of a label, so that many of them fit.
 const LABEL_CHARS_MAX: usize = 60;
 
+/// The line about what the exit code counts beside the probes; what it was stands on stderr.
+const UNDELIVERED: &str = "[warning] a push or a report that was required could not be delivered\n";
+
 /// The text.
 #[must_use]
 pub fn text(run: &Run<'_>) -> String {
     let first = format!("MCP {} - {} | {}\n", word(run), headline(run), performance(run));
     let mut text = first;
+    if run.undelivered {
+        text.push_str(UNDELIVERED);
+    }
     let mut left = 0_usize;
     for probe in run.probes.iter().filter(|probe| probe.status != Status::Healthy) {
         let line = format!("{}\n", unwell(probe));
@@ -41,7 +47,7 @@ pub fn text(run: &Run<'_>) -> String {
     text
 }
 
-/// As `--exit-style nagios` counts: a bug outranks all, then what failed, then what nobody can tell.
+/// As `--exit-style nagios` counts: a bug outranks all, then what failed, then what nobody can tell, then what could not be delivered.
 fn word(run: &Run<'_>) -> &'static str {
     let any = |which: &dyn Fn(&ProbeOutcome) -> bool| run.probes.iter().any(which);
     let failed = |probe: &ProbeOutcome| {
@@ -55,7 +61,7 @@ fn word(run: &Run<'_>) -> &'static str {
         () if run.probes.is_empty() || any(&is_bug) => "UNKNOWN",
         () if any(&failed) => "CRITICAL",
         () if any(&|probe| probe.status == Status::Unknown) => "UNKNOWN",
-        () if any(&|probe| probe.status == Status::Degraded) => "WARNING",
+        () if run.undelivered || any(&|probe| probe.status == Status::Degraded) => "WARNING",
         () => "OK",
     }
 }
@@ -182,6 +188,12 @@ mod tests {
             ..Run::new("2026-01-15T09:32:45Z".parse().unwrap(), Duration::ZERO, std::slice::from_ref(&degraded))
         };
         assert!(text(&strict).starts_with("MCP CRITICAL"));
+        for (probe, word) in [(healthy(), "WARNING"), (failed(), "CRITICAL")] {
+            let probes = [probe];
+            let run = Run::new("2026-01-15T09:32:45Z".parse().unwrap(), Duration::ZERO, &probes);
+            let text = text(&Run { undelivered: true, ..run });
+            assert!(text.starts_with(&format!("MCP {word} - ")) && text.contains(UNDELIVERED), "{text}");
+        }
     }
 
     #[test]

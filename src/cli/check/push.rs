@@ -68,11 +68,11 @@ impl Pushes {
             if let Some(advice) = encoder.advice(Occasion::Run) {
                 say("takes results that do not last", advice);
             }
+            undelivered |= told.is_less_than_all() && (all_required || push.is_required());
             if let Some(why) = told.partly {
                 say("did not take all of the results", &why);
             }
             if let Some(why) = told.lost {
-                undelivered |= all_required || push.is_required();
                 say("did not get the results", &why);
             }
         }
@@ -85,12 +85,35 @@ impl Pushes {
 struct Told {
     /// Why something did not arrive: the first of it.
     lost: Option<String>,
-    /// What arrived, and was not taken as a whole.
+    /// What arrived, and was not taken as a whole; or what there was no room for until it could be sent.
     partly: Option<String>,
 }
 
-/// Sends every payload of a push. One that is refused keeps nobody from the next, which may go to another place.
+impl Told {
+    fn is_less_than_all(&self) -> bool {
+        self.lost.is_some() || self.partly.is_some()
+    }
+}
+
+/// Sends everything that a push has to say, and asks it what it could not say.
 async fn one(encoder: &mut dyn Encoder, snapshot: &Snapshot, courier: &Courier, cancel: &CancellationToken) -> Told {
+    let mut told = payloads(encoder, snapshot, courier, cancel).await;
+    // What could not be encoded made no payload that could have failed.
+    told.lost = told.lost.or(encoder.trouble());
+    let dropped = encoder.dropped();
+    if dropped > 0 && !told.is_less_than_all() {
+        told.partly = Some(format!("{dropped} spans, records or points of this run were dropped: there were too many"));
+    }
+    told
+}
+
+/// Sends every payload of a push. One that is refused keeps nobody from the next, which may go to another place.
+async fn payloads(
+    encoder: &mut dyn Encoder,
+    snapshot: &Snapshot,
+    courier: &Courier,
+    cancel: &CancellationToken,
+) -> Told {
     let mut forms = 0;
     'encode: loop {
         forms += 1;

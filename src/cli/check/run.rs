@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::plan::{Choice, Planned, know_locks, plan, withhold};
 use super::push::Pushes;
-use super::{Judging, dry_run, prepare, tell};
+use super::{Judging, Request, dry_run, prepare, tell};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
@@ -93,15 +93,32 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         };
         let snapshot = Snapshot::of_runs(&outcomes, jiff::Timestamp::now()).with_server_ids(server_ids(&plan));
         let courier = Courier::new(masker.clone()).hiding(hidden);
-        // The answer does not wait for those who are told beside.
-        let code = tell(check, &request, &run, untold)?;
-        let lost = pushes.push(check.require_push, &snapshot, &courier, &masker, &signals.drain).await;
-        let code = if lost { without_push(check, code, &outcomes) } else { code };
+        let push = pushes.push(check.require_push, &snapshot, &courier, &masker, &signals.drain);
+        let (code, lost) = tell_and_push(check, &request, &run, untold, push).await?;
         let undelivered = lost || untold;
         // Nothing to do is in order where the others have it.
         let is_idle = plan.share.is_some() && outcomes.is_empty() && !undelivered;
         Ok(if is_idle && code != Code::Undelivered.number() { Code::Healthy.number() } else { code })
     })
+}
+
+/// The exit code, and whether something that was required could not be pushed. The answer does not wait for those who are
+/// told beside, unless its first word says how they were told. What cannot be told here is told there all the same.
+async fn tell_and_push(
+    check: &CheckArgs,
+    request: &Request,
+    run: &Run<'_>,
+    untold: bool,
+    push: impl Future<Output = bool>,
+) -> Result<(u8, bool), Complaint> {
+    let (told, lost) = if request.wants("nagios") {
+        let lost = push.await;
+        (tell(check, request, run, untold || lost), lost)
+    } else {
+        let told = tell(check, request, run, untold);
+        (told, push.await)
+    };
+    told.map(|code| (if lost { without_push(check, code, run.probes) } else { code }, lost))
 }
 
 /// The exit code where something that was required could not be pushed: it weighs less than what was found.

@@ -2,10 +2,12 @@
 //! processes at once lose nothing. What cannot be understood counts as no consent, and is never lost.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::base::whole;
 
 /// The schema id of the record.
 const SCHEMA: &str = "mcp-probe/consents/1";
@@ -172,15 +174,8 @@ impl Record {
 
     fn write(&self, consents: Vec<Consent>) -> std::io::Result<()> {
         let document = Document { schema: SCHEMA.to_owned(), consents };
-        let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
-        let _ = std::fs::remove_file(&beside);
-        let mut file = private(OpenOptions::new().create_new(true)).open(&beside)?;
-        let written = file
-            .write_all(serde_json::to_string_pretty(&document)?.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-            .and_then(|()| file.sync_all())
-            .and_then(|()| std::fs::rename(&beside, &self.path));
-        written.inspect_err(|_| drop(std::fs::remove_file(&beside)))
+        let text = serde_json::to_string_pretty(&document)? + "\n";
+        whole::replace(&self.path, text.as_bytes(), 0o600, true)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::WatchArgs;
 use crate::base::secret::Masker;
 use crate::cli::complaint::Complaint;
+use crate::cli::output::{Harmless, Kind};
 use crate::cli::terminal::Terminal;
 use crate::event::{Consumer, Level};
 use crate::files::telling::{LogSettings, log as settings};
@@ -104,19 +105,23 @@ impl Logging {
         let no_thread = |error: std::io::Error| Complaint::usage(format!("the log cannot be written: {error}"));
         let writer = match &self.file {
             Some(path) => Behind::new(self.open(path)?, dropped),
-            None => Behind::new(std::io::stderr(), dropped),
+            None => Behind::new(Harmless(std::io::stderr(), Kind::Json), dropped),
         };
         let writer = writer.map_err(no_thread)?;
         let mut consumers: Vec<Box<dyn Consumer>> =
             vec![Box::new(Log::new(writer, self.voice.clone(), masker.clone()))];
         for (path, payload) in &self.wires {
-            let writer = Behind::new(self.open(path)?, |_| String::new()).map_err(no_thread)?;
+            let writer = Behind::new(self.open(path)?, |count| format!("{{\"dropped\":{count}}}\n"));
+            let writer = writer.map_err(no_thread)?;
             let wire = WireFile::new(path.display().to_string(), writer);
             consumers.push(Box::new(if *payload { wire } else { wire.without_payload() }));
         }
         if self.verbose {
             let look = Terminal::stderr(args.color).look;
-            let writer = Behind::new(std::io::stderr(), |_| String::new()).map_err(no_thread)?;
+            let writer = Behind::new(Harmless(std::io::stderr(), Kind::Text), |count| {
+                format!("({count} messages were not shown: this is read too slowly)\n")
+            });
+            let writer = writer.map_err(no_thread)?;
             consumers.push(Box::new(WireText::new(writer, look, true)));
         }
         Ok(consumers)
@@ -124,7 +129,8 @@ impl Logging {
 
     fn open(&self, path: &Path) -> Result<Box<dyn Write + Send>, Complaint> {
         if path == Path::new(settings::STDOUT) {
-            return Ok(Box::new(std::io::stdout()));
+            // Lines of JSON, or of the log, which begin with a time.
+            return Ok(Box::new(Harmless(std::io::stdout(), Kind::Json)));
         }
         let file = RotatingFile::open(path, self.rotation).map_err(|error| {
             Complaint::usage(format!("the log file {} cannot be opened: {error}", path.display()))

@@ -47,7 +47,7 @@ pub(super) const ROW: Row = Row {
     compile,
 };
 
-/// Requests of spans or records that one encoding makes: what is left waits for the next one.
+/// Requests of spans or records that one encoding makes: what is left waits for the next one, where there will be one.
 const BATCHES_MAX: usize = 16;
 
 struct Otlp {
@@ -114,15 +114,17 @@ impl Otlp {
 }
 
 impl Encoder for Otlp {
-    fn encode(&mut self, snapshot: &Snapshot, _occasion: Occasion) -> Vec<Payload> {
+    fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload> {
         let mut payloads = Vec::new();
+        // Nobody pushes after the run of `check`; what was heard is bounded.
+        let most = if occasion == Occasion::Run { usize::MAX } else { BATCHES_MAX };
         if let Some(line) = self.line(Signal::Traces) {
-            let batches = std::iter::from_fn(|| self.heard.spans().batch()).take(BATCHES_MAX);
+            let batches = std::iter::from_fn(|| self.heard.spans().batch()).take(most);
             let requests = batches.map(|spans| spans::request(spans, &self.resource));
             payloads.extend(requests.map(|request| line.payload(request.encode_to_vec())));
         }
         if let Some(line) = self.line(Signal::Logs) {
-            let batches = std::iter::from_fn(|| self.heard.records().batch()).take(BATCHES_MAX);
+            let batches = std::iter::from_fn(|| self.heard.records().batch()).take(most);
             let requests = batches.map(|records| records::request(records, &self.resource));
             payloads.extend(requests.map(|request| line.payload(request.encode_to_vec())));
         }
@@ -159,5 +161,28 @@ impl Encoder for Otlp {
 
     fn dropped(&self) -> u64 {
         self.refused + self.heard.dropped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::push::tests::{filled, outcome_snapshot};
+
+    #[test]
+    fn after_a_run_nothing_waits_for_another_push() {
+        let settings = filled(&[("url", "http://127.0.0.1:1")]);
+        let heard: Arc<Heard> = Arc::default();
+        let lines = vec![Line::of_file(Signal::Traces, &settings, settings.text("url").unwrap()).unwrap()];
+        let resource = resource::resource(&[]);
+        let mut otlp = Otlp { lines, resource, payloads: false, heard: Arc::clone(&heard), refused: 0 };
+        let snapshot = outcome_snapshot("smoke", "weather");
+        for (occasion, left) in [(Occasion::Interval, true), (Occasion::Run, false)] {
+            for _ in 0..10_000 {
+                heard.spans().push(proto::Span::default());
+            }
+            assert!(!otlp.encode(&snapshot, occasion).is_empty());
+            assert_eq!(heard.spans().batch().is_some(), left, "{occasion:?}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Queue<T> {
 }
 
 impl<T: Message> Queue<T> {
-    fn push(&mut self, item: T) {
+    pub(super) fn push(&mut self, item: T) {
         self.bytes += item.encoded_len();
         self.waiting.push_back(item);
         while self.waiting.len() > WAITING_MAX || self.bytes > WAITING_BYTES_MAX {
