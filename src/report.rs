@@ -1,4 +1,4 @@
-//! What a person or a script gets to see: the reports of `check` ([`format`] has their table), the JSON documents,
+//! What a person or a script gets to see: the reports of `check` ([`mod@format`] has their table), the JSON documents,
 //! readable replies, the wire log. One file per format; a format turns outcomes into text and leaves the writing of it to
 //! the caller.
 //!
