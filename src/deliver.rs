@@ -23,6 +23,7 @@ mod tls;
 
 pub use courier::Courier;
 pub use outbox::{Outbox, OutboxHealth};
+pub use spool::Letter;
 
 /// One delivery, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,18 @@ pub enum Payload {
     Datagrams(DatagramPayload),
     /// A file.
     File(FilePayload),
+}
+
+impl Payload {
+    /// Whether both go to the same address.
+    #[must_use]
+    pub fn goes_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(one), Self::Http(other)) => one.url == other.url,
+            (Self::Grpc(one), Self::Grpc(other)) => (&one.url, one.method) == (&other.url, other.method),
+            _ => false,
+        }
+    }
 }
 
 /// An HTTP request.

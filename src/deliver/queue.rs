@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::lanes::backoff;
-use super::spool::Spool;
-use super::{HttpPayload, Payload, Receipt};
+use super::spool::{Letter, Spool};
+use super::{Payload, Receipt};
 use crate::base::clock::Now;
 use crate::base::secret::Masker;
 
@@ -107,8 +107,8 @@ enum Stored {
 /// The queue of one receiver.
 pub struct Queue {
     keeping: Keeping,
-    /// A request without its body, into which is put what was on disk.
-    letter: Option<HttpPayload>,
+    /// Into which is put what was on disk; without one everything stays in memory.
+    letters: Vec<Letter>,
     spool: Option<Spool>,
     masker: Masker,
     waiting: VecDeque<Waiting>,
@@ -129,10 +129,10 @@ pub struct Queue {
 impl Queue {
     /// An empty queue, in memory.
     #[must_use]
-    pub fn new(keeping: Keeping, letter: Option<HttpPayload>, masker: Masker) -> Self {
+    pub fn new(keeping: Keeping, letters: Vec<Letter>, masker: Masker) -> Self {
         Self {
             keeping,
-            letter,
+            letters,
             spool: None,
             masker,
             waiting: VecDeque::new(),
@@ -153,7 +153,7 @@ impl Queue {
     /// # Errors
     /// A sentence, where there is no such folder and none can be made: the queue stays in memory then.
     pub fn on_disk(&mut self, folder: PathBuf) -> Result<(), String> {
-        if self.keeping != Keeping::InOrder || self.letter.is_none() {
+        if self.keeping != Keeping::InOrder || self.letters.is_empty() {
             return Ok(());
         }
         let shown = folder.display().to_string();
@@ -192,9 +192,8 @@ impl Queue {
             if let Stored::Here(payload) | Stored::Secret(payload) = &front.what {
                 return Some(payload.clone());
             }
-            let letter = self.letter.as_ref()?;
-            match self.spool.as_ref()?.get(front.id, letter) {
-                Ok(request) => return Some(Payload::Http(request)),
+            match self.spool.as_ref()?.get(front.id, &self.letters) {
+                Ok(request) => return Some(request),
                 Err(_) => {
                     self.remove(0);
                     self.lose(Loss::Unreadable, 1);
@@ -329,14 +328,20 @@ impl Queue {
     /// Puts one on disk, where that can be: a body with a secret in it stays in memory.
     fn keep(&mut self, at: usize) {
         let (Some(waiting), Some(spool)) = (self.waiting.get_mut(at), &self.spool) else { return };
-        let Stored::Here(Payload::Http(request)) = &waiting.what else { return };
-        let text = String::from_utf8_lossy(&request.body);
+        let Stored::Here(request) = &waiting.what else { return };
+        let Some(letter) = self.letters.iter().find(|letter| letter.payload.goes_where(request)) else { return };
+        let body: &[u8] = match request {
+            Payload::Http(request) => &request.body,
+            Payload::Grpc(call) => &call.message,
+            _ => return,
+        };
+        let text = String::from_utf8_lossy(body);
         if self.masker.mask(&text) != text {
-            waiting.what = Stored::Secret(Payload::Http(request.clone()));
+            waiting.what = Stored::Secret(request.clone());
             return;
         }
         // Called by its id, so that the order on disk is the order of making, whichever gets there first.
-        if spool.put(waiting.id, request, waiting.at).is_ok() {
+        if spool.put(waiting.id, letter.name, request, waiting.at).is_ok() {
             waiting.what = Stored::OnDisk;
             self.bytes = (self.bytes.0 - waiting.bytes, self.bytes.1 + waiting.bytes);
         }
@@ -387,7 +392,7 @@ fn size(payload: &Payload) -> u64 {
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::deliver::{Accept, Retry};
+    use crate::deliver::{Accept, GrpcPayload, HttpPayload, Retry};
 
     const AT: Place = Place { batch: 1, at: 0 };
 
@@ -416,7 +421,7 @@ mod tests {
     fn queue(folder: &std::path::Path) -> Queue {
         let masker = Masker::default();
         masker.add("canary-token");
-        let mut queue = Queue::new(Keeping::InOrder, Some(request("")), masker);
+        let mut queue = Queue::new(Keeping::InOrder, Letter::only(request("")), masker);
         queue.on_disk(folder.join("hub")).unwrap();
         queue
     }
@@ -462,8 +467,51 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_addresses_gets_what_waited_for_it_also_over_grpc() {
+        let call = |method, message: &str, gzip| {
+            Payload::Grpc(GrpcPayload {
+                url: Secret::new("http://collector:4317"),
+                method,
+                headers: vec![("x-key".to_owned(), Secret::new("canary-token"))],
+                message: message.as_bytes().to_vec(),
+                gzip,
+                tls: None,
+                timeout: Duration::from_secs(1),
+            })
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let queue = |names: &[&'static str]| {
+            let letters = names.iter().map(|name| Letter { name, payload: call(name, "", false) }).collect();
+            let mut queue = Queue::new(Keeping::InOrder, letters, Masker::default());
+            queue.on_disk(folder.path().to_owned()).unwrap();
+            queue
+        };
+        let mut before = queue(&["/metrics", "/traces"]);
+        let sent =
+            [call("/traces", "spans", true), call("/metrics", "points", false), call("/traces", "more spans", false)];
+        for payload in &sent {
+            before.add(payload.clone(), AT, &now(0));
+        }
+        assert_eq!(before.keep_all(), 0, "nothing is in memory only");
+        for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+            assert!(!std::fs::read_to_string(file.path()).unwrap().contains("canary"));
+        }
+        let mut after = queue(&["/traces", "/metrics"]);
+        for payload in &sent {
+            assert_eq!(after.front(&now(1)).as_ref(), Some(payload));
+            after.settle(&Receipt::Delivered, &now(1));
+        }
+        // A signal that the file does not send any more has nowhere to go.
+        let mut again = queue(&["/metrics", "/traces"]);
+        again.add(sent[0].clone(), AT, &now(2));
+        again.keep_all();
+        let mut fewer = queue(&["/metrics"]);
+        assert_eq!((fewer.front(&now(3)), fewer.take_lost()), (None, [(Loss::Unreadable, 1)].into()));
+    }
+
+    #[test]
     fn pauses_grow_and_a_receiver_may_ask_for_more() {
-        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
         assert_eq!(queue.next(), None);
         queue.add(Payload::Http(request("1")), AT, &now(0));
         assert_eq!(queue.next(), Some(Duration::ZERO));
@@ -490,7 +538,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_in_bytes_and_in_age() {
-        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
         for batch in 0..3 {
             queue.add(large(3), in_batch(batch), &now(0));
         }
@@ -503,14 +551,14 @@ mod tests {
     fn a_snapshot_larger_than_the_memory_goes_out_whole() {
         for keeping in [Keeping::InOrder, Keeping::Newest, Keeping::Never] {
             // Such as a file, which never waits on disk.
-            let mut queue = Queue::new(keeping, None, Masker::default());
+            let mut queue = Queue::new(keeping, Vec::new(), Masker::default());
             queue.add(large(9), in_batch(1), &now(0));
             assert!(queue.front(&now(0)).is_some(), "{keeping:?}");
             queue.settle(&Receipt::Delivered, &now(0));
             assert_eq!((queue.waiting(), queue.take_lost()), (0, BTreeMap::new()), "{keeping:?}");
         }
         let folder = tempfile::tempdir().unwrap();
-        for mut queue in [Queue::new(Keeping::InOrder, None, Masker::default()), queue(folder.path())] {
+        for mut queue in [Queue::new(Keeping::InOrder, Vec::new(), Masker::default()), queue(folder.path())] {
             for at in 0..3 {
                 let body = format!("{at}{}", "x".repeat(4 * 1024 * 1024));
                 queue.add(Payload::Http(request(&body)), Place { batch: 1, at }, &now(0));
@@ -572,7 +620,7 @@ mod tests {
 
     #[test]
     fn what_goes_out_in_another_form_stays_the_front() {
-        let mut queue = Queue::new(Keeping::InOrder, None, Masker::default());
+        let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
         queue.add(Payload::Http(request("1")), AT, &now(0));
         queue.settle(&failed(), &now(0));
         front(&mut queue, &now(1));
@@ -583,14 +631,14 @@ mod tests {
 
     #[test]
     fn only_the_newest_waits_where_nothing_else_matters_and_nothing_where_it_is_sent_once() {
-        let mut newest = Queue::new(Keeping::Newest, None, Masker::default());
+        let mut newest = Queue::new(Keeping::Newest, Vec::new(), Masker::default());
         newest.add(Payload::Http(request("1")), AT, &now(0));
         assert_eq!(front(&mut newest, &now(0)), "1");
         newest.add(Payload::Http(request("2")), AT, &now(0));
         newest.settle(&Receipt::Delivered, &now(0));
         assert_eq!(front(&mut newest, &now(0)), "2");
         assert!(newest.take_lost().is_empty());
-        let mut once = Queue::new(Keeping::Never, None, Masker::default());
+        let mut once = Queue::new(Keeping::Never, Vec::new(), Masker::default());
         once.add(Payload::Http(request("1")), AT, &now(0));
         assert_eq!(front(&mut once, &now(0)), "1");
         once.settle(&failed(), &now(0));

@@ -9,16 +9,35 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::HttpPayload;
 use super::file::replace;
+use super::{GrpcPayload, HttpPayload, Payload};
 use crate::base::secret::Secret;
 
 /// Headers that belong to the body.
 const OF_THE_BODY: [&str; 3] = ["content-type", "content-encoding", "x-prometheus-remote-write-version"];
+/// Stands in their place where a message of gRPC is compressed.
+const GRPC_ENCODING: (&str, &str) = ("grpc-encoding", "gzip");
 /// How the files end.
 const EXTENSION: &str = "parcel";
 /// Nobody else may read them.
 const MODE: u32 = 0o600;
+
+/// A request without its body, of a receiver whose requests may be kept: what is read from the disk is put into a fresh one.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Tells the addresses of one receiver apart; it stays the same over restarts.
+    pub name: &'static str,
+    /// The request: [`Payload::Http`] or [`Payload::Grpc`].
+    pub payload: Payload,
+}
+
+impl Letter {
+    /// Of a receiver with one address.
+    #[must_use]
+    pub fn only(request: HttpPayload) -> Vec<Self> {
+        vec![Self { name: "", payload: Payload::Http(request) }]
+    }
+}
 
 /// A folder of requests.
 #[derive(Debug)]
@@ -38,6 +57,8 @@ pub(super) struct Kept {
 #[derive(Serialize, Deserialize)]
 struct Head {
     at: Timestamp,
+    #[serde(default)]
+    letter: String,
     headers: Vec<(String, String)>,
 }
 
@@ -69,28 +90,48 @@ impl Spool {
         Ok((Self { folder }, kept, unreadable))
     }
 
-    /// Keeps a request by its number.
+    /// Keeps the body of a request by its number, and the name of its letter.
     ///
     /// # Errors
-    /// When the disk does not take it.
-    pub(super) fn put(&self, number: u64, request: &HttpPayload, at: Timestamp) -> io::Result<()> {
-        let of_the_body = request.headers.iter().filter(|(name, _)| belongs(name));
-        let headers = of_the_body.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-        let mut bytes = serde_json::to_vec(&Head { at, headers })?;
+    /// When the disk does not take it, or it is no request that can be kept.
+    pub(super) fn put(&self, number: u64, letter: &str, request: &Payload, at: Timestamp) -> io::Result<()> {
+        let (headers, body) = match request {
+            Payload::Http(HttpPayload { headers, body, .. }) => {
+                let of_the_body = headers.iter().filter(|(name, _)| belongs(name));
+                (of_the_body.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(), body)
+            }
+            Payload::Grpc(GrpcPayload { gzip, message, .. }) => {
+                let (name, value) = GRPC_ENCODING;
+                (gzip.then(|| (name.to_owned(), value.to_owned())).into_iter().collect(), message)
+            }
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let mut bytes = serde_json::to_vec(&Head { at, letter: letter.to_owned(), headers })?;
         bytes.push(b'\n');
-        bytes.extend_from_slice(&request.body);
+        bytes.extend_from_slice(body);
         replace(&self.path(number), &bytes, MODE, false)
     }
 
-    /// A request, in this letter.
+    /// A request, in its letter.
     ///
     /// # Errors
-    /// When it cannot be read any more.
-    pub(super) fn get(&self, number: u64, letter: &HttpPayload) -> io::Result<HttpPayload> {
+    /// When it cannot be read any more, or there is no such letter any more.
+    pub(super) fn get(&self, number: u64, letters: &[Letter]) -> io::Result<Payload> {
         let (head, body) = read(&self.path(number))?;
-        let mut request = HttpPayload { body, ..letter.clone() };
-        request.headers.retain(|(name, _)| !belongs(name));
-        request.headers.extend(head.headers.into_iter().map(|(name, value)| (name, Secret::new(value))));
+        let letter = letters.iter().find(|letter| letter.name == head.letter).ok_or(io::ErrorKind::NotFound)?;
+        let mut request = letter.payload.clone();
+        match &mut request {
+            Payload::Http(request) => {
+                request.headers.retain(|(name, _)| !belongs(name));
+                request.headers.extend(head.headers.into_iter().map(|(name, value)| (name, Secret::new(value))));
+                request.body = body;
+            }
+            Payload::Grpc(call) => {
+                call.gzip = head.headers.iter().any(|(name, _)| name == GRPC_ENCODING.0);
+                call.message = body;
+            }
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        }
         Ok(request)
     }
 

@@ -19,7 +19,7 @@ use crate::base::secret::Masker;
 use crate::config::receiver::{self, Kind, NAME, ReceiverDraft, Settings, Shape, Slot, may};
 use crate::config::{Diag, Environment, Section};
 pub use crate::deliver::queue::Keeping;
-use crate::deliver::{HttpPayload, Payload, Receipt};
+use crate::deliver::{Letter, Payload, Receipt};
 use crate::event::Consumer;
 
 /// How long a request may take where the file says nothing.
@@ -102,10 +102,10 @@ pub trait Encoder: Send {
         0
     }
 
-    /// A request without its body, of kinds that are kept in order: address and secrets are never written to disk, so that
-    /// what was kept is put into a fresh one.
-    fn letter(&self) -> Option<HttpPayload> {
-        None
+    /// Requests without their bodies, of kinds that are kept in order, one per address: address and secrets are never written
+    /// to disk, so that what was kept is put into a fresh one.
+    fn letters(&self) -> Vec<Letter> {
+        Vec::new()
     }
 
     /// Whether it sends the counts of [`Snapshot::standings`], which must not go back after a restart, and percentiles.

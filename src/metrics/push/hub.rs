@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL};
 use crate::base::secret::Secret;
 use crate::config::receiver::{AUTH, Kind, Settings, TIMEOUT, URL, parsed_url};
-use crate::deliver::{Accept, HttpPayload, Payload, Retry};
+use crate::deliver::{Accept, HttpPayload, Letter, Payload, Retry};
 use crate::metrics::Snapshot;
 use crate::metrics::snapshot::Standing;
 
@@ -76,8 +76,8 @@ impl Encoder for Hub {
         Keeping::InOrder
     }
 
-    fn letter(&self) -> Option<HttpPayload> {
-        Some(self.letter.clone())
+    fn letters(&self) -> Vec<Letter> {
+        Letter::only(self.letter.clone())
     }
 
     fn goes_on(&self) -> bool {
@@ -145,6 +145,7 @@ mod tests {
         let said = text(hub.encode(&snapshot, Occasion::Interval));
         assert!(said.contains(r#""metrics":{"requests_total":1,"errors_total":0,"latency"#), "{said}");
         let elsewhere = compile(&filled(&[("url", "http://hub.example/take")])).unwrap();
-        assert_eq!(elsewhere.letter().unwrap().url.reveal(), "http://hub.example/take");
+        let Payload::Http(letter) = &elsewhere.letters()[0].payload else { panic!("no letter") };
+        assert_eq!(letter.url.reveal(), "http://hub.example/take");
     }
 }

@@ -4,7 +4,7 @@
 use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL, fits};
 use crate::base::secret::Secret;
 use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, TIMEOUT, URL, parsed_url};
-use crate::deliver::{Accept, HttpPayload, Payload, Retry};
+use crate::deliver::{Accept, HttpPayload, Letter, Payload, Retry};
 use crate::metrics::Snapshot;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::snapshot::{Series, Value};
@@ -72,8 +72,8 @@ impl Encoder for Influx {
         Keeping::InOrder
     }
 
-    fn letter(&self) -> Option<HttpPayload> {
-        Some(self.letter.clone())
+    fn letters(&self) -> Vec<Letter> {
+        Letter::only(self.letter.clone())
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Ear, Encoder, Keeping, Next, Occasion, Row};
 use crate::base::secret::{Masker, Secret};
 use crate::config::Environment;
 use crate::config::receiver::{AUTH, Filled, HEADERS, Kind, Settings, Shape, TIMEOUT, URL_WHAT, may};
-use crate::deliver::{Payload, Receipt};
+use crate::deliver::{Letter, Payload, Receipt};
 use crate::metrics::Snapshot;
 use ears::{Heard, Listener};
 use line::{Line, Signal};
@@ -145,6 +145,11 @@ impl Encoder for Otlp {
 
     fn keeping(&self) -> Keeping {
         Keeping::InOrder
+    }
+
+    fn letters(&self) -> Vec<Letter> {
+        let letter = |line: &Line| Letter { name: line.signal.name(), payload: line.payload(Vec::new()) };
+        self.lines.iter().map(letter).collect()
     }
 
     fn ear(&self, masker: &Masker) -> Option<Ear> {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Encoder, Keeping, Next, Occasion, Row, TIMEOUT_USUAL, fits};
 use crate::base::secret::Secret;
 use crate::config::receiver::{AUTH, HEADERS, Kind, LABELS, Settings, Shape, TIMEOUT, URL, may, parsed_url};
-use crate::deliver::{Accept, HttpPayload, Payload, Receipt, Retry, TlsFiles};
+use crate::deliver::{Accept, HttpPayload, Letter, Payload, Receipt, Retry, TlsFiles};
 use crate::metrics::Snapshot;
 use crate::metrics::family::Family;
 use crate::metrics::labels::is_name;
@@ -254,8 +254,8 @@ impl Encoder for RemoteWrite {
         Keeping::InOrder
     }
 
-    fn letter(&self) -> Option<HttpPayload> {
-        Some(self.bare())
+    fn letters(&self) -> Vec<Letter> {
+        Letter::only(self.bare())
     }
 
     fn advice(&self, occasion: Occasion) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use super::{Encoder, Keeping, Occasion, Row, TIMEOUT_USUAL};
 use crate::base::duration::millis;
 use crate::config::body::Body;
 use crate::config::receiver::{AUTH, BODY, HEADERS, Kind, Settings, TIMEOUT, URL, parsed_url};
-use crate::deliver::{Accept, HttpPayload, Payload, Retry};
+use crate::deliver::{Accept, HttpPayload, Letter, Payload, Retry};
 use crate::metrics::Snapshot;
 use crate::metrics::snapshot::{Series, Standing, Value as Figure};
 
@@ -67,8 +67,8 @@ impl Encoder for Webhook {
         Keeping::InOrder
     }
 
-    fn letter(&self) -> Option<HttpPayload> {
-        Some(self.letter.clone())
+    fn letters(&self) -> Vec<Letter> {
+        Letter::only(self.letter.clone())
     }
 
     fn goes_on(&self) -> bool {

@@ -61,7 +61,7 @@ impl Line {
         around: Surroundings,
     ) -> Self {
         let goes_on = encoder.goes_on();
-        let queue = Queue::new(encoder.keeping(), encoder.letter(), around.masker.clone());
+        let queue = Queue::new(encoder.keeping(), encoder.letters(), around.masker.clone());
         // Another kind would not understand what this one kept.
         let in_url: String = url::form_urlencoded::byte_serialize(push.name.as_bytes()).collect();
         let folder = around.folder.join(format!("{}-{in_url}", push.kind));
@@ -319,7 +319,7 @@ mod tests {
         let text = |value: &str| Filled::Text(Secret::new(value));
         let settings = [("url", text("http://127.0.0.1:9/write")), ("version", text("auto"))];
         let encoder = compile("remote_write", "w", &Settings::new(BTreeMap::from(settings))).unwrap();
-        let mut queue = Queue::new(encoder.keeping(), encoder.letter(), Masker::default());
+        let mut queue = Queue::new(encoder.keeping(), encoder.letters(), Masker::default());
         queue.on_disk(folder.join("w")).unwrap();
         Desk { encoder, queue, batch: 0, dropped: 0 }
     }
