@@ -82,6 +82,7 @@ fn conversation(era: &str) -> Vec<Value> {
     };
     all.push(request("tools/list", json!({})));
     all.push(request("tools/list", json!({"cursor": ""})));
+    all.push(request("tools/list", json!({})));
     all.push(request("tools/call", json!({"name": "add", "arguments": {"a": 2, "b": 3}})));
     all.push(request("resources/read", json!({"uri": "demo://text/readme"})));
     all.push(request("resources/list", json!({})));

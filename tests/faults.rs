@@ -261,8 +261,15 @@ const LISTS: &[Row] = &[
     healthy("tools-bad-header", BOTH, LIST),
     healthy("tools-poisoned", BOTH, LIST),
     healthy("hostile-texts", BOTH, LIST),
-    fails("hostile-error", BOTH, LIST, "rpc_error", 5, &["-32000", "owned"]),
+    // A megabyte of text is made safe to print.
+    fails("hostile-error", BOTH, LIST, "rpc_error", 5, &["-32000", "owned"]).patience(5_000),
     healthy("tools-changing", BOTH, LIST),
+    // What changed since a lock is found by comparing with it: tests/lock.rs.
+    healthy("tools-hint-flipped", BOTH, LIST),
+    healthy("tools-reworded", BOTH, LIST),
+    healthy("tools-new-requirement", BOTH, LIST),
+    healthy("tools-output-less", BOTH, LIST),
+    healthy("tools-one-less", BOTH, LIST),
     healthy("tools-shuffled", BOTH, LIST),
     healthy("tools-endless-pages", BOTH, "prompts/list --timeout 60s").noting("list.pagination").patience(30_000),
     fails("tools-endless-pages", BOTH, LIST, "timeout", 1, &["tools/list did not end within", "pages were read"])
