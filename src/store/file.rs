@@ -276,10 +276,11 @@ fn ready(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         let why = format!("it cannot keep a write-ahead log there (journal mode {mode}): is it a network drive?");
         return Err(Kind::Unusable.at(path, &why));
     }
+    // 4 MiB of pages: it fills as the history grows, and what is not in it is in the system's own cache.
     connection
         .execute_batch(&format!(
             "PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON; PRAGMA journal_size_limit = 16777216;
-             PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+             PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
         ))
         .map_err(told)?;
     if fs::metadata(path).map_or(0, |file| file.len()) <= CHECKED_WHOLE_MAX {
