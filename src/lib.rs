@@ -11,6 +11,7 @@ pub mod protocol;
 pub mod transport;
 pub mod session;
 pub mod check;
+pub mod audit;
 pub mod lock;
 pub mod plan;
 pub mod schedule;
