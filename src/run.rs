@@ -2,6 +2,7 @@
 //! what happened leaves as outcomes and events.
 
 pub mod adhoc;
+pub mod audit;
 pub mod check;
 mod judging;
 pub mod held;

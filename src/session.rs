@@ -12,7 +12,7 @@ pub mod tracing;
 pub use crossing::{Elsewhere, Pass};
 pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
 pub use negotiate::{Known, Opening, Refused};
-pub use tap::{Recorder, Tap};
+pub use tap::{Passing, Recorder, Tap};
 pub use tracing::Tracing;
 
 use std::time::{Duration, Instant};

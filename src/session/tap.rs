@@ -131,14 +131,21 @@ pub struct CallIds {
 }
 
 /// A message, as the tap wants to hear of it.
-pub(super) struct Passing<'a> {
-    pub(super) direction: Direction,
-    pub(super) ids: &'a CallIds,
-    pub(super) rpc_id: Option<&'a Id>,
-    pub(super) method: Option<&'a str>,
-    pub(super) status: Option<&'static str>,
-    pub(super) duration: Option<Duration>,
-    pub(super) raw: &'a Bytes,
+pub struct Passing<'a> {
+    /// Which way it went.
+    pub direction: Direction,
+    /// The call that it is part of.
+    pub ids: &'a CallIds,
+    /// Its id.
+    pub rpc_id: Option<&'a Id>,
+    /// Its method; of a reply, that of the request.
+    pub method: Option<&'a str>,
+    /// Of what came: `ok`, `error`, `notification`, ...
+    pub status: Option<&'static str>,
+    /// Of a reply: since the request was written.
+    pub duration: Option<Duration>,
+    /// Its bytes.
+    pub raw: &'a Bytes,
 }
 
 impl Passing<'_> {
@@ -224,7 +231,8 @@ impl Tap {
         self.masker.add(value);
     }
 
-    pub(super) fn pass(&self, passing: &Passing<'_>) {
+    /// Hears of a message.
+    pub fn pass(&self, passing: &Passing<'_>) {
         if let Some(recorder) = &self.recorder {
             recorder.keep(passing);
         }

@@ -189,7 +189,12 @@ impl Client {
             }
         }
         for (name, value) in &ask.headers {
-            headers.append(name, value.clone());
+            // An audit may send another host than that of the URL: there is never more than one.
+            if name == HOST {
+                headers.insert(name, value.clone());
+            } else {
+                headers.append(name, value.clone());
+            }
         }
         if self.connector.forwards()
             && let Some(basic) = self.connector.proxy.as_ref().and_then(|proxy| proxy.basic.clone())

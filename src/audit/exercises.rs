@@ -1,0 +1,34 @@
+//! The exercises that every audit begins with: what an ordinary client does. One file per family for the others.
+
+mod base;
+
+pub use base::{IDS, UNKNOWN_METHOD};
+
+use serde_json::{Value, json};
+
+use super::exercise::{Exercise, Move, Send, Situation};
+use crate::event::Era;
+
+/// What every audit does first: it asks the server what it is, and reads what it says it offers.
+pub static ORDINARY: Exercise =
+    Exercise::new("ordinary", "what a client does: asks whether the server is there, reads every list", ordinary);
+
+fn ordinary(situation: &Situation<'_>) -> Vec<Move> {
+    let mut moves = Vec::new();
+    moves.push(Move::Send(match situation.revision.era {
+        Era::Legacy => Send::request("ping", "ping", Value::Null),
+        Era::Modern => Send::request("discover", "server/discover", json!({})),
+    }));
+    let lists = situation.revision.methods.iter().filter(|method| method.list.is_some());
+    for method in lists.filter(|method| method.capability.is_none_or(|capability| situation.declares(capability))) {
+        moves.push(Move::Send(Send::request(method.name, method.name, json!({})).all_pages()));
+    }
+    moves
+}
+
+/// Every exercise, in the order in which they are carried out: the mildest first.
+pub fn all() -> impl Iterator<Item = &'static Exercise> {
+    [&ORDINARY].into_iter().chain(FAMILIES.iter().copied().flatten().copied())
+}
+
+static FAMILIES: &[&[&Exercise]] = &[base::EXERCISES];

@@ -1,0 +1,35 @@
+//! The table of rules as a whole: ids, words, references.
+
+use std::collections::HashSet;
+
+use super::*;
+
+#[test]
+fn every_rule_says_what_why_and_where() {
+    let mut seen = HashSet::new();
+    for rule in rules::all() {
+        assert!(seen.insert(rule.id), "{} twice", rule.id);
+        assert!(
+            rule.id.contains('.') && rule.id.bytes().all(|b| b.is_ascii_lowercase() || b"._-0123456789".contains(&b))
+        );
+        for text in [rule.what, rule.why, rule.mend] {
+            assert!(text.len() > 20, "{}: {text:?}", rule.id);
+        }
+        assert!(rule.what.ends_with('.') && rule.why.ends_with('.') && rule.mend.ends_with('.'), "{}", rule.id);
+        assert!(!rule.page.is_empty() && !rule.rows.is_empty(), "{}", rule.id);
+        let hardest = rule.needs.iter().map(|exercise| exercise.class).max().unwrap_or(Class::Passive);
+        assert_eq!(rule.class, hardest, "{}", rule.id);
+        let known: Vec<&str> = exercises::all().map(|exercise| exercise.name).collect();
+        assert!(rule.needs.iter().all(|exercise| known.contains(&exercise.name)), "{}", rule.id);
+    }
+}
+
+#[test]
+fn every_exercise_is_needed_and_named_once() {
+    let mut seen = HashSet::new();
+    for exercise in exercises::all().skip(1) {
+        assert!(seen.insert(exercise.name), "{} twice", exercise.name);
+        let needed = rules::all().any(|rule| rule.needs.iter().any(|needs| needs.name == exercise.name));
+        assert!(needed, "{} is needed by no rule", exercise.name);
+    }
+}

@@ -1,0 +1,101 @@
+//! What becomes of a rule: it passes, it is violated (with the evidence), it does not apply, or it could not be exercised.
+
+use std::borrow::Cow;
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What came is as the rule wants it.
+    Passes,
+    /// It is not.
+    Violates(Violation),
+    /// The rule says nothing about this server, and why: a capability that was not declared, another transport.
+    NotApplicable(Cow<'static, str>),
+    /// It would apply, but what it judges did not come about, and why.
+    NotExercised(Cow<'static, str>),
+}
+
+impl Verdict {
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passes => "passes",
+            Self::Violates(_) => "violates",
+            Self::NotApplicable(_) => "not_applicable",
+            Self::NotExercised(_) => "not_exercised",
+        }
+    }
+
+    /// Passes, or violates with this.
+    #[must_use]
+    pub fn of(passed: bool, violation: impl FnOnce() -> Violation) -> Self {
+        if passed { Self::Passes } else { Self::Violates(violation()) }
+    }
+
+    /// Of many things of one kind: violated by the first that is wrong, with the others counted; passes where there were
+    /// some; could not be exercised where there was none, and why.
+    #[must_use]
+    pub fn of_all(judged: impl Iterator<Item = Result<(), Violation>>, none: impl Into<Cow<'static, str>>) -> Self {
+        let (mut seen, mut first, mut others) = (false, None, 0);
+        for one in judged {
+            seen = true;
+            match (one, &first) {
+                (Ok(()), _) => {}
+                (Err(violation), None) => first = Some(violation),
+                (Err(_), Some(_)) => others += 1,
+            }
+        }
+        match first {
+            Some(violation) => Self::Violates(Violation { others, ..violation }),
+            None if seen => Self::Passes,
+            None => Self::NotExercised(none.into()),
+        }
+    }
+}
+
+/// What is wrong. Texts of the server inside it are raw and bounded: whoever shows them sanitises.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violation {
+    /// What the rule wants.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
+    /// Where in the reply, as a JSONPath.
+    pub path: Option<String>,
+    /// The message that shows it: its place in [`super::Case::shots`].
+    pub shot: Option<usize>,
+    /// The letter is broken and the meaning kept: a warning, whatever the keyword.
+    pub milder: bool,
+    /// How many more of the same kind there are.
+    pub others: usize,
+}
+
+impl Violation {
+    /// What is wrong, without a place.
+    #[must_use]
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self { expected: expected.into(), actual: actual.into(), ..Self::default() }
+    }
+
+    /// With a path.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Shown by this message.
+    #[must_use]
+    pub fn shown_by(mut self, shot: usize) -> Self {
+        self.shot = Some(shot);
+        self
+    }
+
+    /// No more than a warning.
+    #[must_use]
+    pub fn mild(mut self) -> Self {
+        self.milder = true;
+        self
+    }
+}

@@ -1,0 +1,272 @@
+//! An audit: a target is opened and looked at, then every exercise that is allowed and makes sense here is carried out, and
+//! every rule is judged by what came. Judging is `audit`'s; this performs.
+
+mod talk;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use self::talk::{Manner, Talk};
+use super::Context;
+use super::adhoc::{Found, open};
+use super::reach::Reach;
+use crate::audit::exercise::{Line, Move};
+use crate::audit::{Case, Class, Exercise, Judgement, Named, Place, Shot, Situation, exercises, rules};
+use crate::event::{Finding, TransportKind};
+use crate::protocol::revision::array_member;
+use crate::protocol::{Answers, Pin, Revision};
+use crate::session::ServerFacts;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct AuditPlan {
+    /// The classes of exercises beyond the harmless ones that were asked for.
+    pub allowed: Vec<Class>,
+    /// The tools that may be called.
+    pub tools: Vec<Named>,
+    /// Of one message.
+    pub timeout: Duration,
+    /// Which rules.
+    pub wanted: fn(&str) -> bool,
+}
+
+impl AuditPlan {
+    /// Whether exercises of that class may be carried out.
+    #[must_use]
+    pub fn allows(&self, class: Class) -> bool {
+        match class {
+            Class::Passive | Class::Harmless => true,
+            Class::Calls => !self.tools.is_empty(),
+            Class::Slow | Class::Invasive => self.allowed.contains(&class),
+        }
+    }
+}
+
+/// What an audit of one target in one revision found.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// The target, as far as it could be opened.
+    pub found: Found,
+    /// What it says of itself.
+    pub facts: Option<ServerFacts>,
+    /// Everything that was sent and came.
+    pub shots: Vec<Shot>,
+    /// What became of each rule.
+    pub judged: Vec<Judgement>,
+}
+
+/// Audits one target.
+pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &AuditPlan) -> Audited {
+    let session = match open(cx, reach, pin, &Answers::default(), "audit").await {
+        Ok(session) => session,
+        Err(refused) => {
+            let (mut found, closing) = Found::refused(reach, *refused);
+            if let Some(closing) = closing {
+                found.note(&closing.finish(cx.grace).await.findings);
+            }
+            return Audited { found, facts: None, shots: Vec::new(), judged: Vec::new() };
+        }
+    };
+    let mut found = Found::of(&reach.name, &session);
+    let facts = session.facts().clone();
+    found.note(&session.close(cx.grace).await.findings);
+    let manner = Manner {
+        dial: &*reach.dial,
+        revision: facts.revision,
+        transport: facts.transport,
+        timeout: plan.timeout,
+        cancel: cx.cancel.clone(),
+        tap: cx.tap("audit", reach),
+    };
+    let mut performance = Performance {
+        manner: &manner,
+        plan,
+        facts: &facts,
+        place,
+        grace: cx.grace,
+        shots: Vec::new(),
+        lists: HashMap::new(),
+        performed: HashMap::new(),
+        findings: Vec::new(),
+    };
+    performance.all().await;
+    let Performance { shots, performed, findings, .. } = performance;
+    found.note(&findings);
+    let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools };
+    let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
+    let judged =
+        rules::all().filter(|rule| (plan.wanted)(rule.id)).map(|rule| Judgement::of(rule, &case, &done)).collect();
+    Audited { found, facts: Some(facts), shots, judged }
+}
+
+/// What an audit would send to a server that speaks this revision over this transport.
+#[must_use]
+pub fn rehearse(
+    revision: &'static Revision,
+    transport: TransportKind,
+    plan: &AuditPlan,
+) -> Vec<(&'static Exercise, Vec<Move>)> {
+    let situation =
+        Situation { revision, transport, capabilities: None, loopback: true, lists: &|_| &[], tools: &plan.tools };
+    exercises::all()
+        .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class))
+        .map(|exercise| (exercise, (exercise.plan)(&situation)))
+        .filter(|(_, moves)| !moves.is_empty())
+        .collect()
+}
+
+/// The exercises at work.
+struct Performance<'a> {
+    manner: &'a Manner<'a>,
+    plan: &'a AuditPlan,
+    facts: &'a ServerFacts,
+    place: &'a Place,
+    grace: Duration,
+    shots: Vec<Shot>,
+    /// What the lists gave, once they were read.
+    lists: HashMap<String, Vec<Value>>,
+    /// By the exercise's name: that it was carried out, or why not.
+    performed: HashMap<&'static str, Result<(), String>>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Performance<'a> {
+    async fn all(&mut self) {
+        let mut shared: Option<Talk<'a>> = None;
+        for exercise in exercises::all() {
+            let done = match self.excuse(exercise) {
+                Some(why) => Err(why),
+                None => Box::pin(self.one(exercise, &mut shared)).await,
+            };
+            self.performed.insert(exercise.name, done);
+            if exercise.name == exercises::ORDINARY.name {
+                self.learn();
+            }
+        }
+        if let Some(shared) = shared {
+            self.part(shared).await;
+        }
+    }
+
+    /// Why an exercise is not carried out.
+    fn excuse(&self, exercise: &Exercise) -> Option<String> {
+        if self.manner.cancel.is_cancelled() {
+            return Some("interrupted".to_owned());
+        }
+        if !exercise.applies(self.facts.revision, self.facts.transport) {
+            return Some("there is no way to see it in this revision over this transport".to_owned());
+        }
+        if !self.plan.allows(exercise.class) {
+            let option = exercise.class.option().unwrap_or_default();
+            return Some(format!("{option} was not given"));
+        }
+        None
+    }
+
+    async fn one(&mut self, exercise: &'static Exercise, shared: &mut Option<Talk<'a>>) -> Result<(), String> {
+        let moves = {
+            let lists = &self.lists;
+            let situation = Situation {
+                revision: self.facts.revision,
+                transport: self.facts.transport,
+                capabilities: Some(&self.facts.capabilities),
+                loopback: self.place.loopback,
+                lists: &|method| lists.get(method).map_or(&[], Vec::as_slice),
+                tools: &self.plan.tools,
+            };
+            (exercise.plan)(&situation)
+        };
+        if moves.is_empty() {
+            return Err("this server gives no occasion for it".to_owned());
+        }
+        if exercise.line == Line::Shared {
+            let talk = match shared.take() {
+                Some(talk) if !talk.is_gone() => talk,
+                gone => {
+                    if let Some(gone) = gone {
+                        self.part(gone).await;
+                    }
+                    self.talk(exercise, 0).await?
+                }
+            };
+            let mut talks = vec![Some(talk)];
+            let done = self.moves(exercise, &moves, &mut talks).await;
+            *shared = talks.remove(0);
+            for talk in talks.into_iter().flatten() {
+                self.part(talk).await;
+            }
+            return done;
+        }
+        let mut talks = Vec::new();
+        let done = self.moves(exercise, &moves, &mut talks).await;
+        for talk in talks.into_iter().flatten() {
+            self.part(talk).await;
+        }
+        done
+    }
+
+    async fn moves(
+        &mut self,
+        exercise: &'static Exercise,
+        moves: &[Move],
+        talks: &mut Vec<Option<Talk<'a>>>,
+    ) -> Result<(), String> {
+        for one in moves {
+            let place = match one {
+                Move::Send(send) => send.place,
+                Move::Together(sends) => sends.first().map_or(0, |send| send.place),
+                Move::Listen(_) => 0,
+            };
+            while talks.len() <= place {
+                talks.push(None);
+            }
+            if talks[place].is_none() {
+                talks[place] = Some(self.talk(exercise, place).await?);
+            }
+            let Some(talk) = &mut talks[place] else { continue };
+            match one {
+                Move::Send(send) if send.pages => talk.say_pages(exercise.name, send, &mut self.shots).await,
+                Move::Send(send) => self.shots.push(talk.say(exercise.name, send).await),
+                Move::Together(sends) => self.shots.extend(talk.say_together(exercise.name, sends).await),
+                Move::Listen(time) => self.shots.push(talk.listen(exercise.name, place, *time).await),
+            }
+        }
+        Ok(())
+    }
+
+    /// A new connection, opened as the exercise wants it.
+    async fn talk(&mut self, exercise: &'static Exercise, place: usize) -> Result<Talk<'a>, String> {
+        let failed = |fault: crate::transport::Fault| format!("no further connection could be had: {}", fault.message);
+        let mut talk = Talk::bare(self.manner).await.map_err(failed)?;
+        if exercise.line != Line::Bare {
+            talk.greet(exercise.name, place, &mut self.shots).await;
+        }
+        Ok(talk)
+    }
+
+    async fn part(&mut self, talk: Talk<'a>) {
+        let farewell = talk.close(self.grace).await;
+        super::adhoc::note(&mut self.findings, &farewell.findings);
+    }
+
+    /// Keeps what the lists gave, for the exercises that come.
+    fn learn(&mut self) {
+        let mut lists: HashMap<String, Vec<Value>> = HashMap::new();
+        for shot in &self.shots {
+            let (Some(method), Some(result)) = (&shot.method, shot.result()) else { continue };
+            let items = array_member(method).and_then(|member| result.get(member)).and_then(Value::as_array);
+            if let Some(items) = items {
+                lists.entry(method.clone()).or_default().extend(items.iter().cloned());
+            }
+        }
+        self.lists = lists;
+    }
+}
+
+/// The arguments that a tool is called with where the user gives none.
+#[must_use]
+pub fn no_arguments() -> Value {
+    Value::Object(Map::new())
+}
