@@ -172,6 +172,8 @@ pub struct Rule {
     pub mend: &'static str,
     /// The page of the specification below its revision, such as `basic#requests`; or a whole URL.
     pub page: &'static str,
+    /// Whether every probe looks for it, and tells a violation as a finding of the same id.
+    pub noticed: bool,
     /// Judges what came.
     pub judge: fn(&Case<'_>) -> Verdict,
 }
@@ -215,6 +217,7 @@ impl Rule {
             why: "",
             mend: "",
             page: "",
+            noticed: false,
             judge,
         }
     }
@@ -287,6 +290,13 @@ impl Rule {
     #[must_use]
     pub const fn page(mut self, page: &'static str) -> Self {
         self.page = page;
+        self
+    }
+
+    /// Every probe looks for it in the replies that it gets.
+    #[must_use]
+    pub const fn noticed(mut self) -> Self {
+        self.noticed = true;
         self
     }
 

@@ -16,6 +16,7 @@ fn every_rule_says_what_why_and_where() {
             assert!(text.len() > 20, "{}: {text:?}", rule.id);
         }
         assert!(rule.what.ends_with('.') && rule.why.ends_with('.') && rule.mend.ends_with('.'), "{}", rule.id);
+        assert!(rule.is_of_steps() || !rule.noticed, "{}: a probe sends nothing for a rule", rule.id);
         assert!(!rule.page.is_empty() && !rule.rows.is_empty(), "{}", rule.id);
         let hardest = rule.needs.iter().map(|exercise| exercise.class).max().unwrap_or(Class::Passive);
         assert_eq!(rule.class, hardest, "{}", rule.id);
