@@ -6,6 +6,7 @@ pub mod exercise;
 pub mod exercises;
 pub mod rule;
 pub mod rules;
+pub mod shape;
 pub mod shot;
 pub mod verdict;
 

@@ -1,5 +1,7 @@
 //! The dialogue, without a transport: what each revision gets, what each era refuses.
 
+mod shapes;
+
 use serde_json::{Value, json};
 
 use super::dialogue::{Heard, Peer, Server};
