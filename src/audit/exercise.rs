@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::rule::{ANYWHERE, Class};
+use super::shot::Shot;
 use crate::event::TransportKind;
 use crate::protocol::Revision;
 
@@ -149,6 +150,8 @@ pub enum Move {
     Send(Send),
     /// Several messages are written before any answer is waited for.
     Together(Vec<Send>),
+    /// A message, and after it whatever follows from all that was answered to this move so far, until nothing does.
+    Follow(Send, fn(&[Shot]) -> Option<Send>),
     /// Nothing is sent for so long; what comes is noted.
     Listen(Duration),
 }
@@ -246,6 +249,8 @@ pub enum Wait {
     Reply,
     /// So long, whatever comes: for what should not be answered, and for streams.
     For(Duration),
+    /// The first message of a stream as long as a reply, and then so long for what comes behind it.
+    Stream(Duration),
 }
 
 /// How long silence is listened to where silence is right.
@@ -337,6 +342,13 @@ impl Send {
     #[must_use]
     pub fn listening(mut self, time: Duration) -> Self {
         self.wait = Wait::For(time);
+        self
+    }
+
+    /// Waiting for the first message of a stream, and so long for more.
+    #[must_use]
+    pub fn stream(mut self, more: Duration) -> Self {
+        self.wait = Wait::Stream(more);
         self
     }
 

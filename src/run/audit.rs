@@ -4,6 +4,7 @@
 mod talk;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -18,6 +19,9 @@ use crate::event::{Finding, TransportKind};
 use crate::protocol::revision::array_member;
 use crate::protocol::{Answers, Pin, Revision};
 use crate::session::ServerFacts;
+
+/// Messages that may follow from the first of a move.
+const FOLLOWING_MAX: usize = 12;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -88,6 +92,7 @@ pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &
         grace: cx.grace,
         shots: Vec::new(),
         lists: HashMap::new(),
+        schemas: Arc::default(),
         performed: HashMap::new(),
         findings: Vec::new(),
     };
@@ -127,6 +132,8 @@ struct Performance<'a> {
     shots: Vec<Shot>,
     /// What the lists gave, once they were read.
     lists: HashMap<String, Vec<Value>>,
+    /// The input schemas of the tools among them, by name.
+    schemas: Arc<HashMap<String, Value>>,
     /// By the exercise's name: that it was carried out, or why not.
     performed: HashMap<&'static str, Result<(), String>>,
     findings: Vec<Finding>,
@@ -215,7 +222,7 @@ impl<'a> Performance<'a> {
     ) -> Result<(), String> {
         for one in moves {
             let place = match one {
-                Move::Send(send) => send.place,
+                Move::Send(send) | Move::Follow(send, _) => send.place,
                 Move::Together(sends) => sends.first().map_or(0, |send| send.place),
                 Move::Listen(_) => 0,
             };
@@ -226,10 +233,19 @@ impl<'a> Performance<'a> {
                 talks[place] = Some(self.talk(exercise, place).await?);
             }
             let Some(talk) = &mut talks[place] else { continue };
+            talk.schemas = Arc::clone(&self.schemas);
             match one {
                 Move::Send(send) if send.pages => talk.say_pages(exercise.name, send, &mut self.shots).await,
                 Move::Send(send) => self.shots.push(talk.say(exercise.name, send).await),
                 Move::Together(sends) => self.shots.extend(talk.say_together(exercise.name, sends).await),
+                Move::Follow(send, next) => {
+                    let first = self.shots.len();
+                    self.shots.push(talk.say(exercise.name, send).await);
+                    for _ in 0..FOLLOWING_MAX {
+                        let Some(send) = next(&self.shots[first..]) else { break };
+                        self.shots.push(talk.say(exercise.name, &send).await);
+                    }
+                }
                 Move::Listen(time) => self.shots.push(talk.listen(exercise.name, place, *time).await),
             }
         }
@@ -261,6 +277,9 @@ impl<'a> Performance<'a> {
                 lists.entry(method.clone()).or_default().extend(items.iter().cloned());
             }
         }
+        let tools = lists.get("tools/list").into_iter().flatten();
+        let schema = |tool: &Value| Some((tool.get("name")?.as_str()?.to_owned(), tool.get("inputSchema")?.clone()));
+        self.schemas = Arc::new(tools.filter_map(schema).collect());
         self.lists = lists;
     }
 }

@@ -1,6 +1,8 @@
 //! One connection of an audit: messages are sent as an exercise wants them, and everything that comes is kept. Unlike a
 //! session it mends nothing, repeats nothing and believes nothing.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -41,6 +43,10 @@ pub(super) struct Talk<'a> {
     manner: &'a Manner<'a>,
     link: Box<dyn Link>,
     session: Option<String>,
+    /// The version that `initialize` agreed on.
+    agreed: Option<String>,
+    /// The input schemas of the server's tools, whose arguments the headers of a call repeat.
+    pub(super) schemas: Arc<HashMap<String, Value>>,
     /// Whether the handshake of the legacy era is over, so that messages carry its headers.
     opened: bool,
     last_id: u64,
@@ -69,7 +75,17 @@ impl<'a> Talk<'a> {
             Ok(link) => link?,
             Err(_) => return Err(Fault::new(Reason::Timeout, "no connection could be had in time")),
         };
-        Ok(Self { manner, link, session: None, opened: false, last_id: 0, last_key: 0, gone: None })
+        Ok(Self {
+            manner,
+            link,
+            session: None,
+            agreed: None,
+            schemas: Arc::default(),
+            opened: false,
+            last_id: 0,
+            last_key: 0,
+            gone: None,
+        })
     }
 
     /// Opens the conversation as the revision wants it; what passes is added to `shots`.
@@ -143,13 +159,18 @@ impl<'a> Talk<'a> {
             open.push(one);
         }
         self.hear(&mut open).await;
-        open.into_iter().map(|open| open.shot).collect()
+        let shots: Vec<Shot> = open.into_iter().map(|open| open.shot).collect();
+        for shot in shots.iter().filter(|shot| shot.method.as_deref() == Some("initialize")) {
+            let version = shot.result().and_then(|result| result.get("protocolVersion")).and_then(Value::as_str);
+            self.agreed = version.map(str::to_owned);
+        }
+        shots
     }
 
     fn open(&self, exercise: &'static str, send: &Send) -> Open {
         let now = Instant::now();
         let limit = match send.wait {
-            Wait::Reply => self.manner.timeout,
+            Wait::Reply | Wait::Stream(_) => self.manner.timeout,
             Wait::For(time) => time,
         };
         let shot = Shot {
@@ -227,8 +248,13 @@ impl<'a> Talk<'a> {
     fn compose(&mut self, send: &Send) -> (Bytes, Option<Id>, Vec<(String, String)>) {
         let revision = self.manner.revision;
         let spoken = (self.opened || revision.era == Era::Modern).then_some(revision);
-        let headers =
-            |method: Option<(&str, &Value)>| headers::of_message(spoken, self.session.as_deref(), method, None);
+        let schema = |method: Option<(&str, &Value)>| {
+            let (_, params) = method.filter(|(method, _)| *method == "tools/call")?;
+            self.schemas.get(params.get("name")?.as_str()?)
+        };
+        let headers = |method: Option<(&str, &Value)>| {
+            headers::of_message(spoken, self.session.as_deref(), method, schema(method))
+        };
         match &send.body {
             Body::Request { method, params, id, envelope } => {
                 let id = id.as_ref().map_or_else(
@@ -276,7 +302,11 @@ impl<'a> Talk<'a> {
     fn give_up(&mut self, all: &mut [Open]) {
         let now = Instant::now();
         for open in all.iter_mut().filter(|open| !open.done && open.until <= now) {
-            let late = open.wait == Wait::Reply && open.shot.answer.is_none() && open.shot.error().is_none();
+            let late = match open.wait {
+                Wait::Reply => open.shot.answer.is_none() && open.shot.error().is_none(),
+                Wait::Stream(_) => open.shot.frames().next().is_none(),
+                Wait::For(_) => false,
+            };
             let waited = crate::base::duration::human(open.begun.elapsed());
             open.end(late.then(|| Fault::new(Reason::Timeout, format!("no reply within {waited}"))));
             self.link.abandon(open.key);
@@ -340,7 +370,12 @@ impl<'a> Talk<'a> {
     /// Ends the session where there is one, and the connection.
     pub(super) async fn close(mut self, grace: Duration) -> Farewell {
         if self.session.is_some() && self.gone.is_none() && self.manner.transport == TransportKind::StreamableHttp {
-            self.say("", &Send::delete("end")).await;
+            let mut end = Send::delete("end");
+            if let Some(version) = self.agreed.take().filter(|_| self.manner.revision.era == Era::Modern) {
+                // The session of a server of both eras, which was asked for its other one.
+                end = end.header("MCP-Protocol-Version", version);
+            }
+            self.say("", &end).await;
         }
         self.link.close(grace).await
     }
@@ -404,6 +439,12 @@ impl Open {
             }
             Ok(_) => false,
         };
+        if let Wait::Stream(more) = self.wait
+            && self.shot.frames().next().is_none()
+        {
+            // It is kept only after this: the first message of the stream.
+            self.until = Instant::now() + more;
+        }
         if !mine || self.wait != Wait::Reply {
             return;
         }
