@@ -4,10 +4,12 @@
 pub mod case;
 pub mod exercise;
 pub mod exercises;
+pub mod offer;
 pub mod rule;
 pub mod rules;
 pub mod shape;
 pub mod shot;
+pub mod topic;
 pub mod verdict;
 
 pub use case::{Case, Place};
