@@ -2,6 +2,7 @@
 //! read, what they cost, what is suspicious in them. Everything here judges; `run` performs what has to be sent.
 
 pub mod case;
+pub mod clients;
 pub mod exercise;
 pub mod exercises;
 pub mod offer;
@@ -9,6 +10,7 @@ pub mod rule;
 pub mod rules;
 pub mod shape;
 pub mod shot;
+pub mod subschemas;
 pub mod topic;
 pub mod verdict;
 

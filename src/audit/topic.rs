@@ -75,11 +75,11 @@ impl Findings {
 
     /// Adds all of another.
     pub fn absorb(&mut self, other: Self) {
-        for (id, count) in &other.counts {
-            let shown = other.found.iter().filter(|found| found.topic.id == *id).count();
-            *self.counts.entry(id).or_default() += count - shown;
-        }
+        let hidden: Vec<(&'static str, usize)> = other.left_out().collect();
         other.found.into_iter().for_each(|found| self.add(found));
+        for (id, more) in hidden {
+            *self.counts.entry(id).or_default() += more;
+        }
     }
 
     /// What is shown, in the order in which it was found.
