@@ -97,6 +97,8 @@ pub enum What {
         id: Option<String>,
         /// The `retry:` of the event.
         retry: Option<Duration>,
+        /// The event carries no message.
+        alone: bool,
     },
     /// Bytes that are no message: a line of log on stdout, the HTML page of a proxy. Bounded by the transport.
     Noise(Bytes),

@@ -6,6 +6,7 @@ use super::exercise::{Exercise, Named};
 use super::shot::Shot;
 use super::verdict::{Verdict, Violation};
 use crate::base::sanitize;
+use crate::event::Finding;
 use crate::session::ServerFacts;
 
 /// Where a server is, as far as rules care.
@@ -32,6 +33,8 @@ pub struct Case<'a> {
     pub place: &'a Place,
     /// The tools that may be called.
     pub tools: &'a [Named],
+    /// What the transports noticed over all connections, the ends of processes included; `None` while one is still open.
+    pub findings: Option<&'a [Finding]>,
 }
 
 impl<'a> Case<'a> {

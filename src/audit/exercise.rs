@@ -108,6 +108,8 @@ pub struct Situation<'a> {
     pub transport: TransportKind,
     /// What the server declared; `None` in a dry run.
     pub capabilities: Option<&'a Value>,
+    /// Its URL without credentials and query, where it has one and is known.
+    pub url: Option<&'a str>,
     /// Whether its URL names this machine.
     pub loopback: bool,
     /// The lists that were read, by method.
@@ -237,9 +239,9 @@ pub enum Verb {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// With this value, instead of its own.
-    Set(&'static str, String),
+    Set(Cow<'static, str>, String),
     /// Not sent.
-    Drop(&'static str),
+    Drop(Cow<'static, str>),
 }
 
 /// What is waited for.
@@ -312,15 +314,15 @@ impl Send {
 
     /// With this header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push(Edit::Set(name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push(Edit::Set(name.into(), value.into()));
         self
     }
 
     /// Without this header.
     #[must_use]
-    pub fn without(mut self, name: &'static str) -> Self {
-        self.headers.push(Edit::Drop(name));
+    pub fn without(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push(Edit::Drop(name.into()));
         self
     }
 

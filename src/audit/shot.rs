@@ -66,6 +66,8 @@ pub enum Item {
         id: Option<String>,
         /// `retry:`.
         retry: Option<Duration>,
+        /// The event holds nothing else.
+        alone: bool,
     },
 }
 

@@ -99,7 +99,8 @@ pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &
     performance.all().await;
     let Performance { shots, performed, findings, .. } = performance;
     found.note(&findings);
-    let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools };
+    let noticed = &found.findings;
+    let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
     let judged =
         rules::all().filter(|rule| (plan.wanted)(rule.id)).map(|rule| Judgement::of(rule, &case, &done)).collect();
@@ -113,8 +114,15 @@ pub fn rehearse(
     transport: TransportKind,
     plan: &AuditPlan,
 ) -> Vec<(&'static Exercise, Vec<Move>)> {
-    let situation =
-        Situation { revision, transport, capabilities: None, loopback: true, lists: &|_| &[], tools: &plan.tools };
+    let situation = Situation {
+        revision,
+        transport,
+        capabilities: None,
+        url: None,
+        loopback: true,
+        lists: &|_| &[],
+        tools: &plan.tools,
+    };
     exercises::all()
         .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class))
         .map(|exercise| (exercise, (exercise.plan)(&situation)))
@@ -179,6 +187,7 @@ impl<'a> Performance<'a> {
                 revision: self.facts.revision,
                 transport: self.facts.transport,
                 capabilities: Some(&self.facts.capabilities),
+                url: self.place.url.as_deref(),
                 loopback: self.place.loopback,
                 lists: &|method| lists.get(method).map_or(&[], Vec::as_slice),
                 tools: &self.plan.tools,

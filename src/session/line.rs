@@ -280,7 +280,7 @@ impl Line {
                 }
                 open[owner].head(head, first_byte);
             }
-            (What::Cursor { id, retry }, Some(owner)) => open[owner].cursor(id, retry),
+            (What::Cursor { id, retry, .. }, Some(owner)) => open[owner].cursor(id, retry),
             (What::Noise(bytes), owner) => {
                 if let Some(pending) = open.get_mut(owner.unwrap_or(0)) {
                     self.tap.pass(&Passing {

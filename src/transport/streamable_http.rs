@@ -206,10 +206,11 @@ async fn hear_events(body: &mut Body, first_byte: Instant, teller: &Teller) -> R
 
 async fn hear_event(event: Event, body: &mut Body, first_byte: Instant, at: Instant, teller: &Teller) {
     let Event { name, id, retry, data } = event;
+    let data = data.filter(|data| !data.trim_ascii().is_empty());
     if id.is_some() || retry.is_some() {
-        teller.tell(first_byte, at, What::Cursor { id, retry }).await;
+        teller.tell(first_byte, at, What::Cursor { id, retry, alone: data.is_none() }).await;
     }
-    let Some(data) = data.filter(|data| !data.trim_ascii().is_empty()) else { return };
+    let Some(data) = data else { return };
     if name.is_some_and(|name| name != "message") {
         return;
     }

@@ -195,9 +195,11 @@ impl<'a> Talk<'a> {
 
     async fn write(&mut self, open: &mut Open, send: &Send) {
         let (body, id, mut headers) = self.compose(send);
-        edit(&mut headers, &send.headers);
         if self.manner.transport != TransportKind::StreamableHttp {
             headers.clear();
+        }
+        if self.manner.transport != TransportKind::Stdio {
+            edit(&mut headers, &send.headers);
         }
         open.shot.id.clone_from(&id);
         open.shot.sent = body.clone();
@@ -406,7 +408,7 @@ impl Open {
                 self.end(Some(fault));
                 return;
             }
-            What::Cursor { id, retry } => Item::Cursor { id, retry },
+            What::Cursor { id, retry, alone } => Item::Cursor { id, retry, alone },
             What::Noise(bytes) => Item::Noise(bytes),
             What::Frame(frame) => {
                 self.pass(&frame, after, tap);
@@ -518,7 +520,7 @@ fn edit(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
         let (Edit::Set(name, _) | Edit::Drop(name)) = edit;
         headers.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
         if let Edit::Set(name, value) = edit {
-            headers.push(((*name).to_owned(), value.clone()));
+            headers.push((name.to_string(), value.clone()));
         }
     }
 }
