@@ -5,6 +5,7 @@ pub mod adhoc;
 pub mod alerts;
 pub mod args;
 pub mod as_client;
+pub mod audit;
 pub mod check;
 pub mod complaint;
 pub mod completions;
@@ -122,6 +123,7 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Schema(schema) => schema::run(&schema)?,
         Command::AdHoc(ad_hoc) => return adhoc::run::run(&ad_hoc),
         Command::Check(check) => return check::run::run(&check),
+        Command::Audit(audit) => return audit::run(&audit),
         Command::Validate(validate) => validate::run(&validate)?,
         Command::Watch(watch) => return watch::run(&watch),
         Command::Status(status) => return status::run(&status),

@@ -1,6 +1,7 @@
 //! The vocabulary that both halves speak: the half that probes writes these values, the half that tells reads
 //! them. Status, reason, phases, findings and outcomes are the words of every report, metric and alert.
 
+mod audited;
 mod change;
 mod masking;
 mod observed;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use crate::base::ids::{SpanContext, TraceId};
 
+pub use audited::{AuditOutcome, RuleEvidence, RuleOutcome, RuleVerdict, RuleViolation};
 pub use change::{Change, ChangeClass, Subject};
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
 pub use replica::{replica_name, replica_of, without_replica};

@@ -4,6 +4,8 @@
 //!
 //! Everything a server wrote passes [`crate::base::sanitize`] here, on its way into text.
 
+pub mod audit;
+pub mod audit_json;
 pub mod call;
 pub mod call_json;
 mod case;

@@ -73,6 +73,8 @@ pub enum Command {
     AdHoc(Box<AdHoc>),
     /// Run every probe once, judge, exit (CI, cron)
     Check(Box<CheckArgs>),
+    /// Audit servers: every rule of the specification that can be seen from outside, with the evidence
+    Audit(Box<super::audit::AuditArgs>),
     /// Show all mistakes in probe files at once, and what will disappoint; touches nothing
     Validate(Box<super::validate::ValidateArgs>),
     /// Try until every probe is healthy or the time is over (CI, compose)
@@ -118,6 +120,7 @@ impl Command {
         match self {
             Self::AdHoc(ad_hoc) => ad_hoc.output.color,
             Self::Check(check) => check.output.color,
+            Self::Audit(audit) => audit.output.color,
             Self::Validate(validate) => validate.output.color,
             Self::Wait(wait) => wait.output.color,
             Self::Watch(watch) => watch.color,
@@ -564,6 +567,7 @@ fn refuse_options_as_program(command: &Command) -> Result<(), Complaint> {
     let program: Option<&OsStr> = match command {
         Command::AdHoc(ad_hoc) => ad_hoc.command.first().map(OsString::as_os_str),
         Command::Check(check) => check.command.first().map(OsString::as_os_str),
+        Command::Audit(audit) => audit.command.first().map(OsString::as_os_str),
         Command::Wait(wait) => wait.command.first().map(OsString::as_os_str),
         Command::Init(init) => init.command.first().map(OsString::as_os_str),
         Command::Lock(lock) => lock.command.first().map(OsString::as_os_str),

@@ -48,6 +48,8 @@ pub enum DocumentKind {
     Slo,
     /// `diff --json` and `lock --json`, mcp-probe/diff/1
     Diff,
+    /// `audit --json`, mcp-probe/audit/1
+    Audit,
 }
 
 /// Prints the schema: indented also into a pipe, because it is kept beside the files that it describes.
@@ -77,5 +79,6 @@ fn of(document: DocumentKind) -> Value {
         DocumentKind::History => schema::history(),
         DocumentKind::Slo => schema::slo(),
         DocumentKind::Diff => schema::diff(),
+        DocumentKind::Audit => schema::audit(),
     }
 }

@@ -6,7 +6,9 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::event::{ChangeClass, CheckStatus, Era, Phase, Reason, Severity, Status, Subject, TransportKind};
+use crate::event::{
+    ChangeClass, CheckStatus, Era, Phase, Reason, RuleVerdict, Severity, Status, Subject, TransportKind,
+};
 
 /// The schema of the document of `check --json`.
 #[must_use]
@@ -48,6 +50,12 @@ pub fn slo() -> Value {
 #[must_use]
 pub fn diff() -> Value {
     of::<super::changes::Document<'static>>("mcp-probe diff")
+}
+
+/// The schema of the document of `audit --json`.
+#[must_use]
+pub fn audit() -> Value {
+    of::<super::audit_json::Document<'static>>("mcp-probe audit")
 }
 
 fn of<T: JsonSchema>(title: &str) -> Value {
@@ -144,6 +152,26 @@ pub(super) fn change_counts(_: &mut SchemaGenerator) -> Schema {
 /// The id of a comparison.
 pub(super) fn diff_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "const": super::changes::SCHEMA })
+}
+
+/// The id of an audit.
+pub(super) fn audit_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "const": super::audit_json::SCHEMA })
+}
+
+/// What becomes of a rule.
+pub(super) fn rule_verdict(_: &mut SchemaGenerator) -> Schema {
+    words(RuleVerdict::ALL.map(RuleVerdict::name))
+}
+
+/// How many rules came to what.
+pub(super) fn audit_summary(_: &mut SchemaGenerator) -> Schema {
+    let counts: serde_json::Map<String, Value> = super::audit_json::summary(&[])
+        .into_iter()
+        .map(|(name, _)| (name, serde_json::json!({ "type": "integer", "minimum": 0 })))
+        .collect();
+    let required: Vec<&String> = counts.keys().collect();
+    json_schema!({ "type": "object", "required": required, "properties": counts, "additionalProperties": false })
 }
 
 /// The id of the report.

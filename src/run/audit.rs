@@ -1,6 +1,7 @@
 //! An audit: a target is opened and looked at, then every exercise that is allowed and makes sense here is carried out, and
 //! every rule is judged by what came. Judging is `audit`'s; this performs.
 
+mod outcome;
 mod talk;
 
 use std::collections::HashMap;
@@ -14,8 +15,9 @@ use super::Context;
 use super::adhoc::{Found, open};
 use super::reach::Reach;
 use crate::audit::exercise::{Line, Move};
-use crate::audit::{Case, Class, Exercise, Judgement, Named, Place, Shot, Situation, exercises, rules};
-use crate::event::{Finding, TransportKind};
+use crate::audit::{Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
+use crate::event::{Cause, Finding, TransportKind};
+use crate::plan::{Endpoint, Target, glob};
 use crate::protocol::revision::array_member;
 use crate::protocol::{Answers, Pin, Revision};
 use crate::session::ServerFacts;
@@ -32,11 +34,23 @@ pub struct AuditPlan {
     pub tools: Vec<Named>,
     /// Of one message.
     pub timeout: Duration,
-    /// Which rules.
-    pub wanted: fn(&str) -> bool,
+    /// Patterns of the ids of the rules that are wanted; none means all.
+    pub rules: Vec<String>,
 }
 
 impl AuditPlan {
+    /// The rules that are wanted.
+    pub fn wanted(&self) -> impl Iterator<Item = &'static Rule> {
+        let is_chosen = |rule: &&Rule| self.rules.iter().any(|glob| glob::matches(glob, rule.id));
+        rules::all().filter(move |rule| self.rules.is_empty() || is_chosen(rule))
+    }
+
+    /// Whether a rule that is wanted needs this exercise. What every audit begins with is always needed.
+    fn needs(&self, exercise: &Exercise) -> bool {
+        let named = |needed: &&Exercise| needed.name == exercise.name;
+        exercise.name == exercises::ORDINARY.name || self.wanted().any(|rule| rule.needs.iter().any(|one| named(&one)))
+    }
+
     /// Whether exercises of that class may be carried out.
     #[must_use]
     pub fn allows(&self, class: Class) -> bool {
@@ -59,6 +73,14 @@ pub struct Audited {
     pub shots: Vec<Shot>,
     /// What became of each rule.
     pub judged: Vec<Judgement>,
+}
+
+impl Audited {
+    /// Of a target that was not opened.
+    #[must_use]
+    pub fn unreached(target: &str, cause: Cause) -> Self {
+        Self { found: Found::unreached(target, cause), facts: None, shots: Vec::new(), judged: Vec::new() }
+    }
 }
 
 /// Audits one target.
@@ -102,8 +124,7 @@ pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &
     let noticed = &found.findings;
     let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
-    let judged =
-        rules::all().filter(|rule| (plan.wanted)(rule.id)).map(|rule| Judgement::of(rule, &case, &done)).collect();
+    let judged = plan.wanted().map(|rule| Judgement::of(rule, &case, &done)).collect();
     Audited { found, facts: Some(facts), shots, judged }
 }
 
@@ -124,7 +145,7 @@ pub fn rehearse(
         tools: &plan.tools,
     };
     exercises::all()
-        .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class))
+        .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class) && plan.needs(exercise))
         .map(|exercise| (exercise, (exercise.plan)(&situation)))
         .filter(|(_, moves)| !moves.is_empty())
         .collect()
@@ -169,6 +190,9 @@ impl<'a> Performance<'a> {
     fn excuse(&self, exercise: &Exercise) -> Option<String> {
         if self.manner.cancel.is_cancelled() {
             return Some("interrupted".to_owned());
+        }
+        if !self.plan.needs(exercise) {
+            return Some("no rule that was chosen needs it".to_owned());
         }
         if !exercise.applies(self.facts.revision, self.facts.transport) {
             return Some("there is no way to see it in this revision over this transport".to_owned());
@@ -290,6 +314,32 @@ impl<'a> Performance<'a> {
         let schema = |tool: &Value| Some((tool.get("name")?.as_str()?.to_owned(), tool.get("inputSchema")?.clone()));
         self.schemas = Arc::new(tools.filter_map(schema).collect());
         self.lists = lists;
+    }
+}
+
+/// Where a target is, as far as rules care.
+#[must_use]
+pub fn place_of(target: &Target) -> Place {
+    let Endpoint::Url(written) = &target.endpoint else { return Place::default() };
+    let Ok(mut url) = url::Url::parse(written) else { return Place::default() };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    // What cannot have credentials has none to take out.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        // A socket of this machine.
+        None => true,
+    };
+    let named = |(name, _): &(String, crate::base::secret::Secret)| name.eq_ignore_ascii_case("authorization");
+    Place {
+        loopback,
+        tls: url.scheme() == "https",
+        has_credentials: has_user || target.bearer.is_some() || target.headers.iter().any(|header| named(header)),
+        url: Some(url.to_string()),
     }
 }
 

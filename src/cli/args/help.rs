@@ -192,3 +192,12 @@ Examples:
   mcp-probe tools/list weather --json > tools.json; mcp-probe diff tools.json weather
 
 Exit codes: 0 the same, 1 different (with --breaking: somebody may be let down).";
+
+pub(in crate::cli) const AUDIT: &str = "\
+Examples:
+  mcp-probe audit https://host/mcp           every rule that can be seen by reading
+  mcp-probe audit https://host/mcp --invasive   also what becomes of invalid messages
+  mcp-probe audit weather --tool 'echo={\"message\":\"hi\"}'   with calls of this tool
+  mcp-probe audit --json -- npx -y some-server > audit.json
+
+No tool is called unless --tool names it. Exit code 1 where a MUST is violated.";

@@ -1,0 +1,128 @@
+//! What an audit found, as words for those who tell it: what became of each rule, and the evidence of what was violated.
+
+use std::time::Duration;
+
+use super::{Cause, Finding, ProtocolUsed, ServerIdentity, Severity, Status};
+
+/// What an audit of one target in one revision came to.
+#[derive(Clone, Debug)]
+pub struct AuditOutcome {
+    /// The target.
+    pub target: String,
+    /// Failed where a rule of error severity is violated or the target could not be opened.
+    pub status: Status,
+    /// Why, where it is not healthy.
+    pub cause: Option<Cause>,
+    /// Whether detection or the handshake was complete.
+    pub connected: bool,
+    /// What the server calls itself.
+    pub server: Option<ServerIdentity>,
+    /// What was spoken.
+    pub protocol: Option<ProtocolUsed>,
+    /// From its start to its end.
+    pub duration: Duration,
+    /// Every rule that was chosen, in the order of their table.
+    pub rules: Vec<RuleOutcome>,
+    /// What was noticed beside.
+    pub findings: Vec<Finding>,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleVerdict {
+    /// What came is as the rule wants it.
+    Passes,
+    /// It is not.
+    Violates,
+    /// The rule says nothing about this server.
+    NotApplicable,
+    /// It would apply, but what it judges did not come about.
+    NotExercised,
+}
+
+impl RuleVerdict {
+    /// Every verdict, the worst first.
+    pub const ALL: [Self; 4] = [Self::Violates, Self::Passes, Self::NotApplicable, Self::NotExercised];
+
+    /// The word used in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passes => "passes",
+            Self::Violates => "violates",
+            Self::NotApplicable => "not_applicable",
+            Self::NotExercised => "not_exercised",
+        }
+    }
+}
+
+/// A rule of the specification and what became of it. Texts of the server inside it are raw: whoever shows them sanitises.
+#[derive(Clone, Debug)]
+pub struct RuleOutcome {
+    /// Its stable id.
+    pub id: &'static str,
+    /// The rows of the catalogues that it judges.
+    pub rows: &'static [&'static str],
+    /// The part of a server that it is about.
+    pub area: &'static str,
+    /// How strictly this revision words it.
+    pub keyword: &'static str,
+    /// How much this violation matters; where nothing is violated, how much one would.
+    pub severity: Severity,
+    /// What seeing it does to the server.
+    pub class: &'static str,
+    /// What became of it.
+    pub verdict: RuleVerdict,
+    /// Why it does not apply or could not be exercised.
+    pub why: Option<String>,
+    /// What the rule wants, in one sentence.
+    pub what: &'static str,
+    /// Why it matters.
+    pub matters: &'static str,
+    /// What the server's author does about it.
+    pub mend: &'static str,
+    /// Where it is written.
+    pub reference: String,
+    /// What is wrong.
+    pub violation: Option<RuleViolation>,
+}
+
+/// What is wrong, and what shows it.
+#[derive(Clone, Debug, Default)]
+pub struct RuleViolation {
+    /// What the rule wants.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
+    /// Where in the reply, as a JSONPath.
+    pub path: Option<String>,
+    /// How many more of the same kind there are.
+    pub others: usize,
+    /// The message that shows it.
+    pub evidence: Option<RuleEvidence>,
+}
+
+/// A message that was sent and what came of it: masked, and bounded.
+#[derive(Clone, Debug, Default)]
+pub struct RuleEvidence {
+    /// The exercise that it was sent for.
+    pub exercise: &'static str,
+    /// Its name there.
+    pub label: &'static str,
+    /// How it was sent over HTTP: `POST`, `GET` or `DELETE`; absent elsewhere.
+    pub verb: Option<&'static str>,
+    /// The protocol's HTTP headers that it was sent with.
+    pub headers: Vec<(String, String)>,
+    /// What was sent; empty where nothing was.
+    pub sent: String,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// What came, in order.
+    pub came: Vec<String>,
+    /// How many more things came.
+    pub more: usize,
+    /// Why no more came, where that is so.
+    pub fault: Option<String>,
+    /// Until the reply, or until nobody waited any more.
+    pub took: Duration,
+}

@@ -1,0 +1,91 @@
+//! `mcp-probe audit` by the real binary: the healthy demo server violates no rule in any revision over any transport; each
+//! rule is violated by a fault made for it. One file per family of rules in `tests/audit/`, with a table of rows.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and waits for facts of other processes by polling"
+)]
+
+#[path = "audit/audited.rs"]
+mod audited;
+#[path = "audit/base.rs"]
+mod base;
+#[path = "stage/prober.rs"]
+mod prober;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use audited::{EVERYTHING, REVISIONS, Row, audit, complaints, rules, transports, violation};
+use prober::in_parallel;
+
+/// The tables of all families, one line each.
+const FAMILIES: &[(&str, &[Row])] = &[("base", base::ROWS)];
+
+/// Audits at the same time.
+const THREADS: usize = 2;
+
+/// `AUDIT_ROWS=rpc.id` takes only rows whose rule begins so.
+#[test]
+fn every_fault_violates_its_rule() {
+    let begin = std::env::var("AUDIT_ROWS").unwrap_or_default();
+    let rows = FAMILIES.iter().flat_map(|(_, rows)| *rows).filter(|row| row.rule.starts_with(&begin));
+    let wrong = in_parallel(rows.collect(), THREADS, |row| complaints(row));
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_healthy_demo_violates_nothing_and_shows_every_rule() {
+    let all: Vec<(&str, &str)> = REVISIONS
+        .into_iter()
+        .flat_map(|protocol| transports(protocol).iter().map(move |transport| (protocol, *transport)))
+        .collect();
+    let (passed, known) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+    let mut wrong = in_parallel(all, THREADS, |(protocol, transport)| {
+        let told = audit(&[], transport, protocol, EVERYTHING);
+        let document: Value = serde_json::from_str(&told.stdout).unwrap_or_default();
+        let spoken = &document["targets"][0]["protocol"];
+        if told.code != 0 || spoken["version"] != *protocol {
+            let violated = rules(&document).iter().filter(|rule| rule["verdict"] == "violates").map(violation);
+            let violated: Vec<String> = violated.collect();
+            let said = if violated.is_empty() { told.stderr } else { violated.join("\n  ") };
+            return vec![format!("{protocol} over {transport}: exit code {}, {spoken}\n  {said}", told.code)];
+        }
+        let mut wrong = Vec::new();
+        for rule in rules(&document) {
+            let id = rule["id"].as_str().unwrap().to_owned();
+            match rule["verdict"].as_str() {
+                Some("passes") => {
+                    passed.lock().unwrap().insert(id.clone());
+                }
+                // Warnings do not show in the exit code.
+                Some("violates") => wrong.push(format!("{protocol} over {transport}: {}", violation(rule))),
+                _ => {}
+            }
+            known.lock().unwrap().insert(id);
+        }
+        wrong
+    });
+    let (passed, known) = (passed.into_inner().unwrap(), known.into_inner().unwrap());
+    let unseen: Vec<&String> = known.difference(&passed).collect();
+    if !unseen.is_empty() {
+        wrong.push(format!("pass in no revision over no transport: {unseen:?}"));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_has_a_fault_that_violates_it() {
+    let told = audit(&[], "stdio", "2025-11-25", "");
+    let shown: BTreeSet<&str> = FAMILIES.iter().flat_map(|(_, rows)| *rows).map(|row| row.rule).collect();
+    let document = told.document();
+    let known: BTreeSet<&str> = rules(&document).iter().filter_map(|rule| rule["id"].as_str()).collect();
+    let unshown: Vec<_> = known.difference(&shown).collect();
+    let dead: Vec<_> = shown.difference(&known).collect();
+    assert!(unshown.is_empty() && dead.is_empty(), "without a row: {unshown:?}; rows of no rule: {dead:?}");
+}
