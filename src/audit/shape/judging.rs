@@ -131,7 +131,9 @@ impl Judging {
 
     fn tagged(&mut self, tagged: &'static Tagged, shape: &Shape, value: &Value, at: &Trail<'_>) {
         let Some(object) = value.as_object() else { return self.mistyped(shape, value, at) };
-        let tag = object.get(tagged.tag).filter(|_| tagged.span.covers(self.version));
+        // `null` in place of a tag that may be missing is told by its member's row.
+        let is_told = |tag: &&Value| tagged.span.covers(self.version) && !(tagged.first_by_default && tag.is_null());
+        let tag = object.get(tagged.tag).filter(is_told);
         let Some(tag) = tag else {
             if tagged.first_by_default
                 && let Some(first) = tagged.kinds.first()

@@ -1,5 +1,7 @@
 //! Good messages of every revision have no flaw, bad ones have the flaw that was put into them, and nothing panics.
 
+mod mutations;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
