@@ -6,6 +6,7 @@ pub mod clients;
 pub mod exercise;
 pub mod exercises;
 pub mod offer;
+pub mod reply;
 pub mod rule;
 pub mod rules;
 pub mod shape;

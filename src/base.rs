@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod contained;
 pub mod duration;
+pub mod glob;
 pub mod hash;
 pub mod ids;
 pub mod percent;

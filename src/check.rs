@@ -18,6 +18,7 @@ pub mod output_schema;
 pub mod path;
 pub mod pattern;
 pub mod protocol;
+pub mod rules;
 pub mod schema;
 pub mod server;
 pub mod size;
@@ -49,6 +50,8 @@ pub struct Evidence<'a> {
     pub called: &'a Called,
     /// What came of comparing the reply with the lock file.
     pub locked: &'a lock::Compared,
+    /// What the rules of the specification say of the reply.
+    pub ruled: &'a rules::Ruled,
 }
 
 /// What is known of the tool that was called.
@@ -171,6 +174,11 @@ pub trait Check: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// The rules of the specification that it wants the reply judged by.
+    fn rules(&self) -> Option<&rules::Selection> {
+        None
+    }
+
     /// Whether it asks for this very JSON-RPC error, and not for any.
     fn asks_for_error(&self, _: &RpcError) -> bool {
         false
@@ -248,6 +256,7 @@ pub static KINDS: &[Kind] = &[
     tokens::KIND,
     notifications::KIND,
     lock::KIND,
+    rules::KIND,
 ];
 
 /// The kind of that name.

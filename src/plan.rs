@@ -4,7 +4,6 @@
 pub mod advice;
 pub mod draft;
 pub mod fleet;
-pub mod glob;
 pub mod grammar;
 pub mod probe;
 pub mod replicas;

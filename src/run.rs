@@ -14,6 +14,7 @@ pub mod probe;
 pub mod reach;
 pub mod replicas;
 pub mod restart;
+mod ruled;
 pub mod serve;
 mod step;
 pub mod survey;
@@ -71,6 +72,7 @@ pub struct Context {
     transcripts: bool,
     recorder: Option<Recorder>,
     lists: Lists,
+    noticed: ruled::Noticed,
     traces: Traces,
     tracing: Option<Tracing>,
 }
@@ -131,6 +133,7 @@ impl Context {
             transcripts: false,
             recorder: None,
             lists: Lists::default(),
+            noticed: ruled::Noticed::default(),
             traces: Traces::default(),
             tracing: None,
         }

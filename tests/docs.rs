@@ -202,7 +202,9 @@ fn emitted() -> BTreeSet<String> {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let product = tests.split(&text).next().unwrap();
                 found.extend(pattern.captures_iter(product).map(|hit| hit[1].to_owned()));
-                let made = product.matches("Finding::new(").count();
+                // Rules have topics of their own, one each.
+                let made =
+                    product.matches("Finding::new(").count() - product.matches("Finding::new(said.rule.id").count();
                 let named = pattern.captures_iter(product).count();
                 assert!(made <= named, "{}: a finding whose id is no literal escapes this test", path.display());
             }

@@ -13,7 +13,7 @@ use crate::session::{Marks, Notice, Reply};
 use crate::transport::{Fault, Head};
 use crate::wire::RpcError;
 
-fn facts() -> ServerFacts {
+pub(super) fn facts() -> ServerFacts {
     ServerFacts {
         identity: Some(ServerIdentity { name: "weather".into(), version: "2.1.0".into() }),
         instructions: None,
@@ -24,7 +24,7 @@ fn facts() -> ServerFacts {
     }
 }
 
-fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
+pub(super) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
     let sent = Instant::now();
     let last_byte = Some(sent + Duration::from_millis(800));
     Exchange {
@@ -62,7 +62,8 @@ fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
     let (checks, mistakes) = compile(&exchange.method, toml);
     assert!(mistakes.is_empty(), "{toml}: {mistakes:?}");
     let locked = lock::Compared::NotAsked;
-    checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead, locked: &locked })
+    let ruled = rules::Ruled::NotAsked;
+    checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead, locked: &locked, ruled: &ruled })
 }
 
 fn passes(exchange: &Exchange, toml: &str) {

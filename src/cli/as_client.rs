@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::duration;
+use crate::base::glob;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::config::suggest;
 use crate::event::{Cause, ProbeOutcome, Reason, Status};
 use crate::files::clients::{CLIENTS, Client, Passes, client};
-use crate::plan::{Endpoint, Inherit, Plan, STARTUP_TIMEOUT, Target, glob};
+use crate::plan::{Endpoint, Inherit, Plan, STARTUP_TIMEOUT, Target};
 use crate::report::call::AsTold;
 use crate::run::reach;
 use crate::transport::child::{Start, program};

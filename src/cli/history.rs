@@ -13,9 +13,9 @@ use super::exit::Code;
 use super::jq::Jq;
 use super::output;
 use super::terminal::Terminal;
+use crate::base::glob;
 use crate::base::{duration, sanitize};
 use crate::config::suggest::nearest;
-use crate::plan::glob;
 use crate::report::history::{self, History, Single, TargetSeen};
 use crate::store::{Failure, Kind, Pair, Reader, StoreError, default_folder};
 

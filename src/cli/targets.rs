@@ -12,12 +12,13 @@ use super::credentials::{hide, shown_url};
 use super::exit::Code;
 use super::terminal::Terminal;
 use super::words::{self, Named};
+use crate::base::glob;
 use crate::base::sanitize;
 use crate::base::secret::{Masker, Secret};
 use crate::config::{Diag, render};
 use crate::event::{Cause, Reason};
 use crate::files::{Discovery, Folders, Machine, Range, Unplaced, discover, given};
-use crate::plan::{self, Endpoint, Target, glob};
+use crate::plan::{self, Endpoint, Target};
 use crate::transport::http::parse_endpoint;
 
 /// Targets, and what must not be shown of them.

@@ -14,11 +14,12 @@ use super::shown;
 use super::targets::{Names, labels, look_around, warn};
 use super::terminal::{Colour, Terminal};
 use super::words;
+use crate::base::glob;
 use crate::base::sanitize;
 use crate::config::{Diag, Key, Text};
 use crate::files::{Discovery, Found, Machine, Range, clients};
 use crate::plan::target_draft::{Becomes, UnsetVariable};
-use crate::plan::{Target, TargetDraft, TransportChoice, glob};
+use crate::plan::{Target, TargetDraft, TransportChoice};
 use crate::report::targets::{ConsentTold, ProblemTold, TargetTold, UnsetTold, document, rows};
 
 /// `mcp-probe targets [NAME|GLOB...]`.

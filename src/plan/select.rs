@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::glob;
 use super::target::Target;
 use super::target_draft::TargetDraft;
 use super::{BUILT_IN, Plan, Probe, ProbeDraft, Shard, Share, Steps};
+use crate::base::glob;
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment};
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::advice;
+use crate::audit::{Rule, rules};
+use crate::base::glob;
 use crate::check::path::Path;
 use crate::check::{self, Expectation};
 use crate::config::{Diag, Environment, Field, Place, Reading, Section, Template, suggest, text};
@@ -112,6 +114,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
         let method = call.as_ref().map_or("", |call| call.method.as_str());
         check::parse(expect.as_ref(), method).into()
     };
+    rules_known(&section, &checks);
     let mut step = Step {
         name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
         method: call.as_ref().map(|call| call.method.clone()).unwrap_or_default(),
@@ -135,6 +138,30 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
     step.save = save(&section, saved);
     section.finish();
     call.map(|_| step)
+}
+
+/// Rules that are named but cannot be judged would be green for ever.
+fn rules_known(section: &Section<'_>, checks: &[Expectation]) {
+    let named = checks.iter().filter_map(|expectation| expectation.check.rules()).flat_map(|rules| rules.patterns());
+    for (pattern, place) in named {
+        let matching = || rules::all().filter(|rule| glob::matches(pattern, rule.id));
+        if matching().any(Rule::is_of_steps) {
+            continue;
+        }
+        let diag = match matching().next() {
+            Some(rule) => Diag::error(place, format!("`{pattern}` cannot be judged by the reply of a step"))
+                .help(format!("`mcp-probe audit --rule {}` sends what it needs", rule.id)),
+            None => {
+                let judged = rules::all().filter(|rule| rule.is_of_steps()).map(|rule| rule.id);
+                let help = match suggest::nearest(pattern, judged) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`mcp-probe explain rules` lists them".to_owned(),
+                };
+                Diag::error(place, format!("`{pattern}` is no rule")).help(help)
+            }
+        };
+        section.reading().report(diag);
+    }
 }
 
 struct Call {

@@ -254,6 +254,7 @@ pub async fn overview(cx: &Context, reach: &Reach, timeout: Duration) -> (Overvi
         let exchange = session.call(&Call::new(method, Value::Null), deadline).await;
         found.phases.add(Phase::Call, exchange.total);
         found.note(&exchange.findings);
+        found.note(&cx.noticed.of(session.facts(), &exchange).await);
         if found.cause.is_none() {
             // Templates are part of the resources capability, but many servers leave them out.
             let optional = method == "resources/templates/list" && exchange.error().is_some();

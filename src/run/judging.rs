@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::base::duration;
 use crate::check::json_schema::with_stack;
 use crate::check::lock::Compared;
+use crate::check::rules::Ruled;
 use crate::check::{Called, Evidence, Expectation, Judged, Verdict};
 use crate::event::{CheckOutcome, Finding};
 use crate::session::{Exchange, ServerFacts};
@@ -29,11 +30,18 @@ pub(super) struct Case {
     pub(super) exchange: Exchange,
     pub(super) called: Called,
     pub(super) locked: Compared,
+    pub(super) ruled: Ruled,
 }
 
 impl Case {
     fn evidence(&self) -> Evidence<'_> {
-        Evidence { facts: &self.facts, exchange: &self.exchange, called: &self.called, locked: &self.locked }
+        Evidence {
+            facts: &self.facts,
+            exchange: &self.exchange,
+            called: &self.called,
+            locked: &self.locked,
+            ruled: &self.ruled,
+        }
     }
 }
 
@@ -97,6 +105,11 @@ async fn elsewhere(checks: &Arc<[Expectation]>, case: &Arc<Case>) -> Result<Vec<
         with_stack(STACK_BYTES_COUNTED, || all.map(|(at, check)| (at, tell(check, &case))).collect())
     };
     in_time(work, JUDGING_MAX, &OVERDUE).await
+}
+
+/// What takes long or goes deep, on a thread of its own; nothing where it could not be had in time.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    in_time(move || with_stack(STACK_BYTES_COUNTED, work), JUDGING_MAX, &OVERDUE).await.ok()
 }
 
 /// Works on a thread of its own for as long as that; what takes longer is counted while it goes on.

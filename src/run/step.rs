@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::judging::{self, Case, Judgement};
 use super::locked::Against;
-use super::observed::{self, Lists};
-use super::{pause, verdict};
+use super::observed;
+use super::ruled;
+use super::{Context, pause, verdict};
 use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::check::lock::Compared;
+use crate::check::rules::Ruled;
 use crate::config::suggest;
 use crate::config::template::Saved;
 use crate::event::{
@@ -61,7 +63,9 @@ pub(super) async fn take(
     let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
     let exchange = as_asked(step, session.call(&call, deadline + aside).await);
     let locked = if step.wants_lock() { against.reply(session, &exchange) } else { Compared::NotAsked };
-    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called, locked });
+    let ruled = ruled::ruled(step, session.facts(), &exchange).await;
+    let noticed = against.cx.noticed.of(session.facts(), &exchange).await;
+    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called, locked, ruled });
     let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
     let exchange = &case.exchange;
     let (mut status, mut cause) = judge(step, exchange, &mut checks);
@@ -84,7 +88,7 @@ pub(super) async fn take(
     }
     Taken {
         had_effects: effects && !step.idempotent,
-        findings: exchange.findings.iter().cloned().chain(findings).collect(),
+        findings: exchange.findings.iter().chain(&findings).chain(&*noticed).cloned().collect(),
         spent: exchange.total,
         aside,
         retry_after: pause::asked_for(exchange),
@@ -112,8 +116,13 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
     let mut all = Vec::new();
     for step in steps {
         let exchange = as_asked(step, exchange.clone());
-        let case =
-            Arc::new(Case { facts: facts.clone(), exchange, called: Called::NotRead, locked: Compared::NotAsked });
+        let case = Arc::new(Case {
+            facts: facts.clone(),
+            exchange,
+            called: Called::NotRead,
+            locked: Compared::NotAsked,
+            ruled: Ruled::NotAsked,
+        });
         let exchange = &case.exchange;
         let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
         for check in checks.iter_mut().filter(|check| matches!(check.kind, "server" | "protocol" | "capabilities")) {
@@ -138,20 +147,21 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
 }
 
 /// Runs a list of the built-in probe.
-pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant, lists: &Lists) -> Taken {
+pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant, cx: &Context) -> Taken {
     let exchange = session.call(&Call::new(method, Value::Null), deadline).await;
     // Templates belong to the resources capability, but many servers do not serve them.
     let optional = method == "resources/templates/list" && exchange.error().is_some();
     let cause = verdict::unexpected(&exchange).filter(|_| !optional);
     let status = cause.as_ref().map_or(Status::Healthy, |cause| verdict::status_of(cause.reason));
+    let noticed = cx.noticed.of(session.facts(), &exchange).await;
     Taken {
         had_effects: false,
-        findings: exchange.findings.clone(),
+        findings: exchange.findings.iter().chain(&*noticed).cloned().collect(),
         spent: exchange.total,
         aside: Duration::ZERO,
         retry_after: pause::asked_for(&exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
-        tools: observed::tools(&exchange, lists),
+        tools: observed::tools(&exchange, &cx.lists),
         outcome: outcome(method, &exchange, status, cause, Vec::new()),
     }
 }

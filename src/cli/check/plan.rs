@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::glob;
 use crate::base::secret::Masker;
 use crate::cli::args::{OutputOptions, SelectionOptions};
 use crate::cli::complaint::Complaint;
@@ -17,7 +18,7 @@ use crate::config::Diag;
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Push;
 use crate::files::{Folders, Found, Loaded, Machine, Scope, default_paths, given, load, locks};
-use crate::plan::{NotSelected, Plan, Selection, Shard, Share, Target, Unusable, glob};
+use crate::plan::{NotSelected, Plan, Selection, Shard, Share, Target, Unusable};
 
 /// What was chosen on the command line.
 pub struct Choice<'a> {

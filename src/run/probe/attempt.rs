@@ -62,6 +62,7 @@ pub(in crate::run) async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) 
     let against = Against::of(cx, &reach.name, reach.locked.as_deref());
     let mut attempt = on_session(cx, &mut session, probe, against, None).await;
     attempt.duration = begun.elapsed();
+    note(&mut attempt.findings, &cx.noticed.of(session.facts(), session.opening()).await);
     if probe.locked && !attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
         attempt.add(locked::judge(cx, reach, &mut session, probe).await);
     }
@@ -87,7 +88,7 @@ pub(in crate::run) async fn on_session(
                 if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
                     break;
                 }
-                let taken = step::take_list(session, method, deadline, &cx.lists).await;
+                let taken = step::take_list(session, method, deadline, cx).await;
                 attempt.add(taken);
             }
         }
