@@ -3,8 +3,10 @@
 
 pub mod case;
 pub mod clients;
+pub mod cost;
 pub mod exercise;
 pub mod exercises;
+pub mod lint;
 pub mod offer;
 pub mod reply;
 pub mod rule;

@@ -179,28 +179,23 @@ pub fn survey(offer: &Offer<'_>) -> Vec<Survival> {
 /// What one client makes of a server.
 #[must_use]
 pub fn survive(profile: &'static Profile, offer: &Offer<'_>) -> Survival {
-    let seen = |item: Item<'_>| {
-        let exposed = (profile.exposes)(offer.name, item.name().unwrap_or_default());
-        (item.at, exposed)
-    };
-    let exposed: Vec<(usize, String)> = offer.tools().map(seen).collect();
-    let tools = offer.tools().zip(exposed).map(|(item, (_, exposed))| Seen { item, name: item.name(), exposed, offer });
+    let tools = offer.tools().map(|item| {
+        let name = item.name();
+        Seen { item, name, exposed: (profile.exposes)(offer.name, name.unwrap_or_default()), offer }
+    });
     let server = Server { offer, tools: tools.collect() };
     let mut lost: BTreeMap<usize, &'static ClientRule> = BTreeMap::new();
     let (mut refused, mut findings) = (None, Findings::default());
     for rule in profile.rules {
-        for miss in rule.misses(&server) {
-            match (rule.effect, miss.tool) {
-                (Effect::Lost | Effect::AllLost, Some(at)) => {
-                    lost.entry(at).or_insert(rule);
-                }
-                _ => {}
+        rule.each(&server, |miss| {
+            if let (Effect::Lost | Effect::AllLost, Some(at)) = (rule.effect, miss.tool) {
+                lost.entry(at).or_insert(rule);
             }
             if rule.effect == Effect::AllLost {
                 refused.get_or_insert(rule);
             }
             findings.add(rule.found(miss, &server));
-        }
+        });
     }
     // What has no name can be called by nobody.
     let nameless = server.tools.iter().filter(|tool| tool.name.is_none() && !lost.contains_key(&tool.item.at)).count();
@@ -242,17 +237,21 @@ impl Survival {
 }
 
 impl ClientRule {
-    fn misses(&self, server: &Server<'_>) -> Vec<Miss> {
+    /// Hands on what is found tool by tool, so that nothing gathers.
+    fn each(&self, server: &Server<'_>, mut see: impl FnMut(Miss)) {
         let mut misses = Vec::new();
         match self.judge {
             Judge::Tool(judge) => {
                 for tool in &server.tools {
                     judge(tool, &mut misses);
+                    misses.drain(..).for_each(&mut see);
                 }
             }
-            Judge::Server(judge) => judge(server, &mut misses),
+            Judge::Server(judge) => {
+                judge(server, &mut misses);
+                misses.into_iter().for_each(see);
+            }
         }
-        misses
     }
 
     fn found(&'static self, miss: Miss, server: &Server<'_>) -> Found {
