@@ -236,6 +236,19 @@ fn headings(name: &str, mark: &str, words: &BTreeSet<String>) {
     assert!(missing.is_empty() && dead.is_empty(), "{name} lacks {missing:?} and has too much: {dead:?}");
 }
 
+/// `UPDATE=1 cargo test --test docs page_of_the_rules` writes it anew.
+#[test]
+fn the_page_of_the_rules_is_the_programs_own() {
+    let page = said(&["explain", "rules", "--markdown"]);
+    let path = root().join("docs/rules.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let other = page.lines().zip(written.lines()).find(|(now, then)| now != then);
+    assert!(page == written, "docs/rules.md is old ({other:?}): UPDATE=1 cargo test --test docs page_of_the_rules");
+}
+
 #[test]
 fn every_fault_stands_in_the_page_of_the_demo_server() {
     let rows = said(&["demo", "--faults"]);
@@ -295,6 +308,7 @@ fn every_option_stands_in_the_page_of_the_command_line() {
             &[
                 "",
                 "check",
+                "audit",
                 "wait",
                 "status",
                 "top",

@@ -10,3 +10,10 @@ static FAMILIES: &[&[Rule]] = &[base::RULES];
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     FAMILIES.iter().copied().flatten()
 }
+
+static UNBUILT: &[&[(&str, &str)]] = &[];
+
+/// The rows of the catalogue that are no rule, each with the reason.
+pub fn unbuilt() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    UNBUILT.iter().copied().flatten()
+}

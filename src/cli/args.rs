@@ -97,7 +97,7 @@ pub enum Command {
     Report(Box<super::report_command::ReportArgs>),
     /// Run a small MCP server that can be told to misbehave
     Demo(Box<super::demo::DemoArgs>),
-    /// Explain a reason, exit code, finding, phase, metric or check kind in full
+    /// Explain a reason, exit code, finding, rule, phase, metric or check kind in full
     Explain(ExplainArgs),
     /// Write a probe file from a live server
     Init(Box<super::init::InitArgs>),
@@ -387,8 +387,11 @@ pub struct CheckArgs {
 /// `mcp-probe explain [WORD]`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ExplainArgs {
-    /// A reason, exit code, finding, phase, status, era, metric or check kind; without it all are listed
+    /// A reason, exit code, finding, rule, phase, status, era, metric or check kind; without it all are listed
     pub word: Option<String>,
+    /// With the word `rules`: all of them as one page of Markdown
+    #[arg(long, requires = "word")]
+    pub markdown: bool,
     /// When to use colours [default: auto]
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Colour>,

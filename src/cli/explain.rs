@@ -1,10 +1,12 @@
 //! `mcp-probe explain WORD`: every word that the outputs use, in full. The topics are tables; whoever owns words
 //! (reasons, exit codes, findings, check kinds) adds rows, not code.
 
+mod advice;
 pub mod findings;
 mod formats;
 pub mod metrics;
 pub mod outcomes;
+pub mod rules;
 pub mod words;
 
 use super::args::ExplainArgs;
@@ -59,6 +61,8 @@ pub fn topics() -> Vec<Topic> {
     topics.extend(findings::FINDINGS.iter().map(|finding| {
         topic(finding.id, "finding", finding.what, &[finding.why, &format!("To mend it: {}", finding.mend)])
     }));
+    topics.extend(rules::topics());
+    topics.extend(advice::topics());
     topics.extend(metrics::topics());
     topics.extend(formats::topics());
     topics.extend(words::WORDS.iter().map(|(word, kind, summary, body)| topic(word, kind, summary, &[body])));
@@ -104,6 +108,12 @@ pub fn run(explain: &ExplainArgs) -> Result<Code, Complaint> {
     let look = Terminal::stdout(explain.color).look;
     let topics = topics();
     let text = match &explain.word {
+        Some(word) if explain.markdown && "rules".eq_ignore_ascii_case(word) => rules::page(),
+        _ if explain.markdown => {
+            return Err(
+                Complaint::usage("there is a page of the rules only").hint("mcp-probe explain rules --markdown")
+            );
+        }
         None => list(&topics, &look),
         Some(word) => {
             // A word may be a topic and a kind of topics, as `check` is: then it is both.
