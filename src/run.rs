@@ -16,6 +16,7 @@ pub mod replicas;
 pub mod restart;
 mod ruled;
 pub mod serve;
+mod startup;
 mod step;
 pub mod survey;
 pub mod verdict;

@@ -1,10 +1,11 @@
 //! The table of all rules: one file per family.
 
 mod base;
+mod field;
 
 use super::rule::Rule;
 
-static FAMILIES: &[&[Rule]] = &[base::RULES];
+static FAMILIES: &[&[Rule]] = &[base::RULES, field::RULES];
 
 /// Every rule, by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

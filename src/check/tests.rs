@@ -13,7 +13,7 @@ use crate::session::{Marks, Notice, Reply};
 use crate::transport::{Fault, Head};
 use crate::wire::RpcError;
 
-pub(super) fn facts() -> ServerFacts {
+pub(crate) fn facts() -> ServerFacts {
     ServerFacts {
         identity: Some(ServerIdentity { name: "weather".into(), version: "2.1.0".into() }),
         instructions: None,
@@ -24,7 +24,7 @@ pub(super) fn facts() -> ServerFacts {
     }
 }
 
-pub(super) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
+pub(crate) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange {
     let sent = Instant::now();
     let last_byte = Some(sent + Duration::from_millis(800));
     Exchange {

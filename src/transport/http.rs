@@ -4,6 +4,7 @@
 mod body;
 mod client;
 mod connector;
+mod date;
 mod fault;
 mod pool;
 mod proxy;

@@ -127,6 +127,18 @@ pub static FINDINGS: &[FindingTopic] = &[
         "leave it out of the headers of this target.",
     ),
     row(
+        "http.clock_skew",
+        "The clock of the server differs from the prober's by more than a minute.",
+        "Tokens and certificates are good from one time to another: a server whose clock is wrong refuses good ones, or takes bad ones. Which of the two clocks is wrong cannot be seen from here.",
+        "let both machines get the time by NTP; compare `date -u` on both.",
+    ),
+    row(
+        "stdio.start_time",
+        "The server took over 30 seconds from its start to the end of the handshake.",
+        "Clients give up: many wait 30 seconds for a server to start, and start it anew, from the beginning.",
+        "install the server ahead instead of letting `npx` or `uvx` fetch it at each start, and do what takes long after the handshake.",
+    ),
+    row(
         "session.delete",
         "Ending the session with DELETE was answered in an unusual way.",
         "Sessions that cannot be ended live in the server's memory until they expire.",

@@ -29,6 +29,12 @@ pub(super) static FAULTS: &[Fault] = &[
     call("call-empty-content", "every tool answers with no block of content", |_, steps| {
         content(steps, &[("content", json!([]))]);
     }),
+    call("call-long-text", "every tool answers with a text of 25,001 tokens", |_, steps| {
+        content(steps, &[("content", text(&"word".repeat(25_001)))]);
+    }),
+    call("call-megabyte", "every tool answers with a text of a megabyte", |_, steps| {
+        content(steps, &[("content", text(&"word".repeat(1 << 18)))]);
+    }),
     call("call-content-string", "every tool answers with content that is a string", |_, steps| {
         content(steps, &[("content", json!("hello"))]);
     }),

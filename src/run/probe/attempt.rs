@@ -6,7 +6,7 @@ use super::super::adhoc::{announced, note, open};
 use super::super::locked::{self, Against};
 use super::super::reach::Reach;
 use super::super::step::{self, Taken};
-use super::super::{Context, pause, verdict};
+use super::super::{Context, pause, startup, verdict};
 use crate::config::template::Saved;
 use crate::event::{
     AttemptOutcome, Cause, Finding, Observed, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status, StepOutcome,
@@ -66,6 +66,7 @@ pub(in crate::run) async fn attempt(cx: &Context, reach: &Reach, probe: &Probe) 
     if probe.locked && !attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
         attempt.add(locked::judge(cx, reach, &mut session, probe).await);
     }
+    attempt.findings.extend(startup::slow(session.facts().transport, session.phases()));
     attempt.closed(&session.close(cx.grace).await);
     attempt
 }

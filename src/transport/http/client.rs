@@ -13,9 +13,9 @@ use url::{Position, Url};
 
 use super::body::Body;
 use super::connector::Connector;
-use super::fault;
 use super::pool::{Connection, Pool, Sent, Tasks};
 use super::tls_words;
+use super::{date, fault};
 use crate::event::{Finding, Phases, Reason, Severity, TransportKind};
 use crate::transport::{Certificate, Fault, Head, LinkFacts};
 
@@ -56,6 +56,7 @@ struct Notes {
     peer: Option<String>,
     certificate: Option<Certificate>,
     findings: Vec<Finding>,
+    clock_seen: bool,
 }
 
 /// The exchanges with one target over the life of one link.
@@ -79,6 +80,16 @@ impl Client {
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the server's clock is right: by the first answer that has a date.
+    fn look_at_clock(&self, head: &Head) {
+        if head.header("date").is_some()
+            && !std::mem::replace(&mut self.notes().clock_seen, true)
+            && let Some(finding) = date::skew(head, jiff::Timestamp::now())
+        {
+            self.notice(finding);
+        }
     }
 
     /// Adds a finding, once.
@@ -239,6 +250,7 @@ impl Client {
         let first_byte = if connection.is_h2() { at } else { stamps.first() };
         let (parts, incoming) = response.into_parts();
         let head = head(parts.status.as_u16(), &parts.headers);
+        self.look_at_clock(&head);
         let body = Body::new(Arc::clone(self), connection, incoming, &head)?;
         Ok(Answer { head, first_byte, at, body })
     }

@@ -1,0 +1,98 @@
+//! What every probe notices beside its checks: each rule that is looked for is a finding on a demo server with a fault made
+//! for it, and none is on the healthy one, in any revision over any transport. Neither status nor exit code is changed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
+)]
+
+#[path = "stage/prober.rs"]
+mod prober;
+
+use std::collections::BTreeSet;
+
+use mcp_probe::audit::rules;
+use mcp_probe::protocol::REVISIONS;
+use serde_json::Value;
+
+use prober::{BINARY, Served, binary, in_parallel, told};
+
+/// A rule that is looked for, and a fault that violates it.
+const ROWS: &[(&str, &str)] = &[("call.result_tokens", "call-long-text"), ("size.message", "call-megabyte")];
+
+/// Shown beside their judges instead: the demo server would have to be waited for.
+const SLOW: &[&str] = &["call.late"];
+
+/// Runs a probe that reads the lists and calls a tool; gives its part of the report.
+fn check(target: &str, protocol: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("probe.toml");
+    let text = format!(
+        "[target.demo]\n{target}\nprotocol = \"{protocol}\"\n\n[[probe]]\nname = \"noticing\"\ntarget = \"demo\"\ntimeout = \"30s\"\n\n\
+         [[probe.step]]\nmethod = \"tools/list\"\n\n[[probe.step]]\nmethod = \"resources/list\"\n\n\
+         [[probe.step]]\nmethod = \"prompts/list\"\n\n\
+         [[probe.step]]\ntool = \"echo\"\narguments = {{ message = \"hi\" }}\nunlisted = true\nallow_side_effects = true\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let told = told(binary().arg("check").arg(&file).arg("--json"));
+    told.document()["probes"][0].clone()
+}
+
+fn found(probe: &Value) -> BTreeSet<String> {
+    let findings = probe["findings"].as_array().into_iter().flatten();
+    findings.map(|finding| finding["id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn over(transport: &str, faults: &[&str], judge: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let mut arguments: Vec<&str> = Vec::new();
+    for fault in faults {
+        arguments.extend(["--fault", *fault]);
+    }
+    if transport == "stdio" {
+        let words: Vec<String> = [BINARY, "demo"].iter().chain(&arguments).map(|word| format!("{word:?}")).collect();
+        return judge(&format!("command = [{}]", words.join(", ")));
+    }
+    let server = Served::start(arguments);
+    match transport {
+        "sse" => judge(&format!("url = \"{}\"\ntransport = \"sse\"", server.sse_url())),
+        _ => judge(&format!("url = \"{}\"", server.url())),
+    }
+}
+
+#[test]
+fn every_rule_that_is_looked_for_is_found_where_it_is_broken() {
+    let shown: BTreeSet<&str> = ROWS.iter().map(|(rule, _)| *rule).chain(SLOW.iter().copied()).collect();
+    let looked_for: BTreeSet<&str> = rules::all().filter(|rule| rule.noticed).map(|rule| rule.id).collect();
+    assert_eq!(shown, looked_for, "a row for each");
+    let wrong = in_parallel(ROWS.iter().collect(), 2, |(rule, fault)| {
+        over("stdio", &[fault], |target| {
+            let probe = check(target, "auto");
+            let is_right = found(&probe).contains(*rule);
+            if is_right {
+                Vec::new()
+            } else {
+                vec![format!("{rule} on {fault}: {:?} {}", found(&probe), probe["message"])]
+            }
+        })
+    });
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_noticed_of_the_healthy_demo() {
+    let mut all = Vec::new();
+    for revision in REVISIONS {
+        all.extend(["stdio", "http"].map(|transport| (revision.version, transport)));
+    }
+    all.push(("2024-11-05", "sse"));
+    let wrong = in_parallel(all, 2, |(protocol, transport)| {
+        over(transport, &[], |target| {
+            let probe = check(target, protocol);
+            let is_right = found(&probe).is_empty() && probe["status"] == "healthy";
+            if is_right { Vec::new() } else { vec![format!("{protocol} over {transport}: {probe}")] }
+        })
+    });
+    assert_eq!(wrong, Vec::<String>::new());
+}
