@@ -6,6 +6,7 @@ pub mod clients;
 pub mod cost;
 pub mod exercise;
 pub mod exercises;
+pub mod launch;
 pub mod lint;
 pub mod offer;
 pub mod reply;
@@ -14,6 +15,7 @@ pub mod rules;
 pub mod shape;
 pub mod shot;
 pub mod subschemas;
+pub mod text;
 pub mod topic;
 pub mod verdict;
 

@@ -282,6 +282,39 @@ const LISTS: &[Row] = &[
     fails("page-two-error", BOTH, LIST, "rpc_error", 5, &["-32603", "database is locked"]),
 ];
 
+/// Valid definitions that some client does not take: tests/audit_definitions.rs finds them.
+const DEFINITIONS: &[Row] = &[
+    healthy("tools-spaced-name", BOTH, LIST),
+    healthy("tools-dotted-name", BOTH, LIST),
+    healthy("tools-digit-name", BOTH, LIST),
+    healthy("tools-long-name", BOTH, LIST),
+    healthy("tools-colliding-names", BOTH, LIST),
+    healthy("tools-many", BOTH, LIST),
+    healthy("tools-odd-property", BOTH, LIST),
+    healthy("tools-root-any-of", BOTH, LIST),
+    healthy("tools-root-all-of", BOTH, LIST),
+    healthy("tools-local-ref", BOTH, LIST),
+    healthy("tools-array-without-items", BOTH, LIST),
+    healthy("tools-without-properties", BOTH, LIST),
+    healthy("tools-nullable", BOTH, LIST),
+    healthy("tools-deep-schema", BOTH, LIST),
+    healthy("tools-boolean-property", BOTH, LIST),
+    healthy("output-schema-array", BOTH, LIST),
+    healthy("tools-long-description", BOTH, LIST),
+    healthy("tools-no-description", BOTH, LIST),
+    healthy("tools-empty-words", BOTH, LIST),
+    healthy("tools-alike", BOTH, LIST),
+    healthy("tools-undocumented", BOTH, LIST),
+    healthy("tools-required-unknown", BOTH, LIST),
+    healthy("tools-wrong-default", BOTH, LIST),
+    healthy("tools-negated-boolean", BOTH, LIST),
+    healthy("tools-no-annotations", BOTH, LIST),
+    healthy("tools-unmarked-delete", BOTH, LIST),
+    healthy("tools-costly", BOTH, LIST),
+    healthy("tools-hidden-text", BOTH, LIST),
+    healthy("instructions-long", BOTH, LIST),
+];
+
 const CONTENT: &[Row] = &[
     fails("call-is-error", BOTH, ADD, "tool_error", 5, &["isError", "the backend is down"]),
     fails("call-rpc-error", BOTH, ADD, "rpc_error", 5, &["-32603", "the backend is down"]),
@@ -435,7 +468,7 @@ const SESSIONS: &[Row] = &[
 ];
 
 fn rows() -> Vec<Row> {
-    [PROCESS, FRAMING, MESSAGES, OPENING, LISTS, CONTENT, STATUSES, NETWORK, STREAMS, SESSIONS].concat()
+    [PROCESS, FRAMING, MESSAGES, OPENING, LISTS, DEFINITIONS, CONTENT, STATUSES, NETWORK, STREAMS, SESSIONS].concat()
 }
 
 /// The prober's and the server's part of a row.

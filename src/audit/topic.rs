@@ -27,6 +27,19 @@ pub struct Topic {
     pub as_of: &'static str,
 }
 
+/// Every rule about definitions and configuration: clients, advice, cost, texts, launch.
+pub fn all() -> impl Iterator<Item = &'static Topic> {
+    let clients = super::clients::rules().map(|rule| &rule.topic);
+    let lint = super::lint::rules().map(|rule| &rule.topic);
+    clients.chain(lint).chain(&super::cost::TOPICS).chain(&super::text::TOPICS).chain(&super::launch::TOPICS)
+}
+
+/// The rule of that id.
+#[must_use]
+pub fn of(id: &str) -> Option<&'static Topic> {
+    all().find(|topic| topic.id == id)
+}
+
 /// One place where a rule is broken. Texts of the server are raw and bounded; whoever shows them sanitises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -121,6 +134,17 @@ mod tests {
 
     fn found(at: usize) -> Found {
         Found { topic: &TOPIC, about: format!("tool {at}"), expected: "e".into(), actual: "a".into(), path: None }
+    }
+
+    #[test]
+    fn every_rule_has_an_id_of_its_own() {
+        let ids: Vec<&str> = all().map(|topic| topic.id).collect();
+        let different: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+        assert!(ids.len() >= 60 && ids.len() == different.len(), "{} of {}", different.len(), ids.len());
+        assert!(ids.iter().all(|id| of(id).is_some_and(|topic| topic.id == *id)) && of("lint").is_none());
+        for topic in all() {
+            assert!(!topic.mend.is_empty() && topic.source.is_empty() == topic.as_of.is_empty(), "{}", topic.id);
+        }
     }
 
     #[test]

@@ -54,49 +54,81 @@ pub fn warn(text: &Text, key: &str, reading: &Reading<'_>) {
     );
 }
 
+/// Whether a variable for a child is a secret that is written out.
+#[must_use]
+pub fn in_env(key: &Key, text: &Text) -> bool {
+    is_secret_name(&key.name) && text.literal().is_some_and(is_secret_value)
+}
+
 /// Warns of a variable for a child whose name says that it is a secret.
 pub fn warn_env(key: &Key, text: &Text, reading: &Reading<'_>) {
-    if is_secret_name(&key.name) && text.literal().is_some_and(is_secret_value) {
+    if in_env(key, text) {
         warn(text, &key.name, reading);
     }
 }
 
+/// What the password or the token in a URL is called, where it has one.
+#[must_use]
+pub fn in_url(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    if url.password().is_some_and(|password| !password.is_empty()) {
+        return Some("password".to_owned());
+    }
+    let is_secret = |key: &str, value: &str| {
+        (is_secret_name(key) || QUERY_KEYS.contains(&key.to_lowercase().as_str())) && is_secret_value(value)
+    };
+    url.query_pairs().find(|(key, value)| is_secret(key, value)).map(|(key, _)| key.into_owned())
+}
+
 /// Warns of a password or a token in a URL.
 pub fn warn_url(text: &Text, reading: &Reading<'_>) {
-    let Some(Ok(url)) = text.literal().map(url::Url::parse) else { return };
-    if url.password().is_some_and(|password| !password.is_empty()) {
-        warn(text, "password", reading);
-    } else if let Some((key, _)) = url.query_pairs().find(|(key, value)| {
-        (is_secret_name(key) || QUERY_KEYS.contains(&key.to_lowercase().as_str())) && is_secret_value(value)
-    }) {
+    if let Some(key) = text.literal().and_then(in_url) {
         warn(text, &key, reading);
     }
 }
 
-/// Warns of secrets among the words of a command: `--api-key x`, `--token=x`, `API_KEY=x`, `Authorization: Bearer x`.
-pub fn warn_argv(argv: &[Text], reading: &Reading<'_>) {
+/// The secrets among the words of a command, each with the word and what it is called: `--api-key x`, `--token=x`,
+/// `API_KEY=x`, `Authorization: Bearer x`. URLs are another matter.
+pub fn in_argv(argv: &[Text]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
     let mut before: Option<&str> = None;
-    for text in argv {
+    for (at, text) in argv.iter().enumerate() {
         let word = text.literal();
         let option = before.filter(|word| word.starts_with('-') && !word.contains('='));
         if let (Some(option), Some(word)) = (option, word)
             && is_secret_name(option)
             && is_secret_value(word)
         {
-            warn(text, option, reading);
-        } else if let Some((name, value)) = word.and_then(|word| word.split_once('=')) {
+            found.push((at, option.to_owned()));
+        } else if let Some((name, value)) = word.and_then(|word| word.split_once('=')).filter(|(name, _)| !is_url(name))
+        {
             if is_secret_name(name) && is_secret_value(value) && !name.contains(' ') {
-                warn(text, name, reading);
+                found.push((at, name.to_owned()));
             }
         } else if let Some((name, value)) = word.and_then(|word| word.split_once(": "))
             && (name.eq_ignore_ascii_case("authorization") || is_secret_name(name))
             && is_secret_value(value)
         {
-            warn(text, name, reading);
-        } else if word.is_some() {
-            warn_url(text, reading);
+            found.push((at, name.to_owned()));
         }
         before = word;
+    }
+    found
+}
+
+/// Whether a word begins a URL: its `=` belongs to a query.
+fn is_url(word: &str) -> bool {
+    word.contains("://")
+}
+
+/// Warns of secrets among the words of a command, and in the URLs among them.
+pub fn warn_argv(argv: &[Text], reading: &Reading<'_>) {
+    let found = in_argv(argv);
+    for (at, text) in argv.iter().enumerate() {
+        match found.iter().find(|(place, _)| *place == at) {
+            Some((_, key)) => warn(text, key, reading),
+            None => warn_url(text, reading),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::script::{Call, Step};
 use super::wire::{Plain, Seen, Wire};
 
 mod content;
+mod definitions;
 mod framing;
 pub mod lists;
 mod messages;
@@ -119,12 +120,13 @@ const fn fault(name: &'static str, on: On, scope: Scope, about: &'static str, ac
     Fault { name, on, scope, about, act }
 }
 
-static FAMILIES: [&[Fault]; 11] = [
+static FAMILIES: [&[Fault]; 12] = [
     process::FAULTS,
     framing::FAULTS,
     messages::FAULTS,
     opening::FAULTS,
     lists::FAULTS,
+    definitions::FAULTS,
     content::FAULTS,
     status::FAULTS,
     network::FAULTS,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ClientRule, Effect, Judge, Miss, Profile, Seen, listed, naming};
+use super::{ClientRule, Effect, Judge, Miss, Profile, Seen, Server, listed, naming};
 use crate::audit::subschemas::{self, Subschema};
 use crate::audit::topic::Topic;
 use crate::event::Severity;
@@ -65,7 +65,7 @@ static RULES: &[ClientRule] = &[
         value: "no additionalProperties, $schema, exclusive*, multipleOf, uniqueItems, const, oneOf, allOf, propertyNames, \
                 patternProperties, arrays of types, formats but enum and date-time",
         effect: Effect::Warned,
-        judge: Judge::Tool(keyword),
+        judge: Judge::Server(keyword),
     },
 ];
 
@@ -78,19 +78,26 @@ fn name(tool: &Seen<'_>, misses: &mut Vec<Miss>) {
     }
 }
 
-fn keyword(tool: &Seen<'_>, misses: &mut Vec<Miss>) {
-    let Some(schema) = tool.item.value.get("inputSchema") else { return };
-    let (root, mut first, mut all) = (tool.schema_path(), None, Vec::new());
-    subschemas::each(schema, &mut |inner| {
-        for word in foreign(inner) {
-            first.get_or_insert_with(|| inner.path(&root));
-            if !all.contains(&word) {
-                all.push(word);
+/// Told once for the server: generators write `$schema` and `additionalProperties` into every schema.
+fn keyword(server: &Server<'_>, misses: &mut Vec<Miss>) {
+    let (mut first, mut all, mut tools) = (None, Vec::new(), 0_usize);
+    for tool in &server.tools {
+        let Some(schema) = tool.item.value.get("inputSchema") else { continue };
+        let (root, mut is_clean) = (tool.schema_path(), true);
+        subschemas::each(schema, &mut |inner| {
+            for word in foreign(inner) {
+                is_clean = false;
+                first.get_or_insert_with(|| inner.path(&root));
+                if !all.contains(&word) {
+                    all.push(word);
+                }
             }
-        }
-    });
+        });
+        tools += usize::from(!is_clean);
+    }
     if let Some(path) = first {
-        misses.push(tool.miss_at(path, "what `parameters` takes", listed(all)));
+        let actual = format!("{} in {tools} of {} tools", listed(all), server.tools.len());
+        misses.push(Miss { tool: None, expected: "what `parameters` takes".to_owned(), actual, path });
     }
 }
 

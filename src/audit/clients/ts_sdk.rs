@@ -134,6 +134,10 @@ fn definition(tool: &Seen<'_>, misses: &mut Vec<Miss>) {
     if let Some(icons) = members.get("icons") {
         parse.icons(&format!("{path}.icons"), icons);
     }
+    let dialect = members.get("outputSchema").and_then(|schema| schema.get("$schema"));
+    if let Some(dialect) = dialect.filter(|dialect| !dialect.is_string() && !is_version_1(tool)) {
+        parse.wrong(offer::member(&format!("{path}.outputSchema"), "$schema"), "a string", Some(dialect));
+    }
     match members.get("inputSchema") {
         Some(Value::Object(schema)) if schema.get("type").is_some_and(|kind| kind == "object") => {}
         Some(Value::Object(schema)) => parse.wrong(format!("{path}.inputSchema.type"), "`object`", schema.get("type")),

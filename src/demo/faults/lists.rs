@@ -157,7 +157,7 @@ pub fn cursors_are_ignored(active: &[&Fault]) -> bool {
     active.iter().any(|fault| SUCH.contains(&fault.name))
 }
 
-const fn tools(name: &'static str, about: &'static str, act: fn(&Call<'_>, &mut Vec<Step>)) -> Fault {
+pub(super) const fn tools(name: &'static str, about: &'static str, act: fn(&Call<'_>, &mut Vec<Step>)) -> Fault {
     fault(name, On::Both, Scope::Methods(&["tools/list"]), about, Act::Script(act))
 }
 
@@ -166,7 +166,7 @@ const fn lists(name: &'static str, about: &'static str, act: fn(&Call<'_>, &mut 
 }
 
 /// Adds a tool to the end of the list.
-fn add(steps: &mut [Step], tool: impl Fn() -> Value) {
+pub(super) fn add(steps: &mut [Step], tool: impl Fn() -> Value) {
     edit_results(steps, |result| {
         if let Some(tools) = result["tools"].as_array_mut() {
             tools.push(tool());
