@@ -3,6 +3,7 @@
 //! says so.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,16 @@ pub struct Held {
     places: Mutex<HashMap<(String, String), Arc<Place>>>,
 }
 
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("places", &self.places().len()).finish_non_exhaustive()
+    }
+}
+
 /// Where one session is held. A run has the seat to itself; who only looks does not wait for it.
 #[derive(Default)]
 struct Place {
+    target: String,
     seat: tokio::sync::Mutex<Seat>,
     /// The process, on stdio, and when it was there first.
     pid: Arc<Mutex<Option<(i32, Instant)>>>,
@@ -112,9 +120,9 @@ impl Held {
     #[must_use]
     pub fn children_up(&self) -> BTreeMap<String, Duration> {
         let mut up = BTreeMap::new();
-        for ((_, target), place) in self.places().iter() {
+        for place in self.all() {
             let Some((_, since)) = place.child() else { continue };
-            let longest: &mut Duration = up.entry(target.clone()).or_default();
+            let longest: &mut Duration = up.entry(place.target.clone()).or_default();
             *longest = since.elapsed().max(*longest);
         }
         up
@@ -130,9 +138,9 @@ impl Held {
     #[must_use]
     pub fn by_target(&self) -> BTreeMap<String, u64> {
         let mut held = BTreeMap::new();
-        for ((_, target), place) in self.places().iter() {
+        for place in self.all() {
             let is_held = place.seat.try_lock().map_or(true, |seat| seat.resting.is_some());
-            *held.entry(target.clone()).or_default() += u64::from(is_held);
+            *held.entry(place.target.clone()).or_default() += u64::from(is_held);
         }
         held
     }
@@ -166,8 +174,14 @@ impl Held {
         Ok(done.join("; "))
     }
 
+    /// All places, so that whoever looks at them one by one holds up no run.
+    fn all(&self) -> Vec<Arc<Place>> {
+        self.places().values().cloned().collect()
+    }
+
     fn place(&self, probe: &str, target: &str) -> Arc<Place> {
-        Arc::clone(self.places().entry((probe.to_owned(), target.to_owned())).or_default())
+        let fresh = || Arc::new(Place { target: target.to_owned(), ..Place::default() });
+        Arc::clone(self.places().entry((probe.to_owned(), target.to_owned())).or_insert_with(fresh))
     }
 
     fn places(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Place>>> {

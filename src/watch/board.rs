@@ -13,6 +13,7 @@ use crate::alert::notification::AlertView;
 use crate::event::{Missed, ProbeOutcome, Status, ToolsSeen};
 use crate::metrics::{Own, PushFigures};
 use crate::plan::Share;
+use crate::run::held::Held;
 
 /// A loop turns every second; one that has not for so long stands still.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -120,10 +121,8 @@ pub struct Operation {
     pub running: usize,
     /// Runs that may go on at the same time.
     pub limit: usize,
-    /// Targets, each with the sessions and children that are held between runs.
-    pub held: BTreeMap<String, u64>,
-    /// Targets whose child is held between runs, and for how long it has been up.
-    pub children_up: BTreeMap<String, Duration>,
+    /// The sessions and children that are held between runs: counted when somebody asks, not by the loop.
+    pub held: Option<Arc<Held>>,
     /// How each push does.
     pub pushes: Vec<PushState>,
     /// From a grid point to the start, of the last thousand runs: half of them were at most this.
@@ -251,9 +250,9 @@ impl Operation {
             outbox_waiting: number(self.outbox.waiting),
             outbox_oldest: self.outbox.oldest,
             store_works: self.state.as_ref().map(|_| self.store_error.is_none()),
-            open_connections: self.held.clone(),
+            open_connections: self.held.as_ref().map(|held| held.by_target()).unwrap_or_default(),
             shard: self.share.map(|share| share.shard.to_string()),
-            children_up: self.children_up.clone(),
+            children_up: self.held.as_ref().map(|held| held.children_up()).unwrap_or_default(),
             pushes: self.pushes.iter().map(|push| push.figures.clone()).collect(),
         }
     }

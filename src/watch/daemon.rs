@@ -184,6 +184,7 @@ impl Daemon {
             operation.instance.clone_from(&daemon.setup.instance);
             operation.state = Some(daemon.setup.store.path().display().to_string());
             operation.is_alive = true;
+            operation.held = Some(Arc::clone(&daemon.runner.held));
         });
         daemon.show_plan(now);
         daemon
@@ -440,14 +441,11 @@ impl Daemon {
         let (queue, running, limit) = (self.places.waiting(), self.places.taken(), self.places.limits().jobs);
         let progressed_at = now.wall_at(self.progressed);
         let is_alive = self.is_alive(now);
-        let (held, children_up) = (self.runner.held.by_target(), self.runner.held.children_up());
         let pushes = self.setup.pushes.states();
         self.setup.board.operate(|operation| {
             operation.queue = queue;
             operation.running = running;
             operation.limit = limit;
-            operation.held = held;
-            operation.children_up = children_up;
             operation.pushes = pushes;
             (operation.lag_p50, operation.lag_p99) = percentiles.unzip();
             operation.outbox = outbox;

@@ -169,10 +169,8 @@ fn html(site: &Site, made: Result<String, minijinja::Error>) -> Response {
 async fn status(State(site): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
     let without_probes = query.get("probes").is_some_and(|word| word == "no");
     site.make(move |site| {
-        let mut document = Document::of(&site.facts.board, Timestamp::now());
-        if without_probes {
-            document.probes.clear();
-        }
+        let (board, now) = (&site.facts.board, Timestamp::now());
+        let document = if without_probes { Document::without_probes(board, now) } else { Document::of(board, now) };
         let Ok(mut document) = serde_json::to_value(document) else {
             return went_wrong("the document cannot be made: this is a bug in mcp-probe");
         };
