@@ -311,7 +311,7 @@ pub fn schema() -> Value {
 /// The result, or the verdict when there is none to judge.
 pub(crate) fn result_of<'a>(evidence: &Evidence<'a>, expected: impl FnOnce() -> String) -> Result<&'a Value, Verdict> {
     match &evidence.exchange.reply {
-        Ok(reply) => reply.body.as_ref().map_err(|error| {
+        Ok(reply) => reply.body.as_deref().map_err(|error| {
             let actual = format!("the server answered with error {}: {}", error.code, quote(&error.message));
             Verdict::Blocked(Judged::new(expected(), actual))
         }),

@@ -10,6 +10,7 @@ mod latency;
 pub mod locked;
 mod observed;
 mod pause;
+mod places;
 pub mod probe;
 pub mod reach;
 pub mod replicas;
@@ -38,6 +39,7 @@ use crate::base::secret::Masker;
 use crate::event::{Publisher, Trace};
 use crate::plan::{Endpoint, Target};
 use crate::session::{Known, Recorder, Tap, Tracing};
+use crate::wire::results::Results;
 
 /// How long a server gets to end by itself before it is ended.
 pub const GRACE: Duration = Duration::from_secs(3);
@@ -74,6 +76,7 @@ pub struct Context {
     recorder: Option<Recorder>,
     lists: Lists,
     noticed: ruled::Noticed,
+    results: Option<Results>,
     traces: Traces,
     tracing: Option<Tracing>,
 }
@@ -135,6 +138,7 @@ impl Context {
             recorder: None,
             lists: Lists::default(),
             noticed: ruled::Noticed::default(),
+            results: None,
             traces: Traces::default(),
             tracing: None,
         }
@@ -151,6 +155,12 @@ impl Context {
     #[must_use]
     pub fn with_transcripts(self, wanted: bool) -> Self {
         Self { transcripts: wanted, ..self }
+    }
+
+    /// Reads what servers say again and again once, for who asks them again and again.
+    #[must_use]
+    pub fn remembering_results(self) -> Self {
+        Self { results: Some(Results::default()), ..self }
     }
 
     /// With that said about traces.
@@ -181,8 +191,8 @@ impl Context {
 
     /// For one run among many thousands: what is learnt to be a secret on the way (the id of a session) is masked in all
     /// that the run tells, and forgotten with it; what takes long and concerns more than this run goes on beside it.
-    fn among_many(&self) -> Self {
-        Self { masker: self.masker.apart(), among_many: true, ..self.clone() }
+    fn among_many(self) -> Self {
+        Self { masker: self.masker.apart(), among_many: true, ..self }
     }
 
     /// For what is said beside the run of a target, and is no part of it: no transcript, and a trace of its own that

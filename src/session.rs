@@ -15,6 +15,7 @@ pub use negotiate::{Known, Opening, Refused};
 pub use tap::{Passing, Recorder, Tap};
 pub use tracing::Tracing;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -51,11 +52,12 @@ impl Call {
 /// An open conversation.
 pub struct Session {
     line: Line,
-    facts: ServerFacts,
+    facts: Arc<ServerFacts>,
     opening: Exchange,
     strict: bool,
     phases: Phases,
-    tools: Option<Vec<Value>>,
+    /// The whole result of `tools/list`.
+    tools: Option<Arc<Value>>,
 }
 
 /// How a session ended, with all that was learnt over its life.
@@ -100,6 +102,12 @@ impl Session {
         &self.facts
     }
 
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_facts(&self) -> Arc<ServerFacts> {
+        Arc::clone(&self.facts)
+    }
+
     /// The names of the client capabilities that are declared, sorted: in the modern era with each call, so those of the
     /// last one.
     #[must_use]
@@ -117,6 +125,14 @@ impl Session {
         &self.opening
     }
 
+    /// Lets go of the bytes of the opening and of what was heard with it: a session that is held for long needs neither.
+    pub fn let_go_of_opening(&mut self) {
+        self.opening.notices = Vec::new();
+        if let Ok(reply) = &mut self.opening.reply {
+            reply.raw = Vec::new();
+        }
+    }
+
     /// What opening took.
     #[must_use]
     pub fn phases(&self) -> &Phases {
@@ -127,7 +143,7 @@ impl Session {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.line.findings.clone();
-        for finding in self.line.link().facts().findings {
+        for finding in self.line.link().findings() {
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
@@ -138,13 +154,13 @@ impl Session {
     /// The server's certificate, on https.
     #[must_use]
     pub fn certificate(&self) -> Option<Certificate> {
-        self.line.link().facts().certificate
+        self.line.link().certificate()
     }
 
     /// The process of the server, on stdio.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
-        self.line.link().facts().pid
+        self.line.link().pid()
     }
 
     /// The tools, read once per session and outside all timings.
@@ -156,13 +172,13 @@ impl Session {
             let exchange = self.list(&Call::new("tools/list", Value::Null), "tools", deadline).await;
             self.tools = Some(tools_of(exchange)?);
         }
-        Ok(self.tools.as_deref().unwrap_or_default())
+        Ok(self.tools_read().unwrap_or_default())
     }
 
     /// The tools, where the list was read already.
     #[must_use]
     pub fn tools_read(&self) -> Option<&[Value]> {
-        self.tools.as_deref()
+        Some(self.tools.as_ref()?.get("tools")?.as_array()?)
     }
 
     /// Lets the tools be read anew when they are needed next: a server may learn more of them.
@@ -211,8 +227,10 @@ impl Session {
             && let Some(result) = exchange.result()
         {
             let missing = modern::missing_members(result, self.facts.revision, &call.method);
-            if self.facts.identity.is_none() {
-                self.facts.identity = modern::identity_of(result);
+            if self.facts.identity.is_none()
+                && let Some(identity) = modern::identity_of(result)
+            {
+                Arc::make_mut(&mut self.facts).identity = Some(identity);
             }
             exchange.findings.extend(missing);
         }
@@ -239,7 +257,7 @@ impl Session {
             }
             let result = match &mut page.reply {
                 // It comes back merged with the others.
-                Ok(Reply { body: Ok(result), .. }) => Some(result.take()),
+                Ok(Reply { body: Ok(result), .. }) => Some(std::mem::take(result)),
                 _ => None,
             };
             let exchange = match &mut first {
@@ -366,7 +384,7 @@ impl Session {
 
     fn schema_known(&self, params: &Value) -> Option<Value> {
         let name = params.get("name")?;
-        self.tools.as_ref()?.iter().find(|tool| tool.get("name") == Some(name))?.get("inputSchema").cloned()
+        self.tools_read()?.iter().find(|tool| tool.get("name") == Some(name))?.get("inputSchema").cloned()
     }
 
     /// What is left to be closed.
@@ -412,12 +430,10 @@ fn append(exchange: &mut Exchange, page: Exchange) {
     }
 }
 
-fn tools_of(exchange: Exchange) -> Result<Vec<Value>, Fault> {
+fn tools_of(exchange: Exchange) -> Result<Arc<Value>, Fault> {
     match exchange.reply?.body {
-        Ok(mut result) => match result["tools"].take() {
-            Value::Array(tools) => Ok(tools),
-            _ => Err(Fault::new(Reason::Protocol, "the result of tools/list has no array \"tools\"")),
-        },
+        Ok(result) if result.get("tools").is_some_and(Value::is_array) => Ok(result),
+        Ok(_) => Err(Fault::new(Reason::Protocol, "the result of tools/list has no array \"tools\"")),
         Err(error) => Err(Fault::new(
             Reason::RpcError,
             format!(

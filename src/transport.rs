@@ -236,6 +236,21 @@ pub trait Link: Send {
     /// What is known so far.
     fn facts(&self) -> LinkFacts;
 
+    /// What was noticed so far.
+    fn findings(&self) -> Vec<Finding> {
+        self.facts().findings
+    }
+
+    /// The server's certificate, on https.
+    fn certificate(&self) -> Option<Certificate> {
+        self.facts().certificate
+    }
+
+    /// Children: the process.
+    fn pid(&self) -> Option<i32> {
+        self.facts().pid
+    }
+
     /// Ends the link and leaves nothing behind; takes at most about twice `grace`.
     fn close(self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell>;
 }

@@ -4,5 +4,6 @@
 pub mod event_stream;
 pub mod lines;
 pub mod message;
+pub mod results;
 
 pub use message::{Frame, Id, Malformed, Message, RpcError};

@@ -1,9 +1,11 @@
 """Lets `mcp-probe watch` look at 1,000 and at 10,000 servers over HTTP, each once a second, and says what that costs:
 lateness, processor time per probe, memory per target, and whether lateness grows.
 
-One local demo server stands for all of them, and has the same cores: what it takes is told beside.
+One local server stands for all of them, and has the same cores: what it takes is told beside. It is the fixture that thinks
+about nothing; without `--fixture` it is the demo server, which takes as long as the prober does.
 
-    python3 ci/bench.d/watch.py --binary target/release/mcp-probe [--seconds 60] [--sizes 1000,10000] [--every 1s]
+    python3 ci/bench.d/watch.py --binary target/release/mcp-probe [--fixture target/floor/release/fixture] [--seconds 60]
+        [--sizes 1000,10000] [--every 1s]
 """
 
 import argparse
@@ -94,7 +96,8 @@ def measured(binary, targets, options):
     descriptors_for(targets)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        server = subprocess.Popen([binary, "demo", "--http", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+        serve = [options.fixture.resolve(), "crowd"] if options.fixture else [binary, "demo", "--http", "127.0.0.1:0"]
+        server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True,
                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         stack.callback(server.kill)
         url = server.stdout.readline().split()[-1]
@@ -144,6 +147,7 @@ def measured(binary, targets, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=pathlib.Path, default="target/release/mcp-probe")
+    parser.add_argument("--fixture", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--warm-up", type=float, default=30)
     parser.add_argument("--sizes", default="1000,10000")

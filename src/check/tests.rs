@@ -32,7 +32,7 @@ pub(crate) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange 
         params: json!({}),
         call_id: "1".into(),
         span: crate::base::ids::SpanContext::root(),
-        reply: Ok(Reply { body, raw: Vec::new() }),
+        reply: Ok(Reply { body: body.map(std::sync::Arc::new), raw: Vec::new() }),
         marks: Marks { sent: Some(sent), first_byte: last_byte, last_byte },
         total: Duration::from_millis(900),
         pages: 1,

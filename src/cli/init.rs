@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -284,7 +285,7 @@ fn mask(survey: &mut Survey, masker: &Masker) {
         if let Ok(reply) = &mut list.exchange.reply
             && let Ok(result) = &mut reply.body
         {
-            masker.mask_json(result);
+            masker.mask_json(Arc::make_mut(result));
         }
     }
     if let Some(facts) = &mut survey.facts {

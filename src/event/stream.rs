@@ -82,7 +82,7 @@ pub enum EventKind {
         /// Its position in the plan.
         index: usize,
         /// What it found.
-        outcome: Box<ProbeOutcome>,
+        outcome: Arc<ProbeOutcome>,
     },
     /// Grid points of the timetable passed without a run.
     RunMissed {

@@ -163,7 +163,9 @@ impl State {
     /// Folds a run.
     pub fn run_finished(&mut self, outcome: &ProbeOutcome) {
         let key = (outcome.name.clone(), outcome.target.clone());
-        if self.roster.as_ref().is_some_and(|known| !known.pairs.contains(&key)) {
+        // Whoever has figures stands in the roster: it is asked about those who have none yet.
+        let is_counted = self.pairs.contains_key(&key);
+        if !is_counted && self.roster.as_ref().is_some_and(|known| !known.pairs.contains(&key)) {
             // It was going on while its probe was taken out of the files.
             return;
         }

@@ -62,7 +62,7 @@ pub(super) fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOu
 }
 
 fn publish(publisher: &Publisher, outcome: ProbeOutcome) {
-    publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Box::new(outcome) });
+    publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Arc::new(outcome) });
 }
 
 pub(super) fn listening() -> (Shared, Publisher) {

@@ -2,6 +2,7 @@
 //! replies, notices, questions to answer and things that should not have come.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use super::revision::{Revision, method_anywhere};
 use super::{headers, modern};
 use crate::base::sanitize::one_line;
 use crate::event::{Era, Finding, Severity, TransportKind};
+use crate::wire::results::{Recent, Results};
 use crate::wire::{Frame, Id, Malformed, Message, RpcError, message};
 
 /// Requests given up whose late replies are still recognised.
@@ -33,7 +35,7 @@ pub struct Composed {
 #[derive(Debug)]
 pub enum Sorted {
     /// The reply to the request at this place of the waiting list.
-    Reply(usize, Result<Value, RpcError>),
+    Reply(usize, Result<Arc<Value>, RpcError>),
     /// Meant as that reply, but it breaks the rules; nothing better will come.
     Broken(usize, String),
     /// A notification.
@@ -58,6 +60,16 @@ pub struct Conversation {
     answers: Answers,
     last_id: u64,
     forgotten: VecDeque<Id>,
+    remembered: Option<(Results, Recent)>,
+    asked_before: Option<AskedBefore>,
+}
+
+/// The parameters of a request, as they were given and as they were sent.
+#[derive(Debug)]
+struct AskedBefore {
+    given: Value,
+    revision: &'static Revision,
+    sent: Arc<Value>,
 }
 
 /// What a frame came in.
@@ -90,7 +102,28 @@ impl Conversation {
     /// A new conversation, about which nothing is settled.
     #[must_use]
     pub fn new(transport: TransportKind, answers: Answers) -> Self {
-        Self { transport, revision: None, http_session: None, answers, last_id: 0, forgotten: VecDeque::new() }
+        Self {
+            transport,
+            revision: None,
+            http_session: None,
+            answers,
+            last_id: 0,
+            forgotten: VecDeque::new(),
+            remembered: None,
+            asked_before: None,
+        }
+    }
+
+    /// Looks at results that were read before, from now on: one that comes again is not read anew.
+    pub fn remember(&mut self, results: Option<Results>) {
+        self.remembered = results.map(|results| (results, Recent::default()));
+    }
+
+    fn read(&mut self, result: &str) -> serde_json::Result<Arc<Value>> {
+        match &mut self.remembered {
+            Some((results, recent)) => results.read(recent, result),
+            None => serde_json::from_str(result).map(Arc::new),
+        }
     }
 
     /// What may be answered.
@@ -101,7 +134,10 @@ impl Conversation {
 
     /// Changes what may be answered, where capabilities are declared with each request.
     pub fn set_answers(&mut self, answers: Answers) {
-        self.answers = answers;
+        if self.answers != answers {
+            self.answers = answers;
+            self.asked_before = None;
+        }
     }
 
     /// Writes a request. The id is a string for the first message of a detection, so that a server that echoes
@@ -125,20 +161,41 @@ impl Conversation {
         let extras =
             [("progressToken", (method == "tools/call").then_some(token.as_str())), (TRACEPARENT, traceparent)];
         let params = match self.revision {
-            Some(revision) if revision.era == Era::Modern => {
-                Some(modern::envelope(params, revision, &self.answers, &extras))
-            }
-            _ => legacy_params(params, &extras),
+            Some(revision) if revision.era == Era::Modern => Some(self.enveloped(params, revision, &extras)),
+            _ => legacy_params(params, &extras).map(Arc::new),
         };
-        let asked = params.clone().unwrap_or(Value::Null);
-        let mut headers = self.headers(Some((method, &asked)), schema);
+        let params = params.as_deref();
+        let asked = params.unwrap_or(&Value::Null);
+        let mut headers = self.headers(Some((method, asked)), schema);
         if traceparent.is_some()
             && self.transport != TransportKind::Stdio
             && let Some(told) = asked.get("_meta").and_then(|meta| meta.get(TRACEPARENT)).and_then(Value::as_str)
         {
             headers.push((TRACEPARENT.to_owned(), headers::encode(told)));
         }
-        Composed { body: message::request(&id, method, params.as_ref()), id: Some(id), headers }
+        Composed { body: message::request(&id, method, params), id: Some(id), headers }
+    }
+
+    /// The parameters with what the modern era adds. Where nothing is added for this one request, and it is asked again what was
+    /// asked before, they are what they were then.
+    fn enveloped(
+        &mut self,
+        params: &Value,
+        revision: &'static Revision,
+        extras: &[(&str, Option<&str>)],
+    ) -> Arc<Value> {
+        if extras.iter().any(|(_, value)| value.is_some()) {
+            return Arc::new(modern::envelope(params, revision, &self.answers, extras));
+        }
+        if let Some(before) = &self.asked_before
+            && before.given == *params
+            && std::ptr::eq(before.revision, revision)
+        {
+            return Arc::clone(&before.sent);
+        }
+        let sent = Arc::new(modern::envelope(params, revision, &self.answers, extras));
+        self.asked_before = Some(AskedBefore { given: params.clone(), revision, sent: Arc::clone(&sent) });
+        sent
     }
 
     /// Remembers that nobody waits for this reply any more.
@@ -203,7 +260,7 @@ impl Conversation {
                 };
                 let body = match body {
                     Err(error) => Err(error.clone()),
-                    Ok(result) => match serde_json::from_str::<Value>(result.get()) {
+                    Ok(result) => match self.read(result.get()) {
                         Ok(result) => Ok(result),
                         Err(error) => return Sorted::Broken(place, format!("the result cannot be read: {error}")),
                     },
@@ -335,6 +392,53 @@ mod tests {
         assert_eq!(value["id"], 2);
         assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
         assert!(composed.headers.is_empty(), "stdio has no headers");
+    }
+
+    #[test]
+    fn what_is_asked_again_is_written_as_a_first_request_would_be() {
+        let modern = |answers: Answers| {
+            let mut conversation = Conversation::new(TransportKind::StreamableHttp, answers);
+            conversation.revision = Some(Revision::newest(Era::Modern));
+            conversation
+        };
+        let declines = Answers { roots: Some(Vec::new()), ..Answers::default() };
+        let mut long = modern(Answers::default());
+        for (answers, params, traceparent) in [
+            (Answers::default(), Value::Null, None),
+            (Answers::default(), Value::Null, None),
+            (Answers::default(), json!({"cursor": "a"}), None),
+            (Answers::default(), json!({"cursor": "b"}), None),
+            (declines.clone(), json!({"cursor": "b"}), None),
+            (declines.clone(), json!({"cursor": "b"}), Some("00-1-2-01")),
+            (declines.clone(), json!({"cursor": "b"}), None),
+            (Answers::default(), json!({"cursor": "b"}), None),
+        ] {
+            long.set_answers(answers.clone());
+            let mut fresh = modern(answers);
+            fresh.last_id = long.last_id;
+            let (again, first) = (
+                long.request("tools/list", &params, None, traceparent),
+                fresh.request("tools/list", &params, None, traceparent),
+            );
+            assert_eq!((again.body, again.headers, again.id), (first.body, first.headers, first.id));
+        }
+    }
+
+    #[test]
+    fn a_result_that_comes_again_is_shared_and_its_reply_judged_anew() {
+        let mut conversation = legacy();
+        conversation.remember(Some(Results::default()));
+        let (seven, eight) = (Id::number(7), Id::number(8));
+        let reply = |id: u64, result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+        let mut result = |text: &str, waiting: &Id| match sort(&mut conversation, text, waiting) {
+            Sorted::Reply(0, Ok(result)) => Some(result),
+            _ => None,
+        };
+        let first = result(&reply(7, r#"{"tools":[]}"#), &seven).unwrap();
+        assert!(Arc::ptr_eq(&first, &result(&reply(8, r#"{"tools":[]}"#), &eight).unwrap()));
+        assert_eq!(*result(&reply(8, r#"{"tools":[1]}"#), &eight).unwrap(), json!({"tools": [1]}));
+        assert!(result(&reply(7, r#"{"tools":[]}"#), &eight).is_none(), "an id of another request is no reply");
+        assert!(result(&reply(8, r#"{"tools":[]"#), &eight).is_none(), "a reply that is cut off is none");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! bounded. Source: specification, server/utilities/pagination.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ pub const ITEMS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub struct Pages {
     member: &'static str,
-    merged: Option<Value>,
+    merged: Option<Arc<Value>>,
     seen: HashSet<String>,
     count: u32,
     findings: Vec<Finding>,
@@ -30,9 +31,12 @@ impl Pages {
     }
 
     /// Adds a page; gives the cursor of the next one, if there is one worth asking for.
-    pub fn add(&mut self, mut page: Value) -> Option<String> {
+    pub fn add(&mut self, mut page: Arc<Value>) -> Option<String> {
         self.count += 1;
-        let cursor = page.as_object_mut().and_then(|page| page.shift_remove("nextCursor"));
+        // A list that ends with its first page, as most do, is left as it is.
+        let has_cursor = page.get("nextCursor").is_some();
+        let cursor = if has_cursor { Arc::make_mut(&mut page).as_object_mut() } else { None };
+        let cursor = cursor.and_then(|page| page.shift_remove("nextCursor"));
         self.merge(page);
         let cursor = match cursor {
             None => return None,
@@ -71,16 +75,18 @@ impl Pages {
 
     /// The merged result and what was noticed.
     #[must_use]
-    pub fn finish(self) -> (Value, Vec<Finding>) {
-        (self.merged.unwrap_or_else(|| Value::Object(serde_json::Map::new())), self.findings)
+    pub fn finish(self) -> (Arc<Value>, Vec<Finding>) {
+        (self.merged.unwrap_or_else(|| Arc::new(Value::Object(serde_json::Map::new()))), self.findings)
     }
 
-    fn merge(&mut self, mut page: Value) {
+    fn merge(&mut self, page: Arc<Value>) {
         let Some(merged) = &mut self.merged else {
             self.merged = Some(page);
             return;
         };
+        let mut page = Arc::unwrap_or_clone(page);
         let more = page.get_mut(self.member).map(Value::take);
+        let merged = Arc::make_mut(merged);
         if let (Some(Value::Array(items)), Some(Value::Array(more))) = (merged.get_mut(self.member), more) {
             items.extend(more);
         }
@@ -99,24 +105,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn page(value: Value) -> Arc<Value> {
+        Arc::new(value)
+    }
+
     #[test]
     fn pages_are_merged_and_an_empty_cursor_followed() {
         let mut pages = Pages::new("tools");
-        assert_eq!(pages.add(json!({"tools": [1], "nextCursor": "", "ttlMs": 5})), Some(String::new()));
-        assert_eq!(pages.add(json!({"tools": [2, 3]})), None);
+        assert_eq!(pages.add(page(json!({"tools": [1], "nextCursor": "", "ttlMs": 5}))), Some(String::new()));
+        assert_eq!(pages.add(page(json!({"tools": [2, 3]}))), None);
         assert_eq!(pages.count(), 2);
-        assert_eq!(pages.finish(), (json!({"tools": [1, 2, 3], "ttlMs": 5}), vec![]));
+        assert_eq!(pages.finish(), (page(json!({"tools": [1, 2, 3], "ttlMs": 5})), vec![]));
     }
 
     #[test]
     fn a_repeated_cursor_and_an_endless_list_end() {
         let mut pages = Pages::new("tools");
-        assert!(pages.add(json!({"tools": [], "nextCursor": "a"})).is_some());
-        assert!(pages.add(json!({"tools": [], "nextCursor": "a"})).is_none());
+        assert!(pages.add(page(json!({"tools": [], "nextCursor": "a"}))).is_some());
+        assert!(pages.add(page(json!({"tools": [], "nextCursor": "a"}))).is_none());
         assert_eq!(pages.finish().1.len(), 1);
         let mut pages = Pages::new("tools");
         let mut asked = 0;
-        while pages.add(json!({"tools": [], "nextCursor": asked.to_string()})).is_some() {
+        while pages.add(page(json!({"tools": [], "nextCursor": asked.to_string()}))).is_some() {
             asked += 1;
         }
         assert_eq!(pages.count(), PAGES_MAX);
@@ -127,7 +137,7 @@ mod tests {
     fn wrong_cursors_end_the_list_with_a_finding() {
         for cursor in [json!(null), json!(4)] {
             let mut pages = Pages::new("tools");
-            assert_eq!(pages.add(json!({"tools": [], "nextCursor": cursor})), None);
+            assert_eq!(pages.add(page(json!({"tools": [], "nextCursor": cursor}))), None);
             assert_eq!(pages.finish().1.len(), 1);
         }
     }

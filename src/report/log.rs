@@ -301,7 +301,7 @@ mod tests {
         if status == Status::Healthy {
             outcome.cause = None;
         }
-        EventKind::ProbeFinished { index: 0, outcome: Box::new(outcome) }
+        EventKind::ProbeFinished { index: 0, outcome: Arc::new(outcome) }
     }
 
     #[test]

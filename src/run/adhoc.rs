@@ -296,6 +296,7 @@ pub(super) async fn open(
         answers: answers.clone(),
         known: cx.known(&reach.name),
         cancel: cx.cancel.clone(),
+        results: cx.results.clone(),
     };
     let session = Session::open(&*reach.dial, &opening, cx.tap(probe, reach)).await?;
     if pin == Pin::Auto {

@@ -1,7 +1,7 @@
 //! Every probe of a plan, side by side within a limit, once or several times over; told in the order in which they end,
 //! kept in the order of the plan.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
@@ -61,7 +61,7 @@ async fn round(
         let (index, name, to) = (before + place, one.name.clone(), target.name.clone());
         cx.publisher.publish(EventKind::ProbeStarted { index, probe: name, target: to });
         let outcome = Box::pin(probe(cx, stage, one, target)).await;
-        cx.publisher.publish(EventKind::ProbeFinished { index, outcome: Box::new(outcome.clone()) });
+        cx.publisher.publish(EventKind::ProbeFinished { index, outcome: Arc::new(outcome.clone()) });
         if is_failure(outcome.status, options.fail_fast) {
             let name = format!("{} on {}", one_line(&outcome.name, 80), one_line(&outcome.target, 80));
             let _ = stopped.set(name);

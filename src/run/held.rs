@@ -218,13 +218,14 @@ struct Resting {
 }
 
 struct Rested {
-    session: Session,
+    session: Box<Session>,
     lost: Option<Fault>,
 }
 
 /// A session in use.
 struct Awake {
-    session: Session,
+    /// It goes from hand to hand twice a run.
+    session: Box<Session>,
     /// Ends its waits: a run that is interrupted takes the session with it, and no other.
     cancel: CancellationToken,
     /// What was told of it by runs before; none where this one opened it.
@@ -330,11 +331,12 @@ impl Seat {
         let opened = heeding(cx, &cancel, Box::pin(open(&own, &reach, reach.pin, &answers, &probe.name))).await;
         drop((permit, turn));
         match opened {
-            Ok(session) => {
+            Ok(mut session) => {
+                session.let_go_of_opening();
                 self.shown(session.pid());
                 self.opened = Some(begun);
                 self.secrets = Some(cx.masker.clone());
-                Ok((Awake { session, cancel, told: None }, begun))
+                Ok((Awake { session: Box::new(session), cancel, told: None }, begun))
             }
             Err(mut refused) => {
                 let closing = refused.closing.take();

@@ -26,7 +26,7 @@ const STACK_BYTES_COUNTED: usize = 48 << 20;
 
 /// What is judged, so that it can be shared with a thread.
 pub(super) struct Case {
-    pub(super) facts: ServerFacts,
+    pub(super) facts: Arc<ServerFacts>,
     pub(super) exchange: Exchange,
     pub(super) called: Called,
     pub(super) locked: Compared,

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::places::Places;
 use crate::check::tokens::tokens;
 use crate::event::{Finding, Severity, ToolSeen, ToolsSeen};
 use crate::lock::{canonical, list_of};
@@ -24,9 +25,25 @@ const LISTS_MAX: usize = 20_000;
 /// Lists of tools that were seen. A server tells the same thing run after run, and digests cost more than all else that
 /// a run does with an answer: they are made once for equal lists. Clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Lists(Arc<Mutex<HashMap<u64, Arc<ToolsSeen>>>>, RandomState);
+pub(super) struct Lists(Arc<Known>, RandomState);
+
+#[derive(Default)]
+struct Known {
+    by_hash: Mutex<HashMap<u64, Arc<ToolsSeen>>>,
+    by_place: Places<(), Arc<ToolsSeen>>,
+}
 
 impl Lists {
+    /// The tools of a result, where it has an array of them.
+    fn of(&self, result: &Arc<Value>) -> Option<Arc<ToolsSeen>> {
+        if let Some(seen) = self.0.by_place.get(result, ()) {
+            return Some(seen);
+        }
+        let seen = self.seen(result.get("tools")?.as_array()?);
+        self.0.by_place.keep(result, (), &seen);
+        Some(seen)
+    }
+
     fn seen(&self, tools: &[Value]) -> Arc<ToolsSeen> {
         // Nobody outside knows the keys of this hash, so nobody can make two lists with the same one.
         let key = self.1.hash_one(tools);
@@ -43,15 +60,14 @@ impl Lists {
     }
 
     fn lists(&self) -> MutexGuard<'_, HashMap<u64, Arc<ToolsSeen>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.by_hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The tools, where this is a list of them that was read from its beginning to its end.
 pub(super) fn tools(exchange: &Exchange, lists: &Lists) -> Option<Arc<ToolsSeen>> {
     let is_whole = exchange.method == "tools/list" && is_whole(exchange);
-    let tools = exchange.result().filter(|_| is_whole)?.get("tools")?.as_array()?;
-    Some(lists.seen(tools))
+    lists.of(exchange.shared_result().filter(|_| is_whole)?)
 }
 
 fn seen(tools: &[Value]) -> ToolsSeen {
@@ -129,6 +145,18 @@ mod tests {
         assert_eq!(*first, seen(&one));
         assert_ne!(*first, *lists.seen(&other));
         assert_eq!((first.digest(), lists.lists().len()), (seen(&one).digest(), 2));
+    }
+
+    #[test]
+    fn a_result_that_is_shared_is_looked_at_once() {
+        let lists = Lists::default();
+        let one = Arc::new(json!({"tools": [{"name": "a"}]}));
+        let same = Arc::clone(&one);
+        let first = lists.of(&one).unwrap();
+        assert_eq!(*first, seen(&[json!({"name": "a"})]));
+        assert!(Arc::ptr_eq(&first, &lists.of(&same).unwrap()));
+        assert_eq!(lists.of(&Arc::new(json!({"tools": [{"name": "b"}]}))).unwrap().tools[0].name, "b");
+        assert_eq!(lists.of(&Arc::new(json!({"tools": 1}))), None);
     }
 
     #[test]

@@ -3,14 +3,15 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::judging;
 use super::observed::is_whole;
+use super::places::Places;
 use crate::audit::reply;
 use crate::check::Judged;
 use crate::check::rules::{Ruled, Saying};
-use crate::event::Finding;
+use crate::event::{Finding, TransportKind};
 use crate::plan::Step;
 use crate::session::{Exchange, ServerFacts};
 
@@ -19,31 +20,49 @@ const LISTS_MAX: usize = 20_000;
 
 /// What was noticed in lists. Clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Noticed(Arc<Mutex<HashMap<u64, Arc<[Finding]>>>>, RandomState);
+pub(super) struct Noticed(Arc<Known>, RandomState);
+
+/// Method, revision, transport and pages: what is noticed in a result depends on them, too.
+type About = (&'static str, &'static str, TransportKind, u32);
+
+#[derive(Default)]
+struct Known {
+    by_hash: Mutex<HashMap<u64, Arc<[Finding]>>>,
+    by_place: Places<About, Arc<[Finding]>>,
+}
 
 impl Noticed {
     /// What every probe looks for in a reply.
     pub(super) async fn of(&self, facts: &ServerFacts, exchange: &Exchange) -> Arc<[Finding]> {
-        let Some(result) = exchange.result() else { return Arc::default() };
-        let is_list = facts.revision.method(&exchange.method).is_some_and(|method| method.list.is_some());
-        if !is_list || !is_whole(exchange) {
-            return reply::notice(facts, exchange).into();
+        let Some(result) = exchange.shared_result() else { return Arc::default() };
+        let list = facts.revision.method(&exchange.method).filter(|method| method.list.is_some());
+        let Some(list) = list.filter(|_| is_whole(exchange)) else { return reply::notice(facts, exchange).into() };
+        let about = (list.name, facts.revision.version, facts.transport, exchange.pages);
+        if let Some(known) = self.0.by_place.get(result, about) {
+            return known;
         }
         // Nobody outside knows the keys of this hash, so nobody can make two lists with the same one.
-        let key = self.1.hash_one((&exchange.method, facts.revision.version, facts.transport, exchange.pages, result));
-        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Arc::clone(known);
+        let key = self.1.hash_one((about, result));
+        let known = self.known().get(&key).cloned();
+        if let Some(known) = known {
+            self.0.by_place.keep(result, about, &known);
+            return known;
         }
         let (of, reply) = (facts.clone(), exchange.clone());
         // What could not be judged in time is not noticed, and looked for again.
         let Some(found) = judging::apart(move || reply::notice(&of, &reply)).await else { return Arc::default() };
         let found: Arc<[Finding]> = found.into();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.by_place.keep(result, about, &found);
+        let mut known = self.known();
         if known.len() >= LISTS_MAX {
             known.clear();
         }
         known.insert(key, Arc::clone(&found));
         found
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<u64, Arc<[Finding]>>> {
+        self.0.by_hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

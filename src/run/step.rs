@@ -65,7 +65,7 @@ pub(super) async fn take(
     let locked = if step.wants_lock() { against.reply(session, &exchange) } else { Compared::NotAsked };
     let ruled = ruled::ruled(step, session.facts(), &exchange).await;
     let noticed = against.cx.noticed.of(session.facts(), &exchange).await;
-    let case = Arc::new(Case { facts: session.facts().clone(), exchange, called, locked, ruled });
+    let case = Arc::new(Case { facts: session.shared_facts(), exchange, called, locked, ruled });
     let Judgement { mut checks, findings } = judging::judge(&step.checks, &case).await;
     let exchange = &case.exchange;
     let (mut status, mut cause) = judge(step, exchange, &mut checks);
@@ -105,19 +105,19 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
     if steps.is_empty() || !steps.iter().all(asks) {
         return None;
     }
-    let facts = ServerFacts {
+    let facts = Arc::new(ServerFacts {
         identity: None,
         instructions: None,
         capabilities: Value::Null,
         revision: Revision::newest(Era::Legacy),
         transport: TransportKind::StreamableHttp,
         supported: Vec::new(),
-    };
+    });
     let mut all = Vec::new();
     for step in steps {
         let exchange = as_asked(step, exchange.clone());
         let case = Arc::new(Case {
-            facts: facts.clone(),
+            facts: Arc::clone(&facts),
             exchange,
             called: Called::NotRead,
             locked: Compared::NotAsked,

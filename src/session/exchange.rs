@@ -1,5 +1,6 @@
 //! What a call gave: the reply or the fault, the time marks, and what was heard meanwhile. Checks judge it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -50,8 +51,8 @@ pub struct Notice {
 /// A reply.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The result (of a list: all pages merged), or the JSON-RPC error.
-    pub body: Result<Value, RpcError>,
+    /// The result (of a list: all pages merged), or the JSON-RPC error. Equal results may be one and the same.
+    pub body: Result<Arc<Value>, RpcError>,
     /// The reply as received, one entry a page.
     pub raw: Vec<Bytes>,
 }
@@ -93,6 +94,12 @@ impl Exchange {
     /// The result, where there is one.
     #[must_use]
     pub fn result(&self) -> Option<&Value> {
+        self.shared_result().map(|result| &**result)
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_result(&self) -> Option<&Arc<Value>> {
         self.reply.as_ref().ok()?.body.as_ref().ok()
     }
 

@@ -1,6 +1,7 @@
 //! Drives a conversation over a link: sends, listens, hands each thing heard to the message it belongs to, answers
 //! the server's questions, takes up cut streams, and gives up at the deadline in the way of the era.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -88,7 +89,7 @@ impl Line {
         let mut pending = self.dispatch(composed, ids, Intent::OneWay, &ask).await;
         // A pipe acknowledges nothing.
         if self.conversation.transport == TransportKind::Stdio {
-            pending.done.get_or_insert(Ok(super::Reply { body: Ok(Value::Null), raw: Vec::new() }));
+            pending.done.get_or_insert(Ok(super::Reply { body: Ok(Arc::default()), raw: Vec::new() }));
         }
         let drive = self.drive(&mut [&mut pending], deadline).await;
         self.give_up(&mut pending, drive).await;

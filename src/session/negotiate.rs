@@ -7,6 +7,7 @@
 mod again;
 mod words;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,6 +23,7 @@ use crate::protocol::detect::{self, Verdict};
 use crate::protocol::legacy::{self, Welcome};
 use crate::protocol::{Answers, Pin, Revision, modern};
 use crate::transport::{Certificate, Dial, Fault};
+use crate::wire::results::Results;
 pub(super) use again::again;
 use words::{fault_of, initialize_refused, not_this_one, refused_by, unwelcome};
 
@@ -54,6 +56,8 @@ pub struct Opening {
     pub known: Option<Known>,
     /// Ends every wait.
     pub cancel: CancellationToken,
+    /// Results that were read before, where they are remembered: by who asks again and again.
+    pub results: Option<Results>,
 }
 
 /// Why no session could be had, with all that was learnt on the way.
@@ -149,7 +153,9 @@ impl Negotiation<'_> {
             Ok(link) => {
                 self.phases.absorb(&link.facts().phases);
                 let answers = self.opening.answers.clone();
-                Ok(Line::new(link, transport, answers, self.tap.clone(), cancel))
+                let mut line = Line::new(link, transport, answers, self.tap.clone(), cancel);
+                line.conversation.remember(self.opening.results.clone());
+                Ok(line)
             }
             Err(fault) => Err(Box::new(Refused {
                 fault,
@@ -203,7 +209,7 @@ impl Negotiation<'_> {
             transport: line.conversation.transport,
             supported: welcome.supported,
         };
-        Session { line, facts, opening, strict, phases: self.phases, tools: None }
+        Session { line, facts: Arc::new(facts), opening, strict, phases: self.phases, tools: None }
     }
 
     // ---- modern ---------------------------------------------------------------------------------------------------
@@ -233,7 +239,7 @@ impl Negotiation<'_> {
     /// The verdict of a reply; `None` where there is no reply to judge.
     fn verdict(exchange: &Exchange, asked: &'static Revision) -> Option<Verdict> {
         let body = &exchange.reply.as_ref().ok()?.body;
-        Some(detect::classify(body.as_ref(), asked))
+        Some(detect::classify(body.as_deref(), asked))
     }
 
     fn welcome_modern(&self, mut line: Line, revision: &'static Revision, exchange: Exchange) -> Opened {
@@ -558,7 +564,7 @@ impl Negotiation<'_> {
 /// The verdict of a late reply to `server/discover`, where it is that of a modern server.
 fn modern_after_all(discover: &Pending, asked: &'static Revision) -> Option<Verdict> {
     let Some(Ok(reply)) = &discover.done else { return None };
-    let verdict = detect::classify(reply.body.as_ref(), asked);
+    let verdict = detect::classify(reply.body.as_deref(), asked);
     matches!(verdict, Verdict::Modern(_) | Verdict::ModernRefused).then_some(verdict)
 }
 

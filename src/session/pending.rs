@@ -1,5 +1,6 @@
 //! One message that was sent and what has been heard for it so far, until it becomes an [`Exchange`].
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -80,7 +81,7 @@ impl Pending {
         self.done.get_or_insert(Err(fault));
     }
 
-    pub(super) fn reply(&mut self, body: Result<Value, RpcError>, raw: Bytes, first_byte: Instant, at: Instant) {
+    pub(super) fn reply(&mut self, body: Result<Arc<Value>, RpcError>, raw: Bytes, first_byte: Instant, at: Instant) {
         let first_byte = self.marks.first_byte.unwrap_or(first_byte);
         self.marks.first_byte = Some(first_byte);
         self.marks.last_byte = Some(at);
@@ -108,7 +109,7 @@ impl Pending {
                     format!("HTTP {} for {}", head.status, self.method),
                 ));
             }
-            self.done.get_or_insert(Ok(Reply { body: Ok(Value::Null), raw: Vec::new() }));
+            self.done.get_or_insert(Ok(Reply { body: Ok(Arc::default()), raw: Vec::new() }));
         }
         self.head = Some(head);
     }
@@ -155,7 +156,7 @@ impl Pending {
             return;
         }
         if self.id.is_none() {
-            self.done = Some(Ok(Reply { body: Ok(Value::Null), raw: Vec::new() }));
+            self.done = Some(Ok(Reply { body: Ok(Arc::default()), raw: Vec::new() }));
             return;
         }
         if may_resume && self.take_up_again() {

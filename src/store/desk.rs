@@ -16,7 +16,7 @@ use super::StoreHealth;
 use super::error::StoreError;
 use super::file::{self, Lock};
 use super::rolling::{advance, again, floor};
-use super::rows::{self, Words};
+use super::rows::{self, Identified, Words};
 use super::times::HOUR;
 use crate::event::{Missed, Sample};
 
@@ -96,6 +96,7 @@ struct Pair {
     last_at: Option<i64>,
     /// The last distances between runs, in milliseconds.
     gaps: VecDeque<i64>,
+    identified: Identified,
 }
 
 impl Pair {
@@ -262,11 +263,14 @@ impl Desk {
     }
 }
 
+/// By target and probe.
+type Pairs = HashMap<String, HashMap<String, Pair>>;
+
 /// What the writer knows of the file without reading it again.
 #[derive(Default)]
 pub(super) struct Books {
     words: Words,
-    pairs: HashMap<(String, String), Pair>,
+    pairs: Pairs,
     /// Up to where each target is rolled up.
     rolled: HashMap<i64, i64>,
     /// Before this there are no runs any more, only roll-ups.
@@ -286,9 +290,10 @@ impl Books {
             match entry {
                 Entry::Sample(sample, transcript) => {
                     let at = sample.at.as_microsecond();
-                    let pair = self.pair(connection, &sample.probe, &sample.target, at)?;
+                    let Self { words, pairs, rolled, .. } = self;
+                    let pair = pair(pairs, rolled, connection, (&sample.probe, &sample.target), at)?;
                     let (id, target, stands) = (pair.id, pair.target, pair.stands(at));
-                    let at = rows::insert(connection, &mut self.words, id, stands, sample)?;
+                    let at = rows::insert(connection, words, (id, &mut pair.identified), stands, sample)?;
                     if let Some(lines) = transcript {
                         write_transcript(connection, id, at, lines)?;
                     }
@@ -303,7 +308,7 @@ impl Books {
                 }
                 Entry::Missed { probe, target, reason, at, count } => {
                     let at = at.as_microsecond();
-                    let pair = self.pair(connection, probe, target, at)?.id;
+                    let pair = pair(&mut self.pairs, &mut self.rolled, connection, (probe, target), at)?.id;
                     connection
                         .prepare_cached(
                             "INSERT INTO missed VALUES (?1, ?2, ?3, ?4)
@@ -333,39 +338,6 @@ impl Books {
         Ok(())
     }
 
-    /// A probe on a target, which gets a number where it has none.
-    fn pair(&mut self, connection: &Connection, probe: &str, target: &str, at: i64) -> rusqlite::Result<&mut Pair> {
-        let key = (probe.to_owned(), target.to_owned());
-        match self.pairs.entry(key) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                let have = connection
-                    .prepare_cached("SELECT id, rolled_until FROM targets WHERE name = ?1")?
-                    .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
-                let (number, rolled) = if let Some(have) = have {
-                    have
-                } else {
-                    let hour = floor(at, HOUR);
-                    connection
-                        .prepare_cached("INSERT INTO targets (name, rolled_until) VALUES (?1, ?2)")?
-                        .execute(params![target, hour])?;
-                    (connection.last_insert_rowid(), hour)
-                };
-                self.rolled.entry(number).or_insert(rolled);
-                connection
-                    .prepare_cached(
-                        "INSERT INTO pairs (target, probe, every) VALUES (?1, ?2, 0) ON CONFLICT DO NOTHING",
-                    )?
-                    .execute(params![number, probe])?;
-                let (id, every) = connection
-                    .prepare_cached("SELECT id, every FROM pairs WHERE target = ?1 AND probe = ?2")?
-                    .query_row(params![number, probe], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                Ok(place.insert(Pair { id, target: number, every, last_at: None, gaps: VecDeque::new() }))
-            }
-        }
-    }
-
     /// How often a probe runs, where that is known; none where it follows a calendar.
     pub(super) fn expect(
         &mut self,
@@ -375,7 +347,8 @@ impl Books {
         at: Timestamp,
     ) -> rusqlite::Result<()> {
         let every = every.map_or(0, |every| i64::try_from(every.as_millis()).unwrap_or(STANDS_MAX_MS));
-        let pair = self.pair(connection, probe, target, at.as_microsecond())?;
+        let at = at.as_microsecond();
+        let pair = pair(&mut self.pairs, &mut self.rolled, connection, (probe, target), at)?;
         pair.every = every;
         connection.prepare_cached("UPDATE pairs SET every = ?2 WHERE id = ?1")?.execute([pair.id, every])?;
         Ok(())
@@ -407,6 +380,53 @@ impl Books {
         self.raw_since = Some(since);
         Ok(())
     }
+}
+
+/// A probe on a target, which gets a number where it has none.
+fn pair<'a>(
+    pairs: &'a mut Pairs,
+    rolled: &mut HashMap<i64, i64>,
+    connection: &Connection,
+    (probe, target): (&str, &str),
+    at: i64,
+) -> rusqlite::Result<&'a mut Pair> {
+    // The names are copied for a pair that is new only.
+    if !pairs.get(target).is_some_and(|probes| probes.contains_key(probe)) {
+        let new = numbered(rolled, connection, (probe, target), at)?;
+        pairs.entry(target.to_owned()).or_default().insert(probe.to_owned(), new);
+    }
+    pairs.get_mut(target).and_then(|probes| probes.get_mut(probe)).ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// A pair as the file has it, which gets a number where it has none.
+fn numbered(
+    rolled: &mut HashMap<i64, i64>,
+    connection: &Connection,
+    (probe, target): (&str, &str),
+    at: i64,
+) -> rusqlite::Result<Pair> {
+    let have = connection
+        .prepare_cached("SELECT id, rolled_until FROM targets WHERE name = ?1")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (number, rolled_until) = if let Some(have) = have {
+        have
+    } else {
+        let hour = floor(at, HOUR);
+        connection
+            .prepare_cached("INSERT INTO targets (name, rolled_until) VALUES (?1, ?2)")?
+            .execute(params![target, hour])?;
+        (connection.last_insert_rowid(), hour)
+    };
+    rolled.entry(number).or_insert(rolled_until);
+    connection
+        .prepare_cached("INSERT INTO pairs (target, probe, every) VALUES (?1, ?2, 0) ON CONFLICT DO NOTHING")?
+        .execute(params![number, probe])?;
+    let (id, every) = connection
+        .prepare_cached("SELECT id, every FROM pairs WHERE target = ?1 AND probe = ?2")?
+        .query_row(params![number, probe], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let identified = Identified::default();
+    Ok(Pair { id, target: number, every, last_at: None, gaps: VecDeque::new(), identified })
 }
 
 /// A moment that the file keeps: before it something is no longer there.

@@ -96,18 +96,39 @@ impl Words {
     }
 }
 
+/// What a pair's server was last, and the number of the word for it: it hardly ever changes.
+#[derive(Debug, Default)]
+pub(super) struct Identified {
+    server: Option<ServerIdentity>,
+    protocol: Option<(String, Era, TransportKind)>,
+    tools: Option<u64>,
+    number: Option<i64>,
+}
+
+impl Identified {
+    fn number(&mut self, connection: &Connection, words: &mut Words, sample: &Sample) -> rusqlite::Result<Option<i64>> {
+        if (&self.server, &self.protocol, self.tools) == (&sample.server, &sample.protocol, sample.tools) {
+            return Ok(self.number);
+        }
+        let number = match identity(sample) {
+            Some(text) => words.number_with_room(connection, &text)?,
+            None => None,
+        };
+        let (server, protocol) = (sample.server.clone(), sample.protocol.clone());
+        *self = Self { server, protocol, tools: sample.tools, number };
+        Ok(number)
+    }
+}
+
 /// Writes a sample. Where there is one of this very moment, it takes the next free microsecond; gives that moment.
 pub(super) fn insert(
     connection: &Connection,
     words: &mut Words,
-    pair: i64,
+    (pair, identified): (i64, &mut Identified),
     stands_ms: i64,
     sample: &Sample,
 ) -> rusqlite::Result<i64> {
-    let identity = match identity(sample) {
-        Some(text) => words.number_with_room(connection, &text)?,
-        None => None,
-    };
+    let identity = identified.number(connection, words, sample)?;
     let reason = sample.reason.map(|reason| words.number(connection, reason.code())).transpose()?;
     let mut latencies = Vec::with_capacity(sample.latencies.len() * 5);
     for latency in sample.latencies.iter().take(LATENCIES_MAX) {

@@ -8,6 +8,7 @@ mod date;
 mod fault;
 mod pool;
 mod proxy;
+pub(super) mod queue;
 mod stamped;
 mod tls;
 mod tls_words;

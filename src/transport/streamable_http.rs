@@ -9,21 +9,21 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::http::queue::Queue;
 use super::http::{Answer, Ask, Body, Client, Kind, Waiting, too_large};
-use super::{Farewell, Fault, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
-use crate::event::{Reason, TransportKind};
+use super::{Certificate, Farewell, Fault, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
+use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::{Message, message};
 
 /// Bodies that are no message are kept up to here.
 pub(super) const NOISE_BYTES_MAX: usize = 64 * 1024;
-/// What was heard and not yet received; a full channel holds back the server.
+/// What was heard and not yet received; a full queue holds back the server.
 const HEARD_MAX: usize = 64;
 
-/// Items carry the serial number of their exchange: what an abandoned one has left in the channel is dropped.
+/// Items carry the serial number of their exchange: what an abandoned one has left in the queue is dropped.
 type Numbered = (u64, Heard);
 
 struct Open {
@@ -36,16 +36,14 @@ pub(super) struct StreamableHttp {
     client: Arc<Client>,
     open: HashMap<Key, Open>,
     serials: u64,
-    heard: mpsc::Receiver<Numbered>,
-    telling: mpsc::Sender<Numbered>,
+    heard: Arc<Queue<Numbered>>,
 }
 
 impl StreamableHttp {
     /// Makes the first connection.
     pub(super) async fn open(client: Arc<Client>) -> Result<Self, Fault> {
         client.open().await?;
-        let (telling, heard) = mpsc::channel(HEARD_MAX);
-        Ok(Self { client, open: HashMap::new(), serials: 0, heard, telling })
+        Ok(Self { client, open: HashMap::new(), serials: 0, heard: Arc::new(Queue::new(HEARD_MAX)) })
     }
 
     async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
@@ -54,7 +52,7 @@ impl StreamableHttp {
         let ask = ask(&self.client, outgoing)?;
         let (sent, waiting) = self.client.start(ask).await?;
         self.serials += 1;
-        let teller = Teller { key, serial: self.serials, telling: self.telling.clone() };
+        let teller = Teller { key, serial: self.serials, telling: Arc::clone(&self.heard) };
         let task = self.client.tasks.spawn(hear(waiting, intent, teller));
         self.open.insert(key, Open { serial: self.serials, _task: task });
         Ok(sent)
@@ -93,10 +91,7 @@ impl Link for StreamableHttp {
     fn recv(&mut self) -> BoxFuture<'_, Heard> {
         Box::pin(async move {
             loop {
-                let Some((serial, heard)) = self.heard.recv().await else {
-                    // We hold a sender ourselves: the channel cannot end.
-                    return std::future::pending().await;
-                };
+                let (serial, heard) = self.heard.next().await;
                 let Some(key) = heard.key else { return heard };
                 if self.open.get(&key).is_none_or(|open| open.serial != serial) {
                     continue;
@@ -115,6 +110,18 @@ impl Link for StreamableHttp {
 
     fn facts(&self) -> LinkFacts {
         self.client.facts(TransportKind::StreamableHttp)
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.client.findings()
+    }
+
+    fn certificate(&self) -> Option<Certificate> {
+        self.client.certificate()
+    }
+
+    fn pid(&self) -> Option<i32> {
+        None
     }
 
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
@@ -137,14 +144,13 @@ impl Drop for StreamableHttp {
 struct Teller {
     key: Key,
     serial: u64,
-    telling: mpsc::Sender<Numbered>,
+    telling: Arc<Queue<Numbered>>,
 }
 
 impl Teller {
     async fn tell(&self, first_byte: Instant, at: Instant, what: What) {
         let heard = Heard { key: Some(self.key), first_byte, at, what };
-        // The receiver is gone only when the link is, and this task with it.
-        let _ = self.telling.send((self.serial, heard)).await;
+        self.telling.put((self.serial, heard)).await;
     }
 
     async fn fault(&self, fault: Fault) {

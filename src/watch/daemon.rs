@@ -390,14 +390,14 @@ impl Daemon {
         let Some(member) = self.fleet.get(&id) else { return Vec::new() };
         let (place, next) = (member.place, self.timetable.next_of(id).map(|(_, at)| at));
         self.see_replicas(&outcome);
-        let mut shown = outcome.clone();
-        shown.observed.transcript.clear();
+        let outcome = Arc::new(outcome);
+        let shown = without_transcript(&outcome);
         self.setup.board.change(place, |pair| {
             pair.running = false;
             pair.next_due = next;
-            pair.finished(Arc::new(shown), now.wall);
+            pair.finished(shown, now.wall);
         });
-        self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome: Box::new(outcome) });
+        self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome });
         self.engine.observe(&sample, now)
     }
 
@@ -477,6 +477,16 @@ impl Daemon {
         let open = self.engine.open().iter().filter(|alert| alert.state == "firing").count();
         format!("watching {} on {}, {open} firing", self.fleet.len(), self.setup.instance)
     }
+}
+
+/// As the board keeps it.
+fn without_transcript(outcome: &Arc<ProbeOutcome>) -> Arc<ProbeOutcome> {
+    if outcome.observed.transcript.is_empty() {
+        return Arc::clone(outcome);
+    }
+    let mut shown = ProbeOutcome::clone(outcome);
+    shown.observed.transcript.clear();
+    Arc::new(shown)
 }
 
 /// What the timetable concludes.

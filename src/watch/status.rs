@@ -439,6 +439,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_its_probes_a_document_is_the_same() {
+        let board = Board::new();
+        board.set_fleet(vec![PairState { probe: "p".into(), target: "t".into(), ..PairState::default() }]);
+        let (whole, bare) =
+            (Document::of(&board, Timestamp::UNIX_EPOCH), Document::without_probes(&board, Timestamp::UNIX_EPOCH));
+        let cleared = Document { probes: Vec::new(), ..whole.clone() };
+        let text = |document: &Document| serde_json::to_string(document).unwrap();
+        assert_eq!((whole.probes.len(), text(&bare)), (1, text(&cleared)));
+    }
+
+    #[test]
     fn a_fleet_is_as_bad_as_its_worst_probe() {
         let summary = |healthy, degraded, failed, unknown, waiting| {
             let probes = healthy + degraded + failed + unknown + waiting;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -292,26 +292,31 @@ fn short(json: &str) -> String {
 /// Writes a request; `params` is raw JSON.
 #[must_use]
 pub fn request(id: &Id, method: &str, params: Option<&Value>) -> Bytes {
-    let mut object = serde_json::Map::new();
-    object.insert("jsonrpc".into(), "2.0".into());
-    object.insert("id".into(), id.to_value());
-    object.insert("method".into(), method.into());
-    if let Some(params) = params {
-        object.insert("params".into(), params.clone());
-    }
-    Bytes::from(Value::Object(object).to_string())
+    written(&Outgoing { jsonrpc: "2.0", id: Some(id.to_value()), method, params })
 }
 
 /// Writes a notification.
 #[must_use]
 pub fn notification(method: &str, params: Option<&Value>) -> Bytes {
-    let mut object = serde_json::Map::new();
-    object.insert("jsonrpc".into(), "2.0".into());
-    object.insert("method".into(), method.into());
-    if let Some(params) = params {
-        object.insert("params".into(), params.clone());
-    }
-    Bytes::from(Value::Object(object).to_string())
+    written(&Outgoing { jsonrpc: "2.0", id: None, method, params })
+}
+
+/// A request, or without an id a notification.
+#[derive(Serialize)]
+struct Outgoing<'a> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<&'a Value>,
+}
+
+fn written(message: &Outgoing<'_>) -> Bytes {
+    let mut text = Vec::with_capacity(512);
+    // It is written into memory and has no keys but strings: nothing of it can fail.
+    let _ = serde_json::to_writer(&mut text, message);
+    Bytes::from(text)
 }
 
 /// Writes a reply to a request of the server.

@@ -105,7 +105,10 @@ mod tests {
 
     fn replied(method: &str, result: Value) -> Exchange {
         let raw = message::reply(&Id::number(1), &Ok(result.clone()));
-        Exchange { reply: Ok(Reply { body: Ok(result), raw: vec![raw] }), ..exchange(method, Ok(Value::Null)) }
+        Exchange {
+            reply: Ok(Reply { body: Ok(std::sync::Arc::new(result)), raw: vec![raw] }),
+            ..exchange(method, Ok(Value::Null))
+        }
     }
 
     fn noticed(exchange: &Exchange) -> Vec<&'static str> {

@@ -1,6 +1,7 @@
 //! Carries an ad hoc call out: every target side by side, each told when its answer is there, each closed afterwards.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -310,8 +311,8 @@ fn answer_told(exchange: Exchange) -> AnswerTold {
     let (latency, first_byte) = (exchange.marks.latency(), exchange.marks.first_byte());
     let (body, raw) = match exchange.reply {
         Ok(reply) => {
-            let body =
-                reply.body.map_err(|error| ErrorTold { code: error.code, message: error.message, data: error.data });
+            let body = reply.body.map(Arc::unwrap_or_clone);
+            let body = body.map_err(|error| ErrorTold { code: error.code, message: error.message, data: error.data });
             (Some(body), reply.raw)
         }
         Err(_) => (None, Vec::new()),

@@ -141,9 +141,9 @@ mod tests {
             board.note(&EventKind::ProbeStarted { index, probe: probe.into(), target: "t".into() });
         }
         assert_eq!(board.message(), "a@t, b\\u{1b}[2J@t");
-        board.note(&EventKind::ProbeFinished { index: 0, outcome: Box::new(failed()) });
+        board.note(&EventKind::ProbeFinished { index: 0, outcome: Arc::new(failed()) });
         assert_eq!((board.total, board.done, board.message()), (3, 1, "1 failed · b\\u{1b}[2J@t".to_owned()));
-        board.note(&EventKind::ProbeFinished { index: 1, outcome: Box::new(healthy()) });
+        board.note(&EventKind::ProbeFinished { index: 1, outcome: Arc::new(healthy()) });
         assert_eq!((board.done, board.message()), (2, "1 failed · ".to_owned()));
     }
 

@@ -172,7 +172,8 @@ impl Parts {
             // `jobs`, `per_host` and `spawns` are the bounds. One more here would let four servers that do not answer hold
             // up the openings of all others, and nobody would count that as waiting.
             .with_openings(usize::MAX)
-            .with_transcripts(watch.transcripts);
+            .with_transcripts(watch.transcripts)
+            .remembering_results();
         let board = Board::new();
         let (remote, requests) = Remote::new();
         let (mut services, stop) = (JoinSet::new(), CancellationToken::new());

@@ -15,7 +15,7 @@ fn list(method: &'static str, result: Value) -> Measured {
         params: Value::Null,
         call_id: "1".into(),
         span: crate::base::ids::SpanContext::root(),
-        reply: Ok(Reply { body: Ok(result), raw: Vec::new() }),
+        reply: Ok(Reply { body: Ok(std::sync::Arc::new(result)), raw: Vec::new() }),
         marks: Marks::default(),
         total: Duration::ZERO,
         pages: 1,

@@ -1,5 +1,7 @@
 //! What holds for every kind of push, and the runs that their own tests use.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::base::secret::Secret;
 use crate::config::receiver::Filled;
@@ -23,7 +25,7 @@ pub(super) fn runs(probe: &str, target: &str, second: i64) -> ProbeOutcome {
 pub(super) fn shared() -> (Shared, impl Fn(ProbeOutcome)) {
     let (shared, publisher): (Shared, Publisher) = listening();
     (shared, move |outcome| {
-        publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Box::new(outcome) });
+        publisher.publish(EventKind::ProbeFinished { index: 0, outcome: Arc::new(outcome) });
     })
 }
 

@@ -203,6 +203,7 @@ impl<'a> Unit<'a> {
                     answers: answers.clone(),
                     known: None,
                     cancel: wait.cx.cancel.clone(),
+                    results: None,
                 };
                 let tap = wait.cx.tap(&probe.name, &reach);
                 Session::again(*closing, &method, &*reach.dial, &opening, tap).await

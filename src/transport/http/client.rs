@@ -1,7 +1,7 @@
 //! One HTTP exchange after another with one target: the request as the protocol and the user want it, the answer's
 //! head, redirects on the same origin, and the one honest repetition, of a request whose pooled connection was dead.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -66,12 +66,14 @@ pub(in crate::transport) struct Client {
     pub(super) pool: Arc<Pool>,
     pub(in crate::transport) tasks: Tasks,
     notes: Mutex<Notes>,
+    uri: OnceLock<Uri>,
 }
 
 impl Client {
     pub(super) fn new(template: Arc<Template>, connector: Arc<Connector>, findings: Vec<Finding>) -> Arc<Self> {
         let notes = Notes { findings, ..Notes::default() };
-        Arc::new(Self { template, connector, pool: Arc::default(), tasks: Tasks::default(), notes: Mutex::new(notes) })
+        let (pool, tasks, uri) = (Arc::default(), Tasks::default(), OnceLock::new());
+        Arc::new(Self { template, connector, pool, tasks, notes: Mutex::new(notes), uri })
     }
 
     pub(in crate::transport) fn template(&self) -> &Template {
@@ -112,6 +114,16 @@ impl Client {
             stderr: None,
             unfinished_bytes: 0,
         }
+    }
+
+    /// What was noticed so far.
+    pub(in crate::transport) fn findings(&self) -> Vec<Finding> {
+        self.notes().findings.clone()
+    }
+
+    /// The server's certificate, on https.
+    pub(in crate::transport) fn certificate(&self) -> Option<Certificate> {
+        self.notes().certificate.clone()
     }
 
     /// Ends everything that is open.
@@ -182,14 +194,14 @@ impl Client {
         };
         let path = &ask.url[Position::BeforePath..Position::AfterQuery];
         let authority = &self.template.authority;
-        let uri = if h2 || self.connector.forwards() {
-            Uri::builder().scheme(ask.url.scheme()).authority(authority.as_bytes()).path_and_query(path).build()
-        } else {
-            Uri::builder().path_and_query(path).build()
-        };
         let mut request = Request::new(Full::new(ask.body.clone()));
         *request.method_mut() = ask.method.clone();
-        *request.uri_mut() = uri.map_err(|error| ours(&error))?;
+        *request.uri_mut() = if h2 || self.connector.forwards() {
+            let uri = Uri::builder().scheme(ask.url.scheme()).authority(authority.as_bytes()).path_and_query(path);
+            uri.build().map_err(|error| ours(&error))?
+        } else {
+            self.path(path).map_err(|error| ours(&error))?
+        };
         let mut headers = HeaderMap::with_capacity(ask.headers.len() + self.template.headers.len() + 2);
         if !h2 {
             headers.insert(HOST, authority.clone());
@@ -214,6 +226,17 @@ impl Client {
         }
         *request.headers_mut() = headers;
         Ok(request)
+    }
+
+    /// A path as the URI of a request. All requests of a link go to one path, so that it is read once.
+    fn path(&self, path: &str) -> Result<Uri, http::Error> {
+        if let Some(uri) = self.uri.get().filter(|uri| uri.path_and_query().is_some_and(|known| known == path)) {
+            return Ok(uri.clone());
+        }
+        let uri = Uri::builder().path_and_query(path).build()?;
+        // A path after a redirect is another one.
+        let _ = self.uri.set(uri.clone());
+        Ok(uri)
     }
 
     /// Whether a redirect is followed, and where to; what is not followed is left for others to judge.
@@ -282,14 +305,16 @@ pub(in crate::transport) struct Answer {
 impl Waiting {
     /// Waits for the head of the final answer.
     pub(in crate::transport) async fn answer(mut self) -> Result<Answer, Fault> {
-        let mut visited = vec![self.ask.url.clone()];
+        let mut visited = Vec::new();
         loop {
             match (&mut self.response).await {
                 Ok(response) => {
+                    if response.status().is_redirection() {
+                        visited.push(self.ask.url.clone());
+                    }
                     let Some(target) = self.client.redirect(&self.ask, &response, &visited) else {
                         return self.client.answer(response, self.connection);
                     };
-                    visited.push(target.clone());
                     self.ask.url = target;
                     self = self.follow(response).await?;
                 }

@@ -466,7 +466,7 @@ async fn comments_never_count_as_an_answer() {
 
 #[tokio::test]
 async fn a_dropped_link_closes_everything() {
-    let (gone, mut wait) = mpsc::channel::<()>(8);
+    let (gone, mut wait) = tokio::sync::mpsc::channel::<()>(8);
     let server = Server::plain(move |_, mut conn| {
         let gone = gone.clone();
         async move {

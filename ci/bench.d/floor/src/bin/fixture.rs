@@ -1,6 +1,7 @@
 //! A server that costs next to nothing: it answers both eras over stdio or HTTP, and thinks about nothing.
 //!
 //! `fixture stdio`, or `fixture http`, which names its URL on the first line of stdout and ends after ten minutes.
+//! `fixture crowd` is the same for ten thousand connections, on one thread, and its list of tools has a usual size.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -100,6 +101,82 @@ fn http() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Bytes of the result of `tools/list` before a crowd: five tools, as the reference has them.
+const CROWD_BYTES: usize = 2_360;
+
+/// The reply to a crowd's request.
+fn crowd_answer(line: &str) -> Option<String> {
+    let text = answer(line)?;
+    let padding = CROWD_BYTES.saturating_sub(text.len());
+    if !line.contains("\"tools/list\"") {
+        return Some(text);
+    }
+    Some(text.replacen("Says it again", &format!("Says it again{}", ".".repeat(padding)), 1))
+}
+
+/// Where the first request in a buffer ends, and where its body begins.
+fn framed(buffer: &[u8]) -> Option<(usize, usize)> {
+    let begins = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..begins]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    Some((begins + length.unwrap_or(0), begins)).filter(|(ends, _)| *ends <= buffer.len())
+}
+
+async fn attend(stream: tokio::net::TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (mut buffer, mut chunk) = (Vec::new(), [0; 4096]);
+    loop {
+        while let Some((ends, begins)) = framed(&buffer) {
+            let (head, text) = match crowd_answer(&String::from_utf8_lossy(&buffer[begins..ends])) {
+                Some(text) => ("200 OK", text),
+                None if buffer.starts_with(b"POST ") => ("202 Accepted", String::new()),
+                None => ("405 Method Not Allowed", String::new()),
+            };
+            let reply = format!(
+                "HTTP/1.1 {head}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
+                text.len()
+            );
+            let mut rest = reply.as_bytes();
+            while !rest.is_empty() {
+                stream.writable().await?;
+                match stream.try_write(rest) {
+                    Ok(count) => rest = &rest[count..],
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            buffer.drain(..ends);
+        }
+        stream.readable().await?;
+        match stream.try_read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn crowd() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    thread::spawn(|| {
+        thread::sleep(LIFE_MAX);
+        std::process::exit(0);
+    });
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("listening on http://{}/mcp", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(attend(stream));
+        }
+    })
+}
+
 fn main() -> std::io::Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("http") { http() } else { stdio() }
+    match std::env::args().nth(1).as_deref() {
+        Some("http") => http(),
+        Some("crowd") => crowd(),
+        _ => stdio(),
+    }
 }
