@@ -9,8 +9,8 @@ use super::notation::URI;
 use super::offered::{META, TOOL};
 use super::{Row, row};
 
-/// What every request may carry.
-static REQUEST: &[Member] = &[may("_meta", &Shape::Record(&[&[may("progressToken", &ID)]]))];
+/// What every request may carry. What is asked inside a result reports no progress.
+static REQUEST: &[Member] = &[may("_meta", &Shape::Record(&[&[may("progressToken", &ID).until(V2025_11).harmless()]]))];
 /// The wish that the client treats the request as a task.
 static AS_TASK: &[Member] =
     &[may("task", &Shape::Record(&[&[may("ttl", &INTEGER)]])).in_span(Span::only(V2025_11)).harmless()];
@@ -56,7 +56,7 @@ static MESSAGE: Shape = Shape::Record(&[
         must("content", &SAMPLED).until(V2025_06),
         must("content", &Shape::Either(&[&SAMPLED, &list(&SAMPLED)])).since(V2025_11),
     ],
-    META,
+    &[may("_meta", &OBJECT).since(V2025_11).harmless()],
 ]);
 static PREFERENCES: Shape = Shape::Record(&[&[
     may("hints", &list(&Shape::Record(&[&[may("name", &Shape::Text)]]))),

@@ -27,8 +27,16 @@ pub(super) static CODED: &[Coded] = &[
 
 static URL_ELICITATION: Shape =
     Shape::Record(&[BASIS, &[must("data", &Shape::Record(&[&[must("elicitations", &list(&BY_URL))]]))]]);
+static OBJECTS: Shape = Shape::Map(&OBJECT);
+static CLIENT_CAPABILITIES: Shape = Shape::Record(&[&[
+    may("experimental", &OBJECTS),
+    may("extensions", &OBJECTS),
+    may("roots", &OBJECT),
+    may("sampling", &Shape::Record(&[&[may("context", &OBJECT), may("tools", &OBJECT)]])),
+    may("elicitation", &Shape::Record(&[&[may("form", &OBJECT), may("url", &OBJECT)]])),
+]]);
 static MISSING_CAPABILITY: Shape =
-    Shape::Record(&[BASIS, &[must("data", &Shape::Record(&[&[must("requiredCapabilities", &OBJECT)]]))]]);
+    Shape::Record(&[BASIS, &[must("data", &Shape::Record(&[&[must("requiredCapabilities", &CLIENT_CAPABILITIES)]]))]]);
 static UNSUPPORTED_VERSION: Shape = Shape::Record(&[
     BASIS,
     &[must("data", &Shape::Record(&[&[must("supported", &TEXTS), must("requested", &Shape::Text)]]))],

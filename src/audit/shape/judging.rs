@@ -176,7 +176,7 @@ impl Judging {
     fn bond(&mut self, bond: &'static Bond, record: &Map<String, Value>, value: &Value, at: &Trail<'_>) {
         match bond {
             Bond::AnyOf(names) => {
-                if !names.iter().any(|name| record.contains_key(*name)) {
+                if !names.iter().any(|name| record.get(*name).is_some_and(|value| !value.is_null())) {
                     let expected = format!("{} in this object", names.join(" or "));
                     let first = names.first().copied().unwrap_or_default();
                     self.flaw(&at.member(first), FlawKind::Missing, expected, wording::actual(value));

@@ -22,7 +22,7 @@ fn the_demo_server_has_no_flaw() {
         if !spoken.is_modern() {
             let params = json!({"protocolVersion": spoken.text(), "capabilities": everything,
                 "clientInfo": {"name": "t", "version": "1"}});
-            assert!(heard(&server, &mut peer, revision, "initialize", params) > 0);
+            assert!(heard(&server, &mut peer, revision, "initialize", &params) > 0);
         }
         let mut calls: Vec<(&str, Value)> = [
             "echo",
@@ -74,13 +74,17 @@ fn the_demo_server_has_no_flaw() {
                 params["_meta"]["io.modelcontextprotocol/protocolVersion"] = spoken.text().into();
                 params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = everything.clone();
             }
-            assert!(heard(&server, &mut peer, revision, method, params) > 0, "{} {method} is silent", revision.version);
+            assert!(
+                heard(&server, &mut peer, revision, method, &params) > 0,
+                "{} {method} is silent",
+                revision.version
+            );
         }
     }
 }
 
 /// Judges everything that one request brings; how many messages that was.
-fn heard(server: &Server, peer: &mut Peer, revision: &'static Revision, method: &str, params: Value) -> usize {
+fn heard(server: &Server, peer: &mut Peer, revision: &'static Revision, method: &str, params: &Value) -> usize {
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let Heard::Request(steps) = server.hear(peer, &request) else { panic!("{method} is a request") };
     let mut messages = 0;

@@ -12,6 +12,8 @@ use super::super::{
 };
 use crate::protocol::revision::{REVISIONS, Revision};
 
+type Judge = Box<dyn Fn(&'static Revision, &Value) -> Vec<Flaw>>;
+
 /// A kind of message and how it is judged.
 struct Subject {
     what: &'static str,
@@ -21,7 +23,7 @@ struct Subject {
     code: Option<i64>,
     /// Whether `null` stands for nothing.
     takes_null: bool,
-    judge: Box<dyn Fn(&'static Revision, &Value) -> Vec<Flaw>>,
+    judge: Judge,
 }
 
 impl Subject {
