@@ -15,7 +15,10 @@ use std::time::Duration;
 
 use crate::base::ids::{SpanContext, TraceId};
 
-pub use audited::{AuditOutcome, RuleEvidence, RuleOutcome, RuleVerdict, RuleViolation};
+pub use audited::{
+    Advice, AuditOutcome, ClientSurvival, CostFigure, DefinitionCost, RuleEvidence, RuleOutcome, RuleVerdict,
+    RuleViolation,
+};
 pub use change::{Change, ChangeClass, Subject};
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};
 pub use replica::{replica_name, replica_of, without_replica};

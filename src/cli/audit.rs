@@ -1,6 +1,8 @@
 //! `mcp-probe audit TARGET...`: every rule of the specification that can be seen from outside, with the evidence. Nothing
 //! invalid is sent and no tool is called unless the command line says so.
 
+mod dry_run;
+
 use std::ffi::OsString;
 use std::time::Instant;
 
@@ -13,19 +15,22 @@ use super::complaint::Complaint;
 use super::consent::Consents;
 use super::exit::{self, Code, Ending};
 use super::jq::Jq;
+use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{connection, listeners, live, output, targets, words};
-use crate::audit::{Class, Named, rules};
+use crate::audit::{Class, Exercise, Named, rules};
 use crate::base::glob;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::config::suggest::nearest;
 use crate::event::{AuditOutcome, Publisher};
-use crate::plan::{TIMEOUT, Target};
+use crate::plan::{Pin, TIMEOUT, Target};
+use crate::protocol::Revision;
+use crate::report::audit::{self, Detail};
+use crate::report::audit_json;
 use crate::report::render::error;
-use crate::report::{audit, audit_json};
 use crate::run::Context;
-use crate::run::audit::{AuditPlan, Audited, no_arguments, place_of};
+use crate::run::audit::{AuditPlan, Audited, Unspoken, audit_every, no_arguments, place_of};
 use crate::run::reach::Stage;
 
 /// Targets that are audited at the same time.
@@ -53,9 +58,15 @@ pub struct AuditArgs {
     /// Only rules whose id matches; may be repeated
     #[arg(long, value_name = "GLOB", help_heading = "Audit")]
     pub rule: Vec<String>,
+    /// One audit for each revision that the server answers to, instead of the one that is negotiated
+    #[arg(long, help_heading = "Audit")]
+    pub every_revision: bool,
     /// Treat violations of SHOULD as failures, too
     #[arg(long, help_heading = "Audit")]
     pub strict: bool,
+    /// Print every message that would be sent, and the rules it is for; start nothing and send nothing
+    #[arg(long, help_heading = "Audit", conflicts_with = "trace")]
+    pub dry_run: bool,
     /// Which targets.
     #[command(flatten)]
     pub selection: SelectionOptions,
@@ -102,6 +113,13 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
     }
     let connection = connection::connection(&args.connection, &named)?;
     let resolved = targets::resolve(&named, &connection, &args.selection, args.output.color)?;
+    if args.every_revision && matches!(connection.protocol, Some(Pin::Version(_))) {
+        return Err(Complaint::usage("`--every-revision` and a dated `--protocol` say different things")
+            .hint("leave one of them out; --protocol legacy --every-revision takes those of one era"));
+    }
+    if args.dry_run {
+        return dry_run::tell(args, jq.as_ref(), &resolved.targets, &plan, &resolved.masker);
+    }
     let mut consents = Consents::open(args.selection.yes);
     let (agreed, refused): (Vec<Target>, Vec<Target>) =
         resolved.targets.into_iter().partition(|target| consents.agrees(target));
@@ -113,9 +131,9 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
         let cx = Context::new(publisher.clone(), masker, signals.drain.clone(), true);
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
-        let mut progress = listeners::progress("auditing", &args.output);
+        let mut progress = listeners::progress("opening", &args.output);
         let mut all: Vec<AuditOutcome> = refused.iter().map(|target| unreached(args, &cx, target)).collect();
-        all.extend(audit_all(&cx, args, &agreed, &plan).await);
+        all.extend(audit_all(&cx, args, &agreed, &plan, &progress).await);
         progress.clear();
         let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
         if cx.cancel.is_cancelled() {
@@ -151,28 +169,60 @@ fn plan(args: &AuditArgs) -> Result<AuditPlan, Complaint> {
 
 /// A target that nobody agreed to open.
 fn unreached(args: &AuditArgs, cx: &Context, target: &Target) -> AuditOutcome {
-    Audited::unreached(&target.name, targets::no_consent(target)).outcome(
-        std::time::Duration::ZERO,
-        args.strict,
-        &cx.masker,
-    )
+    Audited::unreached(&target.name, targets::no_consent(target)).outcome(args.strict, &cx.masker)
 }
 
-async fn audit_all(cx: &Context, args: &AuditArgs, targets: &[Target], plan: &AuditPlan) -> Vec<AuditOutcome> {
+async fn audit_all(
+    cx: &Context,
+    args: &AuditArgs,
+    targets: &[Target],
+    plan: &AuditPlan,
+    progress: &Progress,
+) -> Vec<AuditOutcome> {
     let stage = Stage::default();
-    let audits = stream::iter(targets).map(|target| Box::pin(audit_one(cx, &stage, args, target, plan)));
-    let all = audits.buffered(TOGETHER_MAX).collect().await;
+    let audits = stream::iter(targets).map(|target| Box::pin(audit_one(cx, &stage, args, target, plan, progress)));
+    let all: Vec<Vec<AuditOutcome>> = audits.buffered(TOGETHER_MAX).collect().await;
     stage.strike(cx.grace).await;
-    all
+    all.into_iter().flatten().collect()
 }
 
-async fn audit_one(cx: &Context, stage: &Stage, args: &AuditArgs, target: &Target, plan: &AuditPlan) -> AuditOutcome {
-    let begun = Instant::now();
-    let audited = match stage.reach(cx, target).await {
-        Ok(reach) => crate::run::audit::audit(cx, &reach, reach.pin, &place_of(target), plan).await,
-        Err(cause) => Audited::unreached(&target.name, cause),
+async fn audit_one(
+    cx: &Context,
+    stage: &Stage,
+    args: &AuditArgs,
+    target: &Target,
+    plan: &AuditPlan,
+    progress: &Progress,
+) -> Vec<AuditOutcome> {
+    let say = |revision: &Revision, exercise: &Exercise| {
+        progress.say(&format!("{} {}: {}", target.name, revision.version, exercise.name));
     };
-    audited.outcome(begun.elapsed(), args.strict, &cx.masker)
+    let all = match stage.reach(cx, target).await {
+        Ok(reach) if args.every_revision => {
+            let (all, unspoken) = audit_every(cx, &reach, &place_of(target), plan, &say).await;
+            note(args, cx, target, &unspoken);
+            all
+        }
+        Ok(reach) => vec![crate::run::audit::audit(cx, &reach, reach.pin, &place_of(target), plan, &say).await],
+        Err(cause) => vec![Audited::unreached(&target.name, cause)],
+    };
+    all.iter().map(|audited| audited.outcome(args.strict, &cx.masker)).collect()
+}
+
+/// Says which revisions there was nothing to audit in.
+fn note(args: &AuditArgs, cx: &Context, target: &Target, unspoken: &[Unspoken]) {
+    if args.output.quiet || unspoken.is_empty() {
+        return;
+    }
+    let name = sanitize::one_line(&target.name, 80);
+    let versions: Vec<&str> = unspoken.iter().map(|one| one.version).collect();
+    let mut text = format!("note: {name} does not answer to {}\n", versions.join(", "));
+    if args.output.verbose {
+        for one in unspoken {
+            text.push_str(&format!("  {}: {}\n", one.version, sanitize::one_line(&one.why, 300)));
+        }
+    }
+    let _ = output::say(&cx.masker.mask(&text), true);
 }
 
 fn ending(outcome: &AuditOutcome) -> Ending {
@@ -199,5 +249,5 @@ fn tell(
             .map_err(|error| Complaint::new(Code::Bug, format!("the document cannot be written: {error}")))?;
         return output::say_json(&document, jq, &stdout);
     }
-    output::say(&cx.masker.mask(&audit::rows(all, &stdout)), false)
+    output::say(&cx.masker.mask(&audit::screen(all, Detail { quiet: args.output.quiet }, &stdout)), false)
 }

@@ -23,8 +23,84 @@ pub struct AuditOutcome {
     pub duration: Duration,
     /// Every rule that was chosen, in the order of their table.
     pub rules: Vec<RuleOutcome>,
+    /// What each client would have of its tools.
+    pub clients: Vec<ClientSurvival>,
+    /// What the definitions cost, where they were read.
+    pub cost: Option<DefinitionCost>,
+    /// What is to be said about definitions, and about how the server is started.
+    pub advice: Vec<Advice>,
+    /// Of which advice there is more than stands in `advice`, and how much.
+    pub advice_left_out: Vec<(&'static str, usize)>,
     /// What was noticed beside.
     pub findings: Vec<Finding>,
+}
+
+/// What is left of a server's tools in one client.
+#[derive(Clone, Debug)]
+pub struct ClientSurvival {
+    /// The word for the client.
+    pub id: &'static str,
+    /// Its name.
+    pub title: &'static str,
+    /// When its limits were last looked at.
+    pub as_of: &'static str,
+    /// How many tools the server lists.
+    pub total: usize,
+    /// How many of them the client has.
+    pub seen: usize,
+    /// The rule by which it has none, where the whole list is refused.
+    pub refused: Option<&'static str>,
+    /// Each tool that is lost, or that is why all are, with the rule. Names are raw.
+    pub lost: Vec<(String, &'static str)>,
+}
+
+/// What something costs of a model's context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CostFigure {
+    /// Bytes of what a model is shown.
+    pub bytes: u64,
+    /// Characters ÷ 4.
+    pub tokens: u64,
+    /// By a tokenizer, where one was asked for.
+    pub estimate: Option<u64>,
+}
+
+/// What the definitions of a server cost.
+#[derive(Clone, Debug, Default)]
+pub struct DefinitionCost {
+    /// All tools together.
+    pub tools: CostFigure,
+    /// Each tool, the dearest first. Names are raw.
+    pub each: Vec<(String, CostFigure)>,
+    /// The instructions, which come on top.
+    pub instructions: CostFigure,
+    /// The tokens of the tools in the lock file, where there is one.
+    pub locked_tokens: Option<u64>,
+    /// By how many per cent the tools cost more than those.
+    pub growth_percent: Option<u64>,
+    /// The tokenizer of the estimates.
+    pub tokenizer: Option<&'static str>,
+}
+
+/// Something to be improved that no specification demands. Texts of the server are raw.
+#[derive(Clone, Debug)]
+pub struct Advice {
+    /// Its stable id.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about, such as ``tool `echo` ``.
+    pub about: String,
+    /// What was expected.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
+    /// Where, as a JSONPath.
+    pub path: Option<String>,
+    /// What is noticed by it, in a sentence.
+    pub what: &'static str,
+    /// What to do about it.
+    pub mend: &'static str,
 }
 
 /// What became of a rule.

@@ -2,14 +2,16 @@
 //! every rule is judged by what came. Judging is `audit`'s; this performs.
 
 mod outcome;
+mod revisions;
 mod talk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+pub use self::revisions::{Unspoken, audit_every};
 use self::talk::{Manner, Talk};
 use super::Context;
 use super::adhoc::{Found, open};
@@ -17,7 +19,7 @@ use super::reach::Reach;
 use crate::audit::exercise::{Line, Move};
 use crate::audit::{Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
 use crate::base::glob;
-use crate::event::{Cause, Finding, TransportKind};
+use crate::event::{Cause, Finding, Reason, TransportKind};
 use crate::plan::{Endpoint, Target};
 use crate::protocol::revision::array_member;
 use crate::protocol::{Answers, Pin, Revision};
@@ -25,6 +27,9 @@ use crate::session::ServerFacts;
 
 /// Messages that may follow from the first of a move.
 const FOLLOWING_MAX: usize = 12;
+
+/// After so many messages in a row that were not answered in time, no more are sent: each would cost the whole time again.
+const SILENCES_MAX: usize = 5;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -74,18 +79,35 @@ pub struct Audited {
     pub shots: Vec<Shot>,
     /// What became of each rule.
     pub judged: Vec<Judgement>,
+    /// From its start to its end.
+    pub took: Duration,
 }
 
 impl Audited {
     /// Of a target that was not opened.
     #[must_use]
     pub fn unreached(target: &str, cause: Cause) -> Self {
-        Self { found: Found::unreached(target, cause), facts: None, shots: Vec::new(), judged: Vec::new() }
+        Self::without(Found::unreached(target, cause), Duration::ZERO)
+    }
+
+    fn without(found: Found, took: Duration) -> Self {
+        Self { found, facts: None, shots: Vec::new(), judged: Vec::new(), took }
     }
 }
 
+/// Is told of each exercise before it is carried out.
+pub type Progress<'a> = &'a dyn Fn(&'static Revision, &'static Exercise);
+
 /// Audits one target.
-pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &AuditPlan) -> Audited {
+pub async fn audit(
+    cx: &Context,
+    reach: &Reach,
+    pin: Pin,
+    place: &Place,
+    plan: &AuditPlan,
+    progress: Progress<'_>,
+) -> Audited {
+    let begun = Instant::now();
     let session = match open(cx, reach, pin, &Answers::default(), "audit").await {
         Ok(session) => session,
         Err(refused) => {
@@ -93,7 +115,7 @@ pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &
             if let Some(closing) = closing {
                 found.note(&closing.finish(cx.grace).await.findings);
             }
-            return Audited { found, facts: None, shots: Vec::new(), judged: Vec::new() };
+            return Audited::without(found, begun.elapsed());
         }
     };
     let mut found = Found::of(&reach.name, &session);
@@ -118,15 +140,16 @@ pub async fn audit(cx: &Context, reach: &Reach, pin: Pin, place: &Place, plan: &
         schemas: Arc::default(),
         performed: HashMap::new(),
         findings: Vec::new(),
+        silences: 0,
     };
-    performance.all().await;
+    performance.all(progress).await;
     let Performance { shots, performed, findings, .. } = performance;
     found.note(&findings);
     let noticed = &found.findings;
     let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
     let judged = plan.wanted().map(|rule| Judgement::of(rule, &case, &done)).collect();
-    Audited { found, facts: Some(facts), shots, judged }
+    Audited { found, facts: Some(facts), shots, judged, took: begun.elapsed() }
 }
 
 /// What an audit would send to a server that speaks this revision over this transport.
@@ -167,15 +190,23 @@ struct Performance<'a> {
     /// By the exercise's name: that it was carried out, or why not.
     performed: HashMap<&'static str, Result<(), String>>,
     findings: Vec<Finding>,
+    /// Messages in a row that were not answered in time.
+    silences: usize,
 }
 
 impl<'a> Performance<'a> {
-    async fn all(&mut self) {
+    async fn all(&mut self, progress: Progress<'_>) {
         let mut shared: Option<Talk<'a>> = None;
         for exercise in exercises::all() {
             let done = match self.excuse(exercise) {
                 Some(why) => Err(why),
-                None => Box::pin(self.one(exercise, &mut shared)).await,
+                None => {
+                    progress(self.facts.revision, exercise);
+                    let before = self.shots.len();
+                    let done = Box::pin(self.one(exercise, &mut shared)).await;
+                    self.count_silences(before);
+                    done
+                }
             };
             self.performed.insert(exercise.name, done);
             if exercise.name == exercises::ORDINARY.name {
@@ -187,10 +218,22 @@ impl<'a> Performance<'a> {
         }
     }
 
+    /// How many messages in a row were not answered in time, up to now.
+    fn count_silences(&mut self, before: usize) {
+        for shot in &self.shots[before..] {
+            let is_late = shot.fault.as_ref().is_some_and(|fault| fault.reason == Reason::Timeout);
+            let is_silent = is_late && shot.came.is_empty() && shot.head.is_none();
+            self.silences = if is_silent { self.silences + 1 } else { 0 };
+        }
+    }
+
     /// Why an exercise is not carried out.
     fn excuse(&self, exercise: &Exercise) -> Option<String> {
         if self.manner.cancel.is_cancelled() {
             return Some("interrupted".to_owned());
+        }
+        if self.silences >= SILENCES_MAX {
+            return Some(format!("the server did not answer {} messages in a row", self.silences));
         }
         if !self.plan.needs(exercise) {
             return Some("no rule that was chosen needs it".to_owned());

@@ -1,8 +1,6 @@
 //! What an audit found, put into the words of `event`: each rule with what became of it, and the message that shows it,
 //! masked and cut.
 
-use std::time::Duration;
-
 use super::Audited;
 use crate::audit::{Item, Judgement, Shot, Verb, Verdict, Violation};
 use crate::base::sanitize::cut;
@@ -20,7 +18,7 @@ const CAME_MAX: usize = 20;
 impl Audited {
     /// In the words of those who tell it. Violations of a warning's severity count only when that is `strict`.
     #[must_use]
-    pub fn outcome(&self, duration: Duration, strict: bool, masker: &Masker) -> AuditOutcome {
+    pub fn outcome(&self, strict: bool, masker: &Masker) -> AuditOutcome {
         let found = &self.found;
         let revision = self.facts.as_ref().map(|facts| facts.revision);
         let http = self.facts.as_ref().is_some_and(|facts| facts.transport != TransportKind::Stdio);
@@ -44,8 +42,12 @@ impl Audited {
             connected: found.connected,
             server: found.server.clone(),
             protocol: found.protocol.clone(),
-            duration,
+            duration: self.took,
             rules,
+            clients: Vec::new(),
+            cost: None,
+            advice: Vec::new(),
+            advice_left_out: Vec::new(),
             findings: found.findings.clone(),
         }
     }
