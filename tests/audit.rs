@@ -13,6 +13,8 @@
 mod audited;
 #[path = "audit/base.rs"]
 mod base;
+#[path = "audit/legacy.rs"]
+mod legacy;
 #[path = "stage/prober.rs"]
 mod prober;
 
@@ -25,7 +27,7 @@ use audited::{EVERYTHING, REVISIONS, Row, audit, complaints, rules, transports, 
 use prober::in_parallel;
 
 /// The tables of all families, one line each.
-const FAMILIES: &[(&str, &[Row])] = &[("base", base::ROWS)];
+const FAMILIES: &[(&str, &[Row])] = &[("base", base::ROWS), ("legacy", legacy::ROWS)];
 
 /// Audits at the same time.
 const THREADS: usize = 2;

@@ -67,16 +67,23 @@ fn legacy(method: &str, mut params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params.take()})
 }
 
-/// Requests that touch everything a fault can strike at, the opening first.
+/// What is said to a server: an era, or a revision of the legacy one.
+const ERAS: [&str; 3] = ["modern", "legacy", "2025-03-26"];
+
+/// Requests that touch everything a fault can strike at, the opening first; and what a server should refuse.
 fn conversation(era: &str) -> Vec<Value> {
     let mut all = Vec::new();
+    let hello = |version: &str| {
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}});
+        legacy("initialize", params)
+    };
     let request = if era == "modern" {
         all.push(modern("server/discover", json!({})));
         modern
     } else {
-        let opening =
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}});
-        all.push(legacy("initialize", opening));
+        all.push(legacy("tools/list", json!({})));
+        all.push(hello(if era == "legacy" { "2025-11-25" } else { era }));
         all.push(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         legacy
     };
@@ -84,8 +91,19 @@ fn conversation(era: &str) -> Vec<Value> {
     all.push(request("tools/list", json!({"cursor": ""})));
     all.push(request("tools/list", json!({})));
     all.push(request("tools/call", json!({"name": "add", "arguments": {"a": 2, "b": 3}})));
+    all.push(request("ping", json!({})));
+    all.push(request("x-raw/none", json!({})));
+    let mut old = request("resources/list", json!({}));
+    all.push(json!([old.clone(), old.clone()]));
+    old["jsonrpc"] = "1.0".into();
+    all.push(old);
+    all.push(json!("no message"));
     all.push(request("resources/read", json!({"uri": "demo://text/readme"})));
     all.push(request("resources/list", json!({})));
+    all.push(request("prompts/list", json!({})));
+    if era != "modern" {
+        all.push(hello("2099-01-01"));
+    }
     all.push(request("prompts/get", json!({"name": "greeting", "arguments": {"name": "Ada"}})));
     all
 }
@@ -144,7 +162,7 @@ fn stdio(fault: Option<&str>, era: &str) -> Sight {
     let (mut heard, mut ended) = (Vec::new(), false);
     let mut facts = String::new();
     let requests = conversation(era);
-    let replies = requests.iter().filter(|request| request.get("id").is_some()).count();
+    let replies = requests.iter().filter(|request| request.get("id").is_some() || !request.is_object()).count();
     for request in &requests {
         // A server that has gone is one of the things to be seen.
         if writeln!(input, "{request}").is_err() {
@@ -287,11 +305,12 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
             format!("{}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", head, body.len()).as_bytes(),
             QUIET,
         );
-        if opens {
-            let id = answer.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
-            id.unwrap_or_default().trim().clone_into(&mut session);
+        let id = answer.lines().filter(|_| opens).find_map(|line| line.strip_prefix("mcp-session-id: "));
+        let id = id.unwrap_or_default().trim().to_owned();
+        facts += &if id.is_empty() { answer } else { answer.replace(&id, "SESSION") };
+        if session.is_empty() {
+            session = id;
         }
-        facts += &answer;
     }
     // Twice on one connection.
     if let Some(mut stream) = connect() {
@@ -334,12 +353,16 @@ fn head(message: &Value, session: &str, era: &str, connection: &str) -> String {
     );
     if era == "modern" {
         let params = &message["params"];
-        head += &format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {}\r\n", message["method"].as_str().unwrap());
+        head += &format!(
+            "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {}\r\n",
+            message["method"].as_str().unwrap_or("none")
+        );
         if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
             head += &format!("Mcp-Name: {name}\r\n");
         }
     } else if !session.is_empty() {
-        head += &format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n");
+        let version = if era == "legacy" { "2025-11-25" } else { era };
+        head += &format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: {version}\r\n");
     }
     head
 }
@@ -348,9 +371,8 @@ type Look = fn(Option<&str>, &str) -> Sight;
 
 /// Compares every fault with the healthy server; the faults that could not be told from it.
 fn unseen(look: Look, chosen: Vec<&'static Fault>) -> Vec<String> {
-    let eras = ["modern", "legacy"];
-    let healthy: BTreeMap<&str, String> = eras.iter().map(|era| (*era, look(None, era).facts)).collect();
-    for era in eras {
+    let healthy: BTreeMap<&str, String> = ERAS.iter().map(|era| (*era, look(None, era).facts)).collect();
+    for era in ERAS {
         assert_eq!(look(None, era).facts, healthy[era], "two healthy runs look the same");
     }
     let queue = Arc::new(Mutex::new(chosen));
@@ -364,7 +386,7 @@ fn unseen(look: Look, chosen: Vec<&'static Fault>) -> Vec<String> {
                     let Some(fault) = queue.lock().unwrap().pop() else { return unseen };
                     let least =
                         SLOW.iter().find(|(name, _)| *name == fault.name).map(|(_, ms)| Duration::from_millis(*ms));
-                    let seen = eras.iter().any(|era| {
+                    let seen = ERAS.iter().any(|era| {
                         let sight = look(Some(fault.name), era);
                         least.map_or_else(|| sight.facts != healthy[era], |least| sight.took >= least)
                     });

@@ -467,8 +467,37 @@ const SESSIONS: &[Row] = &[
     healthy("session-changes", HTTP, LEGACY),
 ];
 
+const PING: &str = "ping --protocol legacy";
+const PROMPTS: &str = "prompts/list";
+
+/// What only an audit provokes does not disturb a call.
+const REFUSALS: &[Row] = &[
+    healthy("unknown-method-32603", BOTH, LIST),
+    fails("prompts-32050", BOTH, PROMPTS, "rpc_error", 5, &["-32050", "no prompts today"]),
+    fails("prompts-32042", BOTH, PROMPTS, "rpc_error", 5, &["-32042", "open a page first"]),
+    healthy("newer-notification", BOTH, LIST),
+    healthy("answers-notifications", BOTH, LEGACY),
+    healthy("loses-every-third", BOTH, LIST),
+    healthy("invalid-32000", STDIO, LIST),
+    healthy("invalid-silent", STDIO, LIST),
+    healthy("invalid-exits", STDIO, LIST),
+    healthy("invalid-202", HTTP, LIST),
+    healthy("any-jsonrpc", BOTH, LIST),
+    healthy("no-batches", BOTH, LIST),
+    healthy("batches-always", BOTH, LIST),
+    healthy("no-handshake", STDIO, LEGACY),
+    fails("ping-32601", BOTH, PING, "rpc_error", 5, &["-32601"]),
+    healthy("ping-chatty", BOTH, PING),
+    healthy("initialize-any-version", BOTH, LEGACY),
+    healthy("initialize-newer", BOTH, LEGACY),
+    healthy("second-initialize-exits", STDIO, LEGACY),
+    healthy("asks-unready", BOTH, LEGACY),
+    healthy("logs-undeclared", BOTH, LIST),
+];
+
 fn rows() -> Vec<Row> {
-    [PROCESS, FRAMING, MESSAGES, OPENING, LISTS, DEFINITIONS, CONTENT, STATUSES, NETWORK, STREAMS, SESSIONS].concat()
+    [PROCESS, FRAMING, MESSAGES, OPENING, LISTS, DEFINITIONS, CONTENT, STATUSES, NETWORK, STREAMS, SESSIONS, REFUSALS]
+        .concat()
 }
 
 /// The prober's and the server's part of a row.

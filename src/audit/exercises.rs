@@ -1,8 +1,13 @@
 //! The exercises that every audit begins with: what an ordinary client does. One file per family for the others.
 
 mod base;
+mod legacy;
 
-pub use base::{IDS, UNKNOWN_METHOD};
+pub use base::{
+    BATCH, BATCH_IDS, IDS, NAMELESS_ID, NO_JSON, NO_REQUEST, NOTIFIED, OLD_ID, TOGETHER, UNKNOWN_METHOD,
+    UNKNOWN_NOTIFICATION,
+};
+pub use legacy::{AGAIN, EARLY, FUTURE, OPENING, PAST, UNDECLARED, VERSIONS};
 
 use serde_json::{Value, json};
 
@@ -31,4 +36,4 @@ pub fn all() -> impl Iterator<Item = &'static Exercise> {
     [&ORDINARY].into_iter().chain(FAMILIES.iter().copied().flatten().copied())
 }
 
-static FAMILIES: &[&[&Exercise]] = &[base::EXERCISES];
+static FAMILIES: &[&[&Exercise]] = &[base::EXERCISES, legacy::EXERCISES];

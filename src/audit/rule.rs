@@ -313,10 +313,14 @@ impl Rule {
     #[must_use]
     pub fn reference(&self, revision: &Revision) -> String {
         if self.page.contains("://") {
-            self.page.to_owned()
-        } else {
-            format!("https://modelcontextprotocol.io/specification/{}/{}", revision.version, self.page)
+            return self.page.to_owned();
         }
+        // The first revision has the messages on a page of their own.
+        let page = match self.page.strip_prefix("basic#") {
+            Some(anchor) if revision.version == "2024-11-05" => format!("basic/messages#{anchor}"),
+            _ => self.page.to_owned(),
+        };
+        format!("https://modelcontextprotocol.io/specification/{}/{page}", revision.version)
     }
 
     /// Whether it is judged from a single reply, so that the step of a probe can be held to it.

@@ -62,6 +62,15 @@ pub enum FlawKind {
     NoLonger,
 }
 
+impl Flaw {
+    /// Whether it is a whole member that the revision does not have: clients that do not know it read over it, as every
+    /// schema allows. Kinds of content and messages they cannot read over.
+    #[must_use]
+    pub fn is_foreign_member(&self) -> bool {
+        matches!(self.kind, FlawKind::NotYet | FlawKind::NoLonger) && self.expected.starts_with(wording::NO_MEMBER)
+    }
+}
+
 impl FlawKind {
     /// Whether a usual client reads over it.
     #[must_use]

@@ -34,3 +34,20 @@ fn every_exercise_is_needed_and_named_once() {
         assert!(needed, "{} is needed by no rule", exercise.name);
     }
 }
+
+/// The families of the catalogue of requirements that are built, and their last rows.
+const CATALOGUE: &[(char, u8)] = &[('J', 19), ('L', 13)];
+
+#[test]
+fn every_row_of_the_catalogue_is_judged_or_says_why_not() {
+    let judged: HashSet<&str> = rules::all().flat_map(|rule| rule.rows).copied().collect();
+    for (row, why) in rules::unbuilt() {
+        assert!(!judged.contains(row) && why.len() > 20, "{row}: {why}");
+    }
+    for (family, last) in CATALOGUE {
+        for row in (1..=*last).map(|number| format!("{family}{number:02}")) {
+            let unbuilt = rules::unbuilt().any(|(known, _)| *known == row);
+            assert!(judged.contains(row.as_str()) || unbuilt, "{row} is neither judged nor said to be unbuilt");
+        }
+    }
+}

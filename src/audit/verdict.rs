@@ -33,21 +33,22 @@ impl Verdict {
         if passed { Self::Passes } else { Self::Violates(violation()) }
     }
 
-    /// Of many things of one kind: violated by the first that is wrong, with the others counted; passes where there were
+    /// Of many things of one kind: violated by the first of the worst that are wrong, with the others counted; passes where there were
     /// some; could not be exercised where there was none, and why.
     #[must_use]
     pub fn of_all(judged: impl Iterator<Item = Result<(), Violation>>, none: impl Into<Cow<'static, str>>) -> Self {
-        let (mut seen, mut first, mut others) = (false, None, 0);
+        let (mut seen, mut worst, mut all) = (false, None::<Violation>, 0);
         for one in judged {
             seen = true;
-            match (one, &first) {
-                (Ok(()), _) => {}
-                (Err(violation), None) => first = Some(violation),
-                (Err(_), Some(_)) => others += 1,
+            let Err(violation) = one else { continue };
+            all += 1 + violation.others;
+            // What keeps the meaning must not hide what loses it.
+            if worst.as_ref().is_none_or(|worst| worst.milder && !violation.milder) {
+                worst = Some(violation);
             }
         }
-        match first {
-            Some(violation) => Self::Violates(Violation { others, ..violation }),
+        match worst {
+            Some(violation) => Self::Violates(Violation { others: all - 1, ..violation }),
             None if seen => Self::Passes,
             None => Self::NotExercised(none.into()),
         }

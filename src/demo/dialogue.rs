@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, oneshot};
 
-use super::faults::{self, Act};
+use super::faults::{self, Act, refusals};
 use super::revision::{Era, Revision};
 use super::script::{Call, Step, failure, success};
 use super::stats::Stats;
@@ -249,7 +249,8 @@ impl Server {
         let Some(method) = object.get("method").and_then(Value::as_str) else {
             return self.hear_answer(message);
         };
-        if object.get("jsonrpc") != Some(&json!("2.0")) {
+        let lax = refusals::is_on(&self.settings.faults, "any-jsonrpc");
+        if object.get("jsonrpc") != Some(&json!("2.0")) && !lax {
             let id = id.unwrap_or(&Value::Null);
             return Heard::Malformed(failure(id, -32600, "jsonrpc must be \"2.0\"", &Value::Null));
         }
@@ -257,9 +258,15 @@ impl Server {
         match id {
             None => {
                 self.stats.notifications.add();
+                let mut steps = Vec::new();
+                self.strike(method, &Value::Null, params, NEWEST_LEGACY, &mut steps);
+                if !steps.is_empty() {
+                    return Heard::Request(steps);
+                }
                 let cancels = method == "notifications/cancelled";
                 Heard::Notification(cancels.then(|| params["requestId"].clone()))
             }
+            Some(Value::Null) if lax => self.hear_request(peer, &Value::Null, method, params),
             Some(Value::String(_)) => self.hear_request(peer, id.unwrap_or(&Value::Null), method, params),
             Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
                 self.hear_request(peer, id.unwrap_or(&Value::Null), method, params)
@@ -290,16 +297,36 @@ impl Server {
         let (revision, outcome) = self.answer(peer, id, method, params);
         let mut steps =
             outcome.unwrap_or_else(|fail| vec![Step::Say(failure(id, fail.code, &fail.message, &fail.data))]);
-        for (act, hits) in self.strikes(method, true, |act| matches!(act, Act::Script(_))) {
-            if let Act::Script(rewrite) = act {
-                let delay = self.settings.fault_delay;
-                rewrite(&Call { method, id, params, revision, hits, delay }, &mut steps);
-            }
-        }
+        self.strike(method, id, params, revision, &mut steps);
         if !opening {
             self.disturb(id, number, &mut steps);
         }
         Heard::Request(steps)
+    }
+
+    /// Lets the faults that strike at a method rewrite its script.
+    fn strike(&self, method: &str, id: &Value, params: &Value, revision: Revision, steps: &mut Vec<Step>) {
+        for (act, hits) in self.strikes(method, true, |act| matches!(act, Act::Script(_))) {
+            if let Act::Script(rewrite) = act {
+                let delay = self.settings.fault_delay;
+                rewrite(&Call { method, id, params, revision, hits, delay }, steps);
+            }
+        }
+    }
+
+    /// What is done about something that is no message; healthy servers say so.
+    #[must_use]
+    pub fn refuse(&self, reply: Value) -> Vec<Step> {
+        let mut steps = vec![Step::Say(reply)];
+        self.strike(faults::INVALID, &Value::Null, &Value::Null, NEWEST_LEGACY, &mut steps);
+        steps
+    }
+
+    /// Whether arrays of requests are served in a revision.
+    #[must_use]
+    pub fn takes_batches(&self, revision: Option<Revision>) -> bool {
+        let is_on = |name| refusals::is_on(&self.settings.faults, name);
+        is_on("batches-always") || revision == Some(Revision::R2025_03) && !is_on("no-batches")
     }
 
     /// Latency, chance failures, hanging and crashing, as the options say.
@@ -328,7 +355,11 @@ impl Server {
     /// Decides the era of a request and answers it. The first message that is no `server/discover` pins a peer.
     fn answer(&self, peer: &mut Peer, id: &Value, method: &str, params: &Value) -> (Revision, Result<Vec<Step>, Fail>) {
         let meta = &params["_meta"];
-        let legacy = peer.pinned.filter(|revision| !revision.is_modern());
+        let early = self.serves_legacy()
+            && meta[META_VERSION].is_null()
+            && !matches!(method, "ping" | "server/discover")
+            && refusals::is_on(&self.settings.faults, "no-handshake");
+        let legacy = peer.pinned.filter(|revision| !revision.is_modern()).or(early.then_some(NEWEST_LEGACY));
         if method == "initialize" {
             return self.initialize(peer, id, params);
         }

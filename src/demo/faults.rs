@@ -13,10 +13,14 @@ mod messages;
 mod network;
 mod opening;
 mod process;
+pub mod refusals;
 mod sessions;
 mod status;
 mod streams;
 pub mod texts;
+
+/// Stands for the method of what is no message.
+pub const INVALID: &str = "no message";
 
 /// The transports a fault exists on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Scope {
     #[must_use]
     pub fn covers(self, method: &str) -> bool {
         let http = method.starts_with("HTTP ");
-        let notification = method.starts_with("notifications/") || method.is_empty();
+        let notification = method.starts_with("notifications/") || method.is_empty() || method == INVALID;
         match self {
             Self::Process => false,
             Self::Every => true,
@@ -120,7 +124,7 @@ const fn fault(name: &'static str, on: On, scope: Scope, about: &'static str, ac
     Fault { name, on, scope, about, act }
 }
 
-static FAMILIES: [&[Fault]; 12] = [
+static FAMILIES: [&[Fault]; 13] = [
     process::FAULTS,
     framing::FAULTS,
     messages::FAULTS,
@@ -133,6 +137,7 @@ static FAMILIES: [&[Fault]; 12] = [
     streams::FAULTS,
     sessions::FAULTS,
     texts::FAULTS,
+    refusals::FAULTS,
 ];
 
 /// Every fault, by family.

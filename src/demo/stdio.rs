@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use super::dialogue::{Ending, Heard, Peer, Server};
 use super::perform::{Outlet, next_unasked_change, perform};
-use super::revision::Revision;
 use super::script::{Step, failure, line};
 
 /// Longest line that is read; a longer one ends the server, for what follows it cannot be told apart.
@@ -118,11 +117,11 @@ impl Connection {
             Ok(message) => message,
             Err(error) => {
                 let reply = failure(&Value::Null, -32700, &format!("not JSON: {error}"), &Value::Null);
-                return self.output.write(&line(&reply)).await.map(|()| None);
+                return self.start(&Value::Null, self.server.refuse(reply)).await;
             }
         };
         if let Value::Array(batch) = &message
-            && peer.revision() == Some(Revision::R2025_03)
+            && self.server.takes_batches(peer.revision())
             && !batch.is_empty()
         {
             let replies = batch_replies(&self.server, peer, batch);
@@ -135,7 +134,7 @@ impl Connection {
         self.legacy.store(peer.revision().is_some_and(|revision| !revision.is_modern()), Ordering::Relaxed);
         match heard {
             Heard::Answer => Ok(None),
-            Heard::Malformed(reply) => self.output.write(&line(&reply)).await.map(|()| None),
+            Heard::Malformed(reply) => self.start(&Value::Null, self.server.refuse(reply)).await,
             Heard::Notification(cancelled) => {
                 self.cancel(cancelled);
                 Ok(None)

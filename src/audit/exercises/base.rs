@@ -1,20 +1,51 @@
-//! Exercises about JSON-RPC itself: ids of both types, methods that nobody has, bytes that are no message.
+//! Exercises about JSON-RPC itself: ids of both types, several requests at once, notifications, methods that nobody has,
+//! bytes that are no message.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::super::exercise::{Exercise, Line, Move, Send, Situation};
+use super::super::exercise::{Exercise, Line, Move, SILENCE, Send, Situation};
 use super::super::rule::Class;
-use crate::event::Era;
+use crate::event::{Era, TransportKind};
+use crate::protocol::{Answers, modern};
 
 /// All of this file.
-pub(super) static EXERCISES: &[&Exercise] = &[&IDS, &UNKNOWN_METHOD];
+pub(super) static EXERCISES: &[&Exercise] =
+    &[&IDS, &TOGETHER, &NOTIFIED, &UNKNOWN_METHOD, &UNKNOWN_NOTIFICATION, &NO_JSON, &NO_REQUEST, &BATCH];
 
-/// A request that every server of the revision answers.
-fn plain(situation: &Situation<'_>, label: &'static str) -> Send {
+/// A request that every server of the revision answers: its method and its parameters.
+fn plainest(situation: &Situation<'_>) -> (&'static str, Value) {
     match situation.revision.era {
-        Era::Legacy => Send::request(label, "ping", Value::Null),
-        Era::Modern => Send::request(label, "server/discover", json!({})),
+        Era::Legacy => ("ping", Value::Null),
+        Era::Modern => ("server/discover", json!({})),
     }
+}
+
+/// Such a request.
+pub(super) fn plain(situation: &Situation<'_>, label: &'static str) -> Send {
+    let (method, params) = plainest(situation);
+    Send::request(label, method, params)
+}
+
+/// Such a request as an object, for those who write it wrongly.
+fn object(situation: &Situation<'_>, id: &str) -> Map<String, Value> {
+    let (method, params) = plainest(situation);
+    let mut object = Map::new();
+    object.insert("jsonrpc".into(), "2.0".into());
+    object.insert("id".into(), id.into());
+    object.insert("method".into(), method.into());
+    if situation.revision.era == Era::Modern {
+        let params = modern::envelope(&params, situation.revision, &Answers::default(), &[]);
+        object.insert("params".into(), params);
+    }
+    object
+}
+
+/// Bytes of our own. Over HTTP something always comes back; elsewhere silence is usual, and not waited for long.
+fn raw(situation: &Situation<'_>, label: &'static str, text: String, id: Option<&str>) -> Send {
+    let send = Send::raw(label, text, id.map(Value::from));
+    let send =
+        if situation.revision.http.method_headers { send.header("Mcp-Method", plainest(situation).0) } else { send };
+    if situation.transport == TransportKind::StreamableHttp { send } else { send.listening(SILENCE) }
 }
 
 /// Ids of both types.
@@ -26,6 +57,28 @@ pub static IDS: Exercise =
         ]
     });
 
+/// Three requests in flight.
+pub static TOGETHER: Exercise =
+    Exercise::new("together", "three requests before the answer to any of them", |situation| {
+        let lists = ["tools/list", "resources/list", "prompts/list"];
+        let listed = lists.into_iter().find(|list| situation.declares(list.split('/').next().unwrap_or_default()));
+        let second = match listed {
+            Some(list) => Send::request("second", list, json!({})),
+            None => plain(situation, "second"),
+        };
+        vec![Move::Together(vec![plain(situation, "first"), second, plain(situation, "third")])]
+    });
+
+/// A notification that every revision has. Over HTTP 2026-07-28 has none.
+pub static NOTIFIED: Exercise =
+    Exercise::new("notified", "a cancellation of a request that nobody made, which is to be ignored", |situation| {
+        if situation.revision.era == Era::Modern && situation.transport != TransportKind::Stdio {
+            return Vec::new();
+        }
+        let params = json!({"requestId": "mcp-probe-never-sent", "reason": "a test of notifications"});
+        vec![Move::Send(Send::notification("cancelled", "notifications/cancelled", params))]
+    });
+
 /// A method that no revision has.
 pub static UNKNOWN_METHOD: Exercise =
     Exercise::new("unknown-method", "a request for a method that does not exist, then an ordinary one", |situation| {
@@ -33,3 +86,73 @@ pub static UNKNOWN_METHOD: Exercise =
     })
     .class(Class::Invasive)
     .line(Line::Own);
+
+/// A notification that no revision has.
+pub static UNKNOWN_NOTIFICATION: Exercise = Exercise::new(
+    "unknown-notification",
+    "a notification that does not exist, then an ordinary request",
+    |situation| {
+        vec![
+            Move::Send(Send::notification("unknown", "notifications/x-mcp-probe/none", json!({}))),
+            Move::Send(plain(situation, "after")),
+        ]
+    },
+)
+.class(Class::Invasive)
+.line(Line::Own);
+
+/// Bytes that are no JSON.
+pub static NO_JSON: Exercise =
+    Exercise::new("no-json", "half of a JSON object, then an ordinary request", |situation| {
+        vec![
+            Move::Send(raw(situation, "half", r#"{"jsonrpc":"#.to_owned(), None)),
+            Move::Send(plain(situation, "after")),
+        ]
+    })
+    .class(Class::Invasive)
+    .line(Line::Own);
+
+/// JSON that is no request.
+pub static NO_REQUEST: Exercise =
+    Exercise::new("no-request", "JSON that is no request of JSON-RPC 2.0, then an ordinary request", |situation| {
+        let mut old = object(situation, OLD_ID);
+        old.insert("jsonrpc".into(), "1.0".into());
+        let mut nameless = object(situation, NAMELESS_ID);
+        nameless.shift_remove("method");
+        nameless.shift_remove("params");
+        let mut null = object(situation, "");
+        null.insert("id".into(), Value::Null);
+        vec![
+            Move::Send(raw(situation, "old", Value::Object(old).to_string(), Some(OLD_ID))),
+            Move::Send(raw(situation, "nameless", Value::Object(nameless).to_string(), Some(NAMELESS_ID))),
+            Move::Send(raw(situation, "scalar", r#""mcp-probe""#.to_owned(), None)),
+            Move::Send(raw(situation, "null", Value::Object(null).to_string(), None)),
+            Move::Send(plain(situation, "after")),
+        ]
+    })
+    .class(Class::Invasive)
+    .line(Line::Own);
+
+/// The id of the request of JSON-RPC 1.0.
+pub const OLD_ID: &str = "mcp-probe-old";
+/// The id of the request without a method.
+pub const NAMELESS_ID: &str = "mcp-probe-nameless";
+/// The ids of the two requests in one array.
+pub const BATCH_IDS: [&str; 2] = ["mcp-probe-b1", "mcp-probe-b2"];
+
+/// Two requests in one array.
+pub static BATCH: Exercise =
+    Exercise::new("batch", "two requests in one array, then an ordinary request", |situation| {
+        let array: Vec<Value> = BATCH_IDS.iter().map(|id| Value::Object(object(situation, id))).collect();
+        let text = Value::Array(array).to_string();
+        let send = if situation.revision.batches {
+            Send::raw("batch", text, Some(BATCH_IDS[0].into()))
+        } else {
+            raw(situation, "batch", text, Some(BATCH_IDS[0]))
+        };
+        vec![Move::Send(send), Move::Send(plain(situation, "after"))]
+    })
+    .class(Class::Invasive)
+    .line(Line::Own)
+    .between("2025-03-26", "9999")
+    .over(&[TransportKind::Stdio, TransportKind::StreamableHttp]);

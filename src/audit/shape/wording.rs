@@ -10,6 +10,8 @@ use crate::base::sanitize;
 const QUOTE_CHARS_MAX: usize = 80;
 /// The longest name of a member that is told.
 const NAME_CHARS_MAX: usize = 24;
+/// Begins what is expected where a whole member is not of the revision.
+pub(super) const NO_MEMBER: &str = "no such member";
 /// How many members of an object are told.
 const NAMES_MAX: usize = 4;
 
@@ -44,7 +46,7 @@ pub(super) fn words<'a>(words: impl Iterator<Item = &'a Word>, version: &str) ->
 /// A member that only other revisions know.
 pub(super) fn foreign(name: &str, span: Span, version: &str) -> (FlawKind, String) {
     let (kind, when) = foreign_word(name, span, version);
-    (kind, format!("no such member; {when}"))
+    (kind, format!("{NO_MEMBER}; {when}"))
 }
 
 /// A word that only other revisions know.

@@ -294,6 +294,9 @@ async fn post(web: &Arc<Web>, request: &Request, message: &Message) -> Answer {
 
 fn post_modern(web: &Web, request: &Request, message: &Value) -> Answer {
     let server = &web.server;
+    if let Some(answer) = batch(server, &mut Peer::default(), message) {
+        return answer;
+    }
     if message["method"].is_string()
         && !message["id"].is_null()
         && let Err(fail) = rules::check_modern(server, request, message)
@@ -365,10 +368,10 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
     }
 }
 
-/// Batches exist in 2025-03-26 only.
+/// Batches exist in 2025-03-26 only, unless a fault says otherwise.
 fn batch(server: &Server, peer: &mut Peer, message: &Value) -> Option<Answer> {
     let batch = message.as_array()?;
-    if peer.revision() != Some(Revision::R2025_03) || batch.is_empty() {
+    if !server.takes_batches(peer.revision()) || batch.is_empty() {
         return None;
     }
     let replies = batch_replies(server, peer, batch);

@@ -47,6 +47,8 @@ pub(super) struct Talk<'a> {
     agreed: Option<String>,
     /// The input schemas of the server's tools, whose arguments the headers of a call repeat.
     pub(super) schemas: Arc<HashMap<String, Value>>,
+    /// Sessions that a further `initialize` left behind; they are ended too.
+    left: Vec<String>,
     /// Whether the handshake of the legacy era is over, so that messages carry its headers.
     opened: bool,
     last_id: u64,
@@ -79,6 +81,7 @@ impl<'a> Talk<'a> {
             manner,
             link,
             session: None,
+            left: Vec::new(),
             agreed: None,
             schemas: Arc::default(),
             opened: false,
@@ -349,7 +352,8 @@ impl<'a> Talk<'a> {
             && let Some(session) = head.header("mcp-session-id")
         {
             self.manner.tap.keep_secret(session);
-            self.session = Some(session.to_owned());
+            let before = self.session.replace(session.to_owned());
+            self.left.extend(before.filter(|before| before != session));
         }
         all[owner].take(what, at, &self.manner.tap, self.manner.transport == TransportKind::StreamableHttp);
     }
@@ -371,13 +375,17 @@ impl<'a> Talk<'a> {
 
     /// Ends the session where there is one, and the connection.
     pub(super) async fn close(mut self, grace: Duration) -> Farewell {
-        if self.session.is_some() && self.gone.is_none() && self.manner.transport == TransportKind::StreamableHttp {
-            let mut end = Send::delete("end");
-            if let Some(version) = self.agreed.take().filter(|_| self.manner.revision.era == Era::Modern) {
-                // The session of a server of both eras, which was asked for its other one.
-                end = end.header("MCP-Protocol-Version", version);
+        let version = self.agreed.take().filter(|_| self.manner.revision.era == Era::Modern);
+        if self.gone.is_none() && self.manner.transport == TransportKind::StreamableHttp {
+            while self.session.is_some() {
+                let mut end = Send::delete("end");
+                if let Some(version) = &version {
+                    // The session of a server of both eras, which was asked for its other one.
+                    end = end.header("MCP-Protocol-Version", version.clone());
+                }
+                self.say("", &end).await;
+                self.session = self.left.pop();
             }
-            self.say("", &end).await;
         }
         self.link.close(grace).await
     }
