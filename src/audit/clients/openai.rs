@@ -1,4 +1,4 @@
-//! OpenAI's API without strict schemas.
+//! The API of `OpenAI` without strict schemas.
 
 use serde_json::Value;
 
@@ -96,7 +96,7 @@ static RULES: &[ClientRule] = &[
         },
         value: "arrays have items",
         effect: Effect::AllLost,
-        judge: Judge::Tool(|tool, misses| array_items(tool, misses)),
+        judge: Judge::Tool(array_items),
     },
     ClientRule {
         topic: Topic {

@@ -1,4 +1,4 @@
-//! OpenAI's strict schemas: the subset that structured outputs take. Nobody must fit into it; who wants to is told what
+//! The strict schemas of `OpenAI`: the subset that structured outputs take. Nobody must fit into it; who wants to is told what
 //! stands in the way.
 
 use serde_json::Value;

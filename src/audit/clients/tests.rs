@@ -1,5 +1,7 @@
 //! Each rule finds the definition that is made for it, and leaves the clean one alone; hostile definitions end.
 
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written where it is used")]
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -32,7 +32,7 @@ static RULES: &[ClientRule] = &[
         },
         value: "arrays have items",
         effect: Effect::Lost,
-        judge: Judge::Tool(|tool, misses| openai::array_items(tool, misses)),
+        judge: Judge::Tool(openai::array_items),
     },
     ClientRule {
         topic: Topic {

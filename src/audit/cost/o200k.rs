@@ -1,4 +1,4 @@
-//! The tokenizer o200k: byte-pair encoding with the vocabulary that OpenAI published for its models since GPT-4o. It is
+//! The tokenizer o200k: byte-pair encoding with the vocabulary that `OpenAI` published for its models since GPT-4o. It is
 //! unpacked when it is first asked for. Other vendors' models count otherwise, so that its figures are estimates too.
 //!
 //! `o200k.zlib` holds the 199,998 tokens in the order of their ranks: their lengths, a byte each, then their bytes, all

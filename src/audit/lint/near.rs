@@ -54,7 +54,7 @@ pub(super) fn pairs(texts: &[&str]) -> Vec<Pair> {
 
 fn hashed(text: &str) -> BTreeSet<u64> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.take(WORDS_MAX).map(|word| hash(&word.to_lowercase(), 0)).collect()
+    words.take(WORDS_MAX).map(|word| hash(word.to_lowercase(), 0)).collect()
 }
 
 fn hash(what: impl std::hash::Hash, turn: u64) -> u64 {

@@ -59,15 +59,14 @@ pub(super) static RULES: &[LintRule] = &[
     },
 ];
 
-/// The schema of a tool, and its parameters.
-fn parameters<'a>(tool: &Item<'a>) -> Option<(&'a Map<String, Value>, &'a Map<String, Value>)> {
-    let schema = tool.schema()?;
-    Some((schema, schema.get("properties")?.as_object()?))
+/// The parameters of a tool.
+fn parameters<'a>(tool: &Item<'a>) -> Option<&'a Map<String, Value>> {
+    tool.schema()?.get("properties")?.as_object()
 }
 
 fn undocumented(offer: &Offer<'_>, misses: &mut Misses<'_>) {
     for tool in offer.tools() {
-        let Some((_, properties)) = parameters(&tool) else { continue };
+        let Some(properties) = parameters(&tool) else { continue };
         let bare = |property: &Value| {
             let says =
                 |key: &str| property.get(key).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
@@ -176,7 +175,7 @@ fn is_of(value: &Value, name: &str) -> bool {
 
 fn negations(offer: &Offer<'_>, misses: &mut Misses<'_>) {
     for tool in offer.tools() {
-        let Some((_, properties)) = parameters(&tool) else { continue };
+        let Some(properties) = parameters(&tool) else { continue };
         let is_boolean = |property: &Value| property.get("type").is_some_and(|kind| kind == "boolean");
         let negated = |name: &str| {
             let words = words(name);

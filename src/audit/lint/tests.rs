@@ -1,5 +1,7 @@
 //! Each rule finds the definition that is made for it, and leaves the clean one alone.
 
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written where it is used")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -91,7 +93,7 @@ fn what_may_be_meant_otherwise_is_left_alone() {
         tool
     };
     for tool in [bare("drag_and_drop"), bare("list_deleted_notes"), bare("undelete"), bare("dropdown_values")] {
-        assert!(!ids(&[tool.clone()], None).contains("lint.destructive_hint"), "{tool}");
+        assert!(!ids(std::slice::from_ref(&tool), None).contains("lint.destructive_hint"), "{tool}");
     }
     for name in ["note.delete", "deleteNote", "github_remove_label", "DROP-table"] {
         assert!(ids(&[bare(name)], None).contains("lint.destructive_hint"), "{name}");

@@ -95,12 +95,11 @@ fn kind_of(c: char, place: &Place) -> Option<Kind> {
         '\u{202d}' | '\u{202e}' => Some(Kind::Direction),
         '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}' => unless(place.is_rtl, Kind::Direction),
         '\u{200e}' | '\u{200f}' | '\u{061c}' => unless(place.is_rtl, Kind::Invisible),
-        // Joiners: emoji, and the scripts whose letters join.
-        '\u{200c}' | '\u{200d}' => unless(place.is_beside(joins), Kind::Invisible),
+        // Joiners: emoji, and the scripts whose letters join or vary.
+        '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180f}' => unless(place.is_beside(joins), Kind::Invisible),
         // A place to break the line in scripts without spaces.
         '\u{200b}' => unless(place.is_beside(is_without_spaces), Kind::Invisible),
         '\u{feff}' => unless(place.at == 0, Kind::Invisible),
-        '\u{180b}'..='\u{180f}' => unless(place.is_beside(joins), Kind::Invisible),
         '\u{034f}'
         | '\u{115f}'
         | '\u{1160}'

@@ -157,7 +157,7 @@ pub(super) static FAULTS: &[Fault] = &[
         "has instructions of 3000 characters",
         Act::Script(|_: &Call<'_>, steps: &mut Vec<Step>| {
             edit_results(steps, |result| {
-                result["instructions"] = "Ask for a city first. ".repeat(140).trim_end().into()
+                result["instructions"] = "Ask for a city first. ".repeat(140).trim_end().into();
             });
         }),
     ),
