@@ -1,13 +1,25 @@
 //! The exercises that every audit begins with: what an ordinary client does. One file per family for the others.
 
 mod base;
+mod headers;
+mod http;
 mod legacy;
+mod origin;
+mod sessions;
+mod stdio;
+mod streams;
 
 pub use base::{
     BATCH, BATCH_IDS, IDS, NAMELESS_ID, NO_JSON, NO_REQUEST, NOTIFIED, OLD_ID, TOGETHER, UNKNOWN_METHOD,
     UNKNOWN_NOTIFICATION,
 };
+pub use headers::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED};
+pub use http::{DROPPED, MEDIA, VERBS};
 pub use legacy::{AGAIN, EARLY, FUTURE, OPENING, PAST, UNDECLARED, VERSIONS};
+pub use origin::{FOREIGN, FOREIGN_ORIGIN, OWN_ORIGIN, REBINDING};
+pub use sessions::{END, SESSION_IDS, UNKNOWN_SESSION};
+pub use stdio::{CANCEL, EARLY_DISCOVER};
+pub use streams::LISTEN;
 
 use serde_json::{Value, json};
 
@@ -36,4 +48,13 @@ pub fn all() -> impl Iterator<Item = &'static Exercise> {
     [&ORDINARY].into_iter().chain(FAMILIES.iter().copied().flatten().copied())
 }
 
-static FAMILIES: &[&[&Exercise]] = &[base::EXERCISES, legacy::EXERCISES];
+static FAMILIES: &[&[&Exercise]] = &[
+    base::EXERCISES,
+    legacy::EXERCISES,
+    http::EXERCISES,
+    sessions::EXERCISES,
+    headers::EXERCISES,
+    origin::EXERCISES,
+    streams::EXERCISES,
+    stdio::EXERCISES,
+];

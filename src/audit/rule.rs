@@ -172,6 +172,8 @@ pub struct Rule {
     pub mend: &'static str,
     /// The page of the specification below its revision, such as `basic#requests`; or a whole URL.
     pub page: &'static str,
+    /// Where it is written since a revision that moved it.
+    pub moved: Option<(&'static str, &'static str)>,
     /// Whether every probe looks for it, and tells a violation as a finding of the same id.
     pub noticed: bool,
     /// Judges what came.
@@ -217,6 +219,7 @@ impl Rule {
             why: "",
             mend: "",
             page: "",
+            moved: None,
             noticed: false,
             judge,
         }
@@ -293,6 +296,13 @@ impl Rule {
         self
     }
 
+    /// Where it is written since that revision.
+    #[must_use]
+    pub const fn moved(mut self, since: &'static str, page: &'static str) -> Self {
+        self.moved = Some((since, page));
+        self
+    }
+
     /// Every probe looks for it in the replies that it gets.
     #[must_use]
     pub const fn noticed(mut self) -> Self {
@@ -312,13 +322,17 @@ impl Rule {
     /// Where it is written, for that revision.
     #[must_use]
     pub fn reference(&self, revision: &Revision) -> String {
-        if self.page.contains("://") {
-            return self.page.to_owned();
+        let page = match self.moved {
+            Some((since, page)) if revision.version >= since => page,
+            _ => self.page,
+        };
+        if page.contains("://") {
+            return page.to_owned();
         }
         // The first revision has the messages on a page of their own.
-        let page = match self.page.strip_prefix("basic#") {
+        let page = match page.strip_prefix("basic#") {
             Some(anchor) if revision.version == "2024-11-05" => format!("basic/messages#{anchor}"),
-            _ => self.page.to_owned(),
+            _ => page.to_owned(),
         };
         format!("https://modelcontextprotocol.io/specification/{}/{page}", revision.version)
     }

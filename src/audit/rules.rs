@@ -2,20 +2,42 @@
 
 mod base;
 mod field;
+mod headers;
+mod http;
 mod invalid;
 mod legacy;
+mod origin;
+mod outcome;
+mod sessions;
 mod shapes;
+mod sse;
+mod stdio;
+mod streams;
 
 use super::rule::Rule;
 
-static FAMILIES: &[&[Rule]] = &[base::RULES, invalid::RULES, shapes::RULES, legacy::RULES, field::RULES];
+static FAMILIES: &[&[Rule]] = &[
+    base::RULES,
+    invalid::RULES,
+    shapes::RULES,
+    legacy::RULES,
+    field::RULES,
+    http::RULES,
+    sessions::RULES,
+    headers::RULES,
+    origin::RULES,
+    streams::RULES,
+    stdio::RULES,
+    sse::RULES,
+];
 
 /// Every rule, by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     FAMILIES.iter().copied().flatten()
 }
 
-static UNBUILT: &[&[(&str, &str)]] = &[legacy::UNBUILT];
+static UNBUILT: &[&[(&str, &str)]] =
+    &[legacy::UNBUILT, http::UNBUILT, origin::UNBUILT, streams::UNBUILT, stdio::UNBUILT, sse::UNBUILT];
 
 /// The rows of the catalogue that are no rule, each with the reason.
 pub fn unbuilt() -> impl Iterator<Item = &'static (&'static str, &'static str)> {

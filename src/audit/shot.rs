@@ -69,6 +69,8 @@ pub enum Item {
         /// The event holds nothing else.
         alone: bool,
     },
+    /// The stream ended before the reply, and was taken up again by GET from the last event id.
+    Resumed,
 }
 
 impl Shot {

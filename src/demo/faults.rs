@@ -8,6 +8,7 @@ use super::wire::{Plain, Seen, Wire};
 mod content;
 mod definitions;
 mod framing;
+pub mod lax;
 pub mod lists;
 mod messages;
 mod network;
@@ -103,6 +104,8 @@ pub enum Act {
     Instead(fn(&Seen<'_>) -> Option<Vec<Wire>>),
     /// Sends the server's own HTTP answer in another way.
     Upon(fn(&Seen<'_>, &Plain) -> Vec<Wire>),
+    /// Something is left out; the server's own code asks for it.
+    Lax(lax::Lax),
 }
 
 /// One fault.
@@ -124,7 +127,7 @@ const fn fault(name: &'static str, on: On, scope: Scope, about: &'static str, ac
     Fault { name, on, scope, about, act }
 }
 
-static FAMILIES: [&[Fault]; 13] = [
+static FAMILIES: [&[Fault]; 14] = [
     process::FAULTS,
     framing::FAULTS,
     messages::FAULTS,
@@ -138,6 +141,7 @@ static FAMILIES: [&[Fault]; 13] = [
     sessions::FAULTS,
     texts::FAULTS,
     refusals::FAULTS,
+    lax::FAULTS,
 ];
 
 /// Every fault, by family.

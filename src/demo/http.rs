@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::dialogue::{Ending, Server};
 use super::faults::Act;
+use super::faults::lax::{Lax, is_lax};
 use super::wire::{self, Seen, Wire};
 
 mod endpoint;
@@ -282,6 +283,9 @@ impl Connection {
             () = closed(read, buffer) => {
                 if modern {
                     web.server.stats.cancelled.add();
+                }
+                if is_lax(&web.server.settings.faults, Lax::Drop) {
+                    let _ = web.server.endings.send(Ending::Exit(1));
                 }
                 return Ok(false);
             }

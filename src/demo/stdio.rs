@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dialogue::{Ending, Heard, Peer, Server};
+use super::faults::lax::{Lax, is_lax};
 use super::perform::{Outlet, next_unasked_change, perform};
 use super::script::{Step, failure, line};
 
@@ -144,7 +145,7 @@ impl Connection {
     }
 
     fn cancel(&self, id: Option<Value>) {
-        let Some(id) = id else { return };
+        let Some(id) = id.filter(|_| !is_lax(&self.server.settings.faults, Lax::Cancel)) else { return };
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.to_string());
         if let Some(token) = running {
             self.server.stats.cancelled.add();

@@ -298,8 +298,12 @@ impl Line {
                     Some(owner) => open[owner].noise(&bytes),
                     None => {
                         let shown = sanitize::one_line(&String::from_utf8_lossy(&bytes), 120);
+                        let place = match self.conversation.transport {
+                            TransportKind::Stdio => "on stdout",
+                            _ => "in an event that is no \"message\"",
+                        };
                         for pending in &mut *open {
-                            pending.mishear(format!("{shown:?} on stdout"), false);
+                            pending.mishear(format!("{shown:?} {place}"), false);
                         }
                     }
                 }

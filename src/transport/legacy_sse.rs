@@ -275,8 +275,17 @@ impl Stream {
                 Err(fault) => break fault,
             };
             let is_message = event.name.is_none_or(|name| name == "message");
-            let Some(data) = event.data.filter(|data| is_message && !data.trim_ascii().is_empty()) else { continue };
-            for frame in message::read(&data) {
+            let Some(data) = event.data.filter(|data| !data.trim_ascii().is_empty()) else { continue };
+            let frames = message::read(&data);
+            if !is_message {
+                // Events of other names are the server's own, unless they hold what should have been a message.
+                if frames.iter().all(|frame| frame.parsed.is_ok()) {
+                    let noise = data.slice(..data.len().min(NOISE_BYTES_MAX));
+                    let _ = telling.send(Heard { key: None, first_byte, at, what: What::Noise(noise) }).await;
+                }
+                continue;
+            }
+            for frame in frames {
                 let heard = Heard { key: None, first_byte, at, what: What::Frame(frame) };
                 let _ = telling.send(heard).await;
             }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use super::super::script::{Step, notification, replace_replies};
 use super::super::wire::{LAST_CHUNK, Plain, STREAM, Seen, Wire, chunk, event, full, head};
 use super::{Act, Fault, On, Scope, fault};
 
@@ -89,6 +92,43 @@ pub(super) static FAULTS: &[Fault] = &[
         }
         stream(plain, &other.events())
     }),
+    upon("sse-ids", "gives its events ids, without an event to begin with (legacy)", |seen, plain| {
+        stream(plain, &rewritten(plain, &format!("id: demo-{}\nevent: message\ndata: ", seen.hits), "\n\n"))
+    }),
+    upon("sse-same-id", "gives the events of all streams the same id (legacy)", |_, plain| {
+        let begin = b"id: demo-0\ndata:\n\n".to_vec();
+        stream(plain, &[begin, rewritten(plain, "id: demo-1\nevent: message\ndata: ", "\n\n")].concat())
+    }),
+    upon("no-accel-header", "streams its replies without X-Accel-Buffering", |_, plain| {
+        let headers: Vec<(&str, &str)> = STREAM.into_iter().filter(|(name, _)| *name != "x-accel-buffering").collect();
+        let mut bytes = plain.head(&headers);
+        bytes.extend([chunk(&plain.events()), LAST_CHUNK.to_vec()].concat());
+        vec![Wire::Write(bytes)]
+    }),
+    get("get-replies", "sends a reply on the stream of GET", |_| {
+        Some(told(&json!({"jsonrpc": "2.0", "id": 1, "result": {}})))
+    }),
+    get("get-broadcast", "sends the same message on every stream of GET", |_| {
+        Some(told(&notification("notifications/tools/list_changed", &json!({}))))
+    }),
+    fault(
+        "sse-reply-event",
+        On::Http,
+        Scope::Calls,
+        "sends its replies over HTTP+SSE in events of another name",
+        Act::Script(|_, steps| {
+            replace_replies(steps, |reply| vec![Step::Raw(format!("event: reply\ndata: {reply}\n\n").into_bytes())]);
+        }),
+    ),
+    fault(
+        "list-changed-on-call",
+        On::Both,
+        Scope::Calls,
+        "says that its tools have changed before it answers a call",
+        Act::Script(|_, steps| {
+            steps.insert(0, Step::Say(notification("notifications/tools/list_changed", &json!({}))))
+        }),
+    ),
     sse("sse-401", "401 to the event stream of HTTP+SSE", |_| {
         Some(vec![Wire::Write(full(401, &[("www-authenticate", "Bearer realm=\"demo\"")], b""))])
     }),
@@ -97,7 +137,7 @@ pub(super) static FAULTS: &[Fault] = &[
         Some(vec![Wire::Write(head(200, &STREAM)), Wire::Write(chunk(b": welcome\n\n")), Wire::Hang])
     }),
     sse("sse-other-event", "sends a message before it names an endpoint", |_| {
-        let early = event(&serde_json::json!({"jsonrpc": "2.0", "method": "notifications/message",
+        let early = event(&json!({"jsonrpc": "2.0", "method": "notifications/message",
             "params": {"level": "info", "data": "early"}}));
         Some(vec![Wire::Write(head(200, &STREAM)), Wire::Write(chunk(&early)), Wire::Hang])
     }),
@@ -127,6 +167,15 @@ const fn upon(name: &'static str, about: &'static str, act: fn(&Seen<'_>, &Plain
 
 const fn sse(name: &'static str, about: &'static str, act: fn(&Seen<'_>) -> Option<Vec<Wire>>) -> Fault {
     fault(name, On::Http, Scope::Methods(&["HTTP GET /sse"]), about, Act::Instead(act))
+}
+
+const fn get(name: &'static str, about: &'static str, act: fn(&Seen<'_>) -> Option<Vec<Wire>>) -> Fault {
+    fault(name, On::Http, Scope::Methods(&["HTTP GET"]), about, Act::Instead(act))
+}
+
+/// An event stream that says one thing and stays open.
+fn told(message: &Value) -> Vec<Wire> {
+    vec![Wire::Write(head(200, &STREAM)), Wire::Write(chunk(&event(message))), Wire::Hang]
 }
 
 /// A whole event stream with this content.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::super::Responses;
 use super::super::dialogue::{Heard, Peer, Server};
+use super::super::faults::lax::{Lax, is_lax};
 use super::super::perform::{Outlet, next_unasked_change, perform};
 use super::super::revision::Revision;
 use super::super::script::{Step, failure};
@@ -133,7 +134,7 @@ impl Answer {
                 }
                 socket.write_all(&wire::full(self.status, &headers, &bytes)).await
             }
-            Body::Script(steps, responses) if streams(&steps, responses) => {
+            Body::Script(steps, responses) if streams(&steps, responses) && !(self.modern && refuses(&steps)) => {
                 headers.extend(STREAM);
                 socket.write_all(&wire::head(200, &headers)).await?;
                 perform(server, steps, &mut Events(&mut *socket)).await?;
@@ -166,7 +167,9 @@ impl Answer {
             Body::Log { number, log, mut from, early } => {
                 headers.extend(STREAM);
                 socket.write_all(&wire::head(200, &headers)).await?;
-                let priming = format!("id: {number}-{from}\nretry: {RETRY_MS}\ndata:\n\n");
+                let lax = is_lax(&server.settings.faults, Lax::Retry);
+                let retry = if lax { String::new() } else { format!("retry: {RETRY_MS}\n") };
+                let priming = format!("id: {number}-{from}\n{retry}data:\n\n");
                 socket.write_all(&wire::chunk(priming.as_bytes())).await?;
                 socket.flush().await?;
                 while !early && let Some(news) = log.after(from).await {
@@ -193,6 +196,11 @@ fn streams(steps: &[Step], responses: Responses) -> bool {
         Responses::Sse => !raw && (said > 0 || open),
         Responses::Json => open,
     }
+}
+
+/// Whether all that is said is an error that 2026-07-28 gives a status of its own, which a stream could not have.
+fn refuses(steps: &[Step]) -> bool {
+    matches!(steps, [Step::Say(reply)] if rules::status(reply, true) != 200)
 }
 
 /// Messages kept for later.
@@ -244,7 +252,7 @@ pub async fn answer(web: &Arc<Web>, request: &Request, message: &Message, secure
         }
         return Answer::bytes(404, "text/plain", b"nothing here\n".to_vec());
     }
-    if let Err(refusal) = rules::check_origin(request) {
+    if let Err(refusal) = rules::check_origin(request, &web.server.settings.faults) {
         return Answer::refused(refusal);
     }
     if let Some(token) = &web.server.settings.token {
@@ -280,7 +288,7 @@ fn serves_legacy(web: &Web) -> bool {
 }
 
 async fn post(web: &Arc<Web>, request: &Request, message: &Message) -> Answer {
-    if let Err(refusal) = rules::check_media(request) {
+    if let Err(refusal) = rules::check_media(request, &web.server.settings.faults) {
         return Answer::refused(refusal);
     }
     let Some(value) = &message.0 else {
@@ -335,7 +343,10 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
         return initialize(web, message);
     }
     let version = request.header("mcp-protocol-version");
+    let lax = |about| is_lax(&settings.faults, about);
     let revision = match version.map(Revision::parse) {
+        _ if version.is_some() && lax(Lax::LegacyVersion) => Revision::R2025_03,
+        None if lax(Lax::VersionOptional) => return Answer::refused((400, "MCP-Protocol-Version is required")),
         None => Revision::R2025_03,
         Some(Some(revision)) if !revision.is_modern() && server.revisions().contains(&revision) => revision,
         Some(_) => return Answer::refused((400, "unsupported MCP-Protocol-Version")),
@@ -347,11 +358,9 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
         }
         return heard_over_http(hear(server, &mut peer, message), settings.responses);
     }
-    let Some(id) = request.header(SESSION) else {
-        return Answer::refused((400, "the Mcp-Session-Id header is required"));
-    };
-    let Some(session) = web.sessions.get(id) else {
-        return Answer::json(404, &failure(&Value::Null, -32001, "session not found", &Value::Null));
+    let session = match session(web, request) {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
     };
     let mut peer = session.peer.lock().await;
     if let Some(answer) = batch(server, &mut peer, message) {
@@ -368,6 +377,16 @@ async fn post_legacy(web: &Arc<Web>, request: &Request, message: &Value) -> Answ
     }
 }
 
+/// The session that a request names.
+fn session(web: &Web, request: &Request) -> Result<Arc<Session>, Answer> {
+    let status = |about, good: u16| if is_lax(&web.server.settings.faults, about) { 500 } else { good };
+    let Some(id) = request.header(SESSION) else {
+        return Err(Answer::refused((status(Lax::NoSession, 400), "the Mcp-Session-Id header is required")));
+    };
+    let lost = || failure(&Value::Null, -32001, "session not found", &Value::Null);
+    web.sessions.get(id).ok_or_else(|| Answer::json(status(Lax::UnknownSession, 404), &lost()))
+}
+
 /// Batches exist in 2025-03-26 only, unless a fault says otherwise.
 fn batch(server: &Server, peer: &mut Peer, message: &Value) -> Option<Answer> {
     let batch = message.as_array()?;
@@ -380,6 +399,9 @@ fn batch(server: &Server, peer: &mut Peer, message: &Value) -> Option<Answer> {
 
 fn initialize(web: &Web, message: &Value) -> Answer {
     let server = &web.server;
+    if is_lax(&server.settings.faults, Lax::SecondSession) && !web.sessions.is_empty() {
+        return Answer::json(400, &failure(&message["id"], -32600, "Server already initialized", &Value::Null));
+    }
     let mut peer = Peer::default();
     let heard = hear(server, &mut peer, message);
     let agreed = peer.revision().is_some();
@@ -393,7 +415,7 @@ fn initialize(web: &Web, message: &Value) -> Answer {
         server.stats.sessions_closed.add();
         return answer;
     }
-    let (id, _) = web.sessions.open(Session::new(peer, None));
+    let (id, _) = web.sessions.open(Session::new(peer, None), is_lax(&server.settings.faults, Lax::SessionIds));
     answer.with(SESSION, id)
 }
 
@@ -420,11 +442,9 @@ fn get(web: &Arc<Web>, request: &Request) -> Answer {
     if !accepts {
         return Answer::refused((406, "Accept must list text/event-stream"));
     }
-    let Some(id) = request.header(SESSION) else {
-        return Answer::refused((400, "the Mcp-Session-Id header is required"));
-    };
-    let Some(session) = web.sessions.get(id) else {
-        return Answer::json(404, &failure(&Value::Null, -32001, "session not found", &Value::Null));
+    let session = match session(web, request) {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
     };
     if let Some(last) = request.header("last-event-id") {
         web.server.stats.resumed.add();
@@ -438,12 +458,13 @@ fn get(web: &Arc<Web>, request: &Request) -> Answer {
         };
     }
     let (sender, events) = mpsc::channel(64);
-    announce(web, sender);
+    announce(web, &session, sender);
     Answer { status: 200, headers: Vec::new(), body: Body::Events(events), modern: false }
 }
 
-/// Tells a stream of every change until it is closed.
-fn announce(web: &Arc<Web>, sender: mpsc::Sender<Vec<u8>>) {
+/// Tells a stream of every change until it is closed, as long as it is the newest of its session.
+fn announce(web: &Arc<Web>, session: &Arc<Session>, sender: mpsc::Sender<Vec<u8>>) {
+    let (session, number) = (Arc::clone(session), session.listen());
     let mut changes = web.server.changes.subscribe();
     web.tasks.spawn(async move {
         loop {
@@ -451,6 +472,7 @@ fn announce(web: &Arc<Web>, sender: mpsc::Sender<Vec<u8>>) {
                 () = sender.closed() => return,
                 message = next_unasked_change(&mut changes) => {
                     let Some(message) = message else { return };
+                    if !session.is_newest(number) { continue; }
                     if sender.send(wire::event(&message)).await.is_err() { return; }
                 }
             }
@@ -465,6 +487,9 @@ fn delete(web: &Web, request: &Request) -> Answer {
     }
     match request.header(SESSION) {
         None => Answer::refused((400, "the Mcp-Session-Id header is required")),
+        Some(id) if is_lax(&web.server.settings.faults, Lax::SessionEnd) && web.sessions.get(id).is_some() => {
+            Answer::empty(200)
+        }
         Some(id) if web.sessions.close(id) => {
             web.server.stats.sessions_closed.add();
             Answer::empty(200)
@@ -476,9 +501,10 @@ fn delete(web: &Web, request: &Request) -> Answer {
 /// HTTP+SSE: the stream says where to post; it ends the session when it is closed.
 fn open_sse(web: &Arc<Web>) -> Answer {
     let (sender, events) = mpsc::channel(64);
-    let (id, session) = web.sessions.open(Session::new(Peer::default(), Some(sender.clone())));
+    let (id, session) = web.sessions.open(Session::new(Peer::default(), Some(sender.clone())), false);
     let web_then = Arc::clone(web);
     let own = sender.clone();
+    let listening = Arc::clone(&session);
     let endpoint = format!("event: endpoint\ndata: /messages?session={id}\n\n");
     web.tasks.spawn(async move {
         if own.send(endpoint.into_bytes()).await.is_ok() {
@@ -489,7 +515,7 @@ fn open_sse(web: &Arc<Web>) -> Answer {
             web_then.server.stats.sessions_closed.add();
         }
     });
-    announce(web, sender);
+    announce(web, &listening, sender);
     Answer { status: 200, headers: Vec::new(), body: Body::Events(events), modern: false }
 }
 

@@ -18,6 +18,8 @@ pub struct Request {
     pub query: String,
     /// Header names in lower case, values trimmed.
     pub headers: Vec<(String, String)>,
+    /// Whether the value of a header of the protocol had spaces around it.
+    pub spaced: bool,
     /// The body.
     pub body: Vec<u8>,
     /// Whether the connection may carry another request.
@@ -40,15 +42,19 @@ impl Request {
         let target = target.split_once("://").map_or(target, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut headers = Vec::new();
+        let mut spaced = false;
         for line in lines {
             let (name, value) = line.split_once(':')?;
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            let name = name.to_ascii_lowercase();
+            spaced |= name.starts_with("mcp-") && value.strip_prefix(' ').unwrap_or(value) != value.trim();
+            headers.push((name, value.trim().to_owned()));
         }
         let mut request = Self {
             verb: verb.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
             headers,
+            spaced,
             body: Vec::new(),
             keep_alive: version == "HTTP/1.1",
         };

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::super::catalog;
 use super::super::dialogue::{Fail, Server};
+use super::super::faults::Fault;
+use super::super::faults::lax::{Lax, is_lax};
 use super::super::revision::Revision;
 use super::request::Request;
 
@@ -14,7 +16,8 @@ use super::request::Request;
 pub type Refusal = (u16, &'static str);
 
 /// Accept and Content-Type of a POST.
-pub fn check_media(request: &Request) -> Result<(), Refusal> {
+pub fn check_media(request: &Request, faults: &[&Fault]) -> Result<(), Refusal> {
+    let status = |about, good: u16| if is_lax(faults, about) { 500 } else { good };
     let accept = request.header("accept").unwrap_or_default();
     let takes = |kind: &str| {
         let family = kind.split('/').next().unwrap_or_default();
@@ -24,17 +27,17 @@ pub fn check_media(request: &Request) -> Result<(), Refusal> {
         })
     };
     if !takes("application/json") || !takes("text/event-stream") {
-        return Err((406, "Accept must list application/json and text/event-stream"));
+        return Err((status(Lax::Accept, 406), "Accept must list application/json and text/event-stream"));
     }
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return Err((415, "Content-Type must be application/json"));
+        return Err((status(Lax::BodyType, 415), "Content-Type must be application/json"));
     }
     Ok(())
 }
 
 /// Host and Origin against DNS rebinding: a server on loopback answers to loopback names only.
-pub fn check_origin(request: &Request) -> Result<(), Refusal> {
+pub fn check_origin(request: &Request, faults: &[&Fault]) -> Result<(), Refusal> {
     let is_local = |host: &str| {
         let name = host.strip_prefix('[').map_or_else(
             || host.rsplit_once(':').map_or(host, |(name, _)| name),
@@ -43,59 +46,84 @@ pub fn check_origin(request: &Request) -> Result<(), Refusal> {
         name.eq_ignore_ascii_case("localhost")
             || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     };
-    if !request.header("host").is_some_and(is_local) {
+    let (host, origin) = (request.header("host"), request.header("origin"));
+    let same = origin.and_then(|origin| origin.split_once("://")).map(|(_, host)| host) == host;
+    if is_lax(faults, Lax::Host) && (origin.is_none() || same) {
+        return Ok(());
+    }
+    if !host.is_some_and(is_local) {
         return Err((403, "the Host header is not a loopback name"));
     }
-    match request.header("origin") {
+    match origin {
+        None => Ok(()),
+        Some(_) if is_lax(faults, Lax::Origin) => Ok(()),
+        Some(_) if is_lax(faults, Lax::OwnOrigin) => Err((403, "no page may use this server")),
         Some(origin) if !origin.split_once("://").is_some_and(|(_, host)| is_local(host)) => {
             Err((403, "the Origin header is not a loopback origin"))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 
 /// The headers of a request of 2026-07-28 against its body. A wrong version beats a mismatch.
 pub fn check_modern(server: &Server, request: &Request, message: &Value) -> Result<(), Fail> {
-    let mismatch = |what: &str| Fail::new(-32020, &format!("header mismatch: {what}"));
+    let mismatch = |what: &str| Err(Fail::new(-32020, &format!("header mismatch: {what}")));
+    let lax = |about| is_lax(&server.settings.faults, about);
     let params = &message["params"];
-    let version = request.header("mcp-protocol-version").ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
-    if version != Revision::R2026_07.text() {
+    if lax(Lax::Spaces) && request.spaced {
+        return mismatch("there are spaces around a header");
+    }
+    if lax(Lax::LastEvent) && request.header("last-event-id").is_some() {
+        return mismatch("Last-Event-ID is not taken");
+    }
+    let modern = Revision::R2026_07.text();
+    let version = match request.header("mcp-protocol-version") {
+        Some(version) => version,
+        None if lax(Lax::VersionMissing) => modern,
+        None => return mismatch("MCP-Protocol-Version is missing"),
+    };
+    if version != modern {
         return Err(server.unsupported(version));
     }
     let in_body = &params["_meta"]["io.modelcontextprotocol/protocolVersion"];
     // Without a version in the body the request is incomplete, which the dialogue says itself.
-    if in_body.is_string() && in_body != version {
-        return Err(mismatch("MCP-Protocol-Version differs from _meta"));
+    if in_body.is_string() && in_body != version && !lax(Lax::VersionDiffers) {
+        return mismatch("MCP-Protocol-Version differs from _meta");
     }
     let method = message["method"].as_str().unwrap_or_default();
     match request.header("mcp-method") {
-        None => return Err(mismatch("Mcp-Method is missing")),
-        Some(sent) if sent != method => return Err(mismatch("Mcp-Method differs from the body")),
-        Some(_) => {}
+        None if !lax(Lax::MethodMissing) => return mismatch("Mcp-Method is missing"),
+        Some(sent) if sent != method && !lax(Lax::MethodDiffers) => {
+            return mismatch("Mcp-Method differs from the body");
+        }
+        _ => {}
     }
     let name = match method {
         "tools/call" | "prompts/get" => params["name"].as_str(),
         "resources/read" => params["uri"].as_str(),
         _ => None,
     };
-    if let Some(name) = name {
-        let sent = request.header("mcp-name").ok_or_else(|| mismatch("Mcp-Name is missing"))?;
-        if decoded(sent).as_deref() != Some(name) {
-            return Err(mismatch("Mcp-Name differs from the body"));
+    if let Some(name) = name.filter(|_| !lax(Lax::Name)) {
+        let Some(sent) = request.header("mcp-name") else { return mismatch("Mcp-Name is missing") };
+        let sent = if lax(Lax::NameEncoding) { Some(Cow::Borrowed(sent)) } else { decoded(sent) };
+        if sent.as_deref() != Some(name) {
+            return mismatch("Mcp-Name differs from the body");
         }
     }
-    check_parameter(request, method, params)
+    check_parameter(server, request, method, params)
 }
 
-fn check_parameter(request: &Request, method: &str, params: &Value) -> Result<(), Fail> {
+fn check_parameter(server: &Server, request: &Request, method: &str, params: &Value) -> Result<(), Fail> {
+    let lax = |about| is_lax(&server.settings.faults, about);
     let mirrored =
         if method == "tools/call" { params["name"].as_str().and_then(catalog::mirrored_argument) } else { None };
-    let Some((argument, header)) = mirrored else { return Ok(()) };
+    let Some((argument, header)) = mirrored.filter(|_| !lax(Lax::Argument)) else { return Ok(()) };
     let value = params["arguments"][argument].as_str();
     let sent = request.header(header);
+    let read = |sent| if lax(Lax::ArgumentEncoding) { Some(Cow::Borrowed(sent)) } else { decoded(sent) };
     match (value, sent) {
-        (None, None) => Ok(()),
-        (Some(value), Some(sent)) if decoded(sent).as_deref() == Some(value) => Ok(()),
+        (None, None) if !lax(Lax::ArgumentAbsent) => Ok(()),
+        (Some(value), Some(sent)) if read(sent).as_deref() == Some(value) => Ok(()),
         _ => Err(Fail::new(-32020, &format!("header mismatch: {header} must mirror the argument {argument}"))),
     }
 }
@@ -133,21 +161,21 @@ mod tests {
     #[test]
     fn both_media_types_are_wanted() {
         let json = ("content-type", "application/json; charset=utf-8");
-        assert!(check_media(&with(&[("accept", "application/json, text/event-stream;q=0.9"), json])).is_ok());
-        assert!(check_media(&with(&[("accept", "*/*"), json])).is_ok());
-        assert_eq!(check_media(&with(&[("accept", "application/json"), json])).unwrap_err().0, 406);
-        assert_eq!(check_media(&with(&[("accept", "*/*")])).unwrap_err().0, 415);
+        assert!(check_media(&with(&[("accept", "application/json, text/event-stream;q=0.9"), json]), &[]).is_ok());
+        assert!(check_media(&with(&[("accept", "*/*"), json]), &[]).is_ok());
+        assert_eq!(check_media(&with(&[("accept", "application/json"), json]), &[]).unwrap_err().0, 406);
+        assert_eq!(check_media(&with(&[("accept", "*/*")]), &[]).unwrap_err().0, 415);
     }
 
     #[test]
     fn only_loopback_names_are_answered() {
         for host in ["localhost:80", "127.0.0.1:8080", "[::1]:1", "LOCALHOST"] {
-            assert!(check_origin(&with(&[("host", host)])).is_ok(), "{host}");
+            assert!(check_origin(&with(&[("host", host)]), &[]).is_ok(), "{host}");
         }
-        assert!(check_origin(&with(&[("host", "evil.example")])).is_err());
-        assert!(check_origin(&with(&[])).is_err());
-        assert!(check_origin(&with(&[("host", "localhost"), ("origin", "https://attacker.invalid")])).is_err());
-        assert!(check_origin(&with(&[("host", "localhost"), ("origin", "http://localhost:3000")])).is_ok());
+        assert!(check_origin(&with(&[("host", "evil.example")]), &[]).is_err());
+        assert!(check_origin(&with(&[]), &[]).is_err());
+        assert!(check_origin(&with(&[("host", "localhost"), ("origin", "https://attacker.invalid")]), &[]).is_err());
+        assert!(check_origin(&with(&[("host", "localhost"), ("origin", "http://localhost:3000")]), &[]).is_ok());
     }
 
     #[test]

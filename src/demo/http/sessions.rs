@@ -26,6 +26,7 @@ pub struct Session {
     pub stream: Option<mpsc::Sender<Vec<u8>>>,
     logs: Mutex<VecDeque<(u64, Arc<Log>)>>,
     opened: AtomicU64,
+    listeners: AtomicU64,
 }
 
 impl Session {
@@ -33,6 +34,16 @@ impl Session {
     #[must_use]
     pub fn new(peer: Peer, stream: Option<mpsc::Sender<Vec<u8>>>) -> Self {
         Self { peer: tokio::sync::Mutex::new(peer), stream, ..Self::default() }
+    }
+
+    /// The number of a new stream of GET.
+    pub fn listen(&self) -> u64 {
+        self.listeners.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether no stream of GET has been opened since that one: a message goes to one stream only.
+    pub fn is_newest(&self, number: u64) -> bool {
+        self.listeners.load(Ordering::Relaxed) == number
     }
 
     /// A new resumable stream and its number.
@@ -128,14 +139,25 @@ pub struct Sessions(Mutex<Table>);
 struct Table {
     by_id: HashMap<String, Arc<Session>>,
     oldest_first: VecDeque<String>,
+    opened: u64,
 }
 
 impl Sessions {
-    /// Keeps a session under a new id.
-    pub fn open(&self, session: Session) -> (String, Arc<Session>) {
-        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_id.is_empty()
+    }
+
+    /// Keeps a session under a new id, random or counted.
+    pub fn open(&self, session: Session, counted: bool) -> (String, Arc<Session>) {
         let session = Arc::new(session);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.opened += 1;
+        let id = if counted {
+            format!("session-{:08}", all.opened)
+        } else {
+            format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+        };
         if all.oldest_first.len() >= SESSIONS_MAX
             && let Some(oldest) = all.oldest_first.pop_front()
         {

@@ -100,7 +100,7 @@ fn evidence(shot: &Shot, http: bool, masker: &Masker) -> RuleEvidence {
         .filter_map(|came| match &came.item {
             Item::Frame(frame) => Some(text(&frame.raw)),
             Item::Noise(bytes) => Some(text(bytes)),
-            Item::Cursor { .. } => None,
+            Item::Cursor { .. } | Item::Resumed => None,
         })
         .collect();
     let masked = |(name, value): &(String, String)| (name.clone(), cut(&masker.mask(value), TEXT_CHARS_MAX));

@@ -24,6 +24,10 @@ const AFTER_STRAY: Duration = Duration::from_millis(500);
 const CAME_MAX: usize = 500;
 /// Nor are more bytes.
 const CAME_BYTES_MAX: usize = 32 << 20;
+/// A stream is taken up again so often.
+const RESUMED_MAX: usize = 20;
+/// However long the server wants it to be waited for.
+const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Pages of a list that are followed.
 const PAGES_MAX: usize = 100;
 
@@ -65,6 +69,8 @@ struct Open {
     until: Instant,
     wait: Wait,
     done: bool,
+    /// How often its stream was taken up again.
+    resumed: usize,
     bytes: usize,
     ids: crate::session::tap::CallIds,
 }
@@ -193,7 +199,7 @@ impl<'a> Talk<'a> {
             took: Duration::ZERO,
         };
         let ids = self.manner.tap.call();
-        Open { shot, key: 0, begun: now, until: now + limit, wait: send.wait, done: false, bytes: 0, ids }
+        Open { shot, key: 0, begun: now, until: now + limit, wait: send.wait, done: false, resumed: 0, bytes: 0, ids }
     }
 
     async fn write(&mut self, open: &mut Open, send: &Send) {
@@ -347,6 +353,9 @@ impl<'a> Talk<'a> {
                 .or_else(|| all.iter().position(|open| !open.done)),
         };
         let Some(owner) = owner else { return };
+        if matches!(what, What::End) && self.resume(&mut all[owner]).await {
+            return;
+        }
         if let What::Head(head) = &what
             && all[owner].shot.method.as_deref() == Some("initialize")
             && let Some(session) = head.header("mcp-session-id")
@@ -356,6 +365,36 @@ impl<'a> Talk<'a> {
             self.left.extend(before.filter(|before| before != session));
         }
         all[owner].take(what, at, &self.manner.tap, self.manner.transport == TransportKind::StreamableHttp);
+    }
+
+    /// Takes up a stream again that ended before the reply and said where it was, as clients of the legacy era do. Whether
+    /// it was one.
+    async fn resume(&mut self, open: &mut Open) -> bool {
+        let revision = self.manner.revision;
+        if open.wait != Wait::Reply
+            || open.shot.answer.is_some()
+            || open.resumed >= RESUMED_MAX
+            || !revision.http.sessions
+        {
+            return false;
+        }
+        let cursors = || {
+            open.shot.came.iter().rev().filter_map(|came| match &came.item {
+                Item::Cursor { id, retry, .. } => Some((id, retry)),
+                _ => None,
+            })
+        };
+        let Some(id) = cursors().find_map(|(id, _)| id.clone()) else { return false };
+        let pause = cursors().find_map(|(_, retry)| *retry).unwrap_or_default().min(RETRY_MAX);
+        tokio::time::sleep(pause).await;
+        let mut headers = headers::of_message(self.opened.then_some(revision), self.session.as_deref(), None, None);
+        headers.push(("Last-Event-ID".to_owned(), id));
+        let get = Outgoing { key: open.key, intent: Intent::Resume, body: Bytes::new(), headers, repeatable: false };
+        let sent = tokio::time::timeout(self.manner.timeout, self.link.send(get)).await;
+        open.resumed += 1;
+        let after = open.begun.elapsed();
+        open.shot.came.push(Came { after, item: Item::Resumed });
+        matches!(sent, Ok(Ok(_)))
     }
 
     /// Answers what the server asks, as a client does that has declared nothing.
@@ -404,7 +443,8 @@ impl Open {
         let after = at.saturating_duration_since(self.begun);
         let item = match what {
             What::Head(head) => {
-                self.shot.head = Some(head);
+                // That of a stream taken up again is another answer.
+                self.shot.head.get_or_insert(head);
                 return;
             }
             What::End => {
@@ -427,7 +467,7 @@ impl Open {
         let size = match &item {
             Item::Frame(frame) => frame.raw.len(),
             Item::Noise(bytes) => bytes.len(),
-            Item::Cursor { .. } => 0,
+            Item::Cursor { .. } | Item::Resumed => 0,
         };
         self.bytes += size;
         if self.shot.came.len() < CAME_MAX && self.bytes <= CAME_BYTES_MAX {
