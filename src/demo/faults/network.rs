@@ -81,16 +81,21 @@ pub(super) static FAULTS: &[Fault] = &[
     instead("not-http", "answers with the greeting of another protocol", |_| {
         Some(vec![Wire::Write(b"220 mail.example ESMTP ready\r\n".to_vec()), Wire::Close])
     }),
-    upon("clock-skew", "dates its replies an hour before they are written", |_, plain| {
-        let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
-        let date =
-            jiff::Timestamp::try_from(past).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let body = plain.json();
-        let length = body.len().to_string();
-        let mut bytes = plain.head(&[JSON, ("date", &date), ("content-length", &length)]);
-        bytes.extend_from_slice(&body);
-        vec![Wire::Write(bytes)]
-    }),
+    fault(
+        "clock-skew",
+        On::Http,
+        Scope::Requests,
+        "dates its replies an hour before they are written",
+        Act::Upon(|_, plain| {
+            let past = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+            let date = past.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            let body = plain.json();
+            let length = body.len().to_string();
+            let mut bytes = plain.head(&[JSON, ("date", &date), ("content-length", &length)]);
+            bytes.extend_from_slice(&body);
+            vec![Wire::Write(bytes)]
+        }),
+    ),
     upon("gzip-unasked", "compresses its replies although nobody asked for it", |_, plain| {
         vec![Wire::Write(zipped(plain, &gzip(&plain.json())))]
     }),
