@@ -164,6 +164,8 @@ pub struct Rule {
     pub class: Class,
     /// What has to be carried out for it.
     pub needs: &'static [&'static Exercise],
+    /// What else gives it something to judge.
+    pub occasions: &'static [&'static Exercise],
     /// What the specification asks, in one sentence.
     pub what: &'static str,
     /// Why it matters.
@@ -215,6 +217,7 @@ impl Rule {
             on: ANYWHERE,
             class: Class::Passive,
             needs: &[],
+            occasions: &[],
             what: "",
             why: "",
             mend: "",
@@ -277,6 +280,13 @@ impl Rule {
     pub const fn needs(mut self, class: Class, exercises: &'static [&'static Exercise]) -> Self {
         self.class = class;
         self.needs = exercises;
+        self
+    }
+
+    /// Needs nothing, and has more to judge where these exercises are carried out.
+    #[must_use]
+    pub const fn occasions(mut self, exercises: &'static [&'static Exercise]) -> Self {
+        self.occasions = exercises;
         self
     }
 

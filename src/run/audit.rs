@@ -54,7 +54,8 @@ impl AuditPlan {
     /// Whether a rule that is wanted needs this exercise. What every audit begins with is always needed.
     fn needs(&self, exercise: &Exercise) -> bool {
         let named = |needed: &&Exercise| needed.name == exercise.name;
-        exercise.name == exercises::ORDINARY.name || self.wanted().any(|rule| rule.needs.iter().any(|one| named(&one)))
+        let wants = |rule: &Rule| rule.needs.iter().chain(rule.occasions).any(|one| named(&one));
+        exercise.name == exercises::ORDINARY.name || self.wanted().any(wants)
     }
 
     /// Whether exercises of that class may be carried out.
