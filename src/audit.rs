@@ -17,6 +17,7 @@ pub mod shot;
 pub mod subschemas;
 pub mod text;
 pub mod topic;
+pub mod uri;
 pub mod verdict;
 
 pub use case::{Case, Place};
@@ -50,7 +51,11 @@ impl Judgement {
         let verdict = match rule.does_not_apply(case.facts.revision, case.facts.transport) {
             Some(why) => Verdict::NotApplicable(why.into()),
             None => match rule.needs.iter().find_map(|exercise| performed(exercise).err()) {
-                Some(why) => Verdict::NotExercised(why.into()),
+                // What was not declared is no matter of what was sent.
+                Some(why) => match (rule.judge)(case) {
+                    not_applicable @ Verdict::NotApplicable(_) => not_applicable,
+                    _ => Verdict::NotExercised(why.into()),
+                },
                 None => (rule.judge)(case),
             },
         };

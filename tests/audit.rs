@@ -17,8 +17,12 @@ mod base;
 mod http;
 #[path = "audit/legacy.rs"]
 mod legacy;
+#[path = "audit/offers.rs"]
+mod offers;
 #[path = "stage/prober.rs"]
 mod prober;
+#[path = "audit/tools.rs"]
+mod tools;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -29,7 +33,13 @@ use audited::{EVERYTHING, REVISIONS, Row, audit, complaints, rules, transports, 
 use prober::in_parallel;
 
 /// The tables of all families, one line each.
-const FAMILIES: &[(&str, &[Row])] = &[("base", base::ROWS), ("legacy", legacy::ROWS), ("http", http::ROWS)];
+const FAMILIES: &[(&str, &[Row])] = &[
+    ("base", base::ROWS),
+    ("legacy", legacy::ROWS),
+    ("http", http::ROWS),
+    ("tools", tools::ROWS),
+    ("offers", offers::ROWS),
+];
 
 /// Other ways to be healthy: what some rules judge comes about only in them.
 const WAYS: &[(&str, &str, &str)] = &[

@@ -108,6 +108,14 @@ fn conversation(era: &str) -> Vec<Value> {
         all.push(hello("2099-01-01"));
     }
     all.push(request("prompts/get", json!({"name": "greeting", "arguments": {"name": "Ada"}})));
+    let task = json!({"name": "echo", "arguments": {"message": "hi"}, "task": {"ttl": 1_000}});
+    all.push(request("tools/call", task));
+    all.push(request("resources/read", json!({"uri": "file:///demo/../../etc/passwd"})));
+    all.push(request("prompts/list", json!({})));
+    let nobody = json!({"ref": {"type": "ref/prompt", "name": "nobody"}, "argument": {"name": "x", "value": ""}});
+    all.push(request("completion/complete", nobody));
+    all.push(request("logging/setLevel", json!({"level": "loud"})));
+    all.push(request("resources/subscribe", json!({"uri": "demo://text/readme"})));
     all
 }
 

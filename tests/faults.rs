@@ -341,6 +341,43 @@ const CONTENT: &[Row] = &[
     fails("prompt-error", BOTH, PROMPT, "rpc_error", 5, &["prompts/get", "error 0"]),
 ];
 
+// What an audit finds is in tests/audit: a probe takes all of these.
+const OFFERS: &[Row] = &[
+    healthy("tools-bad-icon", BOTH, LIST),
+    healthy("tools-task-word", BOTH, LIST),
+    healthy("tools-hint-clash", BOTH, LIST),
+    healthy("tools-unknown-dialect", BOTH, LIST),
+    healthy("tools-bottomless-schema", BOTH, LIST),
+    healthy("tools-header-secret", BOTH, LIST),
+    healthy("list-changed-undeclared", BOTH, LIST),
+    healthy("resources-no-name", BOTH, "resources/list"),
+    healthy("resources-bad-uri", BOTH, "resources/list"),
+    healthy("resources-duplicate", BOTH, "resources/list"),
+    healthy("resources-wrong-size", BOTH, "resources/list"),
+    healthy("resources-bad-annotations", BOTH, "resources/list"),
+    healthy("prompts-no-name", BOTH, "prompts/list"),
+    healthy("prompts-duplicate", BOTH, "prompts/list"),
+];
+
+const ANSWERS: &[Row] = &[
+    healthy("call-anything", BOTH, ECHO),
+    healthy("structured-untold", BOTH, ADD),
+    healthy("task-unasked", BOTH, ECHO),
+    healthy("log-debug", BOTH, ECHO),
+    healthy("read-anything", BOTH, READ),
+    healthy("read-code-0", BOTH, READ),
+    healthy("read-bare-error", BOTH, READ),
+    healthy("read-traversal", BOTH, READ),
+    healthy("read-no-text", BOTH, READ),
+    healthy("read-bad-base64", BOTH, READ),
+    healthy("subscribe-missing", BOTH, LIST),
+    healthy("prompt-block-list", BOTH, PROMPT),
+    healthy("completion-flood", BOTH, LIST),
+    healthy("completion-anything", BOTH, LIST),
+    healthy("set-level-missing", BOTH, LIST),
+    healthy("set-level-anything", BOTH, LIST),
+];
+
 const STATUSES: &[Row] = &[
     fails("http-400", HTTP, LIST, "http", 1, &["HTTP 400", "Bad Request"]),
     fails("http-401", HTTP, LIST, "auth", 3, &["HTTP 401", "WWW-Authenticate", "resource_metadata", "--bearer"]),
@@ -530,8 +567,23 @@ const REFUSALS: &[Row] = &[
 ];
 
 fn rows() -> Vec<Row> {
-    [PROCESS, FRAMING, MESSAGES, OPENING, LISTS, DEFINITIONS, CONTENT, STATUSES, NETWORK, STREAMS, SESSIONS, REFUSALS]
-        .concat()
+    [
+        PROCESS,
+        FRAMING,
+        MESSAGES,
+        OPENING,
+        LISTS,
+        DEFINITIONS,
+        OFFERS,
+        CONTENT,
+        ANSWERS,
+        STATUSES,
+        NETWORK,
+        STREAMS,
+        SESSIONS,
+        REFUSALS,
+    ]
+    .concat()
 }
 
 /// The prober's and the server's part of a row.

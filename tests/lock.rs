@@ -352,7 +352,7 @@ fn a_target_that_is_not_locked_says_what_to_do() {
     let told = stage.ends(1, &["check", "--locked"]);
     assert!(told.stderr.contains("there is no mcp-probe.lock: `mcp-probe lock` writes it"), "{}", told.stderr);
     let told = stage.ends(1, &["lock", "--check"]);
-    assert!(told.stdout.starts_with("weather\tnew\t15 tools, 2 prompts, 2 resources, 1 template\t"), "{}", told.stdout);
+    assert!(told.stdout.starts_with("weather\tnew\t15 tools, 2 prompts, 3 resources, 1 template\t"), "{}", told.stdout);
     assert!(!stage.path("mcp-probe.lock").exists());
     stage.write("mcp-probe.lock", "version = 1\n");
     let report = stage.ends(1, &["check", "--locked", "--json"]).document();

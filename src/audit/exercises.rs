@@ -1,25 +1,36 @@
 //! The exercises that every audit begins with: what an ordinary client does. One file per family for the others.
 
 mod base;
+mod calls;
 mod headers;
 mod http;
 mod legacy;
 mod origin;
+mod prompts;
+mod resources;
 mod sessions;
 mod stdio;
 mod streams;
+mod tools;
+mod utilities;
 
 pub use base::{
     BATCH, BATCH_IDS, IDS, NAMELESS_ID, NO_JSON, NO_REQUEST, NOTIFIED, OLD_ID, TOGETHER, UNKNOWN_METHOD,
     UNKNOWN_NOTIFICATION,
 };
+pub use calls::{CALLS, LEFT_OUT, QUIET_CALL};
 pub use headers::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED};
 pub use http::{DROPPED, MEDIA, VERBS};
 pub use legacy::{AGAIN, EARLY, FUTURE, OPENING, PAST, UNDECLARED, VERSIONS};
 pub use origin::{FOREIGN, FOREIGN_ORIGIN, OWN_ORIGIN, REBINDING};
+pub use prompts::PROMPT;
+pub(super) use resources::NO_SUCH_URI;
+pub use resources::{NO_SUCH_THING, READ, SUBSCRIBE};
 pub use sessions::{END, SESSION_IDS, UNKNOWN_SESSION};
 pub use stdio::{CANCEL, EARLY_DISCOVER};
 pub use streams::LISTEN;
+pub use tools::{LIST_AGAIN, MISUSED_TOOLS};
+pub use utilities::{COMPLETION, LOG_LEVEL};
 
 use serde_json::{Value, json};
 
@@ -57,4 +68,9 @@ static FAMILIES: &[&[&Exercise]] = &[
     origin::EXERCISES,
     streams::EXERCISES,
     stdio::EXERCISES,
+    tools::EXERCISES,
+    calls::EXERCISES,
+    resources::EXERCISES,
+    prompts::EXERCISES,
+    utilities::EXERCISES,
 ];

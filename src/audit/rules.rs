@@ -1,18 +1,26 @@
 //! The table of all rules: one file per family.
 
 mod base;
+mod calls;
 mod field;
+mod fit;
 mod headers;
 mod http;
 mod invalid;
 mod legacy;
 mod origin;
 mod outcome;
+mod progress;
+mod prompts;
+mod resources;
+mod schemas;
 mod sessions;
 mod shapes;
 mod sse;
 mod stdio;
 mod streams;
+mod tools;
+mod utilities;
 
 use super::rule::Rule;
 
@@ -21,6 +29,13 @@ static FAMILIES: &[&[Rule]] = &[
     invalid::RULES,
     shapes::RULES,
     legacy::RULES,
+    tools::RULES,
+    schemas::RULES,
+    calls::RULES,
+    resources::RULES,
+    prompts::RULES,
+    utilities::RULES,
+    progress::RULES,
     field::RULES,
     http::RULES,
     sessions::RULES,
@@ -36,8 +51,17 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     FAMILIES.iter().copied().flatten()
 }
 
-static UNBUILT: &[&[(&str, &str)]] =
-    &[legacy::UNBUILT, http::UNBUILT, origin::UNBUILT, streams::UNBUILT, stdio::UNBUILT, sse::UNBUILT];
+static UNBUILT: &[&[(&str, &str)]] = &[
+    legacy::UNBUILT,
+    http::UNBUILT,
+    origin::UNBUILT,
+    streams::UNBUILT,
+    stdio::UNBUILT,
+    sse::UNBUILT,
+    calls::UNBUILT,
+    resources::UNBUILT,
+    utilities::UNBUILT,
+];
 
 /// The rows of the catalogue that are no rule, each with the reason.
 pub fn unbuilt() -> impl Iterator<Item = &'static (&'static str, &'static str)> {

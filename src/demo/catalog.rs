@@ -12,6 +12,10 @@ pub const PIXEL_PNG: &str =
 pub const SILENCE_WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";
 /// The text of the readme resource.
 pub const README: &str = "This is the demo server of mcp-probe.\n";
+/// The address of a resource that looks like a file, and is none.
+pub const MOTD_URI: &str = "file:///demo/motd.txt";
+/// What it says.
+pub const MOTD: &str = "Have a nice day.\n";
 
 struct Tool {
     name: &'static str,
@@ -173,7 +177,8 @@ pub fn resources(revision: Revision, notes: usize) -> Vec<Value> {
     let mut all = vec![
         titled(
             json!({"uri": "demo://text/readme", "name": "readme", "description": "A line of text.",
-                   "mimeType": "text/plain", "size": README.len()}),
+                   "mimeType": "text/plain", "size": README.len(),
+                   "annotations": {"audience": ["user", "assistant"], "priority": 0.5}}),
             "Readme",
             revision,
         ),
@@ -181,6 +186,12 @@ pub fn resources(revision: Revision, notes: usize) -> Vec<Value> {
             json!({"uri": "demo://blob/pixel", "name": "pixel", "description": "A PNG of one pixel.",
                    "mimeType": "image/png"}),
             "Pixel",
+            revision,
+        ),
+        titled(
+            json!({"uri": MOTD_URI, "name": "motd.txt", "description": "The message of the day.",
+                   "mimeType": "text/plain"}),
+            "Message of the day",
             revision,
         ),
     ];

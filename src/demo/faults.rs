@@ -5,6 +5,7 @@ use super::boot::Boot;
 use super::script::{Call, Step};
 use super::wire::{Plain, Seen, Wire};
 
+mod answers;
 mod content;
 mod definitions;
 mod framing;
@@ -12,6 +13,7 @@ pub mod lax;
 pub mod lists;
 mod messages;
 mod network;
+mod offers;
 mod opening;
 mod process;
 pub mod refusals;
@@ -127,7 +129,7 @@ const fn fault(name: &'static str, on: On, scope: Scope, about: &'static str, ac
     Fault { name, on, scope, about, act }
 }
 
-static FAMILIES: [&[Fault]; 14] = [
+static FAMILIES: &[&[Fault]] = &[
     process::FAULTS,
     framing::FAULTS,
     messages::FAULTS,
@@ -142,6 +144,8 @@ static FAMILIES: [&[Fault]; 14] = [
     texts::FAULTS,
     refusals::FAULTS,
     lax::FAULTS,
+    offers::FAULTS,
+    answers::FAULTS,
 ];
 
 /// Every fault, by family.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::catalog::{PIXEL_PNG, README};
+use super::catalog::{MOTD, MOTD_URI, PIXEL_PNG, README};
 use super::dialogue::{Context, Fail, Server};
 use super::faults::lists;
 use super::revision::Revision;
@@ -102,6 +102,7 @@ pub fn known_uri(context: &Context<'_>) -> Result<Value, Fail> {
     };
     let contents = match uri {
         "demo://text/readme" => Some(text(README)),
+        MOTD_URI => Some(text(MOTD)),
         "demo://blob/pixel" => Some(json!({"uri": uri, "mimeType": "image/png", "blob": PIXEL_PNG})),
         _ => match (uri.strip_prefix("demo://echo/"), uri.strip_prefix("demo://note/")) {
             (Some(said), _) if !said.is_empty() => Some(text(said)),

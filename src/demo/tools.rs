@@ -30,8 +30,14 @@ pub fn call(context: &Context<'_>) -> Result<Vec<Step>, Fail> {
     };
     server.stats.calls.add();
     let outcome = match name {
-        "slow" => return Ok(slow(context, &arguments)),
-        "countdown" => return Ok(countdown(context, &arguments)),
+        "slow" => match arguments["ms"].as_u64() {
+            Some(ms) => return Ok(slow(context, ms.min(600_000))),
+            None => Err("argument \"ms\" must be an integer from 0".to_owned()),
+        },
+        "countdown" => match arguments["from"].as_u64() {
+            Some(from) => return Ok(countdown(context, from.min(1_000), &arguments)),
+            None => Err("argument \"from\" must be an integer from 1".to_owned()),
+        },
         "log" => return Ok(log(context)),
         "ask" => return ask(context, &arguments),
         "echo" => string(&arguments, "message").map(|text| text_result(&text)),
@@ -123,8 +129,7 @@ fn progress(context: &Context<'_>, done: u64, total: u64) -> Option<Step> {
     Some(Step::Say(notification("notifications/progress", &params)))
 }
 
-fn slow(context: &Context<'_>, arguments: &Value) -> Vec<Step> {
-    let ms = arguments["ms"].as_u64().unwrap_or(100).min(600_000);
+fn slow(context: &Context<'_>, ms: u64) -> Vec<Step> {
     let parts = 4;
     let mut steps = Vec::new();
     for part in 1..=parts {
@@ -135,8 +140,7 @@ fn slow(context: &Context<'_>, arguments: &Value) -> Vec<Step> {
     steps
 }
 
-fn countdown(context: &Context<'_>, arguments: &Value) -> Vec<Step> {
-    let from = arguments["from"].as_u64().unwrap_or(3).min(1_000);
+fn countdown(context: &Context<'_>, from: u64, arguments: &Value) -> Vec<Step> {
     let every = Duration::from_millis(arguments["every_ms"].as_u64().unwrap_or(10).min(10_000));
     let mut steps = Vec::new();
     for done in 1..=from {

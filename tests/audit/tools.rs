@@ -1,0 +1,52 @@
+//! Rules of tools, their schemas and calls, each with a fault that breaks it.
+
+use super::audited::{Row, row};
+
+const ECHO: &str = r#"--tool echo={"message":"hi"}"#;
+const FORECAST: &str = r#"--tool forecast={"city":"Oslo"}"#;
+
+pub const ROWS: &[Row] = &[
+    row("tools.shape", "tools-no-schema", "stdio", "2025-11-25", ""),
+    row("tools.shape", "tools-null", "http", "2026-07-28", ""),
+    row("tools.shape", "tools-not-array", "stdio", "2024-11-05", ""),
+    row("tools.input_object", "tools-invalid-schema", "stdio", "2025-06-18", ""),
+    row("tools.name", "tools-poisoned", "stdio", "2025-11-25", ""),
+    row("tools.unique", "tools-duplicate", "stdio", "2025-11-25", ""),
+    row("tools.icons", "tools-bad-icon", "stdio", "2026-07-28", ""),
+    row("tools.task_support", "tools-task-word", "stdio", "2025-11-25", ""),
+    row("tools.task_support", "tools-task-word", "stdio", "2026-07-28", ""),
+    row("tools.hints", "tools-hint-clash", "stdio", "2025-03-26", ""),
+    row("tools.order", "tools-shuffled", "stdio", "2026-07-28", ""),
+    row("tools.order", "tools-shuffled --page-size 6", "http", "2026-07-28", ""),
+    row("tools.steady", "tools-changing", "http", "2025-11-25", ""),
+    row("list_changed.declared", "list-changed-undeclared", "stdio", "2025-11-25", ""),
+    row("list_changed.declared", "list-changed-undeclared", "http", "2026-07-28", ""),
+    row("schema.valid", "tools-invalid-schema", "stdio", "2025-11-25", ""),
+    row("schema.valid", "tools-invalid-schema", "stdio", "2024-11-05", ""),
+    row("schema.output", "output-schema-invalid", "stdio", "2026-07-28", ""),
+    row("schema.output", "output-schema-outside-ref", "stdio", "2025-06-18", ""),
+    row("schema.dialect", "tools-unknown-dialect", "stdio", "2025-11-25", ""),
+    row("schema.references", "tools-remote-ref", "stdio", "2026-07-28", ""),
+    row("schema.bounds", "tools-bottomless-schema", "stdio", "2026-07-28", ""),
+    row("schema.x_mcp_header", "tools-bad-header", "http", "2026-07-28", ""),
+    row("schema.x_mcp_header_secret", "tools-header-secret", "http", "2026-07-28", ""),
+    row("call.content", "call-no-content", "stdio", "2025-11-25", ECHO),
+    row("call.content", "call-content-string", "http", "2026-07-28", ECHO),
+    row("call.blocks", "call-bad-base64", "stdio", "2024-11-05", ECHO),
+    row("call.blocks", "call-unknown-block", "stdio", "2026-07-28", ECHO),
+    row("call.blocks", "call-text-missing", "stdio", "2025-11-25", ECHO),
+    row("call.output_schema", "structured-invalid", "http", "2026-07-28", FORECAST),
+    row("call.structured", "structured-missing", "stdio", "2025-06-18", FORECAST),
+    row("call.structured_text", "structured-untold", "stdio", "2025-11-25", FORECAST),
+    row("call.structured_object", "structured-array", "stdio", "2025-11-25", FORECAST),
+    row("call.unknown_tool", "call-anything", "stdio", "2025-11-25", "--invasive"),
+    row("call.unknown_tool", "call-is-error --fault call-anything", "http", "2026-07-28", "--invasive"),
+    row("call.malformed", "call-anything", "http", "2026-07-28", "--invasive"),
+    row("call.missing_argument", "call-anything", "stdio", "2025-11-25", ECHO),
+    row("call.tool_error", "call-rpc-error", "stdio", "2025-11-25", ECHO),
+    row("call.task", "task-unasked", "stdio", "2025-11-25", ECHO),
+    row("call.task", "task-unasked", "http", "2026-07-28", ECHO),
+    row("progress.asked", "progress-backwards", "stdio", "2025-11-25", ""),
+    row("progress.increases", "progress-backwards", "http", "2026-07-28", ECHO),
+    row("progress.increases", "progress-backwards", "stdio", "2024-11-05", ECHO),
+];
