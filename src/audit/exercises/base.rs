@@ -48,6 +48,22 @@ fn raw(situation: &Situation<'_>, label: &'static str, text: String, id: Option<
     if situation.transport == TransportKind::StreamableHttp { send } else { send.listening(SILENCE) }
 }
 
+/// The first list of what the server declares.
+fn listed(situation: &Situation<'_>) -> Option<&'static str> {
+    let lists = ["tools/list", "resources/list", "prompts/list"];
+    lists.into_iter().find(|list| situation.declares(list.split('/').next().unwrap_or_default()))
+}
+
+/// An ordinary request first, where no handshake has told a server of both eras which of them is spoken. A list, where
+/// there is one: after `server/discover` alone some still wait for `initialize`.
+fn settled(situation: &Situation<'_>, moves: Vec<Move>) -> Vec<Move> {
+    let first = (situation.revision.era == Era::Modern).then(|| match listed(situation) {
+        Some(list) => Send::request("before", list, json!({})),
+        None => plain(situation, "before"),
+    });
+    first.map(Move::Send).into_iter().chain(moves).collect()
+}
+
 /// Ids of both types.
 pub static IDS: Exercise =
     Exercise::new("ids", "the same request with a text and with a number as its id", |situation| {
@@ -60,9 +76,7 @@ pub static IDS: Exercise =
 /// Three requests in flight.
 pub static TOGETHER: Exercise =
     Exercise::new("together", "three requests before the answer to any of them", |situation| {
-        let lists = ["tools/list", "resources/list", "prompts/list"];
-        let listed = lists.into_iter().find(|list| situation.declares(list.split('/').next().unwrap_or_default()));
-        let second = match listed {
+        let second = match listed(situation) {
             Some(list) => Send::request("second", list, json!({})),
             None => plain(situation, "second"),
         };
@@ -92,10 +106,8 @@ pub static UNKNOWN_NOTIFICATION: Exercise = Exercise::new(
     "unknown-notification",
     "a notification that does not exist, then an ordinary request",
     |situation| {
-        vec![
-            Move::Send(Send::notification("unknown", "notifications/x-mcp-probe/none", json!({}))),
-            Move::Send(plain(situation, "after")),
-        ]
+        let unknown = Send::notification("unknown", "notifications/x-mcp-probe/none", json!({}));
+        settled(situation, vec![Move::Send(unknown), Move::Send(plain(situation, "after"))])
     },
 )
 .class(Class::Invasive)
@@ -104,10 +116,8 @@ pub static UNKNOWN_NOTIFICATION: Exercise = Exercise::new(
 /// Bytes that are no JSON.
 pub static NO_JSON: Exercise =
     Exercise::new("no-json", "half of a JSON object, then an ordinary request", |situation| {
-        vec![
-            Move::Send(raw(situation, "half", r#"{"jsonrpc":"#.to_owned(), None)),
-            Move::Send(plain(situation, "after")),
-        ]
+        let half = raw(situation, "half", r#"{"jsonrpc":"#.to_owned(), None);
+        settled(situation, vec![Move::Send(half), Move::Send(plain(situation, "after"))])
     })
     .class(Class::Invasive)
     .line(Line::Own);
@@ -122,13 +132,14 @@ pub static NO_REQUEST: Exercise =
         nameless.shift_remove("params");
         let mut null = object(situation, "");
         null.insert("id".into(), Value::Null);
-        vec![
+        let moves = vec![
             Move::Send(raw(situation, "old", Value::Object(old).to_string(), Some(OLD_ID))),
             Move::Send(raw(situation, "nameless", Value::Object(nameless).to_string(), Some(NAMELESS_ID))),
             Move::Send(raw(situation, "scalar", r#""mcp-probe""#.to_owned(), None)),
             Move::Send(raw(situation, "null", Value::Object(null).to_string(), None)),
             Move::Send(plain(situation, "after")),
-        ]
+        ];
+        settled(situation, moves)
     })
     .class(Class::Invasive)
     .line(Line::Own);
@@ -150,7 +161,7 @@ pub static BATCH: Exercise =
         } else {
             raw(situation, "batch", text, Some(BATCH_IDS[0]))
         };
-        vec![Move::Send(send), Move::Send(plain(situation, "after"))]
+        settled(situation, vec![Move::Send(send), Move::Send(plain(situation, "after"))])
     })
     .class(Class::Invasive)
     .line(Line::Own)
