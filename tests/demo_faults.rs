@@ -444,7 +444,8 @@ fn oddities(era: &str, host: &str, session: &str) -> Vec<(Value, String)> {
         of(&list, &[("Content-Type", "text/plain")]),
     ];
     if era == "legacy" {
-        let opening = conversation(era).remove(0);
+        let is_opening = |message: &Value| message["method"] == "initialize";
+        let opening = conversation(era).into_iter().find(is_opening).unwrap();
         all.extend([
             of(&opening, &[("Mcp-Session-Id", ""), ("MCP-Protocol-Version", "")]),
             of(&list, &[("Mcp-Session-Id", "")]),

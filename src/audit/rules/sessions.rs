@@ -57,7 +57,9 @@ const fn of_sessions(id: &'static str, rows: &'static [&'static str], judge: fn(
 
 /// The answers to `initialize`, with the session ids they gave.
 fn given<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Shot, &'a str)> + use<'a> {
-    let opened = case.all().filter(|(_, shot)| shot.method.as_deref() == Some("initialize"));
+    let inside = |shot: &Shot| shot.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(SESSION));
+    // A further `initialize` within a session may be answered with the id of that session.
+    let opened = case.all().filter(move |(_, shot)| shot.method.as_deref() == Some("initialize") && !inside(shot));
     opened.filter_map(|(place, shot)| Some((place, shot, shot.header(SESSION)?)))
 }
 

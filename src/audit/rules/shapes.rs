@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::shape::{self, Flaw, FlawKind};
 use super::super::{Area, Case, Keyword, Rule, Shot, Verdict, Violation};
 use super::base::is_of_revision;
+use crate::event::Era;
 use crate::wire::Message;
 
 /// Only newer revisions have their schema on a page of their own.
@@ -52,8 +53,10 @@ pub(super) static RULES: &[Rule] = &[
 /// Whether what came belongs to the audited revision: the message was sent in it, and nothing else was agreed on.
 fn belongs(case: &Case<'_>, shot: &Shot) -> bool {
     let version = case.facts.revision.version;
-    let other =
-        shot.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("mcp-protocol-version") && value != version);
+    let named = shot.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-protocol-version"));
+    // A server of both eras may take a request without the header for one of the older.
+    let unnamed = named.is_none() && !shot.headers.is_empty() && case.facts.revision.era == Era::Modern;
+    let other = unnamed || named.is_some_and(|(_, value)| value != version);
     let agreed = shot.result().and_then(|result| result.get("protocolVersion")).and_then(Value::as_str);
     let differs = shot.method.as_deref() == Some("initialize") && agreed.is_some_and(|agreed| agreed != version);
     is_of_revision(case, shot) && !other && !differs
