@@ -20,7 +20,32 @@ use serde_json::Value;
 use prober::{BINARY, Served, binary, in_parallel, told};
 
 /// A rule that is looked for, and a fault that violates it.
-const ROWS: &[(&str, &str)] = &[("call.result_tokens", "call-long-text"), ("size.message", "call-megabyte")];
+const ROWS: &[(&str, &str, &str, &str)] = &[
+    ("call.result_tokens", "call-long-text", "stdio", "auto"),
+    ("size.message", "call-megabyte", "stdio", "auto"),
+    ("tools.shape", "tools-no-schema", "stdio", "2025-11-25"),
+    ("tools.input_object", "tools-invalid-schema", "stdio", "2025-06-18"),
+    ("tools.unique", "tools-duplicate", "http", "auto"),
+    ("schema.valid", "tools-invalid-schema", "stdio", "2025-11-25"),
+    ("schema.output", "output-schema-invalid", "stdio", "auto"),
+    ("schema.references", "tools-remote-ref", "stdio", "auto"),
+    ("schema.bounds", "tools-bottomless-schema", "stdio", "auto"),
+    ("schema.x_mcp_header", "tools-bad-header", "http", "2026-07-28"),
+    ("resources.unique", "resources-duplicate", "http", "auto"),
+    ("prompts.unique", "prompts-duplicate", "stdio", "2025-11-25"),
+    ("shape.message", "initialize-no-serverinfo", "http", "2025-11-25"),
+];
+
+/// What is looked for in definitions, and a fault that shows it.
+const ADVICE: &[(&str, &str)] = &[
+    ("cost.total", "tools-costly"),
+    ("cost.tool", "tools-costly"),
+    ("sec.control", "tools-poisoned"),
+    ("sec.bidi", "tools-poisoned"),
+    ("sec.invisible", "tools-poisoned"),
+    ("sec.hidden_text", "tools-hidden-text"),
+    ("sec.imperative", "tools-poisoned"),
+];
 
 /// Shown beside their judges instead: the demo server would have to be waited for.
 const SLOW: &[&str] = &["call.late"];
@@ -63,12 +88,14 @@ fn over(transport: &str, faults: &[&str], judge: impl Fn(&str) -> Vec<String>) -
 
 #[test]
 fn every_rule_that_is_looked_for_is_found_where_it_is_broken() {
-    let shown: BTreeSet<&str> = ROWS.iter().map(|(rule, _)| *rule).chain(SLOW.iter().copied()).collect();
+    let shown: BTreeSet<&str> = ROWS.iter().map(|(rule, ..)| *rule).chain(SLOW.iter().copied()).collect();
     let looked_for: BTreeSet<&str> = rules::all().filter(|rule| rule.noticed).map(|rule| rule.id).collect();
     assert_eq!(shown, looked_for, "a row for each");
-    let wrong = in_parallel(ROWS.iter().collect(), 2, |(rule, fault)| {
-        over("stdio", &[fault], |target| {
-            let probe = check(target, "auto");
+    let advice = ADVICE.iter().map(|(id, fault)| (*id, *fault, "stdio", "auto"));
+    let rows: Vec<_> = ROWS.iter().copied().chain(advice).collect();
+    let wrong = in_parallel(rows, 2, |(rule, fault, transport, protocol)| {
+        over(transport, &[fault], |target| {
+            let probe = check(target, protocol);
             let is_right = found(&probe).contains(*rule);
             if is_right {
                 Vec::new()

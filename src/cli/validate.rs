@@ -17,7 +17,7 @@ use super::explain::findings::FINDINGS;
 use super::jq::Jq;
 use super::terminal::Terminal;
 use super::{output, shown};
-use crate::audit::rules;
+use crate::audit::{reply, rules};
 use crate::base::sanitize;
 use crate::config::suggest::nearest;
 use crate::config::{Diag, Place, Severity, render};
@@ -124,7 +124,10 @@ fn findings(mut examined: Examined, env_required: bool) -> Findings {
 
 /// Ids that no finding has: they never change a status.
 fn unknown_findings(examined: &Examined) -> Vec<Diag> {
-    let noticed = || rules::all().filter(|rule| rule.noticed).map(|rule| rule.id);
+    let noticed = || {
+        let ruled = rules::all().filter(|rule| rule.noticed).map(|rule| rule.id);
+        ruled.chain(reply::advisable().map(|topic| topic.id))
+    };
     let known = || FINDINGS.iter().map(|finding| finding.id).chain(noticed());
     let named = examined.draft.probes.iter().flat_map(|probe| &probe.places.findings);
     let unknown = named.filter(|(id, _)| !known().any(|have| have == id));

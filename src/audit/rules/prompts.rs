@@ -17,6 +17,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("server/prompts#prompt"),
     Rule::new("prompts.unique", &["P02"], Area::Resources, unique)
+        .noticed()
         .worded(Keyword::Should)
         .says(
             "No two prompts of a server have the same name, over all pages of the list.",

@@ -31,6 +31,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("server/resources#common-uri-schemes"),
     Rule::new("resources.unique", &["R03"], Area::Resources, unique)
+        .noticed()
         .worded(Keyword::Should)
         .says(
             "No two resources of a server have the same `uri`, over all pages of the list.",

@@ -26,6 +26,7 @@ const DEFAULT_DIALECT_SINCE: &str = "2025-11-25";
 
 pub(super) static RULES: &[Rule] = &[
     Rule::new("schema.valid", &["T03", "F39"], Area::Tools, valid)
+        .noticed()
         .before(DEFAULT_DIALECT_SINCE, Keyword::Should)
         .says(
             "A tool's `inputSchema` is a valid JSON Schema of the dialect that `$schema` names, or of 2020-12.",
@@ -34,6 +35,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("server/tools#tool"),
     Rule::new("schema.output", &["T04", "F39"], Area::Tools, output)
+        .noticed()
         .since("2025-06-18")
         .says(
             "An `outputSchema` is a valid JSON Schema; until 2025-11-25 its root `type` is \"object\".",
@@ -51,6 +53,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("basic#json-schema-usage"),
     Rule::new("schema.references", &["T06", "F39"], Area::Tools, references)
+        .noticed()
         .worded(Keyword::Should)
         .before("2026-07-28", Keyword::Info)
         .says(
@@ -60,6 +63,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("basic#json-schema-usage"),
     Rule::new("schema.bounds", &["T07", "F39"], Area::Tools, bounds)
+        .noticed()
         .worded(Keyword::Should)
         .before("2026-07-28", Keyword::Info)
         .says(
@@ -69,6 +73,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("basic#json-schema-usage"),
     Rule::new("schema.x_mcp_header", &["T10", "F42"], Area::Tools, header)
+        .noticed()
         .modern()
         .over(HTTP)
         .says(

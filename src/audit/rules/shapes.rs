@@ -14,6 +14,7 @@ const SCHEMA: &str = "https://github.com/modelcontextprotocol/modelcontextprotoc
 
 pub(super) static RULES: &[Rule] = &[
     Rule::new("shape.message", &["J18", "F23"], Area::Base, shaped)
+        .noticed()
         .worded(Keyword::Schema)
         .says(
             "A result, a notification and a request of the server have the members that the schema of the revision requires, in \

@@ -25,6 +25,7 @@ const NO_TOOL: &str = "no tool is listed";
 
 pub(super) static RULES: &[Rule] = &[
     Rule::new("tools.shape", &["T01"], Area::Tools, shape)
+        .noticed()
         .worded(Keyword::Schema)
         .says(
             "`tools` is an array of objects, and each has a string `name` and an object `inputSchema`.",
@@ -33,6 +34,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("server/tools#tool"),
     Rule::new("tools.input_object", &["T02"], Area::Tools, input_object)
+        .noticed()
         .says(
             "The `type` of a tool's `inputSchema` is \"object\".",
             "Arguments are an object; clients and model providers refuse tools whose schema says something else or nothing.",
@@ -49,6 +51,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .page("server/tools#tool-names"),
     Rule::new("tools.unique", &["T09", "F38"], Area::Tools, unique)
+        .noticed()
         .worded(Keyword::Should)
         .says(
             "No two tools of a server have the same name, over all pages of the list.",
