@@ -24,6 +24,7 @@ pub mod revision;
 mod script;
 mod stats;
 mod stdio;
+mod tasks;
 mod tools;
 mod wire;
 

@@ -19,6 +19,10 @@ mod http;
 mod legacy;
 #[path = "audit/offers.rs"]
 mod offers;
+#[path = "audit/interaction.rs"]
+mod interaction;
+#[path = "audit/modern.rs"]
+mod modern;
 #[path = "stage/prober.rs"]
 mod prober;
 #[path = "audit/tools.rs"]
@@ -39,6 +43,8 @@ const FAMILIES: &[(&str, &[Row])] = &[
     ("http", http::ROWS),
     ("tools", tools::ROWS),
     ("offers", offers::ROWS),
+    ("modern", modern::ROWS),
+    ("interaction", interaction::ROWS),
 ];
 
 /// Other ways to be healthy: what some rules judge comes about only in them.

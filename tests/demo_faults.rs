@@ -71,10 +71,58 @@ fn legacy(method: &str, mut params: Value) -> Value {
 }
 
 /// What is said to a server: an era, or a revision of the legacy one.
-const ERAS: [&str; 3] = ["modern", "legacy", "2025-03-26"];
+const ERAS: [&str; 4] = ["modern", "legacy", "2025-03-26", WIDER];
+
+/// The modern era, with what few clients do: it is tried for faults that show in neither of the others.
+const WIDER: &str = "wider";
+
+/// Wrong and unusual requests, rounds of input, a task, a subscription.
+fn wider_conversation() -> Vec<Value> {
+    let with = |key: &str, value: Value, mut message: Value| {
+        message["params"]["_meta"][key] = value;
+        message
+    };
+    let able = |capabilities: Value, message| with("io.modelcontextprotocol/clientCapabilities", capabilities, message);
+    let ask = |more: Value| {
+        let mut params = json!({"name": "ask", "arguments": {}});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        able(json!({"elicitation": {}}), modern("tools/call", params))
+    };
+    let answered = |responses: Value, state: &str| ask(json!({"inputResponses": responses, "requestState": state}));
+    let tasks =
+        |method, params| able(json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}), modern(method, params));
+    let declined = json!({"action": "decline"});
+    let state = "demo-state-1";
+    vec![
+        modern("tools/list", json!({})),
+        modern("server/discover", json!({})),
+        with("x.example/extra", json!(1), modern("server/discover", json!({}))),
+        with("io.modelcontextprotocol/protocolVersion", json!("v999"), modern("server/discover", json!({}))),
+        json!({"jsonrpc": "2.0", "id": "bare", "method": "server/discover", "params": {}}),
+        with("io.modelcontextprotocol/logLevel", json!("banana"), modern("tools/list", json!({}))),
+        modern("ping", json!({})),
+        modern("tools/call", json!({"name": "ask", "arguments": {}})),
+        ask(json!({})),
+        answered(json!({"question": declined}), state),
+        answered(json!({"question": declined, "more": declined}), state),
+        answered(json!({"question": "garbage"}), state),
+        answered(json!({}), state),
+        answered(json!({"question": declined}), "forged"),
+        tasks("tools/call", json!({"name": "slow", "arguments": {"ms": 60_000}})),
+        tasks("tasks/get", json!({"taskId": "demo-task-1"})),
+        tasks("tasks/get", json!({"taskId": "unknown"})),
+        tasks("tasks/get", json!({"taskId": "elsewhere"})),
+        modern("tasks/get", json!({"taskId": "unknown"})),
+        tasks("tasks/list", json!({})),
+        modern("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})),
+    ]
+}
 
 /// Requests that touch everything a fault can strike at, the opening first; and what a server should refuse.
 fn conversation(era: &str) -> Vec<Value> {
+    if era == WIDER {
+        return wider_conversation();
+    }
     let mut all = Vec::new();
     let hello = |version: &str| {
         let params =
@@ -222,7 +270,7 @@ fn stdio(fault: Option<&str>, era: &str) -> Sight {
     collect(&errors, &mut said, Duration::from_millis(60), |bytes| bytes.len() > 1 << 17);
     facts += &if said.len() > 1 << 17 { "stderr floods".to_owned() } else { format!("stderr {:?}", text(&said)) };
     facts += "\n";
-    facts += &text(&heard);
+    facts += &steady(&text(&heard));
     Sight { facts, took }
 }
 
@@ -274,7 +322,7 @@ fn exchange(stream: &mut TcpStream, bytes: &[u8], quiet: Duration) -> String {
     format!("{}\n{end}\n", steady(&text(&heard)))
 }
 
-/// Takes out what differs between two healthy runs: the time, when it is right.
+/// Takes out what differs between two healthy runs: the time, when it is right, and when a task was begun.
 fn steady(answer: &str) -> String {
     let mut lines = Vec::new();
     for line in answer.split_inclusive('\n') {
@@ -287,7 +335,8 @@ fn steady(answer: &str) -> String {
             .is_some_and(|date| now.duration_since(date.timestamp()).abs() < jiff::SignedDuration::from_secs(60));
         lines.push(if right { "date: now\r\n" } else { line });
     }
-    lines.concat()
+    let began = regex::Regex::new(r#"("createdAt"|"lastUpdatedAt"):"[0-9T:-]+Z""#).unwrap();
+    began.replace_all(&lines.concat(), "$1:\"now\"").into_owned()
 }
 
 /// Starts a server on a free port; where it listens.
@@ -403,13 +452,15 @@ fn head(message: &Value, session: &str, era: &str, connection: &str) -> String {
     let mut head = format!(
         "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: {connection}\r\n"
     );
-    if era == "modern" {
+    if era == "modern" || era == WIDER {
         let params = &message["params"];
         head += &format!(
             "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {}\r\n",
             message["method"].as_str().unwrap_or("none")
         );
-        if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
+        // One task is asked for under the name of another.
+        let task = params["taskId"].as_str().map(|id| if id == "elsewhere" { "another" } else { id });
+        if let Some(name) = params["name"].as_str().or(params["uri"].as_str()).or(task) {
             head += &format!("Mcp-Name: {name}\r\n");
         }
     } else if !session.is_empty() {

@@ -378,6 +378,51 @@ const ANSWERS: &[Row] = &[
     healthy("set-level-anything", BOTH, LIST),
 ];
 
+/// Faults that show where a request is made wrongly, a tool asks, a change is listened to or a call is a task: what `audit`
+/// does. An ordinary call goes well.
+const AUDITED: &[Row] = &[
+    healthy("discover-no-capabilities", BOTH, LIST),
+    healthy("discover-changes-version", BOTH, LIST),
+    healthy("extension-no-prefix", BOTH, LIST),
+    healthy("capabilities-legacy-tasks", BOTH, LIST),
+    healthy("version-error-bare", STDIO, LIST),
+    healthy("capability-error-bare", BOTH, LIST),
+    healthy("meta-unchecked", BOTH, LIST),
+    healthy("client-info-required", BOTH, LIST),
+    healthy("meta-extras-refused", BOTH, LIST),
+    healthy("removed-methods-served", BOTH, LIST),
+    healthy("discover-first", STDIO, LIST),
+    healthy("tools-by-process", STDIO, LIST),
+    healthy("modern-anonymous", BOTH, LIST),
+    healthy("log-level-unchecked", BOTH, LIST),
+    healthy("log-unfiltered", BOTH, LIST),
+    healthy("modern-status-200", HTTP, LIST),
+    healthy("input-required-empty", BOTH, LIST),
+    fails("input-required-for-lists", BOTH, LIST, "protocol", 1, &["input_required", "not allowed for this method"]),
+    healthy("input-refused", BOTH, LIST),
+    healthy("input-missing-error", BOTH, LIST),
+    healthy("input-extra-error", BOTH, LIST),
+    healthy("input-unchecked", BOTH, LIST),
+    healthy("state-unchecked", BOTH, LIST),
+    healthy("input-nested-form", BOTH, LIST),
+    healthy("listen-unknown", BOTH, LIST),
+    healthy("listen-late", BOTH, LIST),
+    healthy("listen-id-as-text", BOTH, LIST),
+    healthy("listen-all-acknowledged", BOTH, LIST),
+    healthy("listen-unfiltered", BOTH, LIST),
+    healthy("listen-logs", BOTH, LIST),
+    healthy("listen-result", BOTH, LIST),
+    healthy("listen-short", HTTP, LIST),
+    healthy("task-for-anyone", BOTH, LIST),
+    healthy("tasks-ungated", BOTH, LIST),
+    healthy("task-unknown-code", BOTH, LIST),
+    healthy("tasks-list-served", BOTH, LIST),
+    healthy("task-not-yet", BOTH, LIST),
+    healthy("task-old-members", BOTH, LIST),
+    healthy("task-type-kept", BOTH, LIST),
+    healthy("task-header-unchecked", HTTP, LIST),
+];
+
 const STATUSES: &[Row] = &[
     fails("http-400", HTTP, LIST, "http", 1, &["HTTP 400", "Bad Request"]),
     fails("http-401", HTTP, LIST, "auth", 3, &["HTTP 401", "WWW-Authenticate", "resource_metadata", "--bearer"]),
@@ -582,6 +627,7 @@ fn rows() -> Vec<Row> {
         STREAMS,
         SESSIONS,
         REFUSALS,
+        AUDITED,
     ]
     .concat()
 }

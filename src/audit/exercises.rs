@@ -13,6 +13,10 @@ mod stdio;
 mod streams;
 mod tools;
 mod utilities;
+mod modern;
+mod rounds;
+mod subscriptions;
+mod tasks;
 
 pub use base::{
     BATCH, BATCH_IDS, IDS, NAMELESS_ID, NO_JSON, NO_REQUEST, NOTIFIED, OLD_ID, TOGETHER, UNKNOWN_METHOD,
@@ -22,13 +26,19 @@ pub use calls::{CALLS, LEFT_OUT, QUIET_CALL};
 pub use headers::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED};
 pub use http::{DROPPED, MEDIA, VERBS};
 pub use legacy::{AGAIN, EARLY, FUTURE, OPENING, PAST, UNDECLARED, VERSIONS};
+pub use modern::{
+    CAPABLE, FRESH, LEAST_LEVEL, LEGACY_HELLO, LOGGING, NO_LEVEL, NO_VERSION, OPTIONAL_META, REMOVED, WRONG_META,
+};
 pub use origin::{FOREIGN, FOREIGN_ORIGIN, OWN_ORIGIN, REBINDING};
 pub use prompts::PROMPT;
 pub(super) use resources::NO_SUCH_URI;
 pub use resources::{NO_SUCH_THING, READ, SUBSCRIBE};
+pub use rounds::{BROKEN_ROUNDS, ROUNDS, ROUNDS_MAX, questions};
 pub use sessions::{END, SESSION_IDS, UNKNOWN_SESSION};
 pub use stdio::{CANCEL, EARLY_DISCOVER};
 pub use streams::LISTEN;
+pub use subscriptions::{CHANGES, IDLE, IDLE_SUBSCRIPTION, SUBSCRIPTIONS, UPDATES};
+pub use tasks::{EXTENSION as TASKS_EXTENSION, TASK_METHODS, TASKS, created, declares as declares_tasks};
 pub use tools::{LIST_AGAIN, MISUSED_TOOLS};
 pub use utilities::{COMPLETION, LOG_LEVEL};
 
@@ -73,4 +83,8 @@ static FAMILIES: &[&[&Exercise]] = &[
     resources::EXERCISES,
     prompts::EXERCISES,
     utilities::EXERCISES,
+    modern::EXERCISES,
+    rounds::EXERCISES,
+    subscriptions::EXERCISES,
+    tasks::EXERCISES,
 ];

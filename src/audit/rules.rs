@@ -2,6 +2,7 @@
 
 mod base;
 mod calls;
+mod envelope;
 mod field;
 mod fit;
 mod headers;
@@ -21,6 +22,10 @@ mod stdio;
 mod streams;
 mod tools;
 mod utilities;
+mod modern;
+mod rounds;
+mod subscriptions;
+mod tasks;
 
 use super::rule::Rule;
 
@@ -44,6 +49,11 @@ static FAMILIES: &[&[Rule]] = &[
     streams::RULES,
     stdio::RULES,
     sse::RULES,
+    modern::RULES,
+    envelope::RULES,
+    rounds::RULES,
+    subscriptions::RULES,
+    tasks::RULES,
 ];
 
 /// Every rule, by family.
@@ -61,6 +71,8 @@ static UNBUILT: &[&[(&str, &str)]] = &[
     calls::UNBUILT,
     resources::UNBUILT,
     utilities::UNBUILT,
+    modern::UNBUILT,
+    subscriptions::UNBUILT,
 ];
 
 /// The rows of the catalogue that are no rule, each with the reason.

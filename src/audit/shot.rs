@@ -146,6 +146,26 @@ impl Shot {
         self.head.as_ref().map(|head| head.status)
     }
 
+    /// The HTTP status where the server could still choose it: an event stream has its own before the reply is known.
+    #[must_use]
+    pub fn chosen_status(&self) -> Option<u16> {
+        let streams = self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        self.status().filter(|_| !streams)
+    }
+
+    /// The parameters that were sent; `None` where they are not known, as of the step of a probe.
+    #[must_use]
+    pub fn params(&self) -> Option<Value> {
+        serde_json::from_slice::<Value>(&self.sent).ok()?.get_mut("params").map(Value::take)
+    }
+
+    /// What the client declared with this message; `None` where that is not known. Only the modern era declares so.
+    #[must_use]
+    pub fn declared(&self) -> Option<Value> {
+        let meta = self.params()?.get_mut("_meta")?.take();
+        Some(meta.get("io.modelcontextprotocol/clientCapabilities").cloned().unwrap_or(Value::Null))
+    }
+
     /// A header of the HTTP answer, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -53,6 +53,17 @@ impl Verdict {
             None => Self::NotExercised(none.into()),
         }
     }
+
+    /// Of several verdicts about one rule: a violation, else that it passes, else the first; why not, where there is none.
+    #[must_use]
+    pub fn joined(verdicts: impl IntoIterator<Item = Self>, none: impl Into<Cow<'static, str>>) -> Self {
+        let rank = |verdict: &Self| match verdict {
+            Self::Violates(violation) => u8::from(violation.milder),
+            Self::Passes => 2,
+            Self::NotApplicable(_) | Self::NotExercised(_) => 3,
+        };
+        verdicts.into_iter().min_by_key(rank).unwrap_or_else(|| Self::NotExercised(none.into()))
+    }
 }
 
 /// What is wrong. Texts of the server inside it are raw and bounded: whoever shows them sanitises.

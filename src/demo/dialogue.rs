@@ -12,11 +12,12 @@ use super::faults::{self, Act, refusals};
 use super::revision::{Era, Revision};
 use super::script::{Call, Step, failure, success};
 use super::stats::Stats;
-use super::{Settings, catalog, features, tools};
+use super::{Settings, catalog, features, tasks, tools};
 
 /// The newest revision that is opened by `initialize`.
 const NEWEST_LEGACY: Revision = Revision::R2025_11;
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// A list that has changed.
@@ -48,6 +49,8 @@ pub struct Server {
     pub changes: broadcast::Sender<Change>,
     /// Told when the process is to end.
     pub endings: broadcast::Sender<Ending>,
+    /// Tasks that were begun.
+    pub tasks: tasks::Tasks,
     notes: Mutex<Vec<String>>,
     random: Mutex<fastrand::Rng>,
     calls: AtomicU64,
@@ -74,7 +77,8 @@ impl Peer {
     /// A peer that is taken to have agreed on `revision` (HTTP without sessions).
     #[must_use]
     pub fn agreed(revision: Revision) -> Self {
-        Self { pinned: Some(revision), capabilities: Value::Null, log_level: 1 }
+        // A level that was set cannot be remembered, so only what anybody wants to know is told: warnings and worse.
+        Self { pinned: Some(revision), capabilities: Value::Null, log_level: 3 }
     }
 }
 
@@ -160,6 +164,7 @@ impl Server {
             stats: Stats::default(),
             changes: broadcast::channel(64).0,
             endings: broadcast::channel(4).0,
+            tasks: tasks::Tasks::default(),
             notes: Mutex::default(),
             random,
             calls: AtomicU64::new(0),
@@ -423,6 +428,10 @@ impl Server {
         if requested != Revision::R2026_07.text() {
             return Err(self.unsupported(requested));
         }
+        let level = &meta[META_LEVEL];
+        if !level.is_null() && level.as_str().and_then(tools::severity).is_none() {
+            return Err(Fail::params(&format!("params._meta[\"{META_LEVEL}\"] is not a log level")));
+        }
         Ok(())
     }
 
@@ -470,6 +479,7 @@ impl Server {
         match method {
             "server/discover" if modern => Ok(vec![Step::Say(success(context.id, &features::discovery(self)))]),
             "subscriptions/listen" if modern => features::listen(context),
+            "tasks/get" | "tasks/update" | "tasks/cancel" if modern => tasks::answer(context, method),
             "ping" if !modern => Ok(vec![context.say(json!({}))]),
             "resources/subscribe" | "resources/unsubscribe" if !modern => {
                 features::known_uri(context).map(|_| vec![context.say(json!({}))])

@@ -10,8 +10,10 @@ mod content;
 mod definitions;
 mod framing;
 pub mod lax;
+mod interaction;
 pub mod lists;
 mod messages;
+mod modern;
 mod network;
 mod offers;
 mod opening;
@@ -146,6 +148,8 @@ static FAMILIES: &[&[Fault]] = &[
     lax::FAULTS,
     offers::FAULTS,
     answers::FAULTS,
+    modern::FAULTS,
+    interaction::FAULTS,
 ];
 
 /// Every fault, by family.

@@ -8,6 +8,7 @@ use super::dialogue::{Context, Fail, Server};
 use super::faults::lists;
 use super::revision::Revision;
 use super::script::{Listen, Step, notification, success};
+use super::tasks;
 
 /// The instructions of the server.
 pub const INSTRUCTIONS: &str = "A demo server. Every tool but note is read-only.";
@@ -37,6 +38,9 @@ pub fn capabilities(revision: Revision) -> Value {
         "logging": {}});
     if revision >= Revision::R2025_03 {
         all["completions"] = json!({});
+    }
+    if revision.is_modern() {
+        all["extensions"] = json!({tasks::EXTENSION: {}});
     }
     all
 }
@@ -174,6 +178,7 @@ pub fn listen(context: &Context<'_>) -> Result<Vec<Step>, Fail> {
     if !filter.is_object() {
         return Err(Fail::params("params.notifications must be an object"));
     }
+    tasks::check_filter(context)?;
     let wants = |key: &str| filter[key].as_bool().unwrap_or(false);
     let listen =
         Listen { id: context.id.clone(), tools: wants("toolsListChanged"), resources: wants("resourcesListChanged") };

@@ -8,6 +8,7 @@ use super::catalog::{self, PIXEL_PNG, README, SILENCE_WAV};
 use super::dialogue::{Context, Fail};
 use super::revision::Revision;
 use super::script::{Ask, Step, failure, notification, success};
+use super::tasks;
 
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
@@ -31,6 +32,7 @@ pub fn call(context: &Context<'_>) -> Result<Vec<Step>, Fail> {
     server.stats.calls.add();
     let outcome = match name {
         "slow" => match arguments["ms"].as_u64() {
+            Some(ms) if tasks::declared(context) => return Ok(tasks::begin(context, ms.min(600_000))),
             Some(ms) => return Ok(slow(context, ms.min(600_000))),
             None => Err("argument \"ms\" must be an integer from 0".to_owned()),
         },
@@ -199,9 +201,12 @@ fn ask(context: &Context<'_>, arguments: &Value) -> Result<Vec<Step>, Fail> {
         if context.params["requestState"] != STATE {
             return Err(Fail::params("requestState was not echoed as it was given"));
         }
-        let answer =
-            answers.get("question").ok_or_else(|| Fail::params("inputResponses lacks the key \"question\""))?;
-        return Ok(vec![context.say(answered(answer))]);
+        match (answers.is_object(), answers.get("question")) {
+            (true, Some(answer @ Value::Object(_))) => return Ok(vec![context.say(answered(answer))]),
+            // What is missing is asked for again.
+            (true, None) => {}
+            _ => return Err(Fail::params("inputResponses must be an object of objects")),
+        }
     }
     let declared = context.capabilities.get(kind).is_some();
     if context.revision.is_modern() {

@@ -32,7 +32,10 @@ pub const fn row(
 }
 
 /// Every class of exercises allowed, with tools of the demo server that may be called.
-pub const EVERYTHING: &str = r#"--invasive --slow --tool slow={"ms":600} --tool echo={"message":"hi"} --tool forecast={"city":"Oslo"} --tool fail --tool weather"#;
+pub const EVERYTHING: &str = concat!(
+    r#"--invasive --slow --tool slow={"ms":600} --tool echo={"message":"hi"} --tool forecast={"city":"Oslo"} "#,
+    "--tool fail --tool weather --tool ask --tool log"
+);
 
 /// The dated revisions.
 pub const REVISIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];

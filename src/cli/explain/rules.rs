@@ -1,7 +1,7 @@
 //! The rules of the specification: a topic for each, and the page docs/rules.md, which is made of nothing else.
 
 use super::Topic;
-use crate::audit::{Area, Rule, clients, rules};
+use crate::audit::{Area, Exercise, Rule, clients, rules};
 use crate::protocol::revision::REVISIONS;
 
 /// A topic for each rule.
@@ -48,7 +48,15 @@ fn seen(rule: &Rule) -> String {
     let class = rule.class.name();
     let asked = rule.class.option().map(|option| format!(", with `{option}`")).unwrap_or_default();
     match exercises.as_slice() {
-        [] => "Read off what passes anyway.".to_owned(),
+        [] if rule.occasions.is_empty() => "Read off what passes anyway.".to_owned(),
+        [] => {
+            let name = |exercise: &&Exercise| match exercise.class.option() {
+                Some(option) => format!("`{}` (`{option}`)", exercise.name),
+                None => format!("`{}`", exercise.name),
+            };
+            let helpers: Vec<String> = rule.occasions.iter().map(name).collect();
+            format!("Read off what passes anyway, and shown by {}.", helpers.join(" and "))
+        }
         all => format!("Seen by an exercise of the class {class}{asked}: {}.", all.join("; ")),
     }
 }

@@ -309,7 +309,9 @@ fn post_modern(web: &Web, request: &Request, message: &Value) -> Answer {
         && !message["id"].is_null()
         && let Err(fail) = rules::check_modern(server, request, message)
     {
-        return Answer::json(400, &failure(&message["id"], fail.code, &fail.message, &fail.data));
+        let refusal = failure(&message["id"], fail.code, &fail.message, &fail.data);
+        let body = Body::Script(vec![Step::Say(refusal)], Responses::Json);
+        return Answer { status: 400, headers: Vec::new(), body, modern: true };
     }
     let heard = hear(server, &mut Peer::default(), message);
     let mut answer = heard_over_http(heard, server.settings.responses);

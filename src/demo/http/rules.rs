@@ -101,6 +101,7 @@ pub fn check_modern(server: &Server, request: &Request, message: &Value) -> Resu
     let name = match method {
         "tools/call" | "prompts/get" => params["name"].as_str(),
         "resources/read" => params["uri"].as_str(),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params["taskId"].as_str(),
         _ => None,
     };
     if let Some(name) = name.filter(|_| !lax(Lax::Name)) {
