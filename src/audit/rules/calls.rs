@@ -242,10 +242,11 @@ fn says(text: &str, value: &Value) -> bool {
     value.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|read| same(&read, value))
 }
 
-/// SDKs wrap what is no object as `{"result": …}` and repeat what is inside, a list by one block for each item.
+/// What is no object is wrapped as `{"result": …}` or `{"content": …}`; what is inside is repeated, a list by one block for each
+/// item. Nothing is lost by that.
 fn is_unwrapped(texts: &[&str], structured: &Value) -> bool {
     let Some(members) = structured.as_object().filter(|members| members.len() == 1) else { return false };
-    let Some(inner) = members.get("result") else { return false };
+    let Some(inner) = members.values().next() else { return false };
     let listed = inner.as_array().is_some_and(|items| {
         items.len() == texts.len() && items.iter().zip(texts).all(|(item, text)| says(text, item))
     });
@@ -399,7 +400,9 @@ fn task_ignored(case: &Case<'_>) -> Verdict {
         (None, None) => Verdict::NotExercised(format!("no answer came to it: {}", shot.said()).into()),
         _ => {
             let expected = "the result of the plain call, because no tasks were declared";
-            Verdict::Violates(Violation::new(expected, shot.said()).shown_by(place))
+            let wrong = Violation::new(expected, shot.said()).shown_by(place);
+            // A refusal misleads nobody who declares nothing; a task that cannot be followed does.
+            Verdict::Violates(if shot.error().is_some() { wrong.mild() } else { wrong })
         }
     }
 }
@@ -422,6 +425,7 @@ mod tests {
         assert!(is_unwrapped(&["1", "two"], &json!({"result": [1, "two"]})));
         assert!(is_unwrapped(&["[1, 2]"], &json!({"result": [1, 2]})));
         assert!(!is_unwrapped(&["bye"], &json!({"result": "hello"})));
-        assert!(!is_unwrapped(&["hello"], &json!({"answer": "hello"})));
+        assert!(is_unwrapped(&["hello"], &json!({"content": "hello"})));
+        assert!(!is_unwrapped(&["hello"], &json!({"content": "hello", "more": 1})));
     }
 }
