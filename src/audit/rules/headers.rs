@@ -1,12 +1,14 @@
 //! Rules of the protocol's HTTP headers: the version in the legacy era; in 2026-07-28 that they say what the body says.
 
-use super::super::exercises::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED};
+use super::super::exercises::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED, VERBS};
 use super::super::rule::{HTTP, LEGACY_LAST};
 use super::super::{Area, Case, Class, Exercise, Keyword, Rule, Shot, Verdict, Violation};
 use super::http::serves_legacy;
 use super::outcome::{self, Outcome};
 
 static WRONG_HEADERS: &[&Exercise] = &[&MISMATCHES];
+/// With what tells whether the server serves older clients too.
+static EITHER_ERA: &[&Exercise] = &[&MISMATCHES, &VERBS];
 /// `HeaderMismatch`.
 const MISMATCH: i64 = -32020;
 const REFUSED: &str = "HTTP 400 with error -32020";
@@ -50,7 +52,7 @@ pub(super) static RULES: &[Rule] = &[
         WHY,
         MEND,
     ),
-    against_body("headers.version_missing", &["H25", "F31"], version_missing).says(
+    against_body("headers.version_missing", &["H25", "F31"], version_missing).needs(Class::Invasive, EITHER_ERA).says(
         "A request of 2026-07-28 without MCP-Protocol-Version is refused with status 400 and error -32020.",
         WHY,
         MEND,
@@ -115,7 +117,7 @@ pub(super) static RULES: &[Rule] = &[
         .page(CUSTOM),
     modern("headers.session_ignored", &["H35"], session_ignored)
         .worded(Keyword::Should)
-        .needs(Class::Harmless, &[&SPELLINGS])
+        .needs(Class::Harmless, &[&SPELLINGS, &VERBS])
         .says(
             "Mcp-Session-Id is ignored, and no answer carries one.",
             "There are no sessions any more; clients that get an id may take the server for one of the legacy era.",
@@ -124,7 +126,7 @@ pub(super) static RULES: &[Rule] = &[
         .page(EARLIER),
     modern("headers.last_event_ignored", &["H36"], |case| ignored(case, "last-event", "Last-Event-ID"))
         .worded(Keyword::Should)
-        .needs(Class::Harmless, &[&SPELLINGS])
+        .needs(Class::Harmless, &[&SPELLINGS, &VERBS])
         .says(
             "Last-Event-ID is ignored.",
             "Libraries for event streams send it by themselves when they come back.",
