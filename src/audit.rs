@@ -1,6 +1,7 @@
 //! What a server's owner is told by `audit`: rules of the specification, what each client would do with the definitions, how they
 //! read, what they cost, what is suspicious in them. Everything here judges; `run` performs what has to be sent.
 
+pub mod baseline;
 pub mod case;
 pub mod clients;
 pub mod cost;
@@ -14,6 +15,7 @@ pub mod rule;
 pub mod rules;
 pub mod shape;
 pub mod shot;
+pub mod standing;
 pub mod subschemas;
 pub mod text;
 pub mod topic;

@@ -17,7 +17,7 @@ use crate::base::ids::{SpanContext, TraceId};
 
 pub use audited::{
     Advice, AuditOutcome, ClientSurvival, CostFigure, DefinitionCost, RuleEvidence, RuleOutcome, RuleVerdict,
-    RuleViolation,
+    RuleViolation, StaleEntry,
 };
 pub use change::{Change, ChangeClass, Subject};
 pub use observed::{Latency, Missed, Observed, Sample, Scheduled, ToolSeen, ToolsSeen};

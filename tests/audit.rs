@@ -23,6 +23,8 @@ mod offers;
 mod interaction;
 #[path = "audit/modern.rs"]
 mod modern;
+#[path = "audit/command.rs"]
+mod command;
 #[path = "stage/prober.rs"]
 mod prober;
 #[path = "audit/tools.rs"]

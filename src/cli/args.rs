@@ -3,6 +3,7 @@
 
 mod foreign;
 pub(super) mod help;
+mod report;
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -12,14 +13,15 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use report::Report;
+pub(in crate::cli) use report::report;
+
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::terminal::{Colour, Terminal};
 use crate::base::duration;
-use crate::config::suggest::nearest;
 use crate::files::clients::Client;
 use crate::plan::{Pin, Shard};
-use crate::report::{FORMATS, Format};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -438,30 +440,6 @@ pub enum FailOn {
 pub enum ExitStyle {
     /// 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Nagios,
-}
-
-/// One `--report`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The format.
-    pub format: &'static Format,
-    /// Where it goes; `None` is stdout.
-    pub file: Option<PathBuf>,
-}
-
-fn report(text: &str) -> Result<Report, String> {
-    let (format, file) = match text.split_once('=') {
-        Some((_, "")) => return Err("a file name is missing after `=`".into()),
-        Some((format, file)) => (format, Some(PathBuf::from(file))),
-        None => (text, None),
-    };
-    let format = Format::find(format).ok_or_else(|| {
-        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-        let near =
-            nearest(format, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        format!("no format `{format}`{near}; there are: {}", names.join(", "))
-    })?;
-    Ok(Report { format, file })
 }
 
 fn as_client(text: &str) -> Result<&'static Client, String> {

@@ -1,44 +1,42 @@
 //! `mcp-probe audit TARGET...`: every rule of the specification that can be seen from outside, with the evidence. Nothing
 //! invalid is sent and no tool is called unless the command line says so.
 
+mod accepted;
 mod dry_run;
+mod perform;
+mod tell;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::args::{ConnectionOptions, OutputOptions, SelectionOptions, help};
+use super::args::{ConnectionOptions, OutputOptions, Report, SelectionOptions, help, report};
 use super::complaint::Complaint;
 use super::consent::Consents;
 use super::exit::{self, Code, Ending};
 use super::jq::Jq;
-use super::progress::Progress;
-use super::terminal::Terminal;
 use super::{connection, listeners, live, output, targets, words};
-use crate::audit::{Class, Exercise, Named, rules};
+use crate::audit::clients::{PROFILES, Profile, profile};
+use crate::audit::cost::{Budgets, TOKENIZERS};
+use crate::audit::standing::settle;
+use crate::audit::{Class, Named, rules, topic};
 use crate::base::glob;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::config::suggest::nearest;
 use crate::event::{AuditOutcome, Publisher};
 use crate::plan::{Pin, TIMEOUT, Target};
-use crate::protocol::Revision;
-use crate::report::audit::{self, Detail};
-use crate::report::audit_json;
-use crate::report::render::error;
 use crate::run::Context;
-use crate::run::audit::{AuditPlan, Audited, Unspoken, audit_every, no_arguments, place_of};
-use crate::run::reach::Stage;
-
-/// Targets that are audited at the same time.
-const TOGETHER_MAX: usize = 4;
+use crate::run::audit::advice::AdvicePlan;
+use crate::run::audit::{AuditPlan, no_arguments};
 
 /// `mcp-probe audit TARGET...`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = help::AUDIT)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct AuditArgs {
     /// URLs, names of targets, or files with targets
     #[arg(value_name = "TARGET")]
@@ -55,18 +53,42 @@ pub struct AuditArgs {
     /// Call this tool, with these arguments, where a rule needs a call; may be repeated
     #[arg(long, value_name = "NAME[=JSON]", value_parser = tool, help_heading = "Audit")]
     pub tool: Vec<Named>,
-    /// Only rules whose id matches; may be repeated
+    /// Only rules (and advice) whose id matches; may be repeated
     #[arg(long, value_name = "GLOB", help_heading = "Audit")]
     pub rule: Vec<String>,
     /// One audit for each revision that the server answers to, instead of the one that is negotiated
     #[arg(long, help_heading = "Audit")]
     pub every_revision: bool,
-    /// Treat violations of SHOULD as failures, too
+    /// Treat violations of SHOULD, and advice that is a warning or an error, as failures, too
     #[arg(long, help_heading = "Audit")]
     pub strict: bool,
     /// Print every message that would be sent, and the rules it is for; start nothing and send nothing
-    #[arg(long, help_heading = "Audit", conflicts_with = "trace")]
+    #[arg(long, help_heading = "Audit", conflicts_with_all = ["trace", "report", "baseline", "write_baseline"])]
     pub dry_run: bool,
+    /// Accept the violations in this file; others fail, and so does an accepted one that is gone
+    #[arg(long, value_name = "FILE", help_heading = "Audit")]
+    pub baseline: Option<PathBuf>,
+    /// Write what would have to be accepted; a file that exists is left alone, unless it is the --baseline
+    #[arg(long, value_name = "FILE", help_heading = "Audit")]
+    pub write_baseline: Option<PathBuf>,
+    /// What this client would have of the tools [default: all clients]; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = client, help_heading = "Advice")]
+    pub client: Vec<&'static Profile>,
+    /// Count the tokens of definitions with this tokenizer, too
+    #[arg(long, value_name = "NAME", value_parser = tokenizer, help_heading = "Advice")]
+    pub tokenizer: Option<&'static str>,
+    /// Advise where all tools together cost more tokens [default: 25000]
+    #[arg(long, value_name = "N", help_heading = "Advice")]
+    pub max_tokens: Option<u64>,
+    /// Advise where one tool costs more tokens [default: 1500]
+    #[arg(long, value_name = "N", help_heading = "Advice")]
+    pub max_tool_tokens: Option<u64>,
+    /// Advise where the tools cost so many per cent more than those in the lock file [default: 10]
+    #[arg(long, value_name = "PERCENT", help_heading = "Advice")]
+    pub max_growth: Option<u64>,
+    /// The lock file of all targets [default: mcp-probe.lock beside the file that defines the target, else here]
+    #[arg(long, value_name = "FILE", help_heading = "Advice")]
+    pub lock_file: Option<PathBuf>,
     /// Which targets.
     #[command(flatten)]
     pub selection: SelectionOptions,
@@ -76,6 +98,9 @@ pub struct AuditArgs {
     /// The JSON document through a jq filter; strings are printed bare
     #[arg(long, value_name = "FILTER", help_heading = "Output")]
     pub jq: Option<String>,
+    /// A report on stdout or in a file; may be repeated (`mcp-probe explain formats` lists them)
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output", value_parser = report)]
+    pub report: Vec<Report>,
     /// How it is told.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -99,11 +124,38 @@ fn tool(text: &str) -> Result<Named, String> {
     Ok(Named { name: name.to_owned(), arguments })
 }
 
+fn client(text: &str) -> Result<&'static Profile, String> {
+    profile(text).ok_or_else(|| {
+        let ids: Vec<&str> = PROFILES.iter().map(|profile| profile.id).collect();
+        format!("there are: {}", ids.join(", "))
+    })
+}
+
+fn tokenizer(text: &str) -> Result<&'static str, String> {
+    let found = TOKENIZERS.iter().copied().find(|name| *name == text);
+    found.ok_or_else(|| format!("there are: {}", TOKENIZERS.join(", ")))
+}
+
+/// Everything that was asked for, checked.
+struct Request<'a> {
+    args: &'a AuditArgs,
+    jq: Option<Jq>,
+    plan: AuditPlan,
+    advice: AdvicePlan,
+    targets: Vec<Target>,
+    /// Those that nobody agreed to open.
+    refused: Vec<Target>,
+    accepted: Vec<crate::audit::baseline::Entry>,
+    /// The tools in the lock files, by target.
+    locked: std::collections::HashMap<String, Vec<Value>>,
+}
+
 /// Runs the command; gives the exit code as the shell sees it.
 ///
 /// # Errors
 /// When something cannot be meant, is not there, or cannot be written.
 pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
+    tell::refuse(args)?;
     let jq = args.jq.as_deref().map(Jq::compile).transpose()?;
     let plan = plan(args)?;
     let named = words::targets(&args.words, &args.command)?;
@@ -112,18 +164,20 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
             .hint("mcp-probe audit https://host/mcp, mcp-probe audit NAME, or mcp-probe audit -- COMMAND ARG..."));
     }
     let connection = connection::connection(&args.connection, &named)?;
-    let resolved = targets::resolve(&named, &connection, &args.selection, args.output.color)?;
     if args.every_revision && matches!(connection.protocol, Some(Pin::Version(_))) {
         return Err(Complaint::usage("`--every-revision` and a dated `--protocol` say different things")
             .hint("leave one of them out; --protocol legacy --every-revision takes those of one era"));
     }
+    let resolved = targets::resolve(&named, &connection, &args.selection, args.output.color)?;
     if args.dry_run {
         return dry_run::tell(args, jq.as_ref(), &resolved.targets, &plan, &resolved.masker);
     }
+    let accepted = accepted::read(args)?;
+    let locked = accepted::locked_tools(args, &resolved.targets)?;
     let mut consents = Consents::open(args.selection.yes);
-    let (agreed, refused): (Vec<Target>, Vec<Target>) =
-        resolved.targets.into_iter().partition(|target| consents.agrees(target));
-    let consumers = listeners::consumers(&args.output, agreed.len() > 1)?;
+    let (targets, refused) = resolved.targets.into_iter().partition(|target| consents.agrees(target));
+    let request = Request { args, jq, plan, advice: advice(args), targets, refused, accepted, locked };
+    let consumers = listeners::consumers(&args.output, request.targets.len() > 1)?;
     let wire = !consumers.is_empty();
     let publisher = Publisher::new(RunId::random(), consumers, wire);
     let masker = resolved.masker;
@@ -131,16 +185,16 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
         let cx = Context::new(publisher.clone(), masker, signals.drain.clone(), true);
         let started_at = jiff::Timestamp::now();
         let begun = Instant::now();
-        let mut progress = listeners::progress("opening", &args.output);
-        let mut all: Vec<AuditOutcome> = refused.iter().map(|target| unreached(args, &cx, target)).collect();
-        all.extend(audit_all(&cx, args, &agreed, &plan, &progress).await);
-        progress.clear();
+        let mut all = perform::all(&cx, &request).await;
         let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
         if cx.cancel.is_cancelled() {
             return Ok(Code::Interrupted.number());
         }
-        tell(args, jq.as_ref(), &cx, (started_at, begun), &all)?;
-        let code = exit::fold(all.iter().map(ending), false, false);
+        crate::audit::baseline::apply(&request.accepted, &mut all);
+        accepted::write(&request, &mut all)?;
+        all.iter_mut().for_each(|one| settle(one, args.strict));
+        let undelivered = tell::tell(&request, &cx, (started_at, begun.elapsed()), &all)?;
+        let code = exit::fold(all.iter().map(ending), false, undelivered);
         match unwritten {
             Some(complaint) if code == Code::Healthy => Err(complaint),
             _ => Ok(code.number()),
@@ -149,12 +203,15 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
 }
 
 fn plan(args: &AuditArgs) -> Result<AuditPlan, Complaint> {
-    for glob in &args.rule {
-        if !rules::all().any(|rule| glob::matches(glob, rule.id)) {
-            let near = nearest(glob, rules::all().map(|rule| rule.id));
-            let hint = near
-                .map_or("`mcp-probe explain rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-            let shown = sanitize::one_line(glob, 60);
+    let known = || rules::all().map(|rule| rule.id).chain(topic::all().map(|topic| topic.id));
+    for pattern in &args.rule {
+        if !known().any(|id| glob::matches(pattern, id)) {
+            let near = nearest(pattern, known());
+            let hint = near.map_or_else(
+                || "`mcp-probe explain rules` and `mcp-probe explain advice` list them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let shown = sanitize::one_line(pattern, 60);
             return Err(Complaint::new(Code::Nothing, format!("no rule matches `{shown}`")).hint(hint));
         }
     }
@@ -167,87 +224,27 @@ fn plan(args: &AuditArgs) -> Result<AuditPlan, Complaint> {
     })
 }
 
-/// A target that nobody agreed to open.
-fn unreached(args: &AuditArgs, cx: &Context, target: &Target) -> AuditOutcome {
-    Audited::unreached(&target.name, targets::no_consent(target)).outcome(args.strict, &cx.masker)
-}
-
-async fn audit_all(
-    cx: &Context,
-    args: &AuditArgs,
-    targets: &[Target],
-    plan: &AuditPlan,
-    progress: &Progress,
-) -> Vec<AuditOutcome> {
-    let stage = Stage::default();
-    let audits = stream::iter(targets).map(|target| Box::pin(audit_one(cx, &stage, args, target, plan, progress)));
-    let all: Vec<Vec<AuditOutcome>> = audits.buffered(TOGETHER_MAX).collect().await;
-    stage.strike(cx.grace).await;
-    all.into_iter().flatten().collect()
-}
-
-async fn audit_one(
-    cx: &Context,
-    stage: &Stage,
-    args: &AuditArgs,
-    target: &Target,
-    plan: &AuditPlan,
-    progress: &Progress,
-) -> Vec<AuditOutcome> {
-    let say = |revision: &Revision, exercise: &Exercise| {
-        progress.say(&format!("{} {}: {}", target.name, revision.version, exercise.name));
-    };
-    let all = match stage.reach(cx, target).await {
-        Ok(reach) if args.every_revision => {
-            let (all, unspoken) = audit_every(cx, &reach, &place_of(target), plan, &say).await;
-            note(args, cx, target, &unspoken);
-            all
-        }
-        Ok(reach) => vec![crate::run::audit::audit(cx, &reach, reach.pin, &place_of(target), plan, &say).await],
-        Err(cause) => vec![Audited::unreached(&target.name, cause)],
-    };
-    all.iter().map(|audited| audited.outcome(args.strict, &cx.masker)).collect()
-}
-
-/// Says which revisions there was nothing to audit in.
-fn note(args: &AuditArgs, cx: &Context, target: &Target, unspoken: &[Unspoken]) {
-    if args.output.quiet || unspoken.is_empty() {
-        return;
+fn advice(args: &AuditArgs) -> AdvicePlan {
+    let usual = Budgets::default();
+    AdvicePlan {
+        clients: if args.client.is_empty() { PROFILES.to_vec() } else { args.client.clone() },
+        rules: args.rule.clone(),
+        tokenizer: args.tokenizer,
+        budgets: Budgets {
+            total: args.max_tokens.unwrap_or(usual.total),
+            tool: args.max_tool_tokens.unwrap_or(usual.tool),
+            growth_percent: args.max_growth.unwrap_or(usual.growth_percent),
+        },
     }
-    let name = sanitize::one_line(&target.name, 80);
-    let versions: Vec<&str> = unspoken.iter().map(|one| one.version).collect();
-    let mut text = format!("note: {name} does not answer to {}\n", versions.join(", "));
-    if args.output.verbose {
-        for one in unspoken {
-            text.push_str(&format!("  {}: {}\n", one.version, sanitize::one_line(&one.why, 300)));
-        }
-    }
-    let _ = output::say(&cx.masker.mask(&text), true);
 }
 
 fn ending(outcome: &AuditOutcome) -> Ending {
     Ending::new(outcome.status, outcome.cause.as_ref(), outcome.connected)
 }
 
-fn tell(
-    args: &AuditArgs,
-    jq: Option<&Jq>,
-    cx: &Context,
-    (started_at, begun): (jiff::Timestamp, Instant),
-    all: &[AuditOutcome],
-) -> Result<(), Complaint> {
-    let stdout = Terminal::stdout(args.output.color).look;
-    let stderr = Terminal::stderr(args.output.color).look;
-    for one in all {
-        if let Some(cause) = &one.cause {
-            let said = error::failure(Some(&one.target), one.status, cause, &stderr);
-            output::say(&cx.masker.mask(&said), true)?;
-        }
+/// What is said of something on stderr, unless nobody wants it.
+fn remark(args: &AuditArgs, cx: &Context, text: &str) {
+    if !args.output.quiet {
+        let _ = output::say(&cx.masker.mask(text), true);
     }
-    if args.output.json || jq.is_some() {
-        let document = audit_json::document(started_at, begun.elapsed(), all)
-            .map_err(|error| Complaint::new(Code::Bug, format!("the document cannot be written: {error}")))?;
-        return output::say_json(&document, jq, &stdout);
-    }
-    output::say(&cx.masker.mask(&audit::screen(all, Detail { quiet: args.output.quiet }, &stdout)), false)
 }

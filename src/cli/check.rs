@@ -134,7 +134,7 @@ fn print(check: &CheckArgs, request: &Request, run: &Run<'_>) -> Result<(), Comp
 
 /// A report that could not be made is a bug of ours.
 #[expect(clippy::needless_pass_by_value, reason = "errors are mapped by value")]
-fn unmade(error: Unmade) -> Complaint {
+pub(super) fn unmade(error: Unmade) -> Complaint {
     Complaint::new(Code::Bug, error.to_string())
 }
 
@@ -209,7 +209,7 @@ pub fn document(run: &Run<'_>) -> Result<Value, Complaint> {
 }
 
 /// Whoever reads the report never sees half of one; what is no file (`/dev/stderr`, a pipe) is written as it is.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
     if is_special {
         return std::fs::write(path, bytes);

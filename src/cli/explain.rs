@@ -97,7 +97,16 @@ pub fn meaning(word: Word) -> Option<Explained> {
         Word::Finding(word) => ("finding", word),
     };
     let topic = topics().into_iter().find(|topic| topic.kind == kind && topic.word == word)?;
-    Some(Explained { summary: topic.summary, body: topic.body })
+    Some(Explained { summary: topic.summary, body: topic.body, url: None })
+}
+
+/// The same in a report of an audit, whose checks are rules and whose findings may be advice.
+#[must_use]
+pub fn meaning_in_audit(word: Word) -> Option<Explained> {
+    let (Word::Check(id) | Word::Finding(id)) = word else { return meaning(word) };
+    let topic = topics().into_iter().find(|topic| matches!(topic.kind, "rule" | "advice") && topic.word == id);
+    let url = crate::audit::rule(id).map(rules::reference);
+    topic.map_or_else(|| meaning(word), |topic| Some(Explained { summary: topic.summary, body: topic.body, url }))
 }
 
 /// Explains a word, or lists all.

@@ -31,8 +31,23 @@ pub struct AuditOutcome {
     pub advice: Vec<Advice>,
     /// Of which advice there is more than stands in `advice`, and how much.
     pub advice_left_out: Vec<(&'static str, usize)>,
+    /// Whether advice was sought without leaving any out.
+    pub advised: bool,
+    /// What is accepted and no longer violated.
+    pub stale: Vec<StaleEntry>,
     /// What was noticed beside.
     pub findings: Vec<Finding>,
+}
+
+/// A violation that was accepted and is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleEntry {
+    /// The rule.
+    pub rule: String,
+    /// Where it was violated, if that was said.
+    pub path: Option<String>,
+    /// Where it is accepted: `file:line:column`.
+    pub place: String,
 }
 
 /// What is left of a server's tools in one client.
@@ -101,6 +116,8 @@ pub struct Advice {
     pub what: &'static str,
     /// What to do about it.
     pub mend: &'static str,
+    /// Why it is accepted, where it is.
+    pub accepted: Option<String>,
 }
 
 /// What became of a rule.
@@ -161,6 +178,8 @@ pub struct RuleOutcome {
     pub reference: String,
     /// What is wrong.
     pub violation: Option<RuleViolation>,
+    /// Why that is accepted, where it is.
+    pub accepted: Option<String>,
 }
 
 /// What is wrong, and what shows it.

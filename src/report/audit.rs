@@ -2,6 +2,7 @@
 //! shows it and how to mend it), what clients make of it, and advice. In a pipe: a row for each violation and advice.
 
 mod advice;
+pub mod probe;
 mod violations;
 
 use unicode_width::UnicodeWidthChar as _;

@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use super::json::{self, FindingDocument, Protocol, Server, Why};
 use super::schema;
 use crate::base::duration::millis;
-use crate::event::{AuditOutcome, RuleEvidence, RuleOutcome, RuleVerdict, Severity};
+use crate::event::{
+    Advice, AuditOutcome, ClientSurvival, CostFigure, DefinitionCost, RuleEvidence, RuleOutcome, RuleVerdict, Severity,
+};
 
 /// The schema id.
 pub const SCHEMA: &str = "mcp-probe/audit/1";
@@ -58,6 +60,24 @@ struct Target<'a> {
     protocol: Option<Protocol<'a>>,
     /// Every rule that was chosen.
     rules: Vec<Rule<'a>>,
+    /// What is accepted by the baseline and no longer violated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Stale<'a>>")]
+    stale: Vec<Stale<'a>>,
+    /// What each client would have of the tools.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Client<'a>>")]
+    clients: Vec<Client<'a>>,
+    /// What the definitions cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Cost<'a>")]
+    cost: Option<Cost<'a>>,
+    /// What no specification demands, and would be better otherwise.
+    advice: Vec<AdviceDocument<'a>>,
+    /// Of which advice there is more than stands here, and how much.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<&'a str, usize>")]
+    advice_left_out: BTreeMap<&'a str, usize>,
     /// What was noticed beside.
     findings: Vec<FindingDocument<'a>>,
 }
@@ -101,6 +121,10 @@ struct Rule<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "usize")]
     others: Option<usize>,
+    /// Why that is accepted by the baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    accepted: Option<&'a str>,
     /// The message that shows the violation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Evidence<'a>")]
@@ -111,6 +135,120 @@ struct Rule<'a> {
     mend: Option<&'static str>,
     /// Where it is written.
     reference: &'a str,
+}
+
+/// A violation that was accepted and is gone.
+#[derive(JsonSchema, Serialize)]
+struct Stale<'a> {
+    /// The rule.
+    rule: &'a str,
+    /// Where it was violated, if that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    path: Option<&'a str>,
+    /// Where it is accepted: file, line and column.
+    place: &'a str,
+}
+
+/// What is left of the tools in one client.
+#[derive(JsonSchema, Serialize)]
+struct Client<'a> {
+    /// The word for the client.
+    id: &'static str,
+    /// Its name.
+    title: &'static str,
+    /// When its limits were last looked at.
+    as_of: &'static str,
+    /// How many tools the server lists.
+    total: usize,
+    /// How many of them the client has.
+    seen: usize,
+    /// The rule by which it has none, where the whole list is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    refused: Option<&'static str>,
+    /// Each tool that it has not, or that is why it has none.
+    lost: Vec<Lost<'a>>,
+}
+
+/// A tool that a client does not have.
+#[derive(JsonSchema, Serialize)]
+struct Lost<'a> {
+    /// Who it is.
+    about: &'a str,
+    /// Why.
+    rule: &'static str,
+}
+
+/// What definitions cost of a model's context.
+#[derive(JsonSchema, Serialize)]
+struct Cost<'a> {
+    /// All tools together.
+    tools: Figure,
+    /// Each tool, the dearest first.
+    each: Vec<Dear<'a>>,
+    /// The instructions, which come on top.
+    instructions: Figure,
+    /// The tokens of the tools in the lock file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    locked_tokens: Option<u64>,
+    /// By how many per cent the tools cost more than those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    growth_percent: Option<u64>,
+    /// Whose the estimates are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    tokenizer: Option<&'static str>,
+}
+
+/// One tool.
+#[derive(JsonSchema, Serialize)]
+struct Dear<'a> {
+    /// Who it is.
+    about: &'a str,
+    #[serde(flatten)]
+    figure: Figure,
+}
+
+/// What something costs.
+#[derive(JsonSchema, Serialize)]
+struct Figure {
+    /// Bytes of what a model is shown.
+    bytes: u64,
+    /// Characters ÷ 4.
+    tokens: u64,
+    /// By the tokenizer that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    estimate: Option<u64>,
+}
+
+/// Something that no specification demands.
+#[derive(JsonSchema, Serialize)]
+struct AdviceDocument<'a> {
+    /// Its id, which `mcp-probe explain` explains.
+    id: &'static str,
+    /// How much it matters.
+    #[schemars(schema_with = "schema::severity")]
+    severity: &'static str,
+    /// What it is about.
+    about: &'a str,
+    /// What was expected.
+    expected: &'a str,
+    /// What came.
+    actual: &'a str,
+    /// Where, as a JSONPath.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    path: Option<&'a str>,
+    /// What to do about it.
+    mend: &'static str,
+    /// Why it is accepted by the baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    accepted: Option<&'a str>,
 }
 
 /// A message that was sent and what came of it, masked and cut.
@@ -182,7 +320,56 @@ fn target(one: &AuditOutcome) -> Target<'_> {
         server: one.server.as_ref().map(json::server),
         protocol: one.protocol.as_ref().map(json::protocol),
         rules: one.rules.iter().map(rule).collect(),
+        stale: one
+            .stale
+            .iter()
+            .map(|one| Stale { rule: &one.rule, path: one.path.as_deref(), place: &one.place })
+            .collect(),
+        clients: one.clients.iter().map(client).collect(),
+        cost: one.cost.as_ref().map(cost),
+        advice: one.advice.iter().map(advice).collect(),
+        advice_left_out: one.advice_left_out.iter().copied().collect(),
         findings: one.findings.iter().map(json::finding).collect(),
+    }
+}
+
+fn client(client: &ClientSurvival) -> Client<'_> {
+    Client {
+        id: client.id,
+        title: client.title,
+        as_of: client.as_of,
+        total: client.total,
+        seen: client.seen,
+        refused: client.refused,
+        lost: client.lost.iter().map(|(about, rule)| Lost { about, rule }).collect(),
+    }
+}
+
+fn cost(cost: &DefinitionCost) -> Cost<'_> {
+    Cost {
+        tools: figure(&cost.tools),
+        each: cost.each.iter().map(|(about, one)| Dear { about, figure: figure(one) }).collect(),
+        instructions: figure(&cost.instructions),
+        locked_tokens: cost.locked_tokens,
+        growth_percent: cost.growth_percent,
+        tokenizer: cost.tokenizer,
+    }
+}
+
+fn figure(figure: &CostFigure) -> Figure {
+    Figure { bytes: figure.bytes, tokens: figure.tokens, estimate: figure.estimate }
+}
+
+fn advice(advice: &Advice) -> AdviceDocument<'_> {
+    AdviceDocument {
+        id: advice.id,
+        severity: advice.severity.name(),
+        about: &advice.about,
+        expected: &advice.expected,
+        actual: &advice.actual,
+        path: advice.path.as_deref(),
+        mend: advice.mend,
+        accepted: advice.accepted.as_deref(),
     }
 }
 
@@ -201,6 +388,7 @@ fn rule(rule: &RuleOutcome) -> Rule<'_> {
         actual: violation.map(|violation| violation.actual.as_str()),
         path: violation.and_then(|violation| violation.path.as_deref()),
         others: violation.map(|violation| violation.others).filter(|others| *others > 0),
+        accepted: rule.accepted.as_deref(),
         evidence: violation.and_then(|violation| violation.evidence.as_ref()).map(evidence),
         mend: violation.map(|_| rule.mend),
         reference: &rule.reference,

@@ -63,6 +63,8 @@ pub struct Explained {
     pub summary: String,
     /// Paragraphs: why it matters, what to do.
     pub body: Vec<String>,
+    /// Where it is written, where that is a page.
+    pub url: Option<String>,
 }
 
 /// Why a report could not be made: a bug of ours.

@@ -200,6 +200,9 @@ fn rule(id: &str, word: Word, explained: Option<Explained>) -> Value {
     rule.insert("id".into(), id.into());
     rule.insert("shortDescription".into(), json!({"text": plain(&summary)}));
     if let Some(explained) = explained {
+        if let Some(url) = &explained.url {
+            rule.insert("helpUri".into(), url.as_str().into());
+        }
         let help = [vec![explained.summary], explained.body].concat().join("\n\n");
         rule.insert("fullDescription".into(), json!({"text": plain(&summary)}));
         rule.insert("help".into(), json!({"text": plain(&help)}));
@@ -257,7 +260,9 @@ mod tests {
 
     fn told(probes: &[ProbeOutcome]) -> Value {
         let explain = |word| match word {
-            Word::Check("tools") => Some(Explained { summary: "The tools.".into(), body: vec!["Why.".into()] }),
+            Word::Check("tools") => {
+                Some(Explained { summary: "The tools.".into(), body: vec!["Why.".into()], url: None })
+            }
             _ => None,
         };
         let run = Run { explain, ..Run::new("2026-01-15T09:32:45Z".parse().unwrap(), Duration::from_secs(1), probes) };

@@ -1,6 +1,7 @@
 //! An audit: a target is opened and looked at, then every exercise that is allowed and makes sense here is carried out, and
 //! every rule is judged by what came. Judging is `audit`'s; this performs.
 
+pub mod advice;
 mod outcome;
 mod revisions;
 mod talk;
@@ -78,6 +79,8 @@ pub struct Audited {
     pub facts: Option<ServerFacts>,
     /// Everything that was sent and came.
     pub shots: Vec<Shot>,
+    /// The definitions that its lists gave, by method.
+    pub lists: HashMap<String, Vec<Value>>,
     /// What became of each rule.
     pub judged: Vec<Judgement>,
     /// From its start to its end.
@@ -92,7 +95,7 @@ impl Audited {
     }
 
     fn without(found: Found, took: Duration) -> Self {
-        Self { found, facts: None, shots: Vec::new(), judged: Vec::new(), took }
+        Self { found, facts: None, shots: Vec::new(), lists: HashMap::new(), judged: Vec::new(), took }
     }
 }
 
@@ -144,13 +147,13 @@ pub async fn audit(
         silences: 0,
     };
     performance.all(progress).await;
-    let Performance { shots, performed, findings, .. } = performance;
+    let Performance { shots, lists, performed, findings, .. } = performance;
     found.note(&findings);
     let noticed = &found.findings;
     let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
     let judged = plan.wanted().map(|rule| Judgement::of(rule, &case, &done)).collect();
-    Audited { found, facts: Some(facts), shots, judged, took: begun.elapsed() }
+    Audited { found, facts: Some(facts), shots, lists, judged, took: begun.elapsed() }
 }
 
 /// What an audit would send to a server that speaks this revision over this transport.

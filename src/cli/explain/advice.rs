@@ -1,17 +1,15 @@
 //! What is judged about definitions: limits of clients, and how definitions read, what they cost, what is suspicious.
 
 use super::Topic;
-use crate::audit::clients;
-use crate::audit::topic::Topic as Row;
+use crate::audit::topic::{self, Topic as Row};
 
 /// A topic for each.
 #[must_use]
 pub fn topics() -> Vec<Topic> {
-    let of_clients = clients::rules().map(|rule| topic(&rule.topic));
-    of_clients.collect()
+    topic::all().map(of_row).collect()
 }
 
-fn topic(row: &Row) -> Topic {
+fn of_row(row: &Row) -> Topic {
     let mut body = vec![row.why.to_owned(), format!("To mend it: {}", row.mend)];
     if !row.source.is_empty() {
         let as_of = if row.as_of.is_empty() { String::new() } else { format!(", as of {}", row.as_of) };

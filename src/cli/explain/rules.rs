@@ -1,16 +1,16 @@
 //! The rules of the specification: a topic for each, and the page docs/rules.md, which is made of nothing else.
 
 use super::Topic;
-use crate::audit::{Area, Exercise, Rule, clients, rules};
+use crate::audit::{Area, Exercise, Rule, clients, rules, topic};
 use crate::protocol::revision::REVISIONS;
 
 /// A topic for each rule.
 #[must_use]
 pub fn topics() -> Vec<Topic> {
-    rules::all().map(topic).collect()
+    rules::all().map(of_rule).collect()
 }
 
-fn topic(rule: &Rule) -> Topic {
+fn of_rule(rule: &Rule) -> Topic {
     let mut body = vec![rule.why.to_owned(), format!("To mend it: {}", rule.mend)];
     body.push(format!("{}, {}, over {}.", worded(rule), rule.revisions_said(), transports(rule)));
     body.push(seen(rule));
@@ -61,7 +61,8 @@ fn seen(rule: &Rule) -> String {
     }
 }
 
-fn reference(rule: &Rule) -> String {
+/// Where a rule is written, in the newest revision that has it.
+pub(super) fn reference(rule: &Rule) -> String {
     let (first, last) = rule.revisions;
     let newest = REVISIONS.iter().copied().filter(|revision| (first..=last).contains(&revision.version)).next_back();
     newest.map_or_else(|| rule.page.to_owned(), |revision| rule.reference(revision))
@@ -112,6 +113,11 @@ pub fn page() -> String {
             text.push_str(&format!("| `{row}` | {} |\n", why.replace('|', "\\|")));
         }
     }
+    text.push_str(ADVICE);
+    for topic in topic::all().filter(|topic| !topic.id.starts_with("compat.")) {
+        let (id, what) = (topic.id, escaped(topic.what).replace('|', "\\|"));
+        text.push_str(&format!("| `{id}` | {} | {what} |\n", topic.severity.name()));
+    }
     text.push_str(CLIENTS);
     for rule in clients::rules() {
         let topic = &rule.topic;
@@ -132,6 +138,16 @@ The letter and number is the row of the list of requirements that mcp-probe was 
 | --- | --- |
 ";
 
+const ADVICE: &str = "
+## Advice
+
+How definitions read, what they cost, what is suspicious in them and in how a server is started. Advice changes no exit code
+unless `--strict` is given.
+
+| rule | severity | what |
+| --- | --- | --- |
+";
+
 const CLIENTS: &str = "
 ## What clients do
 
@@ -143,7 +159,7 @@ is given.
 ";
 
 fn section(rule: &Rule) -> String {
-    let Topic { summary, body, .. } = topic(rule);
+    let Topic { summary, body, .. } = of_rule(rule);
     let paragraphs: Vec<String> = std::iter::once(summary).chain(body).map(|text| escaped(&text)).collect();
     format!("\n### `{}`\n\n{}\n", rule.id, paragraphs.join("\n\n"))
 }

@@ -7,14 +7,13 @@ use super::{Detail, ink};
 use crate::base::duration::human_bytes;
 use crate::base::sanitize::one_line;
 use crate::event::{Advice, AuditOutcome, ClientSurvival, CostFigure, Severity};
-use crate::report::grid::{Cell, Column, Fit, Grid};
 use crate::report::{Ink, Look, count, indented, wrap};
 
 /// Tools that are named for a client.
 const LOST_MAX: usize = 3;
 /// Tools that are named as dear.
 const DEAR_MAX: usize = 3;
-/// Advice that is shown; the rest is counted.
+/// Kinds of advice that are shown; the rest is counted.
 const ADVICE_MAX: usize = 12;
 
 /// For a person.
@@ -25,30 +24,27 @@ pub(super) fn told(one: &AuditOutcome, detail: Detail, look: &Look) -> String {
     clients(one, look) + &cost(one, look) + &advice(one, look)
 }
 
-/// `14 tools` by client: how many it has, and which it has not.
+/// Which clients have all tools, and of the others what they have not.
 fn clients(one: &AuditOutcome, look: &Look) -> String {
-    if one.clients.is_empty() {
+    let Some(total) = one.clients.first().map(|client| client.total).filter(|total| *total > 0) else {
         return String::new();
+    };
+    let (whole, others): (Vec<&ClientSurvival>, Vec<&ClientSurvival>) =
+        one.clients.iter().partition(|client| client.seen == client.total);
+    let mut text = String::from("\n");
+    if !whole.is_empty() {
+        let titles: Vec<&str> = whole.iter().map(|client| client.title).collect();
+        let said = format!("{}: seen whole by {}", count(total, "tool"), titles.join(", "));
+        let lines = wrap(&said, look.prose_width().unwrap_or(80)).join("\n");
+        text.push_str(&format!("{}\n", look.paint(Ink::Good, &lines)));
     }
-    let columns = [
-        Column { head: "CLIENT", fit: Fit::Whole },
-        Column { head: "TOOLS", fit: Fit::Whole },
-        Column { head: "NOT", fit: Fit::Rest },
-    ];
-    let mut grid = Grid::new(&columns, 3);
-    for client in &one.clients {
-        let ink = match client.seen {
-            seen if seen == client.total => Ink::Good,
-            0 => Ink::Bad,
-            _ => Ink::Warn,
-        };
-        grid.row(vec![
-            Cell::new(client.title),
-            Cell::inked(&format!("{} of {}", client.seen, client.total), ink),
-            Cell::inked(&lost(client), Ink::Dim),
-        ]);
+    for client in others {
+        let ink = if client.seen == 0 { Ink::Bad } else { Ink::Warn };
+        let said = format!("{} sees {} of {}", client.title, client.seen, count(client.total, "tool"));
+        let lost = indented(&wrap(&lost(client), look.prose_width().unwrap_or(80) - 2).join("\n"), "  ");
+        text.push_str(&format!("{}\n{}\n", look.paint(ink, &said), look.paint(Ink::Dim, &lost)));
     }
-    format!("\n{}", grid.render(look))
+    text
 }
 
 fn lost(client: &ClientSurvival) -> String {
@@ -98,20 +94,28 @@ fn cost(one: &AuditOutcome, look: &Look) -> String {
     format!("\n{}\n", look.paint(Ink::Dim, &lines))
 }
 
-/// The worst first; of what is too much, how much more there is.
+/// One of each kind with how many more there are of it, the worst first.
 fn advice(one: &AuditOutcome, look: &Look) -> String {
-    let all = sorted(one);
-    if all.is_empty() {
+    let mut kinds: Vec<(&Advice, usize)> = Vec::new();
+    for advice in sorted(one) {
+        match kinds.iter_mut().find(|(first, _)| first.id == advice.id) {
+            Some((_, more)) => *more += 1,
+            None => kinds.push((advice, 0)),
+        }
+    }
+    for (id, left) in &one.advice_left_out {
+        kinds.iter_mut().filter(|(first, _)| first.id == *id).for_each(|(_, more)| *more += left);
+    }
+    if kinds.is_empty() {
         return String::new();
     }
     let width = look.prose_width().unwrap_or(80);
     let mut text = String::from("\n");
-    let mut mended: Vec<&str> = Vec::new();
-    let shown = if all.len() > ADVICE_MAX { ADVICE_MAX - 1 } else { all.len() };
-    for advice in &all[..shown] {
+    for (advice, more) in kinds.iter().take(ADVICE_MAX) {
         let path = advice.path.as_deref().map(|path| format!(" at {}", one_line(path, 80))).unwrap_or_default();
+        let more = if *more > 0 { format!(" (and {more} more like it)") } else { String::new() };
         let said = format!(
-            "{}: expected {}, got {}{path}",
+            "{}: expected {}, got {}{path}{more}",
             one_line(&advice.about, 100),
             one_line(&advice.expected, 160),
             one_line(&advice.actual, 160)
@@ -119,22 +123,18 @@ fn advice(one: &AuditOutcome, look: &Look) -> String {
         let severity = look.paint(ink(advice.severity), advice.severity.name());
         text.push_str(&format!("{severity} {}\n", look.paint(Ink::Strong, advice.id)));
         text.push_str(&(indented(&wrap(&said, width - 2).join("\n"), "  ") + "\n"));
-        // How to mend it is said once.
-        if !mended.contains(&advice.id) {
-            mended.push(advice.id);
-            let mend = indented(&wrap(&format!("to mend it: {}", advice.mend), width - 2).join("\n"), "  ");
-            text.push_str(&(look.paint(Ink::Dim, &mend) + "\n"));
-        }
+        let mend = indented(&wrap(&format!("to mend it: {}", advice.mend), width - 2).join("\n"), "  ");
+        text.push_str(&(look.paint(Ink::Dim, &mend) + "\n"));
     }
-    let hidden = all.len() - shown + one.advice_left_out.iter().map(|(_, more)| more).sum::<usize>();
+    let hidden = kinds.len().saturating_sub(ADVICE_MAX);
     if hidden > 0 {
-        text.push_str(&look.paint(Ink::Dim, &format!("and {hidden} more: --json has them all\n")));
+        text.push_str(&(look.paint(Ink::Dim, &format!("and {}: --json has them", count(hidden, "more kind"))) + "\n"));
     }
     text
 }
 
 fn sorted(one: &AuditOutcome) -> Vec<&Advice> {
-    let mut all: Vec<&Advice> = one.advice.iter().collect();
+    let mut all: Vec<&Advice> = one.advice.iter().filter(|advice| advice.accepted.is_none()).collect();
     all.sort_by_key(|advice| Reverse(advice.severity));
     all
 }

@@ -35,6 +35,11 @@ fn full(rule: &RuleOutcome, violation: &RuleViolation, look: &Look) -> String {
     let severity = look.paint(ink(rule.severity), rule.severity.name());
     let (id, keyword) = (look.paint(Ink::Strong, rule.id), look.paint(Ink::Dim, &format!("({})", rule.keyword)));
     let mut text = format!("\n{severity} {id} {keyword}\n");
+    if let Some(reason) = &rule.accepted {
+        let reason = if reason.is_empty() { "accepted" } else { reason };
+        text.push_str(&field("accepted", &one_line(reason, SAID_CHARS_MAX), look));
+        return text;
+    }
     text.push_str(&field("expected", &one_line(&violation.expected, SAID_CHARS_MAX), look));
     let others = match violation.others {
         0 => String::new(),
@@ -55,7 +60,7 @@ fn full(rule: &RuleOutcome, violation: &RuleViolation, look: &Look) -> String {
 }
 
 /// What was sent and what came, each in a line or two.
-fn shown(evidence: &RuleEvidence) -> Vec<(&'static str, String)> {
+pub(super) fn shown(evidence: &RuleEvidence) -> Vec<(&'static str, String)> {
     let verb = evidence.verb.filter(|_| evidence.sent.is_empty() || evidence.verb != Some("POST"));
     let sent = [verb.unwrap_or_default(), &shortened(&evidence.sent)].join(" ");
     let mut lines = Vec::new();
@@ -105,5 +110,5 @@ pub(super) fn rows(one: &AuditOutcome) -> String {
         ];
         cells.join("\t") + "\n"
     };
-    violated(one).into_iter().map(row).collect()
+    violated(one).into_iter().filter(|(rule, _)| rule.accepted.is_none()).map(row).collect()
 }

@@ -5,9 +5,7 @@ use super::Audited;
 use crate::audit::{Item, Judgement, Shot, Verb, Verdict, Violation};
 use crate::base::sanitize::cut;
 use crate::base::secret::Masker;
-use crate::event::{
-    AuditOutcome, Cause, Reason, RuleEvidence, RuleOutcome, RuleVerdict, RuleViolation, Severity, Status, TransportKind,
-};
+use crate::event::{AuditOutcome, RuleEvidence, RuleOutcome, RuleVerdict, RuleViolation, TransportKind};
 use crate::protocol::Revision;
 
 /// Characters of what was sent, and of one thing that came, in the evidence.
@@ -16,9 +14,9 @@ const TEXT_CHARS_MAX: usize = 2_000;
 const CAME_MAX: usize = 20;
 
 impl Audited {
-    /// In the words of those who tell it. Violations of a warning's severity count only when that is `strict`.
+    /// In the words of those who tell it; violations do not count yet.
     #[must_use]
-    pub fn outcome(&self, strict: bool, masker: &Masker) -> AuditOutcome {
+    pub fn outcome(&self, masker: &Masker) -> AuditOutcome {
         let found = &self.found;
         let revision = self.facts.as_ref().map(|facts| facts.revision);
         let http = self.facts.as_ref().is_some_and(|facts| facts.transport != TransportKind::Stdio);
@@ -27,18 +25,10 @@ impl Audited {
             .flat_map(|revision| self.judged.iter().map(move |judged| (revision, judged)))
             .map(|(revision, judged)| self.rule(judged, revision, http, masker))
             .collect();
-        let (mut status, mut cause) = (found.status, found.cause.clone());
-        let least = if strict { Severity::Warning } else { Severity::Error };
-        let violated = rules.iter().filter(|rule| rule.violation.is_some() && rule.severity >= least).count();
-        if violated > 0 && status != Status::Failed {
-            status = Status::Failed;
-            let rules = if violated == 1 { "rule is" } else { "rules are" };
-            cause = Some(Cause::new(Reason::Protocol, format!("{violated} {rules} violated")));
-        }
         AuditOutcome {
             target: found.target.clone(),
-            status,
-            cause,
+            status: found.status,
+            cause: found.cause.clone(),
             connected: found.connected,
             server: found.server.clone(),
             protocol: found.protocol.clone(),
@@ -48,6 +38,8 @@ impl Audited {
             cost: None,
             advice: Vec::new(),
             advice_left_out: Vec::new(),
+            advised: false,
+            stale: Vec::new(),
             findings: found.findings.clone(),
         }
     }
@@ -76,6 +68,7 @@ impl Audited {
             mend: rule.mend,
             reference: rule.reference(revision),
             violation,
+            accepted: None,
         }
     }
 

@@ -1,0 +1,101 @@
+//! How an audit is told: the screen, the document, the reports, and on stderr what failed.
+
+use std::time::Duration;
+
+use super::{AuditArgs, Request};
+use crate::cli::check::{unmade, weighed, write_whole};
+use crate::cli::complaint::Complaint;
+use crate::cli::exit::Code;
+use crate::cli::output::Kind;
+use crate::cli::terminal::Terminal;
+use crate::cli::{explain, output};
+use crate::event::AuditOutcome;
+use crate::report::audit::{self, Detail, probe};
+use crate::report::format::{JSON, TABLE};
+use crate::report::render::error;
+use crate::report::{Format, Run, audit_json};
+use crate::run::Context;
+
+/// What cannot be meant of the outputs.
+///
+/// # Errors
+/// Two of them want stdout.
+pub(super) fn refuse(args: &AuditArgs) -> Result<(), Complaint> {
+    let on_stdout = args.report.iter().filter(|report| report.file.is_none()).count();
+    let document = args.output.json || args.jq.is_some();
+    if on_stdout + usize::from(document) > 1 {
+        return Err(Complaint::usage("two reports cannot share stdout")
+            .hint("give one of them a file: --report sarif=audit.sarif"));
+    }
+    Ok(())
+}
+
+/// Tells it; whether something that was required could not be written.
+///
+/// # Errors
+/// When the filter fails on the document.
+pub(super) fn tell(
+    request: &Request<'_>,
+    cx: &Context,
+    (started_at, duration): (jiff::Timestamp, Duration),
+    all: &[AuditOutcome],
+) -> Result<bool, Complaint> {
+    let args = request.args;
+    let stderr = Terminal::stderr(args.output.color).look;
+    for one in all {
+        if let Some(cause) = &one.cause {
+            let said = error::failure(Some(&one.target), one.status, cause, &stderr);
+            output::say(&cx.masker.mask(&said), true)?;
+        }
+    }
+    let place = |target: &str| {
+        let target = request.targets.iter().find(|one| one.name == target)?;
+        target.origin.file.as_ref().map(|_| target.origin.text.clone())
+    };
+    let probes = probe::outcomes(all, args.strict, started_at, &place);
+    let folder = std::env::current_dir().ok();
+    let run = Run {
+        explain: explain::meaning_in_audit,
+        folder: folder.as_deref(),
+        ..Run::new(started_at, duration, &probes)
+    };
+    let document = || {
+        audit_json::document(started_at, duration, all)
+            .map_err(|error| Complaint::new(Code::Bug, format!("the document cannot be written: {error}")))
+    };
+    // In the formats of documents an audit has its own words; the others tell it as a probe.
+    let made = |format: &'static Format, detail: Detail| match format {
+        format if format == JSON => Ok((document()?.to_string() + "\n").into_bytes()),
+        format if format == TABLE => {
+            Ok(cx.masker.mask(&audit::screen(all, detail, &crate::report::Look::PLAIN)).into_owned().into_bytes())
+        }
+        format => (format.make)(&run).map_err(unmade),
+    };
+    let detail = Detail { quiet: args.output.quiet };
+    let mut undelivered = false;
+    for report in &args.report {
+        let Some(path) = &report.file else { continue };
+        if let Err(error) = write_whole(path, &made(report.format, detail)?) {
+            undelivered = true;
+            let text = format!("the report {} could not be written: {error}", path.display());
+            let _ = Complaint::new(Code::Undelivered, text).show(&Terminal::stderr(args.output.color));
+        }
+    }
+    let stdout = Terminal::stdout(args.output.color).look;
+    let on_stdout = args.report.iter().find(|report| report.file.is_none()).map(|report| report.format);
+    let printed = match on_stdout {
+        _ if args.output.json || request.jq.is_some() => output::say_json(&document()?, request.jq.as_ref(), &stdout),
+        Some(format) if format == JSON => output::say_json(&document()?, None, &stdout),
+        None => output::say(&cx.masker.mask(&audit::screen(all, detail, &stdout)), false),
+        Some(format) if format == TABLE => output::say(&cx.masker.mask(&audit::screen(all, detail, &stdout)), false),
+        Some(format) => {
+            let bytes = made(format, detail)?;
+            match format.name {
+                "github" => output::say_bytes(&bytes, false),
+                _ if format.media.contains("json") => output::say_answer(&bytes, Kind::Json),
+                _ => output::say_answer(&bytes, Kind::Text),
+            }
+        }
+    };
+    Ok(weighed(printed, &args.output)? || undelivered)
+}
