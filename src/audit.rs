@@ -3,8 +3,10 @@
 
 pub mod baseline;
 pub mod case;
+pub mod challenge;
 pub mod clients;
 pub mod cost;
+pub mod discovery;
 pub mod exercise;
 pub mod exercises;
 pub mod launch;
@@ -30,6 +32,7 @@ pub use verdict::{Verdict, Violation};
 
 use crate::event::Severity;
 use crate::protocol::Revision;
+use crate::session::ServerFacts;
 
 /// The rule of that id.
 #[must_use]
@@ -60,6 +63,16 @@ impl Judgement {
                 },
                 None => (rule.judge)(case),
             },
+        };
+        Self { rule, verdict }
+    }
+
+    /// Of a rule that nothing can be seen of, and why.
+    #[must_use]
+    pub fn unseen(rule: &'static Rule, facts: &ServerFacts, why: &str) -> Self {
+        let verdict = match rule.does_not_apply(facts.revision, facts.transport) {
+            Some(why) => Verdict::NotApplicable(why.into()),
+            None => Verdict::NotExercised(why.to_owned().into()),
         };
         Self { rule, verdict }
     }

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 
 use crate::base::secret::Secret;
 
+mod authorization;
 mod boot;
 mod catalog;
 mod dialogue;

@@ -39,6 +39,9 @@ pub enum Intent {
     End,
 }
 
+/// The value of a header that is not sent: neither that of the protocol nor the user's own of that name.
+pub const LEFT_OUT: &str = "\0";
+
 /// A message on its way out.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -82,6 +85,15 @@ impl Head {
             body,
         }
     }
+}
+
+/// A document that lies beside an endpoint.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The head of the answer.
+    pub head: Head,
+    /// Its body, bounded.
+    pub body: Bytes,
 }
 
 /// What came over the wire.
@@ -219,6 +231,14 @@ pub trait Dial: Send + Sync {
     /// Opens a link: starts the child, or makes the first connection. The caller bounds the time and cancels by
     /// the token or by dropping the future; neither leaves anything behind.
     fn open(&self, transport: TransportKind, cancel: CancellationToken) -> BoxFuture<'_, Result<Box<dyn Link>, Fault>>;
+
+    /// HTTP only: one GET of a document, without any credentials and headers of the user's, over connections of its own.
+    /// Redirects are followed within an origin. The caller bounds the time and judges whether the URL may be asked.
+    fn fetch<'a>(&'a self, url: &'a str, headers: &'a [(String, String)]) -> BoxFuture<'a, Result<Document, Fault>> {
+        let _ = headers;
+        let why = format!("{url} cannot be fetched: the target is not reached over HTTP");
+        Box::pin(async move { Err(Fault::new(Reason::Internal, why)) })
+    }
 }
 
 /// An open line to a server. Dropping it without [`Link::close`] ends the child (if any) at once.

@@ -11,6 +11,8 @@
 
 #[path = "audit/audited.rs"]
 mod audited;
+#[path = "audit/authorization.rs"]
+mod authorization;
 #[path = "audit/base.rs"]
 mod base;
 #[path = "audit/http.rs"]
@@ -40,6 +42,7 @@ use prober::in_parallel;
 
 /// The tables of all families, one line each.
 const FAMILIES: &[(&str, &[Row])] = &[
+    ("authorization", authorization::ROWS),
     ("base", base::ROWS),
     ("legacy", legacy::ROWS),
     ("http", http::ROWS),
@@ -71,15 +74,20 @@ fn every_fault_violates_its_rule() {
 
 #[test]
 fn the_healthy_demo_violates_nothing_and_shows_every_rule() {
-    let all: Vec<(&str, &str, &str)> = REVISIONS
+    let plainly = |(protocol, transport, ways)| (protocol, transport, ways, EVERYTHING);
+    let mut all: Vec<(&str, &str, &str, &str)> = REVISIONS
         .into_iter()
         .flat_map(|protocol| transports(protocol).iter().map(move |transport| (protocol, *transport, "")))
         .chain(WAYS.iter().copied())
+        .map(plainly)
         .collect();
+    // Where a token is wanted there is more to see, and the rest is as it was.
+    let authorized = "--invasive --bearer sesame --rule auth.*";
+    all.extend(REVISIONS.into_iter().skip(1).map(|protocol| (protocol, "http", "--token sesame", authorized)));
     let (passed, known) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
-    let mut wrong = in_parallel(all, THREADS, |(protocol, transport, ways)| {
+    let mut wrong = in_parallel(all, THREADS, |(protocol, transport, ways, options)| {
         let words: Vec<&str> = ways.split_whitespace().collect();
-        let told = audit(&words, transport, protocol, EVERYTHING);
+        let told = audit(&words, transport, protocol, options);
         let document: Value = serde_json::from_str(&told.stdout).unwrap_or_default();
         let spoken = &document["targets"][0]["protocol"];
         if told.code != 0 || spoken["version"] != *protocol {
@@ -109,6 +117,28 @@ fn the_healthy_demo_violates_nothing_and_shows_every_rule() {
         wrong.push(format!("pass in no revision over no transport: {unseen:?}"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn of_a_server_that_opens_no_session_the_refusal_is_judged_and_nothing_else() {
+    let verdicts = |demo: &[&str], options: &str| {
+        let told = audit(demo, "http", "auto", options);
+        let document = told.document();
+        let target = &document["targets"][0];
+        assert_eq!((told.code, &target["reason"]), (3, &Value::from("auth")), "{document}");
+        let of = |rule: &Value| (rule["id"].as_str().unwrap().to_owned(), rule["verdict"].as_str().unwrap().to_owned());
+        rules(&document).iter().map(of).collect::<Vec<_>>()
+    };
+    for (id, verdict) in verdicts(&["--token", "sesame"], "--invasive") {
+        let expected: &[&str] =
+            if id.starts_with("auth.") { &["passes"] } else { &["not_exercised", "not_applicable"] };
+        assert!(expected.contains(&verdict.as_str()), "{id}: {verdict}");
+    }
+    let wrong = verdicts(&["--fault", "auth-other-resource"], "--rule auth.resource");
+    assert_eq!(wrong, [("auth.resource".to_owned(), "violates".to_owned())]);
+    // A page of a firewall is no refusal that says anything of authorization.
+    let wall = verdicts(&["--fault", "http-403"], "--rule auth.unauthorized");
+    assert_eq!(wall, [("auth.unauthorized".to_owned(), "not_exercised".to_owned())]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Exercise {
     pub on: &'static [TransportKind],
     /// The connection that it uses.
     pub line: Line,
+    /// Whether it is carried out, too, where the server refused to open a session for want of credentials.
+    pub of_refused: bool,
     /// What is sent. Empty where this server gives no occasion.
     pub plan: fn(&Situation<'_>) -> Vec<Move>,
 }
@@ -50,6 +52,7 @@ impl Exercise {
             revisions: ("2024-11-05", "9999"),
             on: ANYWHERE,
             line: Line::Shared,
+            of_refused: false,
             plan,
         }
     }
@@ -79,6 +82,13 @@ impl Exercise {
     #[must_use]
     pub const fn line(mut self, line: Line) -> Self {
         self.line = line;
+        self
+    }
+
+    /// Carried out, too, where the server refused to open a session for want of credentials.
+    #[must_use]
+    pub const fn of_refused(mut self) -> Self {
+        self.of_refused = true;
         self
     }
 
@@ -116,6 +126,8 @@ pub struct Situation<'a> {
     pub lists: &'a dyn Fn(&str) -> &'a [Value],
     /// The tools that may be called.
     pub tools: &'a [Named],
+    /// Whether the server wants credentials, as far as is known: it refused a request, or we have some for it.
+    pub guarded: bool,
 }
 
 impl Situation<'_> {
@@ -154,6 +166,8 @@ pub enum Move {
     Together(Vec<Send>),
     /// A message, and after it whatever follows from all that was answered to this move so far, until nothing does.
     Follow(Send, fn(&[Shot]) -> Option<Send>),
+    /// The same, where what follows depends on what is known of the server, too.
+    Trail(Send, fn(&Situation<'_>, &[Shot]) -> Option<Send>),
     /// Nothing is sent for so long; what comes is noted.
     Listen(Duration),
 }
@@ -207,6 +221,8 @@ pub enum Body {
     },
     /// Nothing: GET and DELETE.
     None,
+    /// Nothing, and not to the endpoint: a GET of the document at this URL, without credentials.
+    Document(String),
 }
 
 /// The `_meta` of a modern request; the legacy era has none.
@@ -255,6 +271,10 @@ pub enum Wait {
     Stream(Duration),
 }
 
+/// Headers of the user's that tell a server who asks.
+pub const CREDENTIALS: &[&str] =
+    &["Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token", "X-Access-Token", "X-Functions-Key"];
+
 /// How long silence is listened to where silence is right.
 pub const SILENCE: Duration = Duration::from_millis(300);
 
@@ -292,6 +312,18 @@ impl Send {
     #[must_use]
     pub fn delete(label: &'static str) -> Self {
         Self { verb: Verb::Delete, ..Self::new(label, Body::None, Wait::Reply) }
+    }
+
+    /// GET of a document that lies beside the endpoint. What comes is kept as bytes, and the URL is what was sent.
+    #[must_use]
+    pub fn document(label: &'static str, url: String) -> Self {
+        Self { verb: Verb::Get, ..Self::new(label, Body::Document(url), Wait::Reply) }
+    }
+
+    /// Without any credentials of the user's.
+    #[must_use]
+    pub fn anonymous(self) -> Self {
+        CREDENTIALS.iter().fold(self, |send, name| send.without(*name))
     }
 
     /// With this id.
@@ -359,7 +391,7 @@ impl Send {
     pub fn method(&self) -> Option<&str> {
         match &self.body {
             Body::Request { method, .. } | Body::Notification { method, .. } => Some(method),
-            Body::Raw { .. } | Body::None => None,
+            Body::Raw { .. } | Body::None | Body::Document(_) => None,
         }
     }
 }

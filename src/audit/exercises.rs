@@ -1,5 +1,6 @@
 //! The exercises that every audit begins with: what an ordinary client does. One file per family for the others.
 
+mod authorization;
 mod base;
 mod calls;
 mod headers;
@@ -18,6 +19,7 @@ mod rounds;
 mod subscriptions;
 mod tasks;
 
+pub use authorization::{ANONYMOUS, ANONYMOUS_LATER, UNKNOWN_TOKEN, is_unauthorized};
 pub use base::{
     BATCH, BATCH_IDS, IDS, NAMELESS_ID, NO_JSON, NO_REQUEST, NOTIFIED, OLD_ID, TOGETHER, UNKNOWN_METHOD,
     UNKNOWN_NOTIFICATION,
@@ -72,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Exercise> {
 static FAMILIES: &[&[&Exercise]] = &[
     base::EXERCISES,
     legacy::EXERCISES,
+    authorization::EXERCISES,
     http::EXERCISES,
     sessions::EXERCISES,
     headers::EXERCISES,

@@ -1,7 +1,9 @@
 //! The table of all rules: one file per family.
 
+mod authorization;
 mod base;
 mod calls;
+mod discovery;
 mod envelope;
 mod field;
 mod fit;
@@ -41,6 +43,8 @@ static FAMILIES: &[&[Rule]] = &[
     prompts::RULES,
     utilities::RULES,
     progress::RULES,
+    authorization::RULES,
+    discovery::RULES,
     field::RULES,
     http::RULES,
     sessions::RULES,
@@ -63,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 static UNBUILT: &[&[(&str, &str)]] = &[
     legacy::UNBUILT,
+    authorization::UNBUILT,
     http::UNBUILT,
     origin::UNBUILT,
     streams::UNBUILT,

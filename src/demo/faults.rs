@@ -6,6 +6,7 @@ use super::script::{Call, Step};
 use super::wire::{Plain, Seen, Wire};
 
 mod answers;
+mod authorization;
 mod content;
 mod definitions;
 mod framing;
@@ -140,6 +141,7 @@ static FAMILIES: &[&[Fault]] = &[
     definitions::FAULTS,
     content::FAULTS,
     status::FAULTS,
+    authorization::FAULTS,
     network::FAULTS,
     streams::FAULTS,
     sessions::FAULTS,

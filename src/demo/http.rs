@@ -215,6 +215,7 @@ impl Connection {
             id: message.id(),
             modern: message.is_modern(server, request),
             host: request.header("host").unwrap_or("localhost"),
+            authorization: request.header("authorization"),
             secure: self.secure,
             earlier: self.earlier,
             hits,

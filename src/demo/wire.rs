@@ -21,6 +21,8 @@ pub struct Seen<'a> {
     pub modern: bool,
     /// The Host header.
     pub host: &'a str,
+    /// The Authorization header.
+    pub authorization: Option<&'a str>,
     /// Whether the connection is encrypted.
     pub secure: bool,
     /// How many requests this connection has carried before.

@@ -18,9 +18,9 @@ use super::Context;
 use super::adhoc::{Found, open};
 use super::reach::Reach;
 use crate::audit::exercise::{Line, Move};
-use crate::audit::{Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
+use crate::audit::{Area, Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
 use crate::base::glob;
-use crate::event::{Cause, Finding, Reason, TransportKind};
+use crate::event::{Cause, Era, Finding, Reason, TransportKind};
 use crate::plan::{Endpoint, Target};
 use crate::protocol::revision::array_member;
 use crate::protocol::{Answers, Pin, Revision};
@@ -119,14 +119,53 @@ pub async fn audit(
             if let Some(closing) = closing {
                 found.note(&closing.finish(cx.grace).await.findings);
             }
-            return Audited::without(found, begun.elapsed());
+            return match of_refused(reach, pin, &found) {
+                Some(facts) => perform(cx, reach, place, plan, progress, (found, facts), begun).await,
+                None => Audited::without(found, begun.elapsed()),
+            };
         }
     };
     let mut found = Found::of(&reach.name, &session);
     let facts = session.facts().clone();
     found.note(&session.close(cx.grace).await.findings);
+    perform(cx, reach, place, plan, progress, (found, facts), begun).await
+}
+
+/// Of a server that wants credentials, its refusal and what that leads to can be judged: in the revision that is asked for.
+fn of_refused(reach: &Reach, pin: Pin, found: &Found) -> Option<ServerFacts> {
+    let refused = found.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Auth);
+    if !refused || !reach.dial.transports().contains(&TransportKind::StreamableHttp) {
+        return None;
+    }
+    let revision = match pin {
+        Pin::Version(revision) => revision,
+        pin => Revision::newest(pin.era().unwrap_or(Era::Modern)),
+    };
+    Some(ServerFacts {
+        identity: None,
+        instructions: None,
+        capabilities: no_arguments(),
+        revision,
+        transport: TransportKind::StreamableHttp,
+        supported: Vec::new(),
+    })
+}
+
+/// Carries out the exercises and judges; where no session could be had, only what needs none.
+async fn perform(
+    cx: &Context,
+    reach: &Reach,
+    place: &Place,
+    plan: &AuditPlan,
+    progress: Progress<'_>,
+    (mut found, facts): (Found, ServerFacts),
+    begun: Instant,
+) -> Audited {
+    let refusal = found.cause.as_ref().filter(|_| !found.connected);
+    let refusal = refusal.map(|cause| format!("the server opens no session: {}", cause.message));
     let manner = Manner {
         dial: &*reach.dial,
+        place,
         revision: facts.revision,
         transport: facts.transport,
         timeout: plan.timeout,
@@ -138,6 +177,7 @@ pub async fn audit(
         plan,
         facts: &facts,
         place,
+        refusal: refusal.as_deref(),
         grace: cx.grace,
         shots: Vec::new(),
         lists: HashMap::new(),
@@ -152,7 +192,12 @@ pub async fn audit(
     let noticed = &found.findings;
     let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
-    let judged = plan.wanted().map(|rule| Judgement::of(rule, &case, &done)).collect();
+    let judged = plan.wanted().map(|rule| match &refusal {
+        // What refusals look like says nothing of the rest.
+        Some(why) if rule.area != Area::Authorization => Judgement::unseen(rule, &facts, why),
+        _ => Judgement::of(rule, &case, &done),
+    });
+    let judged = judged.collect();
     Audited { found, facts: Some(facts), shots, lists, judged, took: begun.elapsed() }
 }
 
@@ -171,6 +216,7 @@ pub fn rehearse(
         loopback: true,
         lists: &|_| &[],
         tools: &plan.tools,
+        guarded: true,
     };
     exercises::all()
         .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class) && plan.needs(exercise))
@@ -185,6 +231,8 @@ struct Performance<'a> {
     plan: &'a AuditPlan,
     facts: &'a ServerFacts,
     place: &'a Place,
+    /// Why no session could be had.
+    refusal: Option<&'a str>,
     grace: Duration,
     shots: Vec<Shot>,
     /// What the lists gave, once they were read.
@@ -239,6 +287,9 @@ impl<'a> Performance<'a> {
         if self.silences >= SILENCES_MAX {
             return Some(format!("the server did not answer {} messages in a row", self.silences));
         }
+        if let Some(why) = self.refusal.filter(|_| !exercise.of_refused) {
+            return Some(why.to_owned());
+        }
         if !self.plan.needs(exercise) {
             return Some("no rule that was chosen needs it".to_owned());
         }
@@ -253,19 +304,7 @@ impl<'a> Performance<'a> {
     }
 
     async fn one(&mut self, exercise: &'static Exercise, shared: &mut Option<Talk<'a>>) -> Result<(), String> {
-        let moves = {
-            let lists = &self.lists;
-            let situation = Situation {
-                revision: self.facts.revision,
-                transport: self.facts.transport,
-                capabilities: Some(&self.facts.capabilities),
-                url: self.place.url.as_deref(),
-                loopback: self.place.loopback,
-                lists: &|method| lists.get(method).map_or(&[], Vec::as_slice),
-                tools: &self.plan.tools,
-            };
-            (exercise.plan)(&situation)
-        };
+        let moves = self.knowing(exercise.plan);
         if moves.is_empty() {
             return Err("this server gives no occasion for it".to_owned());
         }
@@ -295,6 +334,21 @@ impl<'a> Performance<'a> {
         done
     }
 
+    /// What is planned with what is known by now.
+    fn knowing<T>(&self, plan: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let refused = |shot: &Shot| shot.status() == Some(401);
+        plan(&Situation {
+            revision: self.facts.revision,
+            transport: self.facts.transport,
+            capabilities: Some(&self.facts.capabilities),
+            url: self.place.url.as_deref(),
+            loopback: self.place.loopback,
+            lists: &|method| self.lists.get(method).map_or(&[], Vec::as_slice),
+            tools: &self.plan.tools,
+            guarded: self.refusal.is_some() || self.place.has_credentials || self.shots.iter().any(refused),
+        })
+    }
+
     async fn moves(
         &mut self,
         exercise: &'static Exercise,
@@ -303,7 +357,7 @@ impl<'a> Performance<'a> {
     ) -> Result<(), String> {
         for one in moves {
             let place = match one {
-                Move::Send(send) | Move::Follow(send, _) => send.place,
+                Move::Send(send) | Move::Follow(send, _) | Move::Trail(send, _) => send.place,
                 Move::Together(sends) => sends.first().map_or(0, |send| send.place),
                 Move::Listen(_) => 0,
             };
@@ -324,6 +378,15 @@ impl<'a> Performance<'a> {
                     self.shots.push(talk.say(exercise.name, send).await);
                     for _ in 0..FOLLOWING_MAX {
                         let Some(send) = next(&self.shots[first..]) else { break };
+                        self.shots.push(talk.say(exercise.name, &send).await);
+                    }
+                }
+                Move::Trail(send, next) => {
+                    let first = self.shots.len();
+                    self.shots.push(talk.say(exercise.name, send).await);
+                    for _ in 0..FOLLOWING_MAX {
+                        let following = self.knowing(|situation| next(situation, &self.shots[first..]));
+                        let Some(send) = following else { break };
                         self.shots.push(talk.say(exercise.name, &send).await);
                     }
                 }

@@ -6,6 +6,7 @@ mod client;
 mod connector;
 mod date;
 mod fault;
+mod fetch;
 mod pool;
 mod proxy;
 pub(super) mod queue;
@@ -37,7 +38,7 @@ use self::tls::Tls;
 pub use self::tls::{Pem, TlsSettings};
 use super::legacy_sse::LegacySse;
 use super::streamable_http::StreamableHttp;
-use super::{Dial, Fault, Link};
+use super::{Dial, Document, Fault, Link};
 use crate::base::secret::Secret;
 use crate::event::{Finding, Reason, Severity, TransportKind};
 
@@ -154,6 +155,8 @@ pub struct HttpDial {
     template: Arc<Template>,
     connector: Arc<Connector>,
     findings: Vec<Finding>,
+    /// What is the same for other servers that this one names.
+    elsewhere: fetch::Elsewhere,
 }
 
 impl HttpDial {
@@ -211,6 +214,7 @@ impl HttpDial {
             template: Arc::new(template),
             connector: Arc::new(connector),
             findings,
+            elsewhere: fetch::Elsewhere::of(settings),
         })
     }
 
@@ -236,6 +240,10 @@ impl Dial for HttpDial {
                 None => Err(Fault::new(Reason::Cancelled, "interrupted while connecting")),
             }
         })
+    }
+
+    fn fetch<'a>(&'a self, url: &'a str, headers: &'a [(String, String)]) -> BoxFuture<'a, Result<Document, Fault>> {
+        Box::pin(self.document(url, headers))
     }
 }
 

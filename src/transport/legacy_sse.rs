@@ -48,7 +48,14 @@ impl LegacySse {
         let url = client.template().url.clone();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let get = Ask { method: Method::GET, url: url.clone(), body: Bytes::new(), headers, repeatable: true };
+        let get = Ask {
+            method: Method::GET,
+            url: url.clone(),
+            body: Bytes::new(),
+            headers,
+            without: Vec::new(),
+            repeatable: true,
+        };
         let (_, waiting) = client.start(get).await?;
         let Answer { head, mut body, .. } = waiting.answer().await?;
         if !(200..300).contains(&head.status) || Kind::of(&head) != Kind::Events {

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::http::queue::Queue;
 use super::http::{Answer, Ask, Body, Client, Kind, Waiting, too_large};
-use super::{Certificate, Farewell, Fault, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
+use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What};
 use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::{Message, message};
@@ -73,14 +73,20 @@ pub(super) fn ask(client: &Client, outgoing: Outgoing) -> Result<Ask, Fault> {
     if let Some(accept) = accept {
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
     }
+    let mut without = Vec::new();
     for (name, value) in &outgoing.headers {
         let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        if value == LEFT_OUT {
+            headers.remove(&name);
+            without.push(name);
+            continue;
+        }
         headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
     }
     super::http::sensitive(&mut headers);
     let url = client.template().url.clone();
-    Ok(Ask { method, url, body: outgoing.body, headers, repeatable: outgoing.repeatable })
+    Ok(Ask { method, url, body: outgoing.body, headers, without, repeatable: outgoing.repeatable })
 }
 
 impl Link for StreamableHttp {

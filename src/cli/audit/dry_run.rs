@@ -150,7 +150,7 @@ fn messages(one: &Move) -> Vec<Message> {
         Move::Together(sends) => {
             sends.iter().map(|send| message(send, Some("written with the others at once"))).collect()
         }
-        Move::Follow(send, _) => vec![message(send, Some("and what follows from its answer"))],
+        Move::Follow(send, _) | Move::Trail(send, _) => vec![message(send, Some("and what follows from its answer"))],
         Move::Listen(time) => vec![Message {
             label: "listen",
             kind: "silence",
@@ -164,6 +164,10 @@ fn messages(one: &Move) -> Vec<Message> {
 fn message(send: &Send, also: Option<&str>) -> Message {
     let mut notes: Vec<String> = Vec::new();
     let (kind, params) = match (&send.body, send.verb) {
+        (Body::Document(url), _) => {
+            notes.push(format!("of {}", one_line(url, 200)));
+            ("document", Value::Null)
+        }
         (_, Verb::Get) => ("GET", Value::Null),
         (_, Verb::Delete) => ("DELETE", Value::Null),
         (Body::Request { params, id, envelope, .. }, _) => {

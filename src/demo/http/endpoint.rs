@@ -9,6 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use super::super::Responses;
+use super::super::authorization::Front;
 use super::super::dialogue::{Heard, Peer, Server};
 use super::super::faults::lax::{Lax, is_lax};
 use super::super::perform::{Outlet, next_unasked_change, perform};
@@ -274,11 +275,18 @@ pub async fn answer(web: &Arc<Web>, request: &Request, message: &Message, secure
     }
 }
 
+/// Who has no token is told where to get one.
 fn unauthorized(request: &Request, sent: bool, secure: bool) -> Answer {
     let scheme = if secure { "https" } else { "http" };
     let host = request.header("host").unwrap_or("localhost");
+    let front = Front::healthy(&format!("{scheme}://{host}"));
+    if request.verb == "GET"
+        && let Some(Some(document)) = front.document(&request.path)
+    {
+        return Answer::json(200, document);
+    }
     let error = if sent { ", error=\"invalid_token\"" } else { "" };
-    let challenge = format!("Bearer realm=\"mcp-probe demo at {scheme}://{host}\"{error}");
+    let challenge = format!("{}{error}", front.challenge.unwrap_or_default());
     Answer::json(401, &json!({"error": if sent { "invalid_token" } else { "a bearer token is required" }}))
         .with("www-authenticate", challenge)
 }

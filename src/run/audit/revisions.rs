@@ -27,7 +27,8 @@ pub async fn audit_every(
     progress: Progress<'_>,
 ) -> (Vec<Audited>, Vec<Unspoken>) {
     let first = Box::pin(audit(cx, reach, reach.pin, place, plan, progress)).await;
-    let Some(negotiated) = first.facts.as_ref().map(|facts| facts.revision.version) else {
+    let opened = first.facts.as_ref().filter(|_| first.found.connected);
+    let Some(negotiated) = opened.map(|facts| facts.revision.version) else {
         return (vec![first], Vec::new());
     };
     let mut all = vec![first];
@@ -38,7 +39,7 @@ pub async fn audit_every(
             break;
         }
         let next = Box::pin(audit(cx, reach, Pin::Version(revision), place, plan, progress)).await;
-        if next.facts.is_some() {
+        if next.found.connected {
             all.push(next);
         } else {
             let why = next.found.cause.map(|cause| format!("{} [{}]", cause.message, cause.reason));

@@ -1,6 +1,8 @@
 //! One connection of an audit: messages are sent as an exercise wants them, and everything that comes is kept. Unlike a
 //! session it mends nothing, repeats nothing and believes nothing.
 
+mod documents;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +11,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Body, Came, Edit, Envelope, Item, Send, Shot, Verb, Wait, shot};
+use crate::audit::{Body, Came, Edit, Envelope, Item, Place, Send, Shot, Verb, Wait, shot};
 use crate::event::{Direction, Era, Reason, TransportKind};
 use crate::protocol::{Answers, Revision, headers, legacy, modern};
 use crate::session::{Passing, Tap};
-use crate::transport::{Dial, Farewell, Fault, Heard, Intent, Key, Link, Outgoing, What};
+use crate::transport::{Dial, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, Outgoing, What};
 use crate::wire::{Id, Message, message};
 
 /// After the reply, the rest of the HTTP answer is waited for so long.
@@ -34,6 +36,7 @@ const PAGES_MAX: usize = 100;
 /// How a talk is opened and how patient it is.
 pub(super) struct Manner<'a> {
     pub(super) dial: &'a dyn Dial,
+    pub(super) place: &'a Place,
     pub(super) revision: &'static Revision,
     pub(super) transport: TransportKind,
     /// Of one message.
@@ -164,7 +167,10 @@ impl<'a> Talk<'a> {
         let mut open: Vec<Open> = Vec::with_capacity(sends.len());
         for send in sends {
             let mut one = self.open(exercise, send);
-            self.write(&mut one, send).await;
+            match &send.body {
+                Body::Document(url) => self.fetch(&mut one, url, &send.headers).await,
+                _ => self.write(&mut one, send).await,
+            }
             open.push(one);
         }
         self.hear(&mut open).await;
@@ -212,7 +218,7 @@ impl<'a> Talk<'a> {
         }
         open.shot.id.clone_from(&id);
         open.shot.sent = body.clone();
-        open.shot.headers.clone_from(&headers);
+        open.shot.headers = headers.iter().filter(|(_, value)| value != LEFT_OUT).cloned().collect();
         self.last_key += 1;
         open.key = self.last_key;
         if let Some(gone) = &self.gone {
@@ -285,7 +291,7 @@ impl<'a> Talk<'a> {
                 (message::notification(method, params), None, headers)
             }
             Body::Raw { text, id } => (Bytes::from(text.clone()), id.as_ref().map(id_of), headers(None)),
-            Body::None => (Bytes::new(), None, headers(None)),
+            Body::None | Body::Document(_) => (Bytes::new(), None, headers(None)),
         }
     }
 
@@ -563,12 +569,15 @@ fn enveloped(params: &Value, revision: &'static Revision, envelope: &Envelope) -
     }
 }
 
+/// Changes headers. What is dropped is not sent either where it is the user's own.
 fn edit(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
     for edit in edits {
         let (Edit::Set(name, _) | Edit::Drop(name)) = edit;
         headers.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
-        if let Edit::Set(name, value) = edit {
-            headers.push((name.to_string(), value.clone()));
-        }
+        let value = match edit {
+            Edit::Set(_, value) => value.as_str(),
+            Edit::Drop(_) => LEFT_OUT,
+        };
+        headers.push((name.to_string(), value.to_owned()));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use url::{Position, Url};
@@ -46,6 +46,8 @@ pub(in crate::transport) struct Ask {
     pub(in crate::transport) body: Bytes,
     /// Those of the protocol; they win over the user's.
     pub(in crate::transport) headers: HeaderMap,
+    /// The user's headers that are not sent.
+    pub(in crate::transport) without: Vec<HeaderName>,
     /// Whether it may be made twice.
     pub(in crate::transport) repeatable: bool,
 }
@@ -207,7 +209,7 @@ impl Client {
             headers.insert(HOST, authority.clone());
         }
         for (name, value) in &self.template.headers {
-            if !ask.headers.contains_key(name) {
+            if !ask.headers.contains_key(name) && !ask.without.contains(name) {
                 headers.append(name, value.clone());
             }
         }

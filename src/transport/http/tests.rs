@@ -530,6 +530,7 @@ async fn a_connection_that_waited_long_is_not_used() {
     for (seconds, connections) in [(0, 1), (3, 1), (5, 2)] {
         client.pool.age(Duration::from_secs(seconds));
         let ask = Ask {
+            without: Vec::new(),
             method: http::Method::GET,
             url: dial.template.url.clone(),
             body: bytes::Bytes::new(),
