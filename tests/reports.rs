@@ -151,8 +151,12 @@ fn witness(path: &str) -> PathBuf {
 
 /// What a parser of others makes of a report.
 fn read(format: &str, more: &[&Path]) -> Value {
+    read_at(format, &path(format), more)
+}
+
+fn read_at(format: &str, path: &Path, more: &[&Path]) -> Value {
     let mut command = Command::new(witness("python-reports/bin/python"));
-    command.arg(root().join("tests/witnesses/python/reports.py")).arg(format).arg(path(format)).args(more);
+    command.arg(root().join("tests/witnesses/python/reports.py")).arg(format).arg(path).args(more);
     let ran = finished(&mut command);
     assert_eq!(ran.code, 0, "{format}: {}", ran.err);
     ran.json()
@@ -339,6 +343,32 @@ fn sarif_meets_its_schema() {
     for id in ["text", "json", "server", "tools", "latency", "reason.exited", "reason.connect", "stdio.stdout_clean"] {
         assert!(ids.contains(&id), "{id} is missing in {ids:?}");
     }
+}
+
+#[test]
+fn parsers_of_others_read_what_an_audit_reports() {
+    let place = Place::new().with(
+        "probes/all.toml",
+        "[target.broken]\ncommand = [\"EXE\", \"demo\", \"--fault\", \"no-jsonrpc\"]\n\
+         [target.poisoned]\ncommand = [\"EXE\", \"demo\", \"--fault\", \"tools-poisoned\"]\n",
+    );
+    let mut command = place.command(EXE);
+    command.args(["audit", "-f", "probes/all.toml", "--yes", "--protocol", "2025-11-25"]);
+    command.args(["--report", "sarif=a.sarif", "--report", "junit=a.xml", "--report", "json=a.json"]);
+    let ran = finished(&mut command).ended(1);
+    let schema = witness("reports/node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
+    let sarif = read_at("sarif", &place.path("a.sarif"), &[&schema]);
+    assert_eq!(sarif["mistakes"], json!([]), "{}", ran.err);
+    let written: Value = serde_json::from_str(&fs::read_to_string(place.path("a.sarif")).unwrap()).unwrap();
+    let results = written["runs"][0]["results"].as_array().unwrap();
+    let message = results.iter().find(|result| result["ruleId"] == "rpc.message").unwrap();
+    let uri = &message["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(uri, "probes/all.toml", "at the target that is audited");
+    assert!(results.iter().any(|result| result["ruleId"] == "sec.control"), "advice is a result as well");
+    let junit = read_at("junit", &place.path("a.xml"), &[]);
+    let cases = junit["suites"][0]["cases"].as_array().unwrap();
+    let failed = cases.iter().find(|case| case["name"] == "rpc.message").unwrap();
+    assert_eq!((&failed["result"], &failed["classname"]), (&json!("failure"), &json!("broken.audit")));
 }
 
 #[test]

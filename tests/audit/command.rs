@@ -25,7 +25,7 @@ fn a_violation_is_told_with_its_evidence_in_every_output() {
     let folder = tempfile::tempdir().unwrap();
     let rows = ends(1, folder.path(), &["--protocol", "2025-11-25"], BROKEN);
     let row = rows.stdout.lines().find(|row| row.contains("\trpc.message\t")).unwrap();
-    assert!(row.contains("\t2025-11-25\tstdio\terror\trpc.message\t\t"), "{row}");
+    assert!(row.contains("\t2025-11-25\tstdio\terror\trpc.message\t$.jsonrpc\t"), "{row}");
     assert!(rows.stderr.contains("violated [protocol]"), "{}", rows.stderr);
     assert!(harmful(&rows.stdout).is_empty() && harmful(&rows.stderr).is_empty());
     let document = ends(1, folder.path(), &["--protocol", "2025-11-25", "--json"], BROKEN).document();
@@ -63,7 +63,7 @@ fn every_format_of_reports_tells_it() {
     assert!(rule["helpUri"].as_str().unwrap().starts_with("https://modelcontextprotocol.io/specification/"), "{rule}");
     assert!(rule["help"]["text"].as_str().unwrap().contains("To mend it"), "{rule}");
     assert!(read("junit").contains("<testcase name=\"rpc.message\""), "{}", read("junit"));
-    assert!(read("junit").contains("<testcase name=\"rpc.id_echo\""), "{}", read("junit"));
+    assert!(read("junit").matches("<testcase ").count() > 20, "{}", read("junit"));
     let json: Value = serde_json::from_str(&read("json")).unwrap();
     assert_eq!(json["schema"], "mcp-probe/audit/1");
     for format in ["tap", "github", "markdown", "html", "sarif", "table", "jsonl"] {

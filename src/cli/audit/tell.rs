@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{AuditArgs, Request};
 use crate::cli::check::{unmade, weighed, write_whole};
 use crate::cli::complaint::Complaint;
@@ -52,16 +54,19 @@ pub(super) fn tell(
         let target = request.targets.iter().find(|one| one.name == target)?;
         target.origin.file.as_ref().map(|_| target.origin.text.clone())
     };
-    let probes = probe::outcomes(all, args.strict, started_at, &place);
+    let mut probes = probe::outcomes(all, args.strict, started_at, &place);
+    probes.iter_mut().for_each(|probe| probe.mask(&cx.masker));
     let folder = std::env::current_dir().ok();
     let run = Run {
         explain: explain::meaning_in_audit,
         folder: folder.as_deref(),
         ..Run::new(started_at, duration, &probes)
     };
-    let document = || {
-        audit_json::document(started_at, duration, all)
-            .map_err(|error| Complaint::new(Code::Bug, format!("the document cannot be written: {error}")))
+    let document = || -> Result<Value, Complaint> {
+        let mut document = audit_json::document(started_at, duration, all)
+            .map_err(|error| Complaint::new(Code::Bug, format!("the document cannot be written: {error}")))?;
+        cx.masker.mask_json(&mut document);
+        Ok(document)
     };
     // In the formats of documents an audit has its own words; the others tell it as a probe.
     let made = |format: &'static Format, detail: Detail| match format {

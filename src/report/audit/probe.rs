@@ -52,14 +52,14 @@ fn outcome(one: &AuditOutcome, name: &str, strict: bool, at: Timestamp, place: O
             cause: one.cause.clone(),
             duration: one.duration,
         }],
-        steps: judged.map(|rule| step(rule, strict)).collect(),
+        steps: judged.map(|rule| step(rule, strict, place.as_deref())).collect(),
         findings: one.findings.iter().cloned().chain(advice).collect(),
         observed: Observed { place, ..Observed::default() },
         ..ProbeOutcome::not_run(name, &one.target, &std::collections::BTreeMap::new(), cause)
     }
 }
 
-fn step(rule: &RuleOutcome, strict: bool) -> StepOutcome {
+fn step(rule: &RuleOutcome, strict: bool, place: Option<&str>) -> StepOutcome {
     let least = if strict { Severity::Warning } else { Severity::Error };
     let (status, check) = match (&rule.violation, &rule.accepted) {
         (None, _) => (Status::Healthy, CheckStatus::Passed),
@@ -96,7 +96,7 @@ fn step(rule: &RuleOutcome, strict: bool) -> StepOutcome {
             path: violation.and_then(|violation| violation.path.clone()),
             place: None,
         }],
-        place: None,
+        place: place.map(ToOwned::to_owned),
         span: None,
     }
 }
