@@ -66,7 +66,6 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 static UNBUILT: &[&[(&str, &str)]] = &[
-    legacy::UNBUILT,
     authorization::UNBUILT,
     http::UNBUILT,
     origin::UNBUILT,
@@ -76,7 +75,6 @@ static UNBUILT: &[&[(&str, &str)]] = &[
     calls::UNBUILT,
     resources::UNBUILT,
     utilities::UNBUILT,
-    modern::UNBUILT,
     subscriptions::UNBUILT,
 ];
 

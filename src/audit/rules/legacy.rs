@@ -141,13 +141,6 @@ pub(super) static RULES: &[Rule] = &[
         .page("basic/lifecycle#initialization"),
 ];
 
-/// Rows that are no rule, and why.
-pub(super) static UNBUILT: &[(&str, &str)] = &[(
-    "F29",
-    "to speak one era only is no mistake: detection tells the era with every run, and what the server of one era says to \
-     clients of the other is judged by M24 and L03",
-)];
-
 /// The results of `initialize`, whatever version was asked for.
 fn handshakes<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Shot)> {
     case.all().filter(|(_, shot)| shot.method.as_deref() == Some("initialize"))

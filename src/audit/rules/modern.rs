@@ -109,10 +109,6 @@ pub(super) static RULES: &[Rule] = &[
 pub(super) const TASKS_PAGE: &str =
     "https://github.com/modelcontextprotocol/ext-tasks/blob/main/specification/2026-07-28/tasks.md";
 
-/// Rows of this family that no rule judges.
-pub(super) static UNBUILT: &[(&str, &str)] =
-    &[("F31", "the rows H24 to H28 judge the headers of modern requests one by one")];
-
 /// What came of every `server/discover` that should have been answered with a result.
 fn discovered<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Value)> + use<'a> {
     case.results_of("server/discover")
