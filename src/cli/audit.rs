@@ -192,7 +192,9 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
         }
         crate::audit::baseline::apply(&request.accepted, &mut all);
         accepted::write(&request, &mut all)?;
-        all.iter_mut().for_each(|one| settle(one, args.strict));
+        for one in &mut all {
+            settle(one, args.strict);
+        }
         let undelivered = tell::tell(&request, &cx, (started_at, begun.elapsed()), &all)?;
         let code = exit::fold(all.iter().map(ending), false, undelivered);
         match unwritten {

@@ -26,7 +26,11 @@ pub fn screen(all: &[AuditOutcome], detail: Detail, look: &Look) -> String {
     if !look.is_terminal() {
         return all.iter().map(|one| violations::rows(one) + &advice::rows(one)).collect();
     }
-    all.iter().filter(|one| one.protocol.is_some()).map(|one| story(one, detail, look)).collect::<Vec<_>>().join("\n")
+    all.iter()
+        .filter(|one| one.protocol.is_some() || !one.rules.is_empty())
+        .map(|one| story(one, detail, look))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn story(one: &AuditOutcome, detail: Detail, look: &Look) -> String {

@@ -54,8 +54,8 @@ impl AuditPlan {
 
     /// Whether a rule that is wanted needs this exercise. What every audit begins with is always needed.
     fn needs(&self, exercise: &Exercise) -> bool {
-        let named = |needed: &&Exercise| needed.name == exercise.name;
-        let wants = |rule: &Rule| rule.needs.iter().chain(rule.occasions).any(|one| named(&one));
+        let named = |needed: &Exercise| needed.name == exercise.name;
+        let wants = |rule: &Rule| rule.needs.iter().chain(rule.occasions).any(|one| named(one));
         exercise.name == exercises::ORDINARY.name || self.wanted().any(wants)
     }
 
@@ -449,7 +449,7 @@ pub fn place_of(target: &Target) -> Place {
     Place {
         loopback,
         tls: url.scheme() == "https",
-        has_credentials: has_user || target.bearer.is_some() || target.headers.iter().any(|header| named(header)),
+        has_credentials: has_user || target.bearer.is_some() || target.headers.iter().any(named),
         url: Some(url.to_string()),
     }
 }

@@ -127,7 +127,7 @@ fn revisions(args: &AuditArgs, pin: Pin) -> impl Iterator<Item = &'static Revisi
 }
 
 fn told(exercise: &'static Exercise, moves: &[Move], revision: &Revision, plan: &AuditPlan) -> Told {
-    let needs = |needed: &&Exercise| needed.name == exercise.name;
+    let needs = |needed: &Exercise| needed.name == exercise.name;
     let holds = |first: &str, last: &str| (first..=last).contains(&revision.version);
     let rules = plan.wanted().filter(|rule| holds(rule.revisions.0, rule.revisions.1));
     Told {
@@ -139,7 +139,7 @@ fn told(exercise: &'static Exercise, moves: &[Move], revision: &Revision, plan: 
             Line::Own => "own",
             Line::Bare => "bare",
         },
-        rules: rules.filter(|rule| rule.needs.iter().any(|one| needs(&one))).map(|rule| rule.id).collect(),
+        rules: rules.filter(|rule| rule.needs.iter().any(|one| needs(one))).map(|rule| rule.id).collect(),
         messages: moves.iter().flat_map(messages).collect(),
     }
 }

@@ -55,7 +55,9 @@ pub(super) fn tell(
         target.origin.file.as_ref().map(|_| target.origin.text.clone())
     };
     let mut probes = probe::outcomes(all, args.strict, started_at, &place);
-    probes.iter_mut().for_each(|probe| probe.mask(&cx.masker));
+    for probe in &mut probes {
+        probe.mask(&cx.masker);
+    }
     let folder = std::env::current_dir().ok();
     let run = Run {
         explain: explain::meaning_in_audit,

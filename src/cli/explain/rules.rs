@@ -64,7 +64,7 @@ fn seen(rule: &Rule) -> String {
 /// Where a rule is written, in the newest revision that has it.
 pub(super) fn reference(rule: &Rule) -> String {
     let (first, last) = rule.revisions;
-    let newest = REVISIONS.iter().copied().filter(|revision| (first..=last).contains(&revision.version)).next_back();
+    let newest = REVISIONS.iter().copied().rfind(|revision| (first..=last).contains(&revision.version));
     newest.map_or_else(|| rule.page.to_owned(), |revision| rule.reference(revision))
 }
 
