@@ -7,6 +7,7 @@ use super::super::shape::{self, Flaw, FlawKind};
 use super::super::{Area, Case, Keyword, Rule, Shot, Verdict, Violation};
 use super::base::is_of_revision;
 use crate::event::Era;
+use crate::protocol::REVISIONS;
 use crate::wire::Message;
 
 /// Only newer revisions have their schema on a page of their own.
@@ -71,7 +72,11 @@ fn shots<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Shot)> {
 fn messages<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'static str, Vec<Flaw>)> {
     let revision = case.facts.revision;
     shots(case).flat_map(move |(place, shot)| {
-        let result = shot.method.as_deref().zip(shot.result());
+        // What a method of another era is answered with has the shape of that era.
+        let known = shot.method.as_deref().filter(|method| {
+            revision.method(method).is_some() || !REVISIONS.iter().any(|other| other.method(method).is_some())
+        });
+        let result = known.zip(shot.result());
         let result = result.map(|(method, result)| (place, "$", shape::judge(revision, method, result)));
         let told = shot.messages().filter_map(move |message| {
             let (method, params, judge): (_, _, fn(_, &str, &Value) -> Vec<Flaw>) = match message {
