@@ -420,7 +420,7 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
         }
     }
     let took = start.elapsed();
-    for (verb, path) in [("GET", "/mcp"), ("GET", "/sse"), ("DELETE", "/mcp")] {
+    for (verb, path) in [("GET", "/mcp"), ("GET", "/mcp/"), ("GET", "/sse"), ("DELETE", "/mcp")] {
         let Some(mut stream) = connect() else { continue };
         let bytes = format!(
             "{verb} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\nConnection: close\r\n\r\n"

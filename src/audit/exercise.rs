@@ -128,6 +128,8 @@ pub struct Situation<'a> {
     pub tools: &'a [Named],
     /// Whether the server wants credentials, as far as is known: it refused a request, or we have some for it.
     pub guarded: bool,
+    /// How long streams are held.
+    pub hold: Duration,
 }
 
 impl Situation<'_> {

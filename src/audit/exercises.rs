@@ -3,6 +3,7 @@
 mod authorization;
 mod base;
 mod calls;
+mod field;
 mod headers;
 mod http;
 mod legacy;
@@ -25,6 +26,7 @@ pub use base::{
     UNKNOWN_NOTIFICATION,
 };
 pub use calls::{CALLS, LEFT_OUT, QUIET_CALL};
+pub use field::{AT_ONCE, HELD, RECONNECTED, SPELLING};
 pub use headers::{MISMATCHES, PARAMETERS, SPELLINGS, UNKNOWN_VERSIONS, UNVERSIONED};
 pub use http::{DROPPED, MEDIA, VERBS};
 pub use legacy::{AGAIN, EARLY, FUTURE, OPENING, PAST, UNDECLARED, VERSIONS};
@@ -75,6 +77,7 @@ static FAMILIES: &[&[&Exercise]] = &[
     base::EXERCISES,
     legacy::EXERCISES,
     authorization::EXERCISES,
+    field::EXERCISES,
     http::EXERCISES,
     sessions::EXERCISES,
     headers::EXERCISES,

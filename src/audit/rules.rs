@@ -66,6 +66,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 static UNBUILT: &[&[(&str, &str)]] = &[
+    field::UNBUILT,
     authorization::UNBUILT,
     http::UNBUILT,
     origin::UNBUILT,

@@ -8,7 +8,7 @@ mod tell;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::audit::clients::{PROFILES, Profile, profile};
 use crate::audit::cost::{Budgets, TOKENIZERS};
 use crate::audit::standing::settle;
 use crate::audit::{Class, Named, rules, topic};
+use crate::base::duration;
 use crate::base::glob;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
@@ -50,6 +51,9 @@ pub struct AuditArgs {
     /// Carry out also what takes long or many requests
     #[arg(long, help_heading = "Audit")]
     pub slow: bool,
+    /// With --slow: hold event streams for so long, as proxies close idle ones after a minute
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "65s", help_heading = "Audit")]
+    pub hold: Duration,
     /// Call this tool, with these arguments, where a rule needs a call; may be repeated
     #[arg(long, value_name = "NAME[=JSON]", value_parser = tool, help_heading = "Audit")]
     pub tool: Vec<Named>,
@@ -222,6 +226,7 @@ fn plan(args: &AuditArgs) -> Result<AuditPlan, Complaint> {
         allowed: allowed.into_iter().filter(|(given, _)| *given).map(|(_, class)| class).collect(),
         tools: args.tool.clone(),
         timeout: args.connection.timeout.unwrap_or(TIMEOUT),
+        hold: args.hold,
         rules: args.rule.clone(),
     })
 }

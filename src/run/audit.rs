@@ -41,6 +41,8 @@ pub struct AuditPlan {
     pub tools: Vec<Named>,
     /// Of one message.
     pub timeout: Duration,
+    /// How long streams are held that nothing happens on.
+    pub hold: Duration,
     /// Patterns of the ids of the rules that are wanted; none means all.
     pub rules: Vec<String>,
 }
@@ -217,6 +219,7 @@ pub fn rehearse(
         lists: &|_| &[],
         tools: &plan.tools,
         guarded: true,
+        hold: plan.hold,
     };
     exercises::all()
         .filter(|exercise| exercise.applies(revision, transport) && plan.allows(exercise.class) && plan.needs(exercise))
@@ -345,6 +348,7 @@ impl<'a> Performance<'a> {
             loopback: self.place.loopback,
             lists: &|method| self.lists.get(method).map_or(&[], Vec::as_slice),
             tools: &self.plan.tools,
+            hold: self.plan.hold,
             guarded: self.refusal.is_some() || self.place.has_credentials || self.shots.iter().any(refused),
         })
     }

@@ -33,7 +33,7 @@ pub const fn row(
 
 /// Every class of exercises allowed, with tools of the demo server that may be called.
 pub const EVERYTHING: &str = concat!(
-    r#"--invasive --slow --tool slow={"ms":600} --tool echo={"message":"hi"} --tool forecast={"city":"Oslo"} "#,
+    r#"--invasive --slow --hold 1s --tool slow={"ms":600} --tool echo={"message":"hi"} --tool forecast={"city":"Oslo"} "#,
     "--tool fail --tool weather --tool ask --tool log"
 );
 

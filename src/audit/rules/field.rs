@@ -1,11 +1,16 @@
-//! What no specification forbids and clients in use stumble over: replies that are too large or too late for them.
+//! How servers are known to fail in the field, whatever the specification says: replies that are too large or too late for
+//! clients, balancers that lose sessions, proxies that cut streams, redirects that leave https.
 
 use std::time::Duration;
 
 use serde_json::Value;
+use url::Url;
 
 use super::super::case::cut;
-use super::super::{Area, Case, Keyword, Rule, Verdict, Violation};
+use super::super::exercises::{AT_ONCE, CALLS, HELD, RECONNECTED, SPELLING};
+use super::super::rule::{HTTP, LEGACY_LAST};
+use super::super::shot::Item;
+use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 
 /// Readers with a bound on one message have it here or below.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -18,6 +23,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::new("size.message", &["F9"], Area::Field, message_size)
         .worded(Keyword::Should)
         .noticed()
+        .occasions(&[&CALLS])
         .says(
             "A message is no larger than 1 MiB.",
             "Clients and proxies bound what they read as one line, event or body, and drop the connection above it.",
@@ -27,6 +33,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::new("call.result_tokens", &["F50"], Area::Field, result_tokens)
         .worded(Keyword::Should)
         .noticed()
+        .occasions(&[&CALLS])
         .says(
             "The text of a tool's result is no longer than 25,000 tokens (characters ÷ 4).",
             "Claude Code cuts longer results off or puts them into a file; other models lose what came before them.",
@@ -36,12 +43,95 @@ pub(super) static RULES: &[Rule] = &[
     Rule::new("call.late", &["F46"], Area::Field, late)
         .worded(Keyword::Should)
         .noticed()
+        .occasions(&[&CALLS])
         .says(
             "A request is answered within 60 seconds.",
             "The TypeScript SDK gives up after 60 seconds unless it is told otherwise, whatever progress is reported.",
             "start long work in the background and let it be asked for, as a task where the client knows them.",
         )
         .page("basic/utilities/progress"),
+    Rule::new("http.spelling", &["F13"], Area::Field, spelling)
+        .worded(Keyword::Security)
+        .over(HTTP)
+        .needs(Class::Slow, &[&SPELLING])
+        .says(
+            "Where the URL with a slash at its end, or without it, is redirected, the redirect keeps the scheme and the host.",
+            "Users and forms add and drop slashes; a redirect to http or to an inner name sends tokens in the clear or nowhere.",
+            "serve both spellings, or let the framework know the outer scheme and host (X-Forwarded-Proto, --proxy-headers).",
+        )
+        .page("basic/authorization"),
+    Rule::new("session.replicas", &["F19"], Area::Field, replicas)
+        .since("2025-03-26")
+        .until(LEGACY_LAST)
+        .over(HTTP)
+        .needs(Class::Slow, &[&RECONNECTED])
+        .says(
+            "A session goes on over new connections: no request in it is told that there is no such session.",
+            "Where a balancer gives each connection to another replica, sessions that one replica keeps for itself break at random.",
+            "share the sessions between replicas, route by `Mcp-Session-Id`, or do without sessions.",
+        )
+        .page("basic/transports#session-management"),
+    Rule::new("load.parallel", &["F54"], Area::Field, parallel)
+        .worded(Keyword::Info)
+        .needs(Class::Slow, &[&AT_ONCE])
+        .says(
+            "Eight requests at once are all answered.",
+            "Models call several tools at a time; where some are lost the client waits until its time is over.",
+            "take requests while others are worked on, and look for locks and buffers that hold one message.",
+        )
+        .page("basic"),
+    Rule::new("stream.survival", &["F16"], Area::Field, survival)
+        .worded(Keyword::Should)
+        .since("2025-03-26")
+        .until(LEGACY_LAST)
+        .over(HTTP)
+        .needs(Class::Slow, &[&HELD])
+        .says(
+            "An event stream by GET stays open while nothing happens (for `--hold`, 65 s unless it is said).",
+            "Proxies and platforms cut idle streams, often after a minute; what is told meanwhile is lost.",
+            "send a comment every 15 seconds, and raise the idle time-out of what stands before the server.",
+        )
+        .page("basic/transports#listening-for-messages-from-the-server"),
+];
+
+/// Modes of failure that no rule judges, and why.
+pub(super) static UNBUILT: &[(&str, &str)] = &[
+    ("F3", "every probe of a stdio server tells it, as the finding `stdio.stderr_volume`"),
+    (
+        "F4",
+        "every probe of a stdio server tells a slow start, as the finding `stdio.start_time`; a cold one needs the caches of \
+      its launcher thrown away, which are not ours",
+    ),
+    (
+        "F5",
+        "a command that is not found opens no session: the target fails with the reason `spawn` and the places looked at",
+    ),
+    ("F6", "a process that ends opens no session: the target fails with the reason `exited` and the end of its stderr"),
+    ("F7", "a silent server opens no session: the target fails with the reason `timeout` and what was seen of it"),
+    (
+        "F8",
+        "memory grows over hours of work, not over the minute of an audit: `watch` tells the resident memory of every run, as the \
+         metric `mcp_probe_child_resident_memory_bytes`",
+    ),
+    (
+        "F12",
+        "every request of an audit accepts both types, and a server that refuses that opens no session; what it does with \
+      requests that accept less is its own choice",
+    ),
+    ("F17", "progress that a proxy holds back looks like progress that a server tells only at its end"),
+    ("F24", "every probe over https tells it, as the finding `tls.expiry`, or fails with the reason `tls`"),
+    ("F26", "it happens while a new version is rolled out, which `watch` sees and an audit does not"),
+    ("F27", "the health endpoint beside a server is not a part of the protocol, and only its owner knows it"),
+    ("F28", "every probe over HTTP tells it, as the finding `http.clock_skew`"),
+    ("F36", "it takes an earlier state to compare with: `lock` keeps it, and `check --locked` tells every change"),
+    ("F40", "the part of the audit about clients judges definitions as each provider does"),
+    ("F41", "the part of the audit about clients judges definitions as the TypeScript SDK does"),
+    ("F43", "nothing that may be sent from outside makes a list change"),
+    ("F47", "it needs the refresh token of a user, which a prober is not given"),
+    ("F49", "the part of the audit about cost counts the tokens of definitions"),
+    ("F51", "the part of the audit about texts looks for what is suspicious in definitions"),
+    ("F52", "the part of the audit about launches tells commands whose version is not fixed"),
+    ("F53", "the part of the audit about launches tells secrets that are written out, as `config.secret_literal`"),
 ];
 
 fn message_size(case: &Case<'_>) -> Verdict {
@@ -92,6 +182,78 @@ fn late(case: &Case<'_>) -> Verdict {
     )
 }
 
+fn spelling(case: &Case<'_>) -> Verdict {
+    let Some((place, shot)) = case.shot(&SPELLING, "spelling") else {
+        return Verdict::NotApplicable("the URL has no other spelling".into());
+    };
+    let asked = String::from_utf8_lossy(&shot.sent).into_owned();
+    let Some(status) = shot.status() else {
+        return Verdict::NotExercised(format!("{}: {}", cut(&asked), shot.said()).into());
+    };
+    let target = shot.header("location").filter(|_| (300..400).contains(&status));
+    let (Some(target), Ok(url)) = (target, Url::parse(&asked)) else { return Verdict::Passes };
+    let Ok(leads) = url.join(target) else { return Verdict::Passes };
+    if leads.origin() == url.origin() || (leads.scheme() == "https" && leads.host() == url.host()) {
+        return Verdict::Passes;
+    }
+    let actual = format!("HTTP {status} to {}", cut(target));
+    let violation = Violation::new("no redirect, or one within the scheme and the host", actual).shown_by(place);
+    let leaves_https = url.scheme() == "https" && leads.scheme() == "http";
+    Verdict::Violates(if leaves_https { violation } else { violation.mild() })
+}
+
+fn replicas(case: &Case<'_>) -> Verdict {
+    let all: Vec<(usize, &Shot)> = case.of(&RECONNECTED).filter(|(_, shot)| shot.label == "fresh").collect();
+    let in_session = |shot: &Shot| shot.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id"));
+    if !all.iter().any(|(_, shot)| in_session(shot)) {
+        return Verdict::NotApplicable("the server gives no sessions".into());
+    }
+    let answered = all.iter().filter(|(_, shot)| shot.result().is_some()).count();
+    if answered == 0 {
+        return Verdict::NotExercised("no request of the session was answered".into());
+    }
+    let mut lost = all.iter().filter(|(_, shot)| matches!(shot.status(), Some(400 | 404)) && shot.result().is_none());
+    let Some((place, first)) = lost.next() else { return Verdict::Passes };
+    let actual =
+        format!("{} of {} requests in it were refused, the first with {}", 1 + lost.count(), all.len(), first.said());
+    Verdict::Violates(Violation::new("one session over all connections", actual).shown_by(*place))
+}
+
+fn parallel(case: &Case<'_>) -> Verdict {
+    let all: Vec<(usize, &Shot)> = case.of(&AT_ONCE).filter(|(_, shot)| shot.label == "beside").collect();
+    let answered = all.iter().filter(|(_, shot)| shot.answer.is_some()).count();
+    match all.iter().find(|(_, shot)| shot.answer.is_none()) {
+        _ if answered == 0 => Verdict::NotExercised("no request was answered".into()),
+        None => Verdict::Passes,
+        Some((place, first)) => {
+            let actual = format!("{answered} of {}, and to the first of the others {}", all.len(), first.said());
+            Verdict::Violates(Violation::new("an answer to each request", actual).shown_by(*place))
+        }
+    }
+}
+
+fn survival(case: &Case<'_>) -> Verdict {
+    let Some((place, shot)) = case.shot(&HELD, "held") else {
+        return Verdict::NotExercised("no stream was opened".into());
+    };
+    match shot.status() {
+        Some(200) => {}
+        Some(status) => {
+            return Verdict::NotApplicable(format!("HTTP {status}: there is no event stream by GET").into());
+        }
+        None => return Verdict::NotExercised(shot.said().into()),
+    }
+    let comes_again = shot.came.iter().any(|came| matches!(&came.item, Item::Cursor { id: Some(_), .. }));
+    if !shot.ended && shot.fault.is_none() {
+        return Verdict::Passes;
+    }
+    if comes_again {
+        return Verdict::NotApplicable("the server closes its streams and says where to go on".into());
+    }
+    let actual = format!("it was closed after {:.1} s", shot.took.as_secs_f64());
+    Verdict::Violates(Violation::new("an event stream that stays open", actual).shown_by(place))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -112,9 +274,10 @@ mod tests {
     }
 
     fn noticed(exchange: &Exchange) -> Vec<&'static str> {
-        let found = reply::notice(&facts(), exchange);
+        let mut found = reply::notice(&facts(), exchange);
+        found.retain(|finding| RULES.iter().any(|rule| rule.id == finding.id));
         assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}");
-        found.iter().map(|finding| finding.id).filter(|id| RULES.iter().any(|rule| rule.id == *id)).collect()
+        found.iter().map(|finding| finding.id).collect()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Faults of legacy sessions and of the small rules of Streamable HTTP.
 
-use super::super::wire::{Plain, Seen, Wire, full, page};
+use std::time::Duration;
+
+use super::super::wire::{LAST_CHUNK, Plain, STREAM, Seen, Wire, chunk, full, head, page};
 use super::{Act, Fault, On, Scope, fault};
 
 const JSON: &str = "application/json";
@@ -11,6 +13,14 @@ pub(super) static FAULTS: &[Fault] = &[
         (!seen.modern && seen.hits == 0).then(lost)
     }),
     calls("session-always-404", "forgets the session at every call (legacy)", |seen| (!seen.modern).then(lost)),
+    calls(
+        "session-404-often",
+        "does not know the session at every other call, as one of two replicas (legacy)",
+        |seen| {
+            (!seen.modern && seen.hits % 2 == 1)
+                .then(|| vec![Wire::Write(full(404, &[("content-type", JSON)], LOST.as_bytes()))])
+        },
+    ),
     calls("session-400", "forgets the session and says 400 instead of 404 (legacy)", |seen| {
         (!seen.modern).then(|| vec![Wire::Forget, Wire::Write(full(400, &[("content-type", JSON)], LOST.as_bytes()))])
     }),
@@ -32,6 +42,11 @@ pub(super) static FAULTS: &[Fault] = &[
     verb("delete-hang", &["HTTP DELETE"], "never answers DELETE", |_| Some(vec![Wire::Hang])),
     verb("get-405", &["HTTP GET"], "405 to the GET stream, as the specification allows", |_| {
         Some(vec![Wire::Write(full(405, &[("allow", "POST, DELETE")], b""))])
+    }),
+    verb("get-cut", &["HTTP GET"], "closes the GET stream after a moment, as a proxy that finds it idle", |seen| {
+        let opened = [Wire::Write(head(200, &STREAM)), Wire::Write(chunk(b": welcome\n\n"))];
+        let end = [Wire::Pause(Duration::from_millis(100)), Wire::Write(LAST_CHUNK.to_vec())];
+        (seen.path == "/mcp").then(|| opened.into_iter().chain(end).collect())
     }),
     verb("get-500", &["HTTP GET"], "500 to the GET stream", |_| Some(page(500, "text/plain", "no\n"))),
     fault(

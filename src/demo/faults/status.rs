@@ -115,6 +115,9 @@ pub(super) static FAULTS: &[Fault] = &[
     every("redirect-other-origin", "307 to another origin, where credentials must not go", |seen| {
         (seen.path == "/mcp").then(|| redirect(307, &format!("{}/elsewhere", seen.other_origin())))
     }),
+    every("slash-elsewhere", "307 from /mcp/ to another origin; all is well at /mcp", |seen| {
+        (seen.path == "/mcp/").then(|| redirect(307, &format!("{}/mcp", seen.other_origin())))
+    }),
     every("redirect-loop", "307 to itself", |seen| Some(redirect(307, &format!("{}{}", seen.origin(), seen.path)))),
     every("redirect-downgrade", "307 from https to http", |seen| {
         Some(redirect(307, &format!("http://{}/mcp/", seen.host)))
