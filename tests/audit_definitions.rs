@@ -50,14 +50,16 @@ fn hear(argv: &[String], era: Era) -> Heard {
             message["id"] = method.into();
         }
         writeln!(input, "{message}").unwrap();
-        while is_request {
+        if !is_request {
+            return Value::Null;
+        }
+        loop {
             let line = lines.next().unwrap_or_else(|| panic!("{argv:?}: no answer to {method}")).unwrap();
             let reply: Value = serde_json::from_str(&line).unwrap_or_default();
             if reply["id"] == method {
                 return reply["result"].clone();
             }
         }
-        Value::Null
     };
     let opened = if era == Era::Modern {
         ask("server/discover", json!({}), true)

@@ -420,25 +420,12 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
         }
     }
     let took = start.elapsed();
-    for (verb, path) in [("GET", "/mcp"), ("GET", "/mcp/"), ("GET", "/sse"), ("DELETE", "/mcp")] {
-        let Some(mut stream) = connect() else { continue };
-        let bytes = format!(
-            "{verb} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\nConnection: close\r\n\r\n"
-        );
-        facts += &exchange(&mut stream, bytes.as_bytes(), Duration::from_millis(200));
-    }
+    facts += &afterwards(&host, era, &session);
     facts += &format!(
         "process: {:?}\n",
         wait(&mut server.0, Duration::from_millis(5)).map(|status| (status.code(), status.signal()))
     );
     if !session.is_empty() {
-        // What was ended is used again.
-        if let Some(mut stream) = connect() {
-            let message = legacy("ping", Value::Null);
-            let (head, body) = (head(&message, &session, era, "close"), message.to_string());
-            let bytes = format!("{head}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            facts += &exchange(&mut stream, bytes.as_bytes(), QUIET);
-        }
         facts = facts.replace(&session, "SESSION");
     }
     // The id of HTTP+SSE differs in every run.
@@ -446,6 +433,29 @@ fn http(fault: Option<&str>, era: &str) -> Sight {
         facts.replace_range(at..at + 18 + 32, "ENDPOINT");
     }
     Sight { facts: facts.replace(&host, "HOST").replace(host.rsplit(':').next().unwrap(), "PORT"), took }
+}
+
+/// What the other verbs show, and a session that has ended.
+fn afterwards(host: &str, era: &str, session: &str) -> String {
+    let mut facts = String::new();
+    let connect = || TcpStream::connect(host).ok();
+    for (verb, path) in [("GET", "/mcp"), ("GET", "/mcp/"), ("GET", "/sse"), ("DELETE", "/mcp")] {
+        let Some(mut stream) = connect() else { continue };
+        let bytes = format!(
+            "{verb} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\nConnection: close\r\n\r\n"
+        );
+        facts += &exchange(&mut stream, bytes.as_bytes(), Duration::from_millis(200));
+    }
+    if !session.is_empty() {
+        // What was ended is used again.
+        if let Some(mut stream) = connect() {
+            let message = legacy("ping", Value::Null);
+            let (head, body) = (head(&message, session, era, "close"), message.to_string());
+            let bytes = format!("{head}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            facts += &exchange(&mut stream, bytes.as_bytes(), QUIET);
+        }
+    }
+    facts
 }
 
 fn head(message: &Value, session: &str, era: &str, connection: &str) -> String {
@@ -484,7 +494,7 @@ fn oddities(era: &str, host: &str, session: &str) -> Vec<(Value, String)> {
             }
         }
         lines.retain(|line| !line.starts_with("Connection:"));
-        (message.clone(), lines.iter().map(|line| format!("{line}\r\n")).collect())
+        (message.clone(), lines.join("\r\n") + "\r\n")
     };
     let own = format!("http://{host}");
     let mut all = vec![

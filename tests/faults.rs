@@ -282,7 +282,7 @@ const LISTS: &[Row] = &[
     fails("page-two-error", BOTH, LIST, "rpc_error", 5, &["-32603", "database is locked"]),
 ];
 
-/// Valid definitions that some client does not take: tests/audit_definitions.rs finds them.
+/// Valid definitions that some client does not take: `tests/audit_definitions.rs` finds them.
 const DEFINITIONS: &[Row] = &[
     healthy("tools-spaced-name", BOTH, LIST),
     healthy("tools-dotted-name", BOTH, LIST),

@@ -1,5 +1,5 @@
 //! From a refusal to the documents that say how to get in: where the metadata of a protected resource lies (RFC 9728), where
-//! that of an authorization server (RFC 8414, OpenID Connect Discovery), and which of it a prober may ask for.
+//! that of an authorization server (RFC 8414, `OpenID` Connect Discovery), and which of it a prober may ask for.
 
 use std::net::IpAddr;
 

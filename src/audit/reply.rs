@@ -89,7 +89,9 @@ fn advised(facts: &ServerFacts, exchange: &Exchange) -> Vec<Finding> {
     let mut found = text::judge(&offer);
     if !offer.tools.is_empty() {
         found.absorb(cost::measure(&offer, None, None).judge(&Budgets::default()));
-        clients::survey(&offer).into_iter().for_each(|survival| found.absorb(survival.findings));
+        for survival in clients::survey(&offer) {
+            found.absorb(survival.findings);
+        }
     }
     let mut told: Vec<Finding> = Vec::new();
     for one in found.shown() {

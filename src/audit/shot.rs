@@ -225,7 +225,8 @@ impl Shot {
 }
 
 /// A reply's body as values; of a result that is no JSON value there is none.
-#[must_use]
+/// # Errors
+/// The error that it is.
 pub fn read(body: &Result<Box<serde_json::value::RawValue>, RpcError>) -> Result<Value, RpcError> {
     match body {
         Ok(result) => Ok(serde_json::from_str(result.get()).unwrap_or(Value::Null)),

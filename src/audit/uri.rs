@@ -32,7 +32,7 @@ pub fn uri(text: &str) -> Option<Fault> {
         return Some(Fault::Broken("what stands before the first colon is no scheme".to_owned()));
     }
     if let Some(c) = rest.chars().find(|c| c.is_control()) {
-        return Some(Fault::Broken(format!("it has the control character {:?}", c)));
+        return Some(Fault::Broken(format!("it has the control character {c:?}")));
     }
     if let Some(c) = rest.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '%' && !URI_MARKS.contains(*c)) {
         return Some(Fault::Lax(format!("{c:?} must be percent-encoded")));

@@ -54,12 +54,18 @@ impl Front {
         }
     }
 
-    /// The document at a path: `None` where none is ever, `Some(None)` where there should be one.
+    /// Whether a path is one of a document.
     #[must_use]
-    pub fn document(&self, path: &str) -> Option<Option<&Value>> {
+    pub fn serves(path: &str) -> bool {
+        RESOURCE.contains(&path) || path == SERVER
+    }
+
+    /// The document at a path, where there is one.
+    #[must_use]
+    pub fn document(&self, path: &str) -> Option<&Value> {
         if RESOURCE.contains(&path) {
-            return Some(self.resource.as_ref());
+            return self.resource.as_ref();
         }
-        (path == SERVER).then_some(self.server.as_ref())
+        self.server.as_ref().filter(|_| path == SERVER)
     }
 }

@@ -6,6 +6,7 @@ use super::advice;
 use crate::audit::{Rule, rules};
 use crate::base::glob;
 use crate::check::path::Path;
+use crate::check::rules::Selection;
 use crate::check::{self, Expectation};
 use crate::config::{Diag, Environment, Field, Place, Reading, Section, Template, suggest, text};
 use crate::protocol::revision::method_anywhere;
@@ -142,7 +143,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
 
 /// Rules that are named but cannot be judged would be green for ever.
 fn rules_known(section: &Section<'_>, checks: &[Expectation]) {
-    let named = checks.iter().filter_map(|expectation| expectation.check.rules()).flat_map(|rules| rules.patterns());
+    let named = checks.iter().filter_map(|expectation| expectation.check.rules()).flat_map(Selection::patterns);
     for (pattern, place) in named {
         let matching = || rules::all().filter(|rule| glob::matches(pattern, rule.id));
         if matching().any(Rule::is_of_steps) {

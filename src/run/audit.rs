@@ -122,7 +122,10 @@ pub async fn audit(
                 found.note(&closing.finish(cx.grace).await.findings);
             }
             return match of_refused(reach, pin, &found) {
-                Some(facts) => perform(cx, reach, place, plan, progress, (found, facts), begun).await,
+                Some(facts) => {
+                    let audited = perform(cx, reach, place, plan, progress, (found, facts)).await;
+                    Audited { took: begun.elapsed(), ..audited }
+                }
                 None => Audited::without(found, begun.elapsed()),
             };
         }
@@ -130,7 +133,8 @@ pub async fn audit(
     let mut found = Found::of(&reach.name, &session);
     let facts = session.facts().clone();
     found.note(&session.close(cx.grace).await.findings);
-    perform(cx, reach, place, plan, progress, (found, facts), begun).await
+    let audited = perform(cx, reach, place, plan, progress, (found, facts)).await;
+    Audited { took: begun.elapsed(), ..audited }
 }
 
 /// Of a server that wants credentials, its refusal and what that leads to can be judged: in the revision that is asked for.
@@ -161,7 +165,6 @@ async fn perform(
     plan: &AuditPlan,
     progress: Progress<'_>,
     (mut found, facts): (Found, ServerFacts),
-    begun: Instant,
 ) -> Audited {
     let refusal = found.cause.as_ref().filter(|_| !found.connected);
     let refusal = refusal.map(|cause| format!("the server opens no session: {}", cause.message));
@@ -200,7 +203,7 @@ async fn perform(
         _ => Judgement::of(rule, &case, &done),
     });
     let judged = judged.collect();
-    Audited { found, facts: Some(facts), shots, lists, judged, took: begun.elapsed() }
+    Audited { found, facts: Some(facts), shots, lists, judged, took: Duration::ZERO }
 }
 
 /// What an audit would send to a server that speaks this revision over this transport.

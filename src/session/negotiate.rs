@@ -97,7 +97,7 @@ pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result
     match (pin.era(), first) {
         (Some(Era::Modern), _) => negotiation.pinned_modern(line, asked).await,
         (Some(Era::Legacy), _) | (None, TransportKind::Sse) => negotiation.initialize(line, asked, strict).await,
-        (None, TransportKind::Stdio) => negotiation.detect_stdio(line).await,
+        (None, TransportKind::Stdio) => Box::pin(negotiation.detect_stdio(line)).await,
         (None, TransportKind::StreamableHttp) => negotiation.detect_http(line).await,
     }
 }

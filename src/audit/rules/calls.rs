@@ -171,9 +171,10 @@ fn with_schema<'a>(case: &Case<'a>) -> Vec<(usize, &'a Value, &'a Value)> {
 
 fn no_schema(case: &Case<'_>) -> Verdict {
     if done(case).is_empty() {
-        return match results(case).is_empty() {
-            true => no_call(case),
-            false => Verdict::NotExercised("no call succeeded".into()),
+        return if results(case).is_empty() {
+            no_call(case)
+        } else {
+            Verdict::NotExercised("no call succeeded".into())
         };
     }
     Verdict::NotExercised("no tool that was called is known to have an outputSchema".into())
@@ -392,7 +393,7 @@ fn task_ignored(case: &Case<'_>) -> Verdict {
     };
     let name = |shot: &Shot| sent(shot).map(|params| params["name"].clone());
     let before = plain(case).find(|(_, before)| name(before) == name(shot));
-    if !before.is_some_and(|(_, before)| before.result().is_some()) {
+    if before.is_none_or(|(_, before)| before.result().is_none()) {
         return Verdict::NotExercised("the plain call had no result either".into());
     }
     match (shot.result(), shot.error()) {

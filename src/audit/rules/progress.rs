@@ -47,9 +47,10 @@ fn asked(case: &Case<'_>) -> Verdict {
         let tokens = shot.notices().filter(|(method, _)| *method == PROGRESS).map(|(_, params)| token(&params));
         let unknown: Vec<Value> = tokens.filter(|token| !given.contains(token)).collect();
         let Some(first) = unknown.first() else { return Ok(()) };
-        let expected = match given.is_empty() {
-            true => "no progress, because no request had a token".to_owned(),
-            false => "progress for a token that was given".to_owned(),
+        let expected = if given.is_empty() {
+            "no progress, because no request had a token".to_owned()
+        } else {
+            "progress for a token that was given".to_owned()
         };
         let wrong = Violation::new(expected, format!("progress for the token {}", quote(first))).shown_by(place);
         Err(Violation { others: unknown.len() - 1, ..wrong })

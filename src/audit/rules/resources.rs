@@ -138,17 +138,23 @@ fn not_read(case: &Case<'_>) -> Verdict {
 fn shape(case: &Case<'_>) -> Verdict {
     let about = |at: &str, kind: FlawKind| match at {
         "$.resources[*].uri" => kind != FlawKind::WrongValue,
-        "$.resources" | "$.resources[*]" | "$.resources[*].name" => true,
-        "$.resourceTemplates" | "$.resourceTemplates[*]" => true,
-        "$.resourceTemplates[*].name" | "$.resourceTemplates[*].uriTemplate" => true,
+        "$.resources"
+        | "$.resources[*]"
+        | "$.resources[*].name"
+        | "$.resourceTemplates"
+        | "$.resourceTemplates[*]"
+        | "$.resourceTemplates[*].name"
+        | "$.resourceTemplates[*].uriTemplate" => true,
         _ => false,
     };
     fit(case, &[LIST, TEMPLATES], about, || not_listed(case))
 }
 
+/// A list, the member that is judged, and its grammar.
+type Grammar = (&'static str, &'static str, fn(&str) -> Option<Fault>);
+
 fn uris(case: &Case<'_>) -> Verdict {
-    let lists: [(&str, &str, fn(&str) -> Option<Fault>); 2] =
-        [(LIST, "uri", uri::uri), (TEMPLATES, "uriTemplate", uri::template)];
+    let lists: [Grammar; 2] = [(LIST, "uri", uri::uri), (TEMPLATES, "uriTemplate", uri::template)];
     let mut judged = Vec::new();
     for (method, member, fault) in lists {
         for (place, path, item) in case.definitions(method) {

@@ -69,7 +69,7 @@ fn shots<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Shot)> {
 }
 
 /// The flaws of every result, notification and request that came: the place of its shot, the root of its paths.
-fn messages<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'static str, Vec<Flaw>)> {
+fn messages(case: &Case<'_>) -> impl Iterator<Item = (usize, &'static str, Vec<Flaw>)> {
     let revision = case.facts.revision;
     shots(case).flat_map(move |(place, shot)| {
         // What a method of another era is answered with has the shape of that era.

@@ -221,11 +221,7 @@ fn filter(case: &Case<'_>) -> Verdict {
         told.into_iter().map(move |(method, params)| {
             let kinds = CHANGES.iter().chain(std::iter::once(&UPDATES));
             let Some((member, ..)) = kinds.into_iter().find(|(.., of)| *of == method) else { return Ok(()) };
-            let wanted = match asked.get(*member) {
-                Some(Value::Array(_)) | Some(Value::Bool(true)) => true,
-                _ => false,
-            };
-            if wanted {
+            if matches!(asked.get(*member), Some(Value::Array(_) | Value::Bool(true))) {
                 return Ok(());
             }
             let came = format!("{method} with {}", super::super::case::quote(&params));

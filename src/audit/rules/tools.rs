@@ -200,7 +200,7 @@ pub(super) fn unique_by(case: &Case<'_>, items: &[(usize, String, &Value)], memb
 pub(super) fn repeated_pages(case: &Case<'_>, items: &[(usize, String, &Value)]) -> HashSet<usize> {
     let mut places: Vec<usize> = items.iter().map(|(place, ..)| *place).collect();
     places.dedup();
-    let page = |place: usize| case.shots[place].result().map(|result| without_cursor(result));
+    let page = |place: usize| case.shots[place].result().map(without_cursor);
     let mut seen: Vec<Option<Value>> = Vec::new();
     let mut again = HashSet::new();
     for place in places {

@@ -84,7 +84,8 @@ fn changed(seen: &Seen<'_>, change: impl FnOnce(&mut Front, &str)) -> Option<Vec
     let origin = seen.origin();
     let mut front = Front::healthy(&origin);
     change(&mut front, &origin);
-    if let Some(document) = front.document(seen.path) {
+    if Front::serves(seen.path) {
+        let document = front.document(seen.path);
         let (status, body) = document.map_or((404, String::new()), |document| (200, document.to_string()));
         return Some(vec![Wire::Write(full(status, &[("content-type", "application/json")], body.as_bytes()))]);
     }
@@ -102,15 +103,15 @@ fn front(seen: &Seen<'_>, change: fn(&mut Front, &str)) -> Option<Vec<Wire>> {
 
 /// With a member of the resource's metadata changed; `null` takes it out.
 fn resource(seen: &Seen<'_>, name: &str, value: Value) -> Option<Vec<Wire>> {
-    changed(seen, |front, _| set(front.resource.as_mut(), name, value))
+    changed(seen, |front, _| set(&mut front.resource, name, value))
 }
 
 /// With a member of the authorization server's metadata changed.
 fn server(seen: &Seen<'_>, name: &str, value: Value) -> Option<Vec<Wire>> {
-    changed(seen, |front, _| set(front.server.as_mut(), name, value))
+    changed(seen, |front, _| set(&mut front.server, name, value))
 }
 
-fn set(document: Option<&mut Value>, name: &str, value: Value) {
+fn set(document: &mut Option<Value>, name: &str, value: Value) {
     let Some(Value::Object(members)) = document else { return };
     if value.is_null() {
         members.shift_remove(name);

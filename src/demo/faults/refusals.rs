@@ -45,7 +45,7 @@ pub(super) static FAULTS: &[Fault] = &[
         edit_replies(steps, |reply| reply["error"]["code"] = (-32000).into());
     }),
     stdio("invalid-silent", UNREADABLE, "answers what is no message with silence, as many do", |_, steps| {
-        steps.clear()
+        steps.clear();
     }),
     stdio("invalid-exits", UNREADABLE, "exits with code 1 over what is no message", |_, steps| {
         *steps = vec![Step::Exit(1)];

@@ -126,7 +126,7 @@ pub(super) static FAULTS: &[Fault] = &[
         Scope::Calls,
         "says that its tools have changed before it answers a call",
         Act::Script(|_, steps| {
-            steps.insert(0, Step::Say(notification("notifications/tools/list_changed", &json!({}))))
+            steps.insert(0, Step::Say(notification("notifications/tools/list_changed", &json!({}))));
         }),
     ),
     sse("sse-401", "401 to the event stream of HTTP+SSE", |_| {

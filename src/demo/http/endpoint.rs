@@ -281,7 +281,7 @@ fn unauthorized(request: &Request, sent: bool, secure: bool) -> Answer {
     let host = request.header("host").unwrap_or("localhost");
     let front = Front::healthy(&format!("{scheme}://{host}"));
     if request.verb == "GET"
-        && let Some(Some(document)) = front.document(&request.path)
+        && let Some(document) = front.document(&request.path)
     {
         return Answer::json(200, document);
     }
