@@ -45,6 +45,8 @@ pub static DROPPED: Exercise =
         let method = if situation.declares("tools") { "tools/list" } else { "server/discover" };
         vec![
             Move::Send(Send::request("dropped", method, json!({})).listening(BEGUN)),
+            // What the server does about it, it may do only when it writes the answer.
+            Move::Listen(SILENCE),
             Move::Send(plain(situation, "after")),
         ]
     })
