@@ -225,7 +225,8 @@ impl Drop for Listening {
 /// What is wrong with the judgement of one server.
 fn complaints(witness: &Witness) -> Vec<String> {
     let mut command = binary();
-    command.args(["audit", "--invasive", "--json", "--timeout", "4s", "--protocol", witness.protocol]);
+    command.args(["audit", "--invasive", "--slow", "--hold", "2s", "--json", "--timeout", "4s"]);
+    command.args(["--protocol", witness.protocol]);
     let listening = witness.path.map(|path| Listening::start(witness, path));
     match &listening {
         Some(listening) => command.arg(&listening.1),

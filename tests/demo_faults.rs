@@ -502,6 +502,7 @@ fn oddities(era: &str, host: &str, session: &str) -> Vec<(Value, String)> {
         of(&list, &[("Host", "attacker.invalid"), ("Origin", "http://attacker.invalid")]),
         of(&list, &[("Origin", &own)]),
         of(&list, &[("Accept", "text/html")]),
+        of(&list, &[("Accept", "text/event-stream, application/json")]),
         of(&list, &[("Content-Type", "text/plain")]),
     ];
     if era == "legacy" {

@@ -191,6 +191,8 @@ pub struct Send {
     pub place: usize,
     /// Whether the other pages are fetched too, each as a shot of the same label.
     pub pages: bool,
+    /// Whether the memory of the server's processes is looked at after it.
+    pub weighed: bool,
 }
 
 /// What is in a message.
@@ -282,7 +284,7 @@ pub const SILENCE: Duration = Duration::from_millis(300);
 
 impl Send {
     fn new(label: &'static str, body: Body, wait: Wait) -> Self {
-        Self { label, body, verb: Verb::Post, headers: Vec::new(), wait, place: 0, pages: false }
+        Self { label, body, verb: Verb::Post, headers: Vec::new(), wait, place: 0, pages: false, weighed: false }
     }
 
     /// A request as the revision wants it.
@@ -364,6 +366,13 @@ impl Send {
     #[must_use]
     pub fn place(mut self, place: usize) -> Self {
         self.place = place;
+        self
+    }
+
+    /// With a look at the memory of the server's processes after it.
+    #[must_use]
+    pub fn weighed(mut self) -> Self {
+        self.weighed = true;
         self
     }
 

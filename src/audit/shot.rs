@@ -42,6 +42,8 @@ pub struct Shot {
     pub fault: Option<Fault>,
     /// Until the reply, or until nobody waited any more.
     pub took: Duration,
+    /// The resident memory of the server's processes after it, where it was looked at.
+    pub resident_bytes: Option<u64>,
 }
 
 /// Something that came.
@@ -92,6 +94,7 @@ impl Shot {
             ended: true,
             fault: None,
             took: exchange.total,
+            resident_bytes: None,
         };
         let reply = exchange.reply.as_ref().ok().or(exchange.refused.as_deref());
         let Some(reply) = reply else {

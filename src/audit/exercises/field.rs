@@ -2,14 +2,52 @@
 //! at the other spelling of their URL.
 
 use super::super::exercise::{Exercise, Line, Move, Send, Situation};
-use super::super::rule::{Class, HTTP, LEGACY_LAST};
+use super::super::rule::{Class, HTTP, LEGACY_LAST, STDIO};
 use super::base::plain;
 
 /// All of this file.
-pub(super) static EXERCISES: &[&Exercise] = &[&SPELLING, &RECONNECTED, &AT_ONCE, &HELD];
+pub(super) static EXERCISES: &[&Exercise] = &[&ACCEPTING, &SPELLING, &RECONNECTED, &AT_ONCE, &MEMORY, &HELD];
 
 /// Calls of one session, and at once.
 const CALLS: usize = 8;
+
+/// How often memory is looked at, and after how many requests each time.
+pub const WEIGHED: usize = 30;
+const BETWEEN: usize = 20;
+
+/// Both types, as other clients write them.
+pub static ACCEPTING: Exercise = Exercise::new(
+    "accept-spellings",
+    "the same request with the two types of Accept the other way round, and with weights",
+    |situation| {
+        vec![
+            Move::Send(plain(situation, "reversed").header("Accept", "text/event-stream, application/json")),
+            Move::Send(
+                plain(situation, "weighted")
+                    .header("Accept", "application/json;q=1.0, text/event-stream;q=0.9, */*;q=0.1"),
+            ),
+        ]
+    },
+)
+.between("2025-03-26", "9999")
+.over(HTTP)
+.line(Line::Own);
+
+/// Many requests, and what is left of them in memory.
+pub static MEMORY: Exercise = Exercise::new(
+    "memory",
+    "six hundred requests, with a look at the server's memory after every twentieth",
+    |situation| {
+        let request = |at: usize| match at % BETWEEN {
+            0 => plain(situation, "weighed").weighed(),
+            _ => plain(situation, "between"),
+        };
+        (1..=WEIGHED * BETWEEN).map(|at| Move::Send(request(at))).collect()
+    },
+)
+.class(Class::Slow)
+.over(STDIO)
+.line(Line::Own);
 
 /// The URL with a slash at its end, or without the one that it has.
 pub static SPELLING: Exercise = Exercise::new(

@@ -7,8 +7,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::case::cut;
-use super::super::exercises::{AT_ONCE, CALLS, HELD, RECONNECTED, SPELLING};
-use super::super::rule::{HTTP, LEGACY_LAST};
+use super::super::exercises::{ACCEPTING, AT_ONCE, CALLS, HELD, MEMORY, RECONNECTED, SPELLING, WEIGHED};
+use super::super::rule::{HTTP, LEGACY_LAST, STDIO};
 use super::super::shot::Item;
 use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 
@@ -16,6 +16,8 @@ use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// What Claude Code takes of one result, in tokens, as of 2026-10.
 const RESULT_TOKENS_MAX: u64 = 25_000;
+/// More than this in two hundred requests, which keep nothing, is no noise of a collector.
+const GROWTH_BYTES_MAX: u64 = 8 << 20;
 /// The time-out of the TypeScript SDK, which many clients do not change.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -50,6 +52,27 @@ pub(super) static RULES: &[Rule] = &[
             "start long work in the background and let it be asked for, as a task where the client knows them.",
         )
         .page("basic/utilities/progress"),
+    Rule::new("http.accept", &["F12"], Area::Field, accept)
+        .worded(Keyword::Should)
+        .since("2025-03-26")
+        .over(HTTP)
+        .needs(Class::Harmless, &[&ACCEPTING])
+        .says(
+            "A request that accepts both types is served, whatever their order and weights.",
+            "Servers that compare the header as a text answer 406 to every client but the one they were tried with.",
+            "read Accept as a list (RFC 9110, section 12.5.1), and look for a proxy that rewrites it.",
+        )
+        .page("basic/transports#sending-messages-to-the-server"),
+    Rule::new("resources.rss_slope", &["F8"], Area::Field, rss_slope)
+        .worded(Keyword::Should)
+        .over(STDIO)
+        .needs(Class::Slow, &[&MEMORY])
+        .says(
+            "The memory of the server does not grow with every request, once it is warm.",
+            "A server that keeps something of each request is ended by the system after some days, in the middle of work.",
+            "look for caches without a bound, listeners that are added per request, and lists of what was seen.",
+        )
+        .page("basic/utilities/ping"),
     Rule::new("http.spelling", &["F13"], Area::Field, spelling)
         .worded(Keyword::Security)
         .over(HTTP)
@@ -108,16 +131,6 @@ pub(super) static UNBUILT: &[(&str, &str)] = &[
     ),
     ("F6", "a process that ends opens no session: the target fails with the reason `exited` and the end of its stderr"),
     ("F7", "a silent server opens no session: the target fails with the reason `timeout` and what was seen of it"),
-    (
-        "F8",
-        "memory grows over hours of work, not over the minute of an audit: `watch` tells the resident memory of every run, as the \
-         metric `mcp_probe_child_resident_memory_bytes`",
-    ),
-    (
-        "F12",
-        "every request of an audit accepts both types, and a server that refuses that opens no session; what it does with \
-      requests that accept less is its own choice",
-    ),
     ("F17", "progress that a proxy holds back looks like progress that a server tells only at its end"),
     ("F24", "every probe over https tells it, as the finding `tls.expiry`, or fails with the reason `tls`"),
     ("F26", "it happens while a new version is rolled out, which `watch` sees and an audit does not"),
@@ -133,6 +146,46 @@ pub(super) static UNBUILT: &[(&str, &str)] = &[
     ("F52", "the part of the audit about launches tells commands whose version is not fixed"),
     ("F53", "the part of the audit about launches tells secrets that are written out, as `config.secret_literal`"),
 ];
+
+fn accept(case: &Case<'_>) -> Verdict {
+    Verdict::of_all(
+        case.of(&ACCEPTING).filter(|(_, shot)| shot.label != "initialize" && shot.method.is_some()).filter_map(
+            |(place, shot)| match (shot.status()?, &shot.answer) {
+                (406, _) => {
+                    let sent = shot.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"));
+                    let sent = sent.map(|(_, value)| value.as_str()).unwrap_or_default();
+                    let expected = format!("an answer to Accept: {sent}");
+                    Some(Err(Violation::new(expected, shot.said()).shown_by(place)))
+                }
+                (_, Some(Ok(_))) => Some(Ok(())),
+                _ => None,
+            },
+        ),
+        "no answer came that says anything of Accept",
+    )
+}
+
+/// The least of the last third against the least of the one before: what a collector gives back now and then is no growth,
+/// and what is taken once, to become warm, is in the first third.
+fn rss_slope(case: &Case<'_>) -> Verdict {
+    let weighed: Vec<(usize, u64)> =
+        case.of(&MEMORY).filter_map(|(place, shot)| Some((place, shot.resident_bytes?))).collect();
+    if weighed.len() < WEIGHED {
+        return Verdict::NotExercised("the memory of its processes could not be read often enough".into());
+    }
+    let third = weighed.len() / 3;
+    let least = |part: &[(usize, u64)]| part.iter().map(|(_, bytes)| *bytes).min().unwrap_or_default();
+    let (before, after) = (least(&weighed[third..2 * third]), least(&weighed[2 * third..]));
+    let grown = after.saturating_sub(before);
+    Verdict::of(grown <= GROWTH_BYTES_MAX, || {
+        let requests = case.of(&MEMORY).filter(|(_, shot)| shot.label != "initialize").count() / 3;
+        let mib = |bytes: u64| bytes >> 20;
+        let actual =
+            format!("{} MiB more after {requests} requests: {} MiB, then {} MiB", mib(grown), mib(before), mib(after));
+        let expected = format!("at most {} MiB more", mib(GROWTH_BYTES_MAX));
+        Violation::new(expected, actual).shown_by(weighed[weighed.len() - 1].0)
+    })
+}
 
 fn message_size(case: &Case<'_>) -> Verdict {
     let frames = case.all().flat_map(|(place, shot)| shot.frames().map(move |frame| (place, frame)));

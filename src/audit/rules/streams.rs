@@ -8,6 +8,7 @@ use super::super::exercise::Verb;
 use super::super::exercises::LISTEN;
 use super::super::rule::{HTTP, LEGACY_LAST};
 use super::super::{Area, Case, Class, Item, Keyword, Rule, Shot, Verdict, Violation};
+use super::base::is_of_revision;
 use super::http::is_stream;
 use crate::wire::Message;
 
@@ -183,7 +184,8 @@ fn primed(case: &Case<'_>) -> Verdict {
     let named = |shot: &Shot| {
         let names =
             |(name, value): &(String, String)| name.eq_ignore_ascii_case("mcp-protocol-version") && value == version;
-        shot.method.as_deref() == Some("initialize") || shot.headers.iter().any(names)
+        let opens = shot.method.as_deref() == Some("initialize") && is_of_revision(case, shot);
+        opens || shot.headers.iter().any(names)
     };
     let mut with_ids = answering(case).filter(|(_, shot)| named(shot) && ids(shot).next().is_some()).peekable();
     if with_ids.peek().is_none() {
@@ -339,6 +341,7 @@ mod tests {
             ended: true,
             fault: None,
             took: Duration::ZERO,
+            resident_bytes: None,
         }
     }
 

@@ -50,6 +50,8 @@ pub enum Lax {
     LastEvent,
     /// A good status for what is not accepted.
     Accept,
+    /// Any spelling of what is accepted but one.
+    AcceptSpelling,
     /// A good status for bodies of another type.
     BodyType,
     /// Surviving clients that go.
@@ -89,6 +91,7 @@ pub(super) static FAULTS: &[Fault] = &[
     http("argument-always-wanted", "wants the header of an argument that is not given", Lax::ArgumentAbsent),
     http("last-event-refused", "400 to modern requests with Last-Event-ID", Lax::LastEvent),
     http("accept-500", "500 where Accept lists too little", Lax::Accept),
+    http("accept-to-the-letter", "406 unless Accept is the text that most clients send", Lax::AcceptSpelling),
     http("body-type-500", "500 to bodies of another type than JSON", Lax::BodyType),
     http("dies-of-a-drop", "exits when a client goes before its answer is written", Lax::Drop),
     http("polling-no-retry", "does not say when to poll again (with --sse-polling)", Lax::Retry),

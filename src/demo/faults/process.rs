@@ -1,9 +1,10 @@
 //! Faults of the process: how it starts, what it leaves behind, how it ends.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::super::boot::Fork;
-use super::super::script::Step;
+use super::super::script::{Step, edit_results};
 use super::{Act, Fault, On, Scope, fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -79,6 +80,21 @@ pub(super) static FAULTS: &[Fault] = &[
         Act::Script(|_, steps| *steps = vec![Step::Kill]),
     ),
     fault(
+        "leak",
+        On::Stdio,
+        Scope::Requests,
+        "keeps 128 KiB of memory for each request, and says in _meta how often it did",
+        Act::Script(|_, steps| {
+            let kept = keep();
+            edit_results(steps, |result| {
+                if let Some(result) = result.as_object_mut() {
+                    let meta = result.entry("_meta").or_insert_with(|| serde_json::json!({}));
+                    meta["mcp-probe.dev/kept"] = kept.into();
+                }
+            });
+        }),
+    ),
+    fault(
         "close-stdout",
         On::Stdio,
         Scope::Calls,
@@ -86,6 +102,15 @@ pub(super) static FAULTS: &[Fault] = &[
         Act::Script(|_, steps| *steps = vec![Step::CloseStdout]),
     ),
 ];
+
+/// Keeps some memory for good, and tells how often that was done.
+fn keep() -> usize {
+    static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    // Memory that is never written takes none.
+    kept.push(vec![1; 128 << 10]);
+    kept.len()
+}
 
 const fn boot(name: &'static str, about: &'static str, act: fn(&mut super::Boot)) -> Fault {
     fault(name, On::Stdio, Scope::Process, about, Act::Boot(act))

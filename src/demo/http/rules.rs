@@ -26,6 +26,9 @@ pub fn check_media(request: &Request, faults: &[&Fault]) -> Result<(), Refusal> 
             part.eq_ignore_ascii_case(kind) || part == "*/*" || part.strip_suffix("/*") == Some(family)
         })
     };
+    if is_lax(faults, Lax::AcceptSpelling) && accept != "application/json, text/event-stream" {
+        return Err((406, "Accept must be application/json, text/event-stream"));
+    }
     if !takes("application/json") || !takes("text/event-stream") {
         return Err((status(Lax::Accept, 406), "Accept must list application/json and text/event-stream"));
     }

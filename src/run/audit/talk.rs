@@ -15,6 +15,7 @@ use crate::audit::{Body, Came, Edit, Envelope, Item, Place, Send, Shot, Verb, Wa
 use crate::event::{Direction, Era, Reason, TransportKind};
 use crate::protocol::{Answers, Revision, headers, legacy, modern};
 use crate::session::{Passing, Tap};
+use crate::transport::child::usage_now;
 use crate::transport::{Dial, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, Outgoing, What};
 use crate::wire::{Id, Message, message};
 
@@ -128,7 +129,12 @@ impl<'a> Talk<'a> {
     /// One message and what comes of it.
     pub(super) async fn say(&mut self, exercise: &'static str, send: &Send) -> Shot {
         let mut shots = self.say_together(exercise, std::slice::from_ref(send)).await;
-        shots.pop().unwrap_or_else(|| unreachable!("one shot a message"))
+        let mut shot = shots.pop().unwrap_or_else(|| unreachable!("one shot a message"));
+        if send.weighed {
+            let used = self.link.facts().pid.and_then(usage_now);
+            shot.resident_bytes = used.map(|used| used.resident_bytes).filter(|bytes| *bytes > 0);
+        }
+        shot
     }
 
     /// A list with all its pages.
@@ -203,6 +209,7 @@ impl<'a> Talk<'a> {
             ended: self.manner.transport != TransportKind::StreamableHttp,
             fault: None,
             took: Duration::ZERO,
+            resident_bytes: None,
         };
         let ids = self.manner.tap.call();
         Open { shot, key: 0, begun: now, until: now + limit, wait: send.wait, done: false, resumed: 0, bytes: 0, ids }
