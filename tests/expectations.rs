@@ -291,8 +291,8 @@ fn a_schema_of_the_tool_that_cannot_be_judged_with_is_a_finding() {
 #[test]
 fn no_kind_and_no_operator_is_without_a_row() {
     for (kinds, of_operators) in [(KIND_ROWS, OPERATOR_ROWS), (WITNESS_KIND_ROWS, WITNESS_OPERATOR_ROWS)] {
-        // `lock` needs a file beside the probes: tests/lock.rs.
-        let rows: BTreeSet<&str> = kinds.iter().map(|row| row.0).chain(["output_schema", "lock"]).collect();
+        // `lock` needs a file beside the probes: tests/lock.rs. `rules` has its rows in tests/noticed.rs.
+        let rows: BTreeSet<&str> = kinds.iter().map(|row| row.0).chain(["output_schema", "lock", "rules"]).collect();
         assert_eq!(rows, KINDS.iter().map(|kind| kind.name).collect());
         let rows: BTreeSet<&str> = of_operators.iter().map(|row| row.0).collect();
         assert_eq!(rows, operators::NAMES.iter().copied().collect());

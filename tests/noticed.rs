@@ -107,6 +107,38 @@ fn every_rule_that_is_looked_for_is_found_where_it_is_broken() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// The status of a step and its check, and the path that it names.
+fn held_to(rules: &str, fault: Option<&str>) -> (String, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("probe.toml");
+    let faults: String = fault.into_iter().map(|fault| format!(", \"--fault\", \"{fault}\"")).collect();
+    let text = format!(
+        "[target.demo]\ncommand = [\"{BINARY}\", \"demo\"{faults}]\n\n[[probe]]\nname = \"ruled\"\ntarget = \"demo\"\n\n\
+         [[probe.step]]\nmethod = \"tools/list\"\nexpect.rules = {rules}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let step = &told(binary().arg("check").arg(&file).arg("--json")).document()["probes"][0]["steps"][0].clone();
+    let check = step["checks"].as_array().unwrap().iter().find(|check| check["kind"] == "rules").unwrap();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (word(&step["status"]), word(&check["status"]), word(&check["path"]))
+}
+
+#[test]
+fn a_step_is_held_to_the_rules_that_it_names() {
+    for (rules, fault, step, check, path) in [
+        (r#"["*"]"#, None, "healthy", "passed", ""),
+        (r#"["tools.*", "schema.*"]"#, None, "healthy", "passed", ""),
+        (r#"["tools.shape"]"#, Some("tools-no-schema"), "failed", "failed", "$.tools[15].inputSchema"),
+        (r#"["tools.unique"]"#, Some("tools-duplicate"), "degraded", "warned", "$.tools[15].name"),
+        (r#"{ only = ["tools.*"], ignore = ["tools.unique"] }"#, Some("tools-duplicate"), "healthy", "passed", ""),
+        // It says nothing about a list.
+        (r#"["call.content"]"#, None, "healthy", "skipped", ""),
+    ] {
+        let expected = (step.to_owned(), check.to_owned(), path.to_owned());
+        assert_eq!(held_to(rules, fault), expected, "{rules} {fault:?}");
+    }
+}
+
 #[test]
 fn nothing_is_noticed_of_the_healthy_demo() {
     let mut all = Vec::new();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, more, quote};
 use crate::base::glob;
-use crate::config::{Field, Place};
+use crate::config::{Field, Place, grammar};
 use crate::event::Severity;
 
 pub(super) const KIND: Kind = Kind {
@@ -18,8 +18,10 @@ pub(super) const KIND: Kind = Kind {
     methods: &[],
     schema: || {
         let list = json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
-        let table = json!({"type": "object", "properties": {"only": list, "ignore": list}, "additionalProperties": false,
-            "minProperties": 1});
+        let only = grammar::described(list.clone(), "The rules that are wanted; all where it is not said.");
+        let ignore = grammar::described(list.clone(), "Those of them that are not.");
+        let table = json!({"type": "object", "properties": {"only": only, "ignore": ignore},
+            "additionalProperties": false, "minProperties": 1});
         json!({"anyOf": [list, table]})
     },
     parse,
