@@ -91,12 +91,13 @@ fn exit_of(reason: Reason) -> String {
 /// What a word of an outcome means, for reports that carry it with them.
 #[must_use]
 pub fn meaning(word: Word) -> Option<Explained> {
-    let (kind, word) = match word {
-        Word::Check(word) => ("check", word),
-        Word::Reason(word) => ("reason", word),
-        Word::Finding(word) => ("finding", word),
+    let (kinds, word): (&[&str], &str) = match word {
+        Word::Check(word) => (&["check"], word),
+        Word::Reason(word) => (&["reason"], word),
+        // What every probe looks for is a finding under the id of its rule.
+        Word::Finding(word) => (&["finding", "rule", "advice"], word),
     };
-    let topic = topics().into_iter().find(|topic| topic.kind == kind && topic.word == word)?;
+    let topic = topics().into_iter().find(|topic| kinds.contains(&topic.kind) && topic.word == word)?;
     Some(Explained { summary: topic.summary, body: topic.body, url: None })
 }
 

@@ -9,8 +9,8 @@ pub const SLOW: &[&str] = &["call.late"];
 pub const ROWS: &[Row] = &[
     row("size.message", "call-megabyte", "stdio", "2025-11-25", r#"--tool echo={"message":"hi"}"#),
     row("call.result_tokens", "call-long-text", "stdio", "2025-11-25", r#"--tool echo={"message":"hi"}"#),
-    row("http.accept", "accept-to-the-letter", "http", "2025-11-25", ""),
-    row("http.accept", "accept-to-the-letter", "http", "2026-07-28", ""),
+    row("http.accept_spelling", "accept-to-the-letter", "http", "2025-11-25", ""),
+    row("http.accept_spelling", "accept-to-the-letter", "http", "2026-07-28", ""),
     row("resources.rss_slope", "leak", "stdio", "2025-11-25", "--slow"),
     row("resources.rss_slope", "leak", "stdio", "2026-07-28", "--slow"),
     row("http.spelling", "slash-elsewhere", "http", "2025-11-25", "--slow"),

@@ -52,7 +52,7 @@ pub(super) static RULES: &[Rule] = &[
             "start long work in the background and let it be asked for, as a task where the client knows them.",
         )
         .page("basic/utilities/progress"),
-    Rule::new("http.accept", &["F12"], Area::Field, accept)
+    Rule::new("http.accept_spelling", &["F12"], Area::Field, accept)
         .worded(Keyword::Should)
         .since("2025-03-26")
         .over(HTTP)
