@@ -111,7 +111,7 @@ fn every_rule_that_is_looked_for_is_found_where_it_is_broken() {
 fn held_to(rules: &str, fault: Option<&str>) -> (String, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("probe.toml");
-    let faults: String = fault.into_iter().map(|fault| format!(", \"--fault\", \"{fault}\"")).collect();
+    let faults = fault.map_or(String::new(), |fault| format!(", \"--fault\", \"{fault}\""));
     let text = format!(
         "[target.demo]\ncommand = [\"{BINARY}\", \"demo\"{faults}]\n\n[[probe]]\nname = \"ruled\"\ntarget = \"demo\"\n\n\
          [[probe.step]]\nmethod = \"tools/list\"\nexpect.rules = {rules}\n"
