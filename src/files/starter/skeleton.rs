@@ -59,7 +59,12 @@ impl Skeleton {
         // A required name without a schema is an argument all the same.
         let undescribed = required.iter().filter(|name| !properties.contains_key(**name));
         let mut all: Vec<(&str, &Value)> = properties.iter().map(|(name, schema)| (name.as_str(), schema)).collect();
-        all.extend(undescribed.map(|name| (*name, &Value::Null)));
+        for name in undescribed {
+            // A list of what is required may name one twice.
+            if !all.iter().any(|(known, _)| known == name) {
+                all.push((name, &Value::Null));
+            }
+        }
         all.sort_by_key(|(name, _)| !required.contains(name));
         for (name, schema) in all {
             let required = required.contains(&name);
