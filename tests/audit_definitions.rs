@@ -8,9 +8,11 @@
     reason = "in a test a panic is the report; the lint exempts only functions marked as tests"
 )]
 
+#[path = "stage/servers.rs"]
+mod servers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mcp_probe::audit::offer::Offer;
@@ -19,6 +21,8 @@ use mcp_probe::audit::{clients, cost, lint, text};
 use mcp_probe::event::{Era, Severity, TransportKind};
 use mcp_probe::protocol::revision::Revision;
 use serde_json::{Value, json};
+
+use servers::{calculator, everything, everything_2025, filesystem, installed, rmcp, time};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mcp-probe");
 
@@ -212,28 +216,16 @@ fn a_fault_is_found_by_the_rules_that_it_breaks_and_no_others() {
 // ---------------------------------------------------------------------------------------------------------------
 // Servers that others wrote
 
-fn installed(path: &str) -> String {
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/witnesses").join(path);
-    assert!(whole.exists(), "the witness {path} is not installed: run ci/test (or ci/witnesses) first");
-    whole.to_string_lossy().into_owned()
-}
-
 #[test]
 fn servers_that_others_wrote_are_accused_of_nothing() {
-    let node =
-        |script: &str| vec![installed("node/node"), installed(&format!("node/node_modules/{script}/dist/index.js"))];
-    let with = |mut argv: Vec<String>, more: &[&str]| {
-        argv.extend(more.iter().map(|word| (*word).to_owned()));
-        argv
-    };
     let folder = tempfile::tempdir().unwrap();
     let servers = [
-        with(node("@modelcontextprotocol/server-everything"), &["stdio"]),
-        with(node("@modelcontextprotocol/server-filesystem"), &[folder.path().to_str().unwrap()]),
-        node("server-everything-2025"),
-        vec![installed("python-sdk2/bin/mcp-server-time"), "--local-timezone".to_owned(), "UTC".to_owned()],
-        vec![installed("python-sdk1/bin/mcp-server-calculator")],
-        vec![installed("rmcp/debug/witness-rmcp"), "stdio".to_owned()],
+        everything("stdio"),
+        filesystem(folder.path().to_str().unwrap()),
+        everything_2025(),
+        time(),
+        calculator(),
+        rmcp("stdio"),
     ];
     for argv in servers {
         let heard = hear(&argv, Era::Legacy);

@@ -16,20 +16,15 @@
 #[path = "stage/prober.rs"]
 mod prober;
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+#[path = "stage/servers.rs"]
+mod servers;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use prober::{binary, in_parallel, told};
+use servers::{Listening, calculator, everything, everything_2025, filesystem, python, rmcp, time, typescript};
 
 /// A server, how it is spoken with, and what it does that the specification does not allow.
 struct Witness {
@@ -54,27 +49,6 @@ const UNKNOWN_PROMPT: Known =
 const FOREIGN_ORIGIN: Known = ("origin.foreign", "transports: the Origin must be validated; this one serves any page");
 const REBINDING: Known = ("origin.rebinding", "on loopback any Host is served, which is what DNS rebinding needs");
 
-fn installed(path: &str) -> String {
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/witnesses").join(path);
-    assert!(whole.exists(), "the witness {path} is not installed: run ci/test (or ci/witnesses) first");
-    whole.to_string_lossy().into_owned()
-}
-
-fn node(script: &str, arguments: &[&str]) -> Vec<String> {
-    with(&[&installed("node/node"), &installed(&format!("node/{script}"))], arguments)
-}
-
-fn with(program: &[&str], arguments: &[&str]) -> Vec<String> {
-    program.iter().chain(arguments).map(ToString::to_string).collect()
-}
-
-fn python(arguments: &[&str]) -> Vec<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/python/dual.py");
-    with(&[&installed("python-sdk2/bin/python"), script], arguments)
-}
-
-const EVERYTHING: &str = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
-
 const fn witness(
     name: &'static str,
     server: fn(&str) -> Vec<String>,
@@ -86,16 +60,10 @@ const fn witness(
 }
 
 const WITNESSES: &[Witness] = &[
-    witness(
-        "everything",
-        |_| node(EVERYTHING, &["stdio"]),
-        None,
-        "2025-11-25",
-        &[UNKNOWN_TOOL, MALFORMED_CALL, BAD_LEVEL],
-    ),
+    witness("everything", |_| everything("stdio"), None, "2025-11-25", &[UNKNOWN_TOOL, MALFORMED_CALL, BAD_LEVEL]),
     witness(
         "everything of 2025",
-        |_| node("node_modules/server-everything-2025/dist/index.js", &[]),
+        |_| everything_2025(),
         None,
         "2024-11-05",
         &[
@@ -111,16 +79,10 @@ const WITNESSES: &[Witness] = &[
             ("stdio.exit_on_eof", "its timers keep it running after the end of its input"),
         ],
     ),
-    witness(
-        "filesystem",
-        |_| node("node_modules/@modelcontextprotocol/server-filesystem/dist/index.js", &["/tmp"]),
-        None,
-        "2025-11-25",
-        &[UNKNOWN_TOOL, MALFORMED_CALL],
-    ),
+    witness("filesystem", |_| filesystem("/tmp"), None, "2025-11-25", &[UNKNOWN_TOOL, MALFORMED_CALL]),
     witness(
         "typescript",
-        |_| node("dual.mjs", &["stdio"]),
+        |_| typescript("stdio"),
         None,
         "2026-07-28",
         &[(
@@ -128,17 +90,11 @@ const WITNESSES: &[Witness] = &[
             "without clientCapabilities it takes the request for one of the legacy era: -32601",
         )],
     ),
-    witness("typescript, legacy", |_| node("dual.mjs", &["stdio"]), None, "2025-11-25", &[]),
-    witness(
-        "time",
-        |_| with(&[&installed("python-sdk2/bin/mcp-server-time")], &["--local-timezone", "UTC"]),
-        None,
-        "2026-07-28",
-        &[UNKNOWN_PROMPT],
-    ),
+    witness("typescript, legacy", |_| typescript("stdio"), None, "2025-11-25", &[]),
+    witness("time", |_| time(), None, "2026-07-28", &[UNKNOWN_PROMPT]),
     witness(
         "calculator",
-        |_| with(&[&installed("python-sdk1/bin/mcp-server-calculator")], &[]),
+        |_| calculator(),
         None,
         "2025-11-25",
         &[
@@ -153,7 +109,7 @@ const WITNESSES: &[Witness] = &[
     witness("python, legacy", |_| python(&["stdio"]), None, "2025-11-25", &[UNKNOWN_TOOL, UNKNOWN_PROMPT]),
     witness(
         "rmcp",
-        |_| with(&[&installed("rmcp/debug/witness-rmcp")], &["stdio"]),
+        |_| rmcp("stdio"),
         None,
         "2026-07-28",
         &[
@@ -164,7 +120,7 @@ const WITNESSES: &[Witness] = &[
     ),
     witness(
         "everything over HTTP",
-        |_| node(EVERYTHING, &["streamableHttp"]),
+        |_| everything("streamableHttp"),
         Some("/mcp"),
         "2025-11-25",
         &[
@@ -187,49 +143,14 @@ const WITNESSES: &[Witness] = &[
     ),
 ];
 
-/// A server that listens; it ends with its group.
-struct Listening(Child, String);
-
-impl Listening {
-    fn start(witness: &Witness, path: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-        let command = (witness.server)(&port);
-        let quiet = || Stdio::from(File::options().write(true).open("/dev/null").unwrap());
-        let child = Command::new(&command[0])
-            .args(&command[1..])
-            .env("PORT", &port)
-            .stdin(Stdio::null())
-            .stdout(quiet())
-            .stderr(quiet())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-            assert!(Instant::now() < until, "{} does not listen", witness.name);
-            thread::sleep(Duration::from_millis(20));
-        }
-        Self(child, format!("http://127.0.0.1:{port}{path}"))
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if let Ok(group) = i32::try_from(self.0.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
-        let _ = self.0.wait();
-    }
-}
-
 /// What is wrong with the judgement of one server.
 fn complaints(witness: &Witness) -> Vec<String> {
     let mut command = binary();
     command.args(["audit", "--invasive", "--slow", "--hold", "2s", "--json", "--timeout", "4s"]);
     command.args(["--protocol", witness.protocol]);
-    let listening = witness.path.map(|path| Listening::start(witness, path));
+    let listening = witness.path.map(|path| Listening::told(witness.server, path));
     match &listening {
-        Some(listening) => command.arg(&listening.1),
+        Some(listening) => command.arg(&listening.url),
         None => command.arg("--").args((witness.server)("")),
     };
     let document = told(&mut command).document();

@@ -3,11 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "stage/servers.rs"]
+mod servers;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use mcp_probe::check::{KINDS, operators};
 use serde_json::Value;
+
+use servers::{everything, typescript};
 
 const FORECAST: &str = "tool = 'forecast'\narguments = { city = 'Oslo' }";
 
@@ -172,24 +177,17 @@ fn every_kind_and_operator_passes_and_fails_on_the_demo_server() {
 
 #[test]
 fn every_kind_and_operator_passes_and_fails_on_servers_of_others() {
-    let installed = |path: &str| {
-        let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/witnesses/node").join(path);
-        assert!(whole.exists(), "the witness {path} is not installed: run ci/test (or ci/witnesses) first");
-        whole.to_string_lossy().into_owned()
-    };
-    let node = installed("node");
-    let everything = installed("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
     let (of_http, others): (Vec<Row>, Vec<Row>) = WITNESS_KIND_ROWS.iter().partition(|row| row.0 == "http");
     let stdio = both_sides(&others, WITNESS_OPERATOR_ROWS, WEATHER);
     let told = check(&format!(
-        "[target.demo]\ncommand = [{node:?}, {everything:?}, \"stdio\"]\n{stdio}{}",
+        "[target.demo]\ncommand = {:?}\n{stdio}{}",
+        everything("stdio"),
         probe("output_schema right", WEATHER, "output_schema = true")
     ));
     assert_eq!(told.len(), 2 * (others.len() + WITNESS_OPERATOR_ROWS.len()) + 1);
     assert_both_sides(told);
-    let dual = installed("dual.mjs");
     let http = both_sides(&of_http, &[], "");
-    let start = format!("start = [{node:?}, {dual:?}, \"http\"]");
+    let start = format!("start = {:?}", typescript("http"));
     assert_both_sides(check(&format!("[target.demo]\nurl = \"http://127.0.0.1:0/mcp\"\n{start}\n{http}")));
 }
 

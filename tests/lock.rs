@@ -12,16 +12,19 @@
 
 #[path = "stage/prober.rs"]
 mod prober;
+#[path = "stage/servers.rs"]
+mod servers;
 #[path = "stage/watching.rs"]
 mod watching;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use prober::{BINARY, Served, Told, binary, harmful, told};
+use servers::{calculator, everything, everything_2025, filesystem, time, typescript};
 
 /// A folder with a probe file about one target, `weather`.
 struct Stage(tempfile::TempDir);
@@ -541,14 +544,8 @@ fn what_cannot_be_compared_is_explained() {
 // ---------------------------------------------------------------------------------------------------------------
 // Servers that others wrote
 
-fn installed(path: &str) -> String {
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/witnesses").join(path);
-    assert!(whole.exists(), "the witness {path} is not installed: run ci/test (or ci/witnesses) first");
-    whole.to_string_lossy().into_owned()
-}
-
 #[track_caller]
-fn witness(words: &[&str]) -> Stage {
+fn witness(words: &[String]) -> Stage {
     let stage = Stage::new();
     let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
     stage.write("mcp-probe.toml", &format!("[target.weather]\ncommand = [{}]\n", words.join(", ")));
@@ -564,21 +561,17 @@ fn witness(words: &[&str]) -> Stage {
 
 #[test]
 fn witnesses_in_python_and_typescript_are_locked() {
-    let node = installed("node/node");
-    let script = |path: &str| installed(&format!("node/{path}"));
-    witness(&[&node, &script("node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"), "."]);
-    witness(&[&node, &script("dual.mjs"), "stdio"]);
-    witness(&[&node, &script("node_modules/server-everything-2025/dist/index.js")]);
-    witness(&[&installed("python-sdk2/bin/mcp-server-time"), "--local-timezone", "UTC"]);
-    witness(&[&installed("python-sdk1/bin/mcp-server-calculator")]);
+    witness(&filesystem("."));
+    witness(&typescript("stdio"));
+    witness(&everything_2025());
+    witness(&time());
+    witness(&calculator());
 }
 
 /// The reference server lists more to clients that declare more.
 #[test]
 fn everything_is_locked_with_what_was_declared() {
-    let everything = installed("node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-    let node = installed("node/node");
-    let plain = witness(&[&node, &everything, "stdio"]);
+    let plain = witness(&everything("stdio"));
     let less = plain.read("mcp-probe.lock").matches("[[target.weather.tool]]").count();
     let probe = "[[probe]]\nname = \"asked\"\ntarget = \"weather\"\n[[probe.step]]\nmethod = \"tools/list\"\n\
                  answers = { roots = [], sampling = {}, elicitation = { action = \"decline\" } }\n";
