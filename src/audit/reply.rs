@@ -16,6 +16,9 @@ use crate::event::{Finding, Severity};
 use crate::protocol::revision::array_member;
 use crate::session::{Exchange, ServerFacts};
 
+/// A reply that came within this is late for nobody.
+pub const IN_TIME: std::time::Duration = rules::WAIT_MAX;
+
 /// What one rule says of a reply.
 #[derive(Clone, Debug)]
 pub struct Said {

@@ -30,6 +30,7 @@ mod subscriptions;
 mod tasks;
 
 use super::rule::Rule;
+pub(super) use field::WAIT_MAX;
 
 static FAMILIES: &[&[Rule]] = &[
     base::RULES,

@@ -19,7 +19,7 @@ const RESULT_TOKENS_MAX: u64 = 25_000;
 /// More than this in two hundred requests, which keep nothing, is no noise of a collector.
 const GROWTH_BYTES_MAX: u64 = 8 << 20;
 /// The time-out of the TypeScript SDK, which many clients do not change.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(in crate::audit) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) static RULES: &[Rule] = &[
     Rule::new("size.message", &["F9"], Area::Field, message_size)
