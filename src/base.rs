@@ -6,6 +6,7 @@ pub mod contained;
 pub mod duration;
 pub mod glob;
 pub mod hash;
+pub mod host;
 pub mod ids;
 pub mod percent;
 pub mod sanitize;

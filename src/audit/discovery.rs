@@ -9,6 +9,7 @@ use url::{Host, Position, Url};
 use super::challenge;
 use super::exercise::Send;
 use super::shot::{Item, Shot};
+use crate::base::host::is_loopback;
 use crate::protocol::Revision;
 
 /// The label of requests for the metadata of the protected resource.
@@ -148,13 +149,6 @@ pub fn may_fetch(target: &str, loopback: bool, url: &str) -> Result<(), String> 
 pub fn is_safe(url: &str, loopback: bool) -> bool {
     Url::parse(url)
         .is_ok_and(|url| url.scheme() == "https" || (loopback && url.scheme() == "http" && is_loopback(&url)))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        _ => address(url).is_some_and(|address| address.is_loopback()),
-    }
 }
 
 fn address(url: &Url) -> Option<IpAddr> {

@@ -20,6 +20,7 @@ use super::reach::Reach;
 use crate::audit::exercise::{Line, Move};
 use crate::audit::{Area, Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
 use crate::base::glob;
+use crate::base::host::is_loopback;
 use crate::event::{Cause, Era, Finding, Reason, TransportKind};
 use crate::plan::{Endpoint, Target};
 use crate::protocol::revision::array_member;
@@ -445,13 +446,8 @@ pub fn place_of(target: &Target) -> Place {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        // A socket of this machine.
-        None => true,
-    };
+    // A socket is one of this machine.
+    let loopback = url.host().is_none() || is_loopback(&url);
     let named = |(name, _): &(String, crate::base::secret::Secret)| name.eq_ignore_ascii_case("authorization");
     Place {
         loopback,

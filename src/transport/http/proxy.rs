@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use url::{Host, Url};
+use url::Url;
 
 use super::Unusable;
+use crate::base::host::is_loopback;
 
 /// The answer of a proxy to CONNECT may be this long.
 const CONNECT_HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -226,16 +227,4 @@ fn socks5_refusal(code: u8) -> String {
         other => return format!("code {other}"),
     };
     words.to_owned()
-}
-
-fn is_loopback(target: &Url) -> bool {
-    match target.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        None => false,
-    }
 }
