@@ -8,7 +8,7 @@ use crate::config::suggest::nearest;
 use crate::config::tree::{self, Table, Value};
 use crate::config::written::quoted;
 use crate::config::{Diag, Place, Source};
-use crate::event::{AuditOutcome, RuleVerdict, Severity, StaleEntry};
+use crate::event::{AuditOutcome, RuleVerdict, RuleViolation, Severity, StaleEntry};
 
 /// The version of the format.
 const VERSION: i64 = 1;
@@ -28,7 +28,7 @@ pub struct Entry {
     pub rule: String,
     /// Only in this revision, where it is given.
     pub protocol: Option<String>,
-    /// Only there, where it is given.
+    /// Only there, where it is given: nothing is accepted where the rule is violated elsewhere, too.
     pub path: Option<String>,
     /// Why it is accepted.
     pub reason: String,
@@ -200,20 +200,31 @@ impl Entry {
             && self.protocol.is_none()
     }
 
-    fn matches_any(&self, one: &AuditOutcome) -> bool {
-        let rule = |path: Option<&str>, id: &str| id == self.rule && self.is_at(path);
-        let of_rules = one.rules.iter().filter_map(|of| Some((of.id, of.violation.as_ref()?.path.as_deref())));
-        let of_advice = one.advice.iter().map(|of| (of.id, of.path.as_deref()));
-        self.is_about(one) && of_rules.chain(of_advice).any(|(id, path)| rule(path, id))
+    /// Whether it accepts the whole of a violation, of which only the first place is known.
+    fn is_all_of(&self, violation: &RuleViolation) -> bool {
+        self.is_at(violation.path.as_deref()) && (self.path.is_none() || violation.others == 0)
     }
 
-    /// Marks what it accepts; whether there was anything.
+    /// Whether what it accepts may be a part of a violation.
+    fn may_be_in(&self, violation: &RuleViolation) -> bool {
+        self.is_at(violation.path.as_deref()) || violation.others > 0
+    }
+
+    fn matches_any(&self, one: &AuditOutcome) -> bool {
+        let mut rules = one.rules.iter().filter(|rule| rule.id == self.rule);
+        let of_rules = rules.any(|rule| rule.violation.as_ref().is_some_and(|violation| self.may_be_in(violation)));
+        let mut advice = one.advice.iter().filter(|advice| advice.id == self.rule);
+        self.is_about(one) && (of_rules || advice.any(|advice| self.is_at(advice.path.as_deref())))
+    }
+
+    /// Marks what it accepts; whether what it names is still there.
     fn accept(&self, one: &mut AuditOutcome) -> bool {
         let mut used = false;
         for rule in one.rules.iter_mut().filter(|rule| rule.id == self.rule) {
-            if rule.violation.as_ref().is_some_and(|violation| self.is_at(violation.path.as_deref())) {
+            let Some(violation) = &rule.violation else { continue };
+            used |= self.may_be_in(violation);
+            if self.is_all_of(violation) {
                 rule.accepted = Some(self.reason.clone());
-                used = true;
             }
         }
         for advice in one.advice.iter_mut().filter(|advice| advice.id == self.rule) {
@@ -229,5 +240,158 @@ impl Entry {
         let is_judged = |verdict| matches!(verdict, RuleVerdict::Passes | RuleVerdict::Violates);
         let rule = one.rules.iter().find(|rule| rule.id == self.rule);
         rule.map_or(topic::of(&self.rule).is_some() && one.advised, |rule| is_judged(rule.verdict))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::{Advice, Era, ProtocolUsed, RuleOutcome, Status, TransportKind};
+
+    const RULE: &str = "tools.shape";
+
+    fn audited(version: &str, rules: Vec<RuleOutcome>) -> AuditOutcome {
+        let transport = TransportKind::Stdio;
+        AuditOutcome {
+            target: "a".to_owned(),
+            status: Status::Healthy,
+            cause: None,
+            connected: true,
+            server: None,
+            protocol: Some(ProtocolUsed { version: version.to_owned(), era: Era::Legacy, transport }),
+            duration: Duration::ZERO,
+            rules,
+            clients: Vec::new(),
+            cost: None,
+            advice: Vec::new(),
+            advice_left_out: Vec::new(),
+            advised: true,
+            stale: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// An audit in which the rule came to this, violated at this place and at so many others.
+    fn judged(version: &str, verdict: RuleVerdict, violated: Option<(&str, usize)>) -> AuditOutcome {
+        let path = |path: &str| Some(path.to_owned());
+        let violation =
+            violated.map(|(at, others)| RuleViolation { path: path(at), others, ..RuleViolation::default() });
+        let rule = RuleOutcome {
+            id: RULE,
+            rows: &[],
+            area: "tools",
+            keyword: "MUST",
+            severity: Severity::Error,
+            class: "passive",
+            verdict,
+            why: None,
+            what: "",
+            mend: "",
+            reference: String::new(),
+            violation,
+            accepted: None,
+        };
+        audited(version, vec![rule])
+    }
+
+    fn violated(at: &str, others: usize) -> AuditOutcome {
+        judged("2025-11-25", RuleVerdict::Violates, Some((at, others)))
+    }
+
+    fn passed(version: &str) -> AuditOutcome {
+        judged(version, RuleVerdict::Passes, None)
+    }
+
+    fn accepted(path: Option<&str>, protocol: Option<&str>) -> Entry {
+        let (path, protocol) = (path.map(str::to_owned), protocol.map(str::to_owned));
+        let reason = "known".to_owned();
+        Entry { target: "a".to_owned(), rule: RULE.to_owned(), protocol, path, reason, place: "b:3:1".to_owned() }
+    }
+
+    /// Of each audit, whether the violation is accepted and how many entries are stale.
+    fn applied(entries: &[&Entry], mut all: Vec<AuditOutcome>) -> Vec<(bool, usize)> {
+        let entries: Vec<Entry> = entries.iter().map(|entry| (*entry).clone()).collect();
+        apply(&entries, &mut all);
+        all.iter().map(|one| (one.rules[0].accepted.is_some(), one.stale.len())).collect()
+    }
+
+    #[test]
+    fn an_entry_with_a_path_accepts_that_place_and_no_other() {
+        let there = accepted(Some("$.tools[0]"), None);
+        assert_eq!(applied(&[&there], vec![violated("$.tools[0]", 0)]), [(true, 0)]);
+        assert_eq!(applied(&[&there], vec![violated("$.tools[1]", 0)]), [(false, 1)], "that place is mended");
+        let anywhere = accepted(None, None);
+        assert_eq!(applied(&[&anywhere], vec![violated("$.tools[1]", 0)]), [(true, 0)]);
+        assert_eq!(applied(&[&anywhere], vec![violated("$.tools[1]", 7)]), [(true, 0)]);
+    }
+
+    #[test]
+    fn a_new_violation_beside_an_accepted_place_fails() {
+        let there = accepted(Some("$.tools[0]"), None);
+        assert_eq!(applied(&[&there], vec![violated("$.tools[0]", 1)]), [(false, 0)]);
+        // The accepted place may be one of the others.
+        assert_eq!(applied(&[&there], vec![violated("$.tools[1]", 1)]), [(false, 0)]);
+        let beside = accepted(Some("$.tools[1]"), None);
+        assert_eq!(
+            applied(&[&there, &beside], vec![violated("$.tools[0]", 1)]),
+            [(false, 0)],
+            "how many there are may change"
+        );
+        // Written anew, the file accepts it, and nothing in it is stale.
+        let mut all = vec![violated("$.tools[0]", 1)];
+        apply(std::slice::from_ref(&there), &mut all);
+        let entries = renewed(&[there], &all, false);
+        assert_eq!(entries.iter().map(|entry| entry.path.as_deref()).collect::<Vec<_>>(), [Some("$.tools[0]"), None]);
+        assert_eq!(applied(&entries.iter().collect::<Vec<_>>(), vec![violated("$.tools[0]", 1)]), [(true, 0)]);
+    }
+
+    #[test]
+    fn an_entry_with_a_protocol_accepts_in_that_revision_only() {
+        let old = accepted(None, Some("2025-06-18"));
+        let both = |first: AuditOutcome| vec![first, violated("$.a", 0)];
+        assert_eq!(applied(&[&old], both(passed("2025-06-18"))), [(false, 1), (false, 0)]);
+        let violates = judged("2025-06-18", RuleVerdict::Violates, Some(("$.a", 0)));
+        assert_eq!(applied(&[&old], both(violates)), [(true, 0), (false, 0)]);
+        assert_eq!(applied(&[&old], vec![violated("$.a", 0)]), [(false, 0)], "that revision was not spoken");
+    }
+
+    #[test]
+    fn what_is_gone_is_stale_where_it_was_judged() {
+        let entry = accepted(None, None);
+        assert_eq!(applied(&[&entry], vec![passed("2025-11-25")]), [(false, 1)]);
+        for verdict in [RuleVerdict::NotExercised, RuleVerdict::NotApplicable] {
+            assert_eq!(applied(&[&entry], vec![judged("2025-11-25", verdict, None)]), [(false, 0)]);
+        }
+        // Violated in one revision is not gone.
+        let all = vec![passed("2025-06-18"), violated("$.a", 0)];
+        assert_eq!(applied(&[&entry], all), [(false, 0), (true, 0)]);
+        let elsewhere = Entry { target: "b".to_owned(), ..entry.clone() };
+        assert_eq!(applied(&[&elsewhere], vec![passed("2025-11-25")]), [(false, 0)]);
+        // Written anew, what is gone is left out and what was not judged is kept.
+        let kept = renewed(&[entry, elsewhere.clone()], &[passed("2025-11-25")], false);
+        assert_eq!(kept, [elsewhere]);
+    }
+
+    #[test]
+    fn advice_is_accepted_place_by_place() {
+        let advice = |path: &str| Advice {
+            id: "sec.control",
+            severity: Severity::Warning,
+            about: String::new(),
+            expected: String::new(),
+            actual: String::new(),
+            path: Some(path.to_owned()),
+            what: "",
+            mend: "",
+            accepted: None,
+        };
+        let entry = |path: &str| Entry { rule: "sec.control".to_owned(), ..accepted(Some(path), None) };
+        let mut all = [AuditOutcome { advice: vec![advice("$.a"), advice("$.b")], ..passed("2025-11-25") }];
+        apply(&[entry("$.b"), entry("$.c")], &mut all);
+        let found: Vec<bool> = all[0].advice.iter().map(|advice| advice.accepted.is_some()).collect();
+        assert_eq!((found, all[0].stale.len()), (vec![false, true], 1));
+        assert_eq!(all[0].stale[0].path.as_deref(), Some("$.c"));
     }
 }
