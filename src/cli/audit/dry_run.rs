@@ -111,7 +111,7 @@ fn audits(args: &AuditArgs, target: &Target, plan: &AuditPlan) -> Vec<Audit> {
             transport: transport.name(),
             exercises: rehearse(revision, transport, plan)
                 .into_iter()
-                .map(|(exercise, moves)| told(exercise, &moves, revision, plan))
+                .map(|(exercise, moves)| told(exercise, &moves, (revision, transport), plan))
                 .collect(),
         })
         .collect()
@@ -126,10 +126,14 @@ fn revisions(args: &AuditArgs, pin: Pin) -> impl Iterator<Item = &'static Revisi
     })
 }
 
-fn told(exercise: &'static Exercise, moves: &[Move], revision: &Revision, plan: &AuditPlan) -> Told {
+fn told(
+    exercise: &'static Exercise,
+    moves: &[Move],
+    (revision, transport): (&Revision, TransportKind),
+    plan: &AuditPlan,
+) -> Told {
     let needs = |needed: &Exercise| needed.name == exercise.name;
-    let holds = |first: &str, last: &str| (first..=last).contains(&revision.version);
-    let rules = plan.wanted().filter(|rule| holds(rule.revisions.0, rule.revisions.1));
+    let rules = plan.wanted().filter(|rule| rule.does_not_apply(revision, transport).is_none());
     Told {
         name: exercise.name,
         about: exercise.about,
