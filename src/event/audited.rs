@@ -170,8 +170,6 @@ pub struct RuleOutcome {
     pub why: Option<String>,
     /// What the rule wants, in one sentence.
     pub what: &'static str,
-    /// Why it matters.
-    pub matters: &'static str,
     /// What the server's author does about it.
     pub mend: &'static str,
     /// Where it is written.

@@ -64,7 +64,6 @@ impl Audited {
             verdict,
             why: why.map(|why| masker.mask(why).into_owned()),
             what: rule.what,
-            matters: rule.why,
             mend: rule.mend,
             reference: rule.reference(revision),
             violation,
