@@ -81,7 +81,8 @@ pub fn violation(rule: &Value) -> String {
     )
 }
 
-/// What is wrong about a row: the rule is not violated by the fault, or not shown to pass without it.
+/// What is wrong about a row: the rule is not violated by the fault, or the exit code is not that of its severity. That rules
+/// pass without a fault is shown by the test of the healthy demo.
 pub fn complaints(row: &Row) -> Vec<String> {
     let words = demo(row.fault);
     let options = format!("{} --rule {}", row.options, row.rule);
