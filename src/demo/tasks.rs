@@ -1,5 +1,6 @@
 //! The extension `io.modelcontextprotocol/tasks` of 2026-07-28: the tool `slow` becomes a task for clients that declare it.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,21 @@ use super::tools::text_result;
 
 /// The extension.
 pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
-/// Tasks that are kept; a fixture that runs for weeks must not grow for ever.
+/// Tasks that are kept, the newest: a fixture that runs for weeks must not grow for ever.
 const TASKS_MAX: usize = 1_000;
 const TTL_MS: u64 = 60_000;
 const POLL_MS: u64 = 50;
 
 /// The tasks of a server.
 #[derive(Debug, Default)]
-pub struct Tasks(Mutex<Vec<Task>>);
+pub struct Tasks(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Those that are gone; the next one after them is the first that is kept.
+    gone: usize,
+    tasks: VecDeque<Task>,
+}
 
 #[derive(Debug, Clone)]
 struct Task {
@@ -45,8 +53,25 @@ impl Task {
     }
 }
 
+impl Kept {
+    /// Keeps one more; gives its id.
+    fn add(&mut self, task: Task) -> String {
+        if self.tasks.len() >= TASKS_MAX && self.tasks.pop_front().is_some() {
+            self.gone += 1;
+        }
+        self.tasks.push_back(task);
+        format!("demo-task-{}", self.gone + self.tasks.len())
+    }
+
+    /// The task with this id, if it is still kept.
+    fn get(&mut self, id: &str) -> Option<&mut Task> {
+        let number: usize = id.strip_prefix("demo-task-")?.parse().ok()?;
+        self.tasks.get_mut(number.checked_sub(self.gone + 1)?)
+    }
+}
+
 impl Tasks {
-    fn lock(&self) -> MutexGuard<'_, Vec<Task>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,13 +92,10 @@ fn undeclared() -> Fail {
 /// Begins a task that takes `ms` milliseconds.
 pub fn begin(context: &Context<'_>, ms: u64) -> Vec<Step> {
     let result = text_result(&format!("slept {ms} ms"));
-    let mut tasks = context.server.tasks.lock();
-    if tasks.len() < TASKS_MAX {
-        let until = Instant::now() + Duration::from_millis(ms);
-        tasks.push(Task { created: jiff::Timestamp::now(), until, cancelled: false, result });
-    }
-    let number = tasks.len();
-    let mut created = tasks.last().map_or(Value::Null, |task| task.to_json(&format!("demo-task-{number}")));
+    let until = Instant::now() + Duration::from_millis(ms);
+    let task = Task { created: jiff::Timestamp::now(), until, cancelled: false, result };
+    let id = context.server.tasks.lock().add(task.clone());
+    let mut created = task.to_json(&id);
     created["resultType"] = "task".into();
     vec![context.say(created)]
 }
@@ -85,8 +107,7 @@ pub fn answer(context: &Context<'_>, method: &str) -> Result<Vec<Step>, Fail> {
     }
     let id = context.params["taskId"].as_str().ok_or_else(|| Fail::params("params.taskId must be a string"))?;
     let mut tasks = context.server.tasks.lock();
-    let number = id.strip_prefix("demo-task-").and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
-    let task = number.and_then(|number| tasks.get_mut(number)).ok_or_else(|| Fail::params("no such task"))?;
+    let task = tasks.get(id).ok_or_else(|| Fail::params("no such task"))?;
     let result = match method {
         "tasks/get" => {
             let mut result = task.to_json(id);
@@ -108,4 +129,29 @@ pub fn answer(context: &Context<'_>, method: &str) -> Result<Vec<Step>, Fail> {
 pub fn check_filter(context: &Context<'_>) -> Result<(), Fail> {
     let asks = !context.params["notifications"]["taskIds"].is_null();
     if asks && !declared(context) { Err(undeclared()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_limit_the_oldest_goes_and_no_id_is_given_twice() {
+        let task = |name: usize| Task {
+            created: jiff::Timestamp::UNIX_EPOCH,
+            until: Instant::now(),
+            cancelled: false,
+            result: name.into(),
+        };
+        let mut kept = Kept::default();
+        let ids: Vec<String> = (0..TASKS_MAX + 2).map(|name| kept.add(task(name))).collect();
+        assert_eq!((ids[0].as_str(), kept.tasks.len()), ("demo-task-1", TASKS_MAX));
+        for (name, id) in ids.iter().enumerate() {
+            let found = kept.get(id).map(|task| task.result.clone());
+            assert_eq!(found, (name >= 2).then(|| name.into()), "{id}");
+        }
+        for id in ["demo-task-0", "demo-task-1003", "demo-task-x", "other-3"] {
+            assert!(kept.get(id).is_none(), "{id}");
+        }
+    }
 }
