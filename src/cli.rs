@@ -25,6 +25,7 @@ pub mod live;
 pub mod lock;
 pub mod man;
 pub mod notify;
+pub mod outlets;
 pub mod output;
 pub mod params;
 pub mod progress;

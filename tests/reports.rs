@@ -355,7 +355,10 @@ fn parsers_of_others_read_what_an_audit_reports() {
     let mut command = place.command(EXE);
     command.args(["audit", "-f", "probes/all.toml", "--yes", "--protocol", "2025-11-25"]);
     command.args(["--report", "sarif=a.sarif", "--report", "junit=a.xml", "--report", "json=a.json"]);
+    command.args(["--report", "github=a.txt"]).env("GITHUB_STEP_SUMMARY", place.path("summary.md"));
     let ran = finished(&mut command).ended(1);
+    let summary = fs::read_to_string(place.path("summary.md")).unwrap();
+    assert!(summary.contains("rpc.message"), "{summary}");
     let schema = witness("reports/node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
     let sarif = read_at("sarif", &place.path("a.sarif"), &[&schema]);
     assert_eq!(sarif["mistakes"], json!([]), "{}", ran.err);

@@ -18,6 +18,7 @@ use super::complaint::Complaint;
 use super::consent::Consents;
 use super::exit::{self, Code, Ending};
 use super::jq::Jq;
+use super::outlets::Outlets;
 use super::{connection, listeners, live, output, targets, words};
 use crate::audit::clients::{PROFILES, Profile, profile};
 use crate::audit::cost::{Budgets, TOKENIZERS};
@@ -143,7 +144,7 @@ fn tokenizer(text: &str) -> Result<&'static str, String> {
 /// Everything that was asked for, checked.
 struct Request<'a> {
     args: &'a AuditArgs,
-    jq: Option<Jq>,
+    outlets: Outlets,
     plan: AuditPlan,
     advice: AdvicePlan,
     targets: Vec<Target>,
@@ -159,8 +160,8 @@ struct Request<'a> {
 /// # Errors
 /// When something cannot be meant, is not there, or cannot be written.
 pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
-    tell::refuse(args)?;
     let jq = args.jq.as_deref().map(Jq::compile).transpose()?;
+    let outlets = Outlets::choose(&args.report, args.output.json, jq)?;
     let plan = plan(args)?;
     let named = words::targets(&args.words, &args.command)?;
     if named.is_empty() && args.selection.file.is_empty() {
@@ -174,13 +175,13 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
     }
     let resolved = targets::resolve(&named, &connection, &args.selection, args.output.color)?;
     if args.dry_run {
-        return dry_run::tell(args, jq.as_ref(), &resolved.targets, &plan, &resolved.masker);
+        return dry_run::tell(args, outlets.jq.as_ref(), &resolved.targets, &plan, &resolved.masker);
     }
     let accepted = accepted::read(args)?;
     let locked = accepted::locked_tools(args, &resolved.targets)?;
     let mut consents = Consents::open(args.selection.yes);
     let (targets, refused) = resolved.targets.into_iter().partition(|target| consents.agrees(target));
-    let request = Request { args, jq, plan, advice: advice(args), targets, refused, accepted, locked };
+    let request = Request { args, outlets, plan, advice: advice(args), targets, refused, accepted, locked };
     let consumers = listeners::consumers(&args.output, request.targets.len() > 1)?;
     let wire = !consumers.is_empty();
     let publisher = Publisher::new(RunId::random(), consumers, wire);

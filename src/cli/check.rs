@@ -1,27 +1,24 @@
-//! `mcp-probe check`: where its reports go, and which code it ends with. Reading the files and running the probes
-//! is done by the modules below this one.
+//! `mcp-probe check`: how it is told, and which code it ends with. Reading the files and running the probes is done by the
+//! modules below this one.
 
 pub mod dry_run;
 pub mod plan;
 pub mod push;
 pub mod run;
-mod step_summary;
-
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::args::{CheckArgs, ExitStyle, FailOn, OutputOptions, Report};
+use super::args::{CheckArgs, ExitStyle, FailOn, OutputOptions};
 use super::complaint::Complaint;
 use super::connection::{self, Connection};
 use super::exit::{self, Code, Ending};
 use super::jq::{self, Jq};
-use super::output::{self, Kind};
+use super::outlets::{self, Outlets, unmade, weighed};
+use super::output;
 use super::terminal::Terminal;
 use super::words::{self, Named};
-use crate::base::whole;
 use crate::event::ProbeOutcome;
-use crate::report::format::{JSON, TABLE, Unmade};
+use crate::report::format::{JSON, TABLE};
 use crate::report::{Format, Look, Run, json, table};
 
 /// Everything that was asked for, checked.
@@ -30,20 +27,8 @@ pub struct Request {
     pub named: Vec<Named>,
     /// How targets are reached.
     pub connection: Connection,
-    /// The format on stdout.
-    pub stdout: &'static Format,
-    /// What the document on stdout goes through.
-    pub jq: Option<Jq>,
-    /// Reports into files.
-    pub files: Vec<(&'static Format, PathBuf)>,
-}
-
-impl Request {
-    /// Whether a report of this name was asked for, wherever it goes.
-    #[must_use]
-    pub fn wants(&self, name: &str) -> bool {
-        self.stdout.name == name || self.files.iter().any(|(format, _)| format.name == name)
-    }
+    /// Where the reports go.
+    pub outlets: Outlets,
 }
 
 /// What decides the exit code beside the outcomes.
@@ -63,22 +48,8 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
     let named = words::targets(&check.words, &check.command)?;
     let connection = connection::connection(&check.connection, &named)?;
     let jq = check.jq.as_deref().map(|filter| Jq::compile_for(filter, jq::OF_A_REPORT)).transpose()?;
-    let mut on_stdout: Vec<&'static Format> =
-        check.report.iter().filter(|report| report.file.is_none()).map(|report| report.format).collect();
-    if jq.is_some() && !on_stdout.is_empty() {
-        return Err(Complaint::usage("`--jq` prints the filtered report on stdout, where `--report` puts a whole one")
-            .hint("give that report a file, such as --report json=report.json, or leave it out"));
-    }
-    if (check.output.json || jq.is_some()) && !on_stdout.contains(&JSON) {
-        on_stdout.push(JSON);
-    }
-    if on_stdout.len() > 1 {
-        return Err(Complaint::usage("two reports cannot share stdout")
-            .hint("give one of them a file: --report json=report.json"));
-    }
-    let files =
-        check.report.iter().filter_map(|Report { format, file }| file.clone().map(|file| (*format, file))).collect();
-    Ok(Request { named, connection, stdout: on_stdout.first().copied().unwrap_or(TABLE), jq, files })
+    let outlets = Outlets::choose(&check.report, check.output.json, jq)?;
+    Ok(Request { named, connection, outlets })
 }
 
 /// Writes the files, prints the report, gives the exit code as the shell sees it. `undelivered` says that something
@@ -87,24 +58,9 @@ pub fn prepare(check: &CheckArgs) -> Result<Request, Complaint> {
 /// # Errors
 /// When the filter fails on the report.
 pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bool) -> Result<u8, Complaint> {
-    let already = undelivered;
-    let mut undelivered = undelivered;
-    let mut unwritten = |what: &str, error: &std::io::Error| {
-        undelivered = true;
-        let _ = Complaint::new(Code::Undelivered, format!("{what} could not be written: {error}"))
-            .show(&Terminal::stderr(check.output.color));
-    };
-    for (format, path) in &request.files {
-        let run = &Run { undelivered: already, ..*run };
-        if let Err(error) = write_whole(path, &(format.make)(run).map_err(unmade)?) {
-            unwritten(&format!("the report {}", path.display()), &error);
-        }
-    }
-    if request.wants("github")
-        && let Err((path, error)) = step_summary::append(run)
-    {
-        unwritten(&format!("the summary of the step, {},", path.display()), &error);
-    }
+    let made = |format: &'static Format| (format.make)(&Run { undelivered, ..*run }).map_err(unmade);
+    let unwritten = request.outlets.write(run, &check.output, made)?;
+    let mut undelivered = undelivered || unwritten;
     let run = &Run { undelivered, ..*run };
     undelivered |= weighed(print(check, request, run), &check.output)?;
     let judging = Judging { fail_on: check.fail_on, exit_style: check.exit_style };
@@ -113,17 +69,12 @@ pub fn tell(check: &CheckArgs, request: &Request, run: &Run<'_>, undelivered: bo
 
 /// What goes to stdout: the table and the document look as the terminal wants it, every other report is as in a file.
 fn print(check: &CheckArgs, request: &Request, run: &Run<'_>) -> Result<(), Complaint> {
-    if request.stdout == JSON {
-        return print_document(&document(run)?, request.jq.as_ref(), &check.output);
+    let outlets = &request.outlets;
+    if outlets.stdout == JSON {
+        return print_document(&document(run)?, outlets.jq.as_ref(), &check.output);
     }
-    if request.stdout != TABLE {
-        let made = (request.stdout.make)(run).map_err(unmade)?;
-        // The commands for GitHub are ours, and no text of a server is one in there.
-        return match request.stdout.name {
-            "github" => output::say_bytes(&made, false),
-            _ if request.stdout.media.contains("json") => output::say_answer(&made, Kind::Json),
-            _ => output::say_answer(&made, Kind::Text),
-        };
+    if outlets.stdout != TABLE {
+        return outlets::say(outlets.stdout, &(outlets.stdout.make)(run).map_err(unmade)?);
     }
     let stdout = Terminal::stdout(check.output.color).look;
     let stderr = Terminal::stderr(check.output.color).look;
@@ -132,33 +83,12 @@ fn print(check: &CheckArgs, request: &Request, run: &Run<'_>) -> Result<(), Comp
     output::say(&text.stderr, true).and(printed)
 }
 
-/// A report that could not be made is a bug of ours.
-#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by value")]
-pub(super) fn unmade(error: Unmade) -> Complaint {
-    Complaint::new(Code::Bug, error.to_string())
-}
-
 /// Prints a document, through a filter where there is one.
 ///
 /// # Errors
 /// When stdout cannot be written, or the filter fails.
 pub fn print_document(document: &Value, jq: Option<&Jq>, output: &OutputOptions) -> Result<(), Complaint> {
     output::say_json(document, jq, &Terminal::stdout(output.color).look)
-}
-
-/// Whether something could not be told, which is said; other complaints stay what they are.
-///
-/// # Errors
-/// With every other complaint.
-pub fn weighed(printed: Result<(), Complaint>, output: &OutputOptions) -> Result<bool, Complaint> {
-    match printed {
-        Ok(()) => Ok(false),
-        Err(complaint) if complaint.code == Code::Undelivered => {
-            let _ = complaint.show(&Terminal::stderr(output.color));
-            Ok(true)
-        }
-        Err(complaint) => Err(complaint),
-    }
 }
 
 /// The exit code of these outcomes, as the shell sees it.
@@ -208,15 +138,6 @@ pub fn document(run: &Run<'_>) -> Result<Value, Complaint> {
         .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))
 }
 
-/// Whoever reads the report never sees half of one; what is no file (`/dev/stderr`, a pipe) is written as it is.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
-        return std::fs::write(path, bytes);
-    }
-    whole::replace(path, bytes, None, false)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -244,34 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn reports_go_where_they_were_sent() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("report.json");
-        write_whole(&path, b"{}").unwrap();
-        write_whole(&path, b"{1}").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"{1}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write_whole(&folder.path().join("no/such/folder"), b"").is_err());
-
-        let json_file = Report { format: JSON, file: Some(path.clone()) };
-        let check = CheckArgs { report: vec![json_file.clone()], ..CheckArgs::default() };
-        let request = prepare(&check).unwrap();
-        assert_eq!((request.stdout, request.files), (TABLE, vec![(JSON, path)]));
-        let both = CheckArgs {
-            report: vec![Report { format: TABLE, file: None }, Report { format: JSON, file: None }],
-            ..CheckArgs::default()
-        };
-        assert_eq!(prepare(&both).err().unwrap().code, Code::Usage);
-    }
-
-    #[test]
-    fn a_filter_wants_stdout_for_itself() {
-        let on_stdout = Report { format: JSON, file: None };
-        let mut check = CheckArgs { jq: Some(".summary".into()), report: vec![on_stdout], ..CheckArgs::default() };
-        assert_eq!(prepare(&check).err().unwrap().code, Code::Usage);
-        check.report[0].file = Some("report.json".into());
-        assert_eq!(prepare(&check).unwrap().stdout, JSON);
-        check.jq = Some(".[".into());
+    fn a_filter_that_cannot_be_read_says_what_it_filters() {
+        let check = CheckArgs { jq: Some(".[".into()), ..CheckArgs::default() };
         let complaint = prepare(&check).err().unwrap();
         assert!(complaint.hint.unwrap().contains("the report"), "{}", complaint.message);
     }

@@ -11,10 +11,11 @@ use clap::Args;
 
 use super::args::{ConnectionOptions, ExitStyle, FailOn, OutputOptions, SelectionOptions, help};
 use super::check::plan::{Choice, Planned, know_locks, plan, withhold};
-use super::check::{Judging, code, document, print_document, weighed};
+use super::check::{Judging, code, document, print_document};
 use super::complaint::Complaint;
 use super::exit::Code;
 use super::jq::{self, Jq};
+use super::outlets::weighed;
 use super::terminal::Terminal;
 use super::{connection, listeners, live, output, words};
 use crate::base::duration;

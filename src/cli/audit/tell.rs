@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{AuditArgs, Request};
-use crate::cli::check::{unmade, weighed, write_whole};
+use super::Request;
 use crate::cli::complaint::Complaint;
 use crate::cli::exit::Code;
-use crate::cli::output::Kind;
+use crate::cli::outlets::{self, unmade, weighed};
 use crate::cli::terminal::Terminal;
 use crate::cli::{explain, output};
 use crate::event::AuditOutcome;
@@ -17,20 +16,6 @@ use crate::report::format::{JSON, TABLE};
 use crate::report::render::error;
 use crate::report::{Format, Run, audit_json};
 use crate::run::Context;
-
-/// What cannot be meant of the outputs.
-///
-/// # Errors
-/// Two of them want stdout.
-pub(super) fn refuse(args: &AuditArgs) -> Result<(), Complaint> {
-    let on_stdout = args.report.iter().filter(|report| report.file.is_none()).count();
-    let document = args.output.json || args.jq.is_some();
-    if on_stdout + usize::from(document) > 1 {
-        return Err(Complaint::usage("two reports cannot share stdout")
-            .hint("give one of them a file: --report sarif=audit.sarif"));
-    }
-    Ok(())
-}
 
 /// Tells it; whether something that was required could not be written.
 ///
@@ -79,30 +64,12 @@ pub(super) fn tell(
         format => (format.make)(&run).map_err(unmade),
     };
     let detail = Detail { quiet: args.output.quiet };
-    let mut undelivered = false;
-    for report in &args.report {
-        let Some(path) = &report.file else { continue };
-        if let Err(error) = write_whole(path, &made(report.format, detail)?) {
-            undelivered = true;
-            let text = format!("the report {} could not be written: {error}", path.display());
-            let _ = Complaint::new(Code::Undelivered, text).show(&Terminal::stderr(args.output.color));
-        }
-    }
+    let undelivered = request.outlets.write(&run, &args.output, |format| made(format, detail))?;
     let stdout = Terminal::stdout(args.output.color).look;
-    let on_stdout = args.report.iter().find(|report| report.file.is_none()).map(|report| report.format);
-    let printed = match on_stdout {
-        _ if args.output.json || request.jq.is_some() => output::say_json(&document()?, request.jq.as_ref(), &stdout),
-        Some(format) if format == JSON => output::say_json(&document()?, None, &stdout),
-        None => output::say(&cx.masker.mask(&audit::screen(all, detail, &stdout)), false),
-        Some(format) if format == TABLE => output::say(&cx.masker.mask(&audit::screen(all, detail, &stdout)), false),
-        Some(format) => {
-            let bytes = made(format, detail)?;
-            match format.name {
-                "github" => output::say_bytes(&bytes, false),
-                _ if format.media.contains("json") => output::say_answer(&bytes, Kind::Json),
-                _ => output::say_answer(&bytes, Kind::Text),
-            }
-        }
+    let printed = match request.outlets.stdout {
+        format if format == JSON => output::say_json(&document()?, request.outlets.jq.as_ref(), &stdout),
+        format if format == TABLE => output::say(&cx.masker.mask(&audit::screen(all, detail, &stdout)), false),
+        format => outlets::say(format, &made(format, detail)?),
     };
     Ok(weighed(printed, &args.output)? || undelivered)
 }

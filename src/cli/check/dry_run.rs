@@ -116,13 +116,13 @@ struct Call {
 pub fn tell(check: &CheckArgs, request: &Request, plan: &Plan, masker: &Masker) -> Result<u8, Complaint> {
     let probes: Vec<Told> = plan.pairs().map(|(probe, target)| told(probe, target)).collect();
     let repeat = check.repeat.unwrap_or(1);
-    if request.stdout == JSON {
+    if request.outlets.stdout == JSON {
         let share = plan.share.map(|share| share.to_string());
         let document = Document { schema: SCHEMA, repeat, share, probes };
         let mut document = serde_json::to_value(document)
             .map_err(|error| Complaint::new(Code::Bug, format!("the JSON document could not be made: {error}")))?;
         masker.mask_json(&mut document);
-        super::print_document(&document, request.jq.as_ref(), &check.output)?;
+        super::print_document(&document, request.outlets.jq.as_ref(), &check.output)?;
         return Ok(Code::Healthy.number());
     }
     let look = Terminal::stdout(check.output.color).look;

@@ -71,7 +71,7 @@ pub fn run(check: &CheckArgs) -> Result<u8, Complaint> {
         let plan = plan.with_replicas(&known);
         let cx = Context::new(publisher.clone(), masker.clone(), signals.drain.clone(), true)
             .with_traces(traces)
-            .with_transcripts(request.wants("html"));
+            .with_transcripts(request.outlets.wants("html"));
         let mut outcomes = run_plan(&cx, &plan, options).await;
         if let Some(client) = request.connection.as_client {
             crate::cli::as_client::annotate(&mut outcomes, &plan, client);
@@ -111,7 +111,7 @@ async fn tell_and_push(
     untold: bool,
     push: impl Future<Output = bool>,
 ) -> Result<(u8, bool), Complaint> {
-    let (told, lost) = if request.wants("nagios") {
+    let (told, lost) = if request.outlets.wants("nagios") {
         let lost = push.await;
         (tell(check, request, run, untold || lost), lost)
     } else {
