@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::exercise::Verb;
+use crate::event::Reason;
 use crate::session::Exchange;
 use crate::transport::{Fault, Head};
 use crate::wire::{Frame, Id, Message, RpcError, message};
@@ -156,6 +157,28 @@ impl Shot {
         self.status().filter(|_| !streams)
     }
 
+    /// Why it says nothing about how the server handles messages: someone before it refused, or nobody listened.
+    #[must_use]
+    pub fn spared(&self) -> Option<String> {
+        if let Some(status) = self.busy().or(self.status().filter(|status| matches!(status, 401 | 403 | 502 | 504))) {
+            return Some(format!("it was refused with HTTP {status}"));
+        }
+        match self.fault.as_ref()?.reason {
+            Reason::Cancelled => Some("the audit was interrupted".to_owned()),
+            Reason::Resolve | Reason::Connect | Reason::Tls | Reason::Spawn => {
+                Some("no connection could be had".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The HTTP status that asks to slow down, or to come back later. It says nothing about what was sent, even where a
+    /// refusal is looked for.
+    #[must_use]
+    pub fn busy(&self) -> Option<u16> {
+        self.status().filter(|status| matches!(status, 429 | 503))
+    }
+
     /// The parameters that were sent; `None` where they are not known, as of the step of a probe.
     #[must_use]
     pub fn params(&self) -> Option<Value> {
@@ -234,5 +257,34 @@ pub fn read(body: &Result<Box<serde_json::value::RawValue>, RpcError>) -> Result
     match body {
         Ok(result) => Ok(serde_json::from_str(result.get()).unwrap_or(Value::Null)),
         Err(error) => Err(error.clone()),
+    }
+}
+
+#[cfg(test)]
+impl Shot {
+    /// A request to which nothing came.
+    pub fn silent(exercise: &'static str, label: &'static str) -> Self {
+        Self {
+            exercise,
+            label,
+            place: 0,
+            method: None,
+            id: None,
+            verb: Verb::Post,
+            sent: Bytes::new(),
+            headers: Vec::new(),
+            head: None,
+            came: Vec::new(),
+            answer: None,
+            ended: true,
+            fault: None,
+            took: Duration::ZERO,
+            resident_bytes: None,
+        }
+    }
+
+    /// A request that was answered with this status and no message.
+    pub fn with_status(exercise: &'static str, label: &'static str, status: u16) -> Self {
+        Self { head: Some(Head { status, headers: Vec::new() }), ..Self::silent(exercise, label) }
     }
 }

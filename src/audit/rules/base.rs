@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::exercises::{BATCH, IDS, NOTIFIED, TOGETHER, UNKNOWN_METHOD};
 use super::super::{Area, Case, Class, Rule, Shot, Verdict, Violation};
-use crate::event::{Era, Reason};
+use crate::event::Era;
 use crate::wire::{Frame, Id, Malformed, Message, RpcError};
 
 pub(super) static RULES: &[Rule] = &[
@@ -95,18 +95,6 @@ pub(super) static RULES: &[Rule] = &[
         .page("basic/transports"),
 ];
 
-/// Why a shot says nothing about the server's handling of messages: someone before it refused, or nobody listened.
-pub(super) fn spared(shot: &Shot) -> Option<String> {
-    match (shot.status(), &shot.fault) {
-        (Some(status @ (401 | 403 | 429 | 502..=504)), _) => Some(format!("it was refused with HTTP {status}")),
-        (_, Some(fault)) if matches!(fault.reason, Reason::Cancelled) => Some("the audit was interrupted".to_owned()),
-        (_, Some(fault)) if matches!(fault.reason, Reason::Resolve | Reason::Connect | Reason::Tls | Reason::Spawn) => {
-            Some("no connection could be had".to_owned())
-        }
-        _ => None,
-    }
-}
-
 /// Judges one shot of an exercise, unless it says nothing.
 pub(super) fn one<'a>(
     case: &Case<'a>,
@@ -114,7 +102,7 @@ pub(super) fn one<'a>(
     label: &str,
     judge: impl FnOnce(&'a Shot) -> Result<(), Violation>,
 ) -> Verdict {
-    match case.shot(exercise, label).and_then(|(_, shot)| spared(shot)) {
+    match case.shot(exercise, label).and_then(|(_, shot)| shot.spared()) {
         Some(why) => Verdict::NotExercised(why.into()),
         None => case.judge(exercise, label, judge),
     }
@@ -247,7 +235,7 @@ fn error_id(case: &Case<'_>) -> Verdict {
     let Some((place, shot)) = case.shot(&UNKNOWN_METHOD, "unknown") else {
         return Verdict::NotExercised("there was no occasion to send it".into());
     };
-    if let Some(why) = spared(shot) {
+    if let Some(why) = shot.spared() {
         return Verdict::NotExercised(why.into());
     }
     let legacy = case.facts.revision.era == Era::Legacy;
@@ -321,7 +309,7 @@ fn is_answered(shot: &Shot) -> bool {
 }
 
 fn together(case: &Case<'_>) -> Verdict {
-    if let Some(why) = case.of(&TOGETHER).find_map(|(_, shot)| spared(shot)) {
+    if let Some(why) = case.of(&TOGETHER).find_map(|(_, shot)| shot.spared()) {
         return Verdict::NotExercised(why.into());
     }
     let judged = case.of(&TOGETHER).map(|(place, shot)| {

@@ -6,7 +6,7 @@ use super::super::exercises::{
 };
 use super::super::rule::STDIO;
 use super::super::{Area, Case, Class, Exercise, Keyword, Rule, Shot, Verdict, Violation};
-use super::base::{answered_notification, one, spared};
+use super::base::{answered_notification, one};
 use crate::event::{Era, TransportKind};
 use crate::wire::{Id, Message, RpcError};
 
@@ -203,7 +203,7 @@ fn invalid_request(case: &Case<'_>) -> Verdict {
     let broken = case.of(&NO_REQUEST).find(|(_, shot)| {
         http && matches!(shot.label, "old" | "nameless" | "scalar")
             && shot.status().is_some_and(|status| status >= 500)
-            && spared(shot).is_none()
+            && shot.spared().is_none()
     });
     if let Some((place, shot)) = broken {
         return Verdict::Violates(Violation::new("HTTP 400 and error -32600", shot.said()).shown_by(place));

@@ -8,7 +8,7 @@ use super::super::exercises::{
     AGAIN, BATCH, EARLY, FUTURE, NO_JSON, NO_REQUEST, OPENING, ORDINARY, PAST, UNDECLARED, VERSIONS,
 };
 use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
-use super::base::{is_of_revision, one, spared};
+use super::base::{is_of_revision, one};
 use crate::event::{Era, TransportKind};
 use crate::protocol::Revision;
 use crate::protocol::revision::method_anywhere;
@@ -188,7 +188,7 @@ fn version_echo(case: &Case<'_>) -> Verdict {
                 let expected = format!("{version}, which the server speaks");
                 Err(Violation::new(expected, cut(answered)).at("$.protocolVersion").shown_by(place))
             }
-            None if spared(shot).is_some() => Ok(()),
+            None if shot.spared().is_some() => Ok(()),
             None => Err(Violation::new(format!("{version}, which the server speaks"), shot.said()).shown_by(place)),
         }
     });
@@ -224,7 +224,7 @@ fn stranger(shot: &Shot, asked: &str) -> Result<(), Violation> {
 
 fn initialized(case: &Case<'_>) -> Verdict {
     let shots = case.all().filter(|(_, shot)| shot.method.as_deref() == Some("notifications/initialized"));
-    let judged = shots.filter(|(_, shot)| spared(shot).is_none()).filter_map(|(place, shot)| {
+    let judged = shots.filter(|(_, shot)| shot.spared().is_none()).filter_map(|(place, shot)| {
         let status = shot.status()?;
         Some(if (200..300).contains(&status) {
             Ok(())
@@ -238,7 +238,7 @@ fn initialized(case: &Case<'_>) -> Verdict {
 fn ping(case: &Case<'_>) -> Verdict {
     let shots = case.all().filter(|(_, shot)| shot.method.as_deref() == Some("ping") && is_of_revision(case, shot));
     // Requests with a twist are for other rules.
-    let plain = shots.filter(|(_, shot)| matches!(shot.exercise, "" | "ordinary") && spared(shot).is_none());
+    let plain = shots.filter(|(_, shot)| matches!(shot.exercise, "" | "ordinary") && shot.spared().is_none());
     let judged = plain.map(|(place, shot)| {
         let Some(result) = shot.result() else {
             return Err(Violation::new("an empty result", shot.said()).shown_by(place));
@@ -284,7 +284,7 @@ fn client_capability(case: &Case<'_>) -> Verdict {
 
 /// What the list of an undeclared capability gave: its shot, the capability, the member with the items.
 fn undeclared<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Shot, &'static str, &'static str)> {
-    case.of(&UNDECLARED).filter(|(_, shot)| spared(shot).is_none()).filter_map(|(place, shot)| {
+    case.of(&UNDECLARED).filter(|(_, shot)| shot.spared().is_none()).filter_map(|(place, shot)| {
         let method = method_anywhere(shot.label)?;
         Some((place, shot, method.capability?, method.list?))
     })

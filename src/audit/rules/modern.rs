@@ -202,12 +202,16 @@ pub(super) fn status(shot: Option<(usize, &Shot)>, code: i64, wanted: u16) -> Ve
     }
 }
 
-/// Judges a shot to which something came. Silence tells nothing about what the server would have said.
+/// Judges a shot to which the server answered. Silence tells nothing about what it would have said, nor does what a proxy or a
+/// limit says in its place.
 pub(super) fn unless_silent(
     shot: Option<(usize, &Shot)>,
     judge: impl FnOnce(&Shot) -> Result<(), Violation>,
 ) -> Verdict {
     let Some((place, shot)) = shot else { return Verdict::NotExercised("there was no occasion to send it".into()) };
+    if let Some(why) = shot.spared() {
+        return Verdict::NotExercised(why.into());
+    }
     if shot.answer.is_none() && shot.error().is_none() && shot.head.is_none() {
         let why = shot.fault.as_ref().map_or("nothing came", |fault| &fault.message);
         return Verdict::NotExercised(super::super::case::cut(why).into());

@@ -43,8 +43,8 @@ impl Outcome<'_> {
 /// Reads a shot.
 pub(super) fn of(shot: &Shot) -> Outcome<'_> {
     let status = shot.status();
-    // Being asked to slow down, or to come back later, says nothing about what was sent.
-    if let Some(busy @ (429 | 503)) = status {
+    // Other statuses that excuse elsewhere may be the refusal that is wanted here.
+    if let Some(busy) = shot.busy() {
         return Outcome::Unknown(format!("HTTP {busy}: the server had no time for it").into());
     }
     if shot.result().is_some() || was_not_found(shot) {
@@ -119,5 +119,37 @@ pub(super) fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         }
         None if passed => Verdict::Passes,
         None => first.unwrap_or(Verdict::NotExercised("nothing was sent".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Violation;
+    use super::super::modern::unless_silent;
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_or_a_limit_says_is_not_the_servers_answer() {
+        let of_status = |status: u16| Shot::with_status("wrong-meta", "version", status);
+        for status in [401, 403, 429, 502, 503, 504] {
+            let verdict = unless_silent(Some((0, &of_status(status))), |_| Err(Violation::new("an error", "none")));
+            assert_eq!(verdict, Verdict::NotExercised(format!("it was refused with HTTP {status}").into()));
+        }
+        for status in [200, 400, 404, 500] {
+            let verdict = unless_silent(Some((0, &of_status(status))), |_| Err(Violation::new("an error", "none")));
+            assert_eq!(verdict.name(), "violates", "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_is_wanted_is_not_excused() {
+        for status in [401, 403, 404, 502, 504] {
+            let shot = Shot::with_status("origin", "foreign", status);
+            assert_eq!(of(&shot).status(), Some(status));
+        }
+        for status in [429, 503] {
+            let shot = Shot::with_status("origin", "foreign", status);
+            assert!(matches!(of(&shot), Outcome::Unknown(_)), "{status}");
+        }
     }
 }
