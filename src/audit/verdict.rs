@@ -37,32 +37,34 @@ impl Verdict {
     /// some; could not be exercised where there was none, and why.
     #[must_use]
     pub fn of_all(judged: impl Iterator<Item = Result<(), Violation>>, none: impl Into<Cow<'static, str>>) -> Self {
-        let (mut seen, mut worst, mut all) = (false, None::<Violation>, 0);
-        for one in judged {
-            seen = true;
-            let Err(violation) = one else { continue };
-            all += 1 + violation.others;
-            // What keeps the meaning must not hide what loses it.
-            if worst.as_ref().is_none_or(|worst| worst.milder && !violation.milder) {
-                worst = Some(violation);
+        Self::joined(judged.map(|one| one.map_or_else(Self::Violates, |()| Self::Passes)), none)
+    }
+
+    /// Of several verdicts about one rule: the first of the worst violations, with the others counted; else that it passes; else
+    /// the first; why not, where there is none.
+    #[must_use]
+    pub fn joined(verdicts: impl IntoIterator<Item = Self>, none: impl Into<Cow<'static, str>>) -> Self {
+        let (mut worst, mut all, mut passed, mut first) = (None::<Violation>, 0, false, None);
+        for verdict in verdicts {
+            match verdict {
+                Self::Violates(violation) => {
+                    all += 1 + violation.others;
+                    // What keeps the meaning must not hide what loses it.
+                    if worst.as_ref().is_none_or(|worst| worst.milder && !violation.milder) {
+                        worst = Some(violation);
+                    }
+                }
+                Self::Passes => passed = true,
+                other => {
+                    first.get_or_insert(other);
+                }
             }
         }
         match worst {
             Some(violation) => Self::Violates(Violation { others: all - 1, ..violation }),
-            None if seen => Self::Passes,
-            None => Self::NotExercised(none.into()),
+            None if passed => Self::Passes,
+            None => first.unwrap_or_else(|| Self::NotExercised(none.into())),
         }
-    }
-
-    /// Of several verdicts about one rule: a violation, else that it passes, else the first; why not, where there is none.
-    #[must_use]
-    pub fn joined(verdicts: impl IntoIterator<Item = Self>, none: impl Into<Cow<'static, str>>) -> Self {
-        let rank = |verdict: &Self| match verdict {
-            Self::Violates(violation) => u8::from(violation.milder),
-            Self::Passes => 2,
-            Self::NotApplicable(_) | Self::NotExercised(_) => 3,
-        };
-        verdicts.into_iter().min_by_key(rank).unwrap_or_else(|| Self::NotExercised(none.into()))
     }
 }
 
@@ -109,5 +111,38 @@ impl Violation {
     pub fn mild(mut self) -> Self {
         self.milder = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violates(actual: &str, others: usize) -> Violation {
+        Violation { others, ..Violation::new("a result", actual) }
+    }
+
+    #[test]
+    fn the_worst_is_kept_and_the_others_are_counted() {
+        let all = [
+            Verdict::Violates(violates("mild", 0).mild()),
+            Verdict::Passes,
+            Verdict::Violates(violates("bad", 2)),
+            Verdict::NotExercised("nothing came".into()),
+            Verdict::Violates(violates("bad too", 1)),
+        ];
+        assert_eq!(Verdict::joined(all, ""), Verdict::Violates(violates("bad", 5)));
+        let judged = [Err(violates("mild", 0).mild()), Ok(()), Err(violates("bad", 0))];
+        assert_eq!(Verdict::of_all(judged.into_iter(), ""), Verdict::Violates(violates("bad", 1)));
+    }
+
+    #[test]
+    fn what_passed_hides_what_was_not_seen_and_the_first_reason_stands() {
+        let unseen = || Verdict::NotExercised("nothing came".into());
+        let other = || Verdict::NotApplicable("no tools".into());
+        assert_eq!(Verdict::joined([unseen(), Verdict::Passes], ""), Verdict::Passes);
+        assert_eq!(Verdict::joined([unseen(), other()], ""), unseen());
+        assert_eq!(Verdict::joined([other(), unseen()], ""), other());
+        assert_eq!(Verdict::joined([], "nothing was sent"), Verdict::NotExercised("nothing was sent".into()));
     }
 }

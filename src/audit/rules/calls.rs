@@ -316,11 +316,8 @@ fn malformed(case: &Case<'_>) -> Verdict {
     let over_http = case.facts.transport == TransportKind::StreamableHttp && case.facts.revision.http.method_headers;
     let nameless: &[i64] = if over_http { &[-32602, -32020] } else { &[-32602] };
     let first = answered(case, "nameless", |shot| refused(shot, nameless, "JSON-RPC error -32602"));
-    if matches!(first, Verdict::Violates(_)) || case.shot(&MISUSED_TOOLS, "array").is_none() {
-        return first;
-    }
     let second = answered(case, "array", |shot| refused(shot, &[-32602], "JSON-RPC error -32602"));
-    if matches!(second, Verdict::NotExercised(_)) { first } else { second }
+    Verdict::joined([first, second], "nothing was sent")
 }
 
 fn missing_argument(case: &Case<'_>) -> Verdict {

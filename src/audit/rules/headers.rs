@@ -144,13 +144,14 @@ const fn against_body(id: &'static str, rows: &'static [&'static str], judge: fn
 }
 
 fn unknown_version(case: &Case<'_>) -> Verdict {
-    outcome::all(["word", "past", "future"].map(|label| {
+    let judged = ["word", "past", "future"].map(|label| {
         outcome::judge(case, &UNKNOWN_VERSIONS, label, |shot, outcome| match outcome {
             Outcome::Refused { status: Some(400), .. } => Verdict::Passes,
             Outcome::Served => Verdict::Violates(Violation::new("HTTP 400", outcome::served(shot))),
             _ => Verdict::Violates(Violation::new("HTTP 400", shot.said()).mild()),
         })
-    }))
+    });
+    Verdict::joined(judged, "nothing was sent")
 }
 
 fn version_optional(case: &Case<'_>) -> Verdict {
@@ -175,7 +176,8 @@ fn held_against_body(shot: &Shot, outcome: &Outcome<'_>) -> Verdict {
 }
 
 fn mismatch(case: &Case<'_>, labels: &[&str]) -> Verdict {
-    outcome::all(labels.iter().map(|label| outcome::judge(case, &MISMATCHES, label, held_against_body)))
+    let judged = labels.iter().map(|label| outcome::judge(case, &MISMATCHES, label, held_against_body));
+    Verdict::joined(judged, "nothing was sent")
 }
 
 fn version_missing(case: &Case<'_>) -> Verdict {
@@ -189,14 +191,15 @@ fn version_missing(case: &Case<'_>) -> Verdict {
 fn name_differs(case: &Case<'_>) -> Verdict {
     // Whether the thing can be read at all was seen with its name encoded.
     let readable = case.shot(&SPELLINGS, "encoded").is_some_and(|(_, shot)| shot.result().is_some());
-    outcome::all(["name-missing", "name-differs"].map(|label| {
+    let judged = ["name-missing", "name-differs"].map(|label| {
         outcome::judge(case, &MISMATCHES, label, |shot, outcome| match held_against_body(shot, outcome) {
             Verdict::Violates(violation) if violation.milder && !readable => {
                 Verdict::NotExercised("it may have been refused for another reason".into())
             }
             verdict => verdict,
         })
-    }))
+    });
+    Verdict::joined(judged, "nothing was sent")
 }
 
 fn spaces(case: &Case<'_>) -> Verdict {
@@ -232,7 +235,8 @@ fn refused_call(case: &Case<'_>, label: &str) -> Verdict {
 }
 
 fn argument_encoded(case: &Case<'_>) -> Verdict {
-    outcome::all([outcome::judge(case, &PARAMETERS, "encoded", no_mismatch), refused_call(case, "broken")])
+    let judged = [outcome::judge(case, &PARAMETERS, "encoded", no_mismatch), refused_call(case, "broken")];
+    Verdict::joined(judged, "nothing was sent")
 }
 
 fn argument_absent(case: &Case<'_>) -> Verdict {

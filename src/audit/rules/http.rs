@@ -221,7 +221,7 @@ fn verbs(case: &Case<'_>) -> Verdict {
             }
         },
     };
-    outcome::all([one("get", "GET"), one("delete", "DELETE")])
+    Verdict::joined([one("get", "GET"), one("delete", "DELETE")], "nothing was sent")
 }
 
 fn dropped(case: &Case<'_>) -> Verdict {
@@ -276,12 +276,13 @@ fn second_client(case: &Case<'_>) -> Verdict {
         return Verdict::NotExercised("no conversation was opened".into());
     }
     // The first conversation is kept open while the others are.
-    outcome::all(handshakes.map(|(place, shot)| match outcome::of(shot) {
+    let judged = handshakes.map(|(place, shot)| match outcome::of(shot) {
         Outcome::Served => Verdict::Passes,
         Outcome::Refused { .. } => {
             let expected = "a conversation beside the first one";
             Verdict::Violates(Violation::new(expected, shot.said()).shown_by(place))
         }
         Outcome::Unknown(why) => Verdict::NotExercised(why),
-    }))
+    });
+    Verdict::joined(judged, "nothing was sent")
 }

@@ -86,40 +86,15 @@ pub(super) fn judge<'a>(
     label: &str,
     judge: impl Fn(&'a Shot, &Outcome<'a>) -> Verdict,
 ) -> Verdict {
-    let mut sent = case.of(exercise).filter(|(_, shot)| shot.label == label).peekable();
-    if sent.peek().is_none() {
-        return Verdict::NotExercised("this server gave no occasion to send it".into());
-    }
-    all(sent.map(|(place, shot)| match of(shot) {
+    let sent = case.of(exercise).filter(|(_, shot)| shot.label == label);
+    let judged = sent.map(|(place, shot)| match of(shot) {
         Outcome::Unknown(why) => Verdict::NotExercised(why),
         outcome => match judge(shot, &outcome) {
             Verdict::Violates(violation) => Verdict::Violates(violation.shown_by(place)),
             other => other,
         },
-    }))
-}
-
-/// Several verdicts as one: the first violation with the others counted, or else that one passed, or else the first.
-pub(super) fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-    let (mut violated, mut passed, mut first, mut others) = (None, false, None, 0);
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Violates(violation) if violated.is_none() => violated = Some(violation),
-            Verdict::Violates(_) => others += 1,
-            Verdict::Passes => passed = true,
-            other => {
-                first.get_or_insert(other);
-            }
-        }
-    }
-    match violated {
-        Some(mut violation) => {
-            violation.others += others;
-            Verdict::Violates(violation)
-        }
-        None if passed => Verdict::Passes,
-        None => first.unwrap_or(Verdict::NotExercised("nothing was sent".into())),
-    }
+    });
+    Verdict::joined(judged, "this server gave no occasion to send it")
 }
 
 #[cfg(test)]
