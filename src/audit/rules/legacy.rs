@@ -180,21 +180,24 @@ fn version_echo(case: &Case<'_>) -> Verdict {
     let asked: Vec<(usize, &Shot)> = case.of(&VERSIONS).filter(|(_, shot)| shot.label != PAST).collect();
     // A version that was agreed on once is one of the server's.
     let spoken: Vec<&str> = handshakes(case).filter_map(|(_, shot)| agreed(shot)).collect();
-    let judged = asked.into_iter().filter(|(_, shot)| spoken.contains(&shot.label)).map(|(place, shot)| {
+    let judged = asked.into_iter().filter(|(_, shot)| spoken.contains(&shot.label)).filter_map(|(place, shot)| {
         let version = shot.label;
+        let expected = || format!("{version}, which the server speaks");
         match agreed(shot) {
-            Some(answered) if answered == version => Ok(()),
+            Some(answered) if answered == version => Some(Ok(())),
             Some(answered) => {
-                let expected = format!("{version}, which the server speaks");
-                Err(Violation::new(expected, cut(answered)).at("$.protocolVersion").shown_by(place))
+                Some(Err(Violation::new(expected(), cut(answered)).at("$.protocolVersion").shown_by(place)))
             }
-            None if shot.spared().is_some() => Ok(()),
-            None => Err(Violation::new(format!("{version}, which the server speaks"), shot.said()).shown_by(place)),
+            None if shot.spared().is_some() => None,
+            None => Some(Err(Violation::new(expected(), shot.said()).shown_by(place))),
         }
     });
-    match Verdict::of_all(judged, "no version was agreed on") {
-        Verdict::Passes => one(case, &VERSIONS, PAST, |shot| stranger(shot, PAST)),
-        other => other,
+    match Verdict::of_all(judged, "no version that the server speaks was answered") {
+        violated @ Verdict::Violates(_) => violated,
+        echoed => match one(case, &VERSIONS, PAST, |shot| stranger(shot, PAST)) {
+            Verdict::Passes => echoed,
+            past => past,
+        },
     }
 }
 

@@ -229,12 +229,12 @@ fn no_replies(case: &Case<'_>) -> Verdict {
         return Verdict::NotApplicable("the server has no stream of GET".into());
     }
     Verdict::of_all(
-        streams.into_iter().map(|(place, shot)| {
+        streams.into_iter().filter(|(_, shot)| shot.frames().next().is_some()).map(|(place, shot)| {
             let reply = shot.messages().any(|message| matches!(message, Message::Reply { .. }));
             let violation = || Violation::new("no reply on the stream of GET", "a reply").shown_by(place);
             if reply { Err(violation()) } else { Ok(()) }
         }),
-        "",
+        "nothing was told on the stream of GET",
     )
 }
 
@@ -251,6 +251,9 @@ fn one_copy(case: &Case<'_>) -> Verdict {
         frames.collect()
     };
     let (first, second) = (heard(first), heard(second));
+    if first.is_empty() && second.is_empty() {
+        return Verdict::NotExercised("nothing was told on either stream".into());
+    }
     let twice = first
         .iter()
         .find(|(when, raw)| second.iter().any(|(also, other)| raw == other && when.abs_diff(*also) < AT_ONCE));
@@ -413,5 +416,22 @@ mod tests {
         assert_eq!(of(Shot { answer: None, ..stream(Verb::Post, &[], vec![]) }), "violates");
         let given_up = Shot { answer: None, ended: false, ..stream(Verb::Post, &[], vec![]) };
         assert_eq!(of(given_up), "not_exercised");
+    }
+
+    #[test]
+    fn silent_streams_show_nothing() {
+        let told = |label, method: Option<&str>| {
+            let message = method.map(|method| crate::wire::message::notification(method, None));
+            let frames = message.iter().flat_map(crate::wire::message::read).map(Item::Frame);
+            Shot { exercise: LISTEN.name, label, ..stream(Verb::Get, &[], frames.collect()) }
+        };
+        let of = |judge, shots: &[Shot]| judged(judge, "2025-11-25", &Place::default(), shots);
+        let silent = [told("first", None), told("second", None)];
+        assert_eq!((of(one_copy, &silent), of(no_replies, &silent)), ("not_exercised", "not_exercised"));
+        let one = [told("first", Some("notifications/tools/list_changed")), told("second", None)];
+        assert_eq!((of(one_copy, &one), of(no_replies, &one)), ("passes", "passes"));
+        let both = ["first", "second"].map(|label| told(label, Some("notifications/tools/list_changed")));
+        assert_eq!(of(one_copy, &both), "violates");
+        assert_eq!(of(one_copy, &silent[..1]), "not_applicable");
     }
 }
