@@ -306,22 +306,30 @@ fn unknown_data(case: &Case<'_>) -> Verdict {
 
 fn traversal(case: &Case<'_>) -> Verdict {
     let climbs = ["climb", "climb-escaped"].into_iter().filter_map(|label| case.shot(&NO_SUCH_THING, label));
-    let judged = climbs.filter_map(|(place, shot)| {
-        if shot.error().is_some() {
-            return Some(Ok(()));
-        }
-        let texts = shot.result()?.get("contents")?.as_array()?.iter().filter_map(|item| item.get("text")?.as_str());
-        // Nothing but the file itself proves that it was read.
-        let leaked = texts.into_iter().find(|text| text.contains("root:") && text.contains(":0:0:"))?;
-        let uri = super::calls::sent(shot).map(|params| cut(params["uri"].as_str().unwrap_or_default()));
-        let actual = format!("{} bytes of a file outside for {}", leaked.len(), uri.unwrap_or_default());
-        Some(Err(Violation::new("an error for a path that climbs out", actual).shown_by(place)))
-    });
-    let judged: Vec<_> = judged.collect();
-    if judged.is_empty() {
+    let mut judged = climbs.map(|(place, shot)| climbed(place, shot)).peekable();
+    if judged.peek().is_none() {
         return nothing(case, "resources", "no file:// resource is listed to climb from");
     }
-    Verdict::of_all(judged.into_iter(), "")
+    Verdict::joined(judged, "")
+}
+
+/// What became of one path that climbs out.
+fn climbed(place: usize, shot: &Shot) -> Verdict {
+    if shot.error().is_some() {
+        return Verdict::Passes;
+    }
+    let Some(result) = shot.result() else {
+        return Verdict::NotExercised(format!("no answer came to it: {}", shot.said()).into());
+    };
+    let contents = result.get("contents").and_then(Value::as_array);
+    let mut texts = contents.into_iter().flatten().filter_map(|item| item.get("text")?.as_str());
+    // Nothing but the file itself proves that it was read.
+    let Some(leaked) = texts.find(|text| text.contains("root:") && text.contains(":0:0:")) else {
+        return Verdict::NotExercised("it was served, and nothing proves that what came is a file outside".into());
+    };
+    let uri = shot.params().map(|params| cut(params["uri"].as_str().unwrap_or_default()));
+    let actual = format!("{} bytes of a file outside for {}", leaked.len(), uri.unwrap_or_default());
+    Verdict::Violates(Violation::new("an error for a path that climbs out", actual).shown_by(place))
 }
 
 fn subscribe(case: &Case<'_>) -> Verdict {
@@ -357,5 +365,28 @@ fn annotated(value: &Value, depth: usize) -> bool {
         Value::Array(items) => items.iter().any(deeper),
         Value::Object(members) => members.contains_key("annotations") || members.values().any(deeper),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_climbs_is_refused_served_or_read() {
+        let of = |answer: Option<Value>| {
+            let shot = Shot { answer: answer.map(Ok), ..Shot::silent(NO_SUCH_THING.name, "climb") };
+            match climbed(0, &shot) {
+                Verdict::NotExercised(why) => why.into_owned(),
+                verdict => verdict.name().to_owned(),
+            }
+        };
+        let contents = |text: &str| Some(json!({"contents": [{"uri": "file:///a", "text": text}]}));
+        assert_eq!(of(contents("root:x:0:0:root:/root:/bin/sh")), "violates");
+        assert!(of(contents("Welcome")).starts_with("it was served"));
+        assert!(of(Some(json!({"contents": []}))).starts_with("it was served"));
+        assert!(of(None).starts_with("no answer came to it"));
     }
 }
