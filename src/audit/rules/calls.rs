@@ -124,11 +124,6 @@ pub(super) static UNBUILT: &[(&str, &str)] = &[(
     "what a tool answers may rightly differ from call to call; a probe's own expectations say what must stay the same",
 )];
 
-/// The parameters that a message was sent with; of a probe's step they are not known.
-pub(super) fn sent(shot: &Shot) -> Option<Value> {
-    serde_json::from_slice::<Value>(&shot.sent).ok()?.get_mut("params").map(Value::take)
-}
-
 /// Calls that came to a result which is neither a question nor a task.
 fn results<'a>(case: &Case<'a>) -> Vec<(usize, &'a Shot, &'a Value)> {
     let shots = case.all().filter(|(_, shot)| shot.method.as_deref() == Some(CALL));
@@ -162,7 +157,7 @@ fn blocks(case: &Case<'_>) -> Verdict {
 fn with_schema<'a>(case: &Case<'a>) -> Vec<(usize, &'a Value, &'a Value)> {
     let tools = listed(case);
     let schema = |shot: &Shot| {
-        let params = sent(shot)?;
+        let params = shot.params()?;
         let tool = tools.iter().find(|(_, _, tool)| name_of(tool) == params["name"])?;
         tool.2.get("outputSchema").filter(|schema| schema.is_object())
     };
@@ -329,7 +324,7 @@ fn missing_argument(case: &Case<'_>) -> Verdict {
         if result.get("isError") == Some(&Value::Bool(true)) || !is_complete(result) {
             return Some(Ok(()));
         }
-        let params = sent(shot)?;
+        let params = shot.params()?;
         let expected = format!(
             "isError or error -32602, because a required argument is left out of {}",
             quote(&params["arguments"])
@@ -367,7 +362,7 @@ fn task(case: &Case<'_>) -> Verdict {
 fn task_required(case: &Case<'_>) -> Verdict {
     let tools = listed(case);
     let judged = plain(case).filter_map(|(place, shot)| {
-        let params = sent(shot)?;
+        let params = shot.params()?;
         let tool = tools.iter().find(|(_, _, tool)| name_of(tool) == params["name"])?.2;
         if tool.get("execution")?.get("taskSupport")? != "required" {
             return None;
@@ -388,7 +383,7 @@ fn task_ignored(case: &Case<'_>) -> Verdict {
     let Some((place, shot)) = case.shot(&CALLS, "task") else {
         return Verdict::NotExercised("no tool was named that only reads".into());
     };
-    let name = |shot: &Shot| sent(shot).map(|params| params["name"].clone());
+    let name = |shot: &Shot| shot.params().map(|params| params["name"].clone());
     let before = plain(case).find(|(_, before)| name(before) == name(shot));
     if before.is_none_or(|(_, before)| before.result().is_none()) {
         return Verdict::NotExercised("the plain call had no result either".into());

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::super::case::quote;
 use super::super::exercises::CALLS;
 use super::super::{Area, Case, Class, Item, Rule, Shot, Verdict, Violation};
-use super::calls::sent;
 use crate::wire::Message;
 
 const PROGRESS: &str = "notifications/progress";
@@ -34,7 +33,7 @@ pub(super) static RULES: &[Rule] = &[
 
 /// The token that a request was sent with.
 fn token_of(shot: &Shot) -> Option<Value> {
-    let token = sent(shot)?.get("_meta")?.get("progressToken")?.clone();
+    let token = shot.params()?.get("_meta")?.get("progressToken")?.clone();
     (!token.is_null()).then_some(token)
 }
 

@@ -231,7 +231,7 @@ fn readable(case: &Case<'_>) -> Verdict {
 fn size(case: &Case<'_>) -> Verdict {
     let read = case.shot(&READ, "read").and_then(|(place, shot)| Some((place, shot, shot.result()?)));
     let Some((place, shot, result)) = read else { return not_read(case) };
-    let uri = super::calls::sent(shot).map(|params| params["uri"].clone()).unwrap_or_default();
+    let uri = shot.params().map(|params| params["uri"].clone()).unwrap_or_default();
     let listed = case.definitions(LIST).into_iter().find(|(_, _, item)| item.get("uri") == Some(&uri));
     let said = listed.and_then(|(_, _, item)| item.get("size").and_then(Value::as_u64));
     let Some(said) = said else { return Verdict::NotExercised("the list says no size of it".into()) };
