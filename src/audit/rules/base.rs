@@ -275,11 +275,7 @@ pub(super) fn answered_notification(shot: &Shot) -> Result<(), Violation> {
 }
 
 fn unsolicited(case: &Case<'_>) -> Verdict {
-    let asked = |id: &Id| {
-        let member = format!("\"id\":{}", id.to_value());
-        let sent = |shot: &Shot| memchr::memmem::find(&shot.sent, member.as_bytes()).is_some();
-        case.shots.iter().any(|shot| shot.id.as_ref() == Some(id) || sent(shot))
-    };
+    let asked = |id: &Id| case.shots.iter().any(|shot| shot.id.as_ref() == Some(id) || holds_id(&shot.sent, id));
     let judged = case.all().filter(|(_, shot)| shot.messages().next().is_some()).map(|(place, shot)| {
         let mut mine = 0;
         // Some SDKs put a word of their own in the place of the id when they refuse an HTTP request unread.
@@ -302,6 +298,13 @@ fn unsolicited(case: &Case<'_>) -> Verdict {
         Ok(())
     });
     Verdict::of_all(judged, "no reply came")
+}
+
+/// Whether a message that was sent, or one of an array, has this id. Another id may begin like it.
+fn holds_id(sent: &[u8], id: &Id) -> bool {
+    let member = format!("\"id\":{}", id.to_value());
+    let mut found = memchr::memmem::find_iter(sent, member.as_bytes());
+    found.any(|at| matches!(sent.get(at + member.len()), Some(b',' | b'}')))
 }
 
 fn is_answered(shot: &Shot) -> bool {
@@ -355,4 +358,23 @@ fn utf8(case: &Case<'_>) -> Verdict {
         _ => Ok(()),
     });
     Verdict::of_all(judged, "no message came")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_id_is_another_id() {
+        let (one, text) = (Id::number(1), Id::text("a"));
+        let holds = |sent: &str, id: &Id| holds_id(sent.as_bytes(), id);
+        assert!(holds(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, &one));
+        assert!(holds(r#"{"method":"ping","id":1}"#, &one));
+        assert!(holds(r#"[{"id":12,"method":"ping"},{"id":1,"method":"ping"}]"#, &one));
+        assert!(holds(r#"{"id":"a","method":"ping"}"#, &text));
+        assert!(!holds(r#"{"jsonrpc":"2.0","id":12,"method":"ping"}"#, &one));
+        assert!(!holds(r#"{"id":1.5,"method":"ping"}"#, &one));
+        assert!(!holds(r#"{"id":"1","method":"ping"}"#, &one));
+        assert!(!holds(r#"{"id":"ab","method":"ping"}"#, &text));
+    }
 }
