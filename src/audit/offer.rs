@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::base::sanitize;
+use crate::check::path;
 use crate::event::{Subject, TransportKind};
 use crate::protocol::revision::Revision;
 
@@ -124,15 +125,8 @@ impl<'a> Item<'a> {
 /// The path of a member. Names and paths are cut where they are too long to help anybody.
 #[must_use]
 pub fn member(path: &str, name: &str) -> String {
-    let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let is_plain = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
-    let name = sanitize::cut(name, NAME_CHARS);
-    let whole = if is_plain {
-        format!("{path}.{name}")
-    } else {
-        format!("{path}['{}']", name.replace('\\', "\\\\").replace('\'', "\\'"))
-    };
-    sanitize::cut(&whole, PATH_CHARS)
+    let name = path::member(&sanitize::cut(name, NAME_CHARS));
+    sanitize::cut(&format!("{path}{name}"), PATH_CHARS)
 }
 
 /// The path of an element.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::exercises::{BROKEN_ROUNDS, CALLS, ROUNDS, questions};
+use super::super::offer;
 use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 use super::modern::unless_silent;
 
@@ -98,6 +99,8 @@ pub(super) static RULES: &[Rule] = &[
 /// The methods by which a client may be asked, and what it declares for each.
 const ASKED: &[(&str, &str)] =
     &[("elicitation/create", "elicitation"), ("sampling/createMessage", "sampling"), ("roots/list", "roots")];
+/// Where the questions of a result stand.
+const ASKED_AT: &str = "$.inputRequests";
 const NOTHING_ASKED: &str = "nothing asked for input: name a tool that does with --tool";
 
 /// Every result that requires input.
@@ -137,9 +140,7 @@ fn declared_only(case: &Case<'_>) -> Verdict {
             let method = question.get("method").and_then(Value::as_str).unwrap_or_default();
             let wrong = |expected: String| {
                 let came = super::super::case::quote(&question);
-                Err(Violation::new(expected, came)
-                    .at(super::super::case::cut(&format!("$.inputRequests.{key}")))
-                    .shown_by(place))
+                Err(Violation::new(expected, came).at(offer::member(ASKED_AT, &key)).shown_by(place))
             };
             let Some((_, capability)) = ASKED.iter().find(|(known, _)| *known == method) else {
                 return wrong("elicitation/create, sampling/createMessage or roots/list".to_owned());
@@ -244,7 +245,7 @@ fn forms(case: &Case<'_>) -> Verdict {
             };
             judged.map_err(|violation| {
                 let within = violation.path.clone().unwrap_or_default();
-                let path = format!("$.inputRequests.{key}.params{within}");
+                let path = format!("{}.params{within}", offer::member(ASKED_AT, &key));
                 violation.at(super::super::case::cut(&path)).shown_by(place)
             })
         }),
@@ -268,7 +269,7 @@ fn form(params: &Value) -> Result<(), Violation> {
     };
     let fields = schema.get("properties").and_then(Value::as_object);
     for (name, field) in fields.into_iter().flatten() {
-        let path = format!(".requestedSchema.properties.{name}");
+        let path = offer::member(".requestedSchema.properties", name);
         if !is_plain(field) {
             let expected = "a text, a number, a switch or a choice";
             return Err(Violation::new(expected, super::super::case::quote(field)).at(path));
@@ -308,4 +309,22 @@ fn is_secret(name: &str, field: &Value) -> bool {
     // A switch such as "remember password" asks for no password.
     let is_text = field.get("type").and_then(Value::as_str) == Some("string") && field.get("enum").is_none();
     is_text && (by_format || SECRETS.iter().any(|secret| plain.ends_with(secret)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_of_the_server_are_quoted_in_paths() {
+        let of = |name: &str| {
+            let params = json!({"requestedSchema": {"type": "object", "properties": {name: {"type": "object"}}}});
+            form(&params).unwrap_err().path.unwrap()
+        };
+        assert_eq!(of("city"), ".requestedSchema.properties.city");
+        assert_eq!(of("it's.odd"), ".requestedSchema.properties['it\\'s.odd']");
+        assert!(of(&"x".repeat(10_000)).chars().count() < 200);
+    }
 }

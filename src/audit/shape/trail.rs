@@ -1,6 +1,7 @@
 //! Where the judge stands: a chain of steps from the root, written as JSONPath when there is something to say.
 
 use crate::base::sanitize;
+use crate::check::path;
 
 /// The longest name of a member that is written out; names may be the server's.
 const NAME_CHARS_MAX: usize = 60;
@@ -53,20 +54,9 @@ impl<'a> Trail<'a> {
             Step::Root => text.push('$'),
             Step::Key(_) | Step::Index(_) if !exact => text.push_str("[*]"),
             Step::Index(index) => text.push_str(&format!("[{index}]")),
-            Step::Member(name) | Step::Key(name) => text.push_str(&named(name)),
+            Step::Member(name) | Step::Key(name) => text.push_str(&path::member(&sanitize::cut(name, NAME_CHARS_MAX))),
         }
         text
-    }
-}
-
-/// `.name`, or `['na.me']` where a dot would not do.
-fn named(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let name = sanitize::cut(name, NAME_CHARS_MAX);
-    if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain) {
-        format!(".{name}")
-    } else {
-        format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'"))
     }
 }
 
