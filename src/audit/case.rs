@@ -1,5 +1,7 @@
 //! What a rule judges: everything that was said to a server and came from it, what it is, and what it offers.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::exercise::{Exercise, Named};
@@ -85,6 +87,32 @@ impl<'a> Case<'a> {
         found
     }
 
+    /// The shots of definitions whose page came before, as it is.
+    #[must_use]
+    pub fn repeated_pages(&self, items: &[(usize, String, &Value)]) -> HashSet<usize> {
+        let mut places: Vec<usize> = items.iter().map(|(place, ..)| *place).collect();
+        places.dedup();
+        let mut seen: Vec<Option<Value>> = Vec::new();
+        let mut again = HashSet::new();
+        for place in places {
+            let page = self.shots[place].result().map(without_cursor);
+            if seen.contains(&page) {
+                again.insert(place);
+            } else {
+                seen.push(page);
+            }
+        }
+        again
+    }
+
+    /// What a list offers: its definitions, without pages that came again.
+    #[must_use]
+    pub fn offered(&self, method: &'static str) -> Vec<&'a Value> {
+        let items = self.definitions(method);
+        let again = self.repeated_pages(&items);
+        items.into_iter().filter(|(place, ..)| !again.contains(place)).map(|(.., item)| item).collect()
+    }
+
     /// Judges the reply to one message of an exercise. Where nothing was sent, or the link went before, it could not be exercised.
     #[must_use]
     pub fn judge(
@@ -102,6 +130,12 @@ impl<'a> Case<'a> {
             },
         }
     }
+}
+
+/// The items of a page, without what belongs to the message.
+fn without_cursor(result: &Value) -> Value {
+    let lists = result.as_object().into_iter().flatten().filter(|(_, value)| value.is_array());
+    Value::Object(lists.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Characters of evidence that a violation quotes.

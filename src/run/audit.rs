@@ -23,7 +23,6 @@ use crate::base::glob;
 use crate::base::host::is_loopback;
 use crate::event::{Cause, Era, Finding, Reason, TransportKind};
 use crate::plan::{Endpoint, Target};
-use crate::protocol::revision::array_member;
 use crate::protocol::{Answers, Pin, Revision};
 use crate::session::ServerFacts;
 
@@ -421,14 +420,11 @@ impl<'a> Performance<'a> {
 
     /// Keeps what the lists gave, for the exercises that come.
     fn learn(&mut self) {
-        let mut lists: HashMap<String, Vec<Value>> = HashMap::new();
-        for shot in &self.shots {
-            let (Some(method), Some(result)) = (&shot.method, shot.result()) else { continue };
-            let items = array_member(method).and_then(|member| result.get(member)).and_then(Value::as_array);
-            if let Some(items) = items {
-                lists.entry(method.clone()).or_default().extend(items.iter().cloned());
-            }
-        }
+        let (place, tools) = (self.place, self.plan.tools.as_slice());
+        let case = Case { facts: self.facts, shots: &self.shots, place, tools, findings: None };
+        let methods = self.facts.revision.methods.iter().filter(|method| method.list.is_some());
+        let list = |name: &'static str| (name.to_owned(), case.offered(name).into_iter().cloned().collect());
+        let lists: HashMap<String, Vec<Value>> = methods.map(|method| list(method.name)).collect();
         let tools = lists.get("tools/list").into_iter().flatten();
         let schema = |tool: &Value| Some((tool.get("name")?.as_str()?.to_owned(), tool.get("inputSchema")?.clone()));
         self.schemas = Arc::new(tools.filter_map(schema).collect());

@@ -195,6 +195,30 @@ fn advice_changes_the_code_with_strict_only() {
 }
 
 #[test]
+fn pages_that_come_again_offer_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |demo: &[&str]| {
+        let told = run(
+            folder.path(),
+            &["--json", "--rule", "compat.*.unique", "--rule", "cost.*", "--rule", "rpc.message"],
+            demo,
+        );
+        let document = told.document();
+        assert!(rules(&document).iter().all(|rule| rule["verdict"] == "passes"), "{document}");
+        let one = &document["targets"][0];
+        let twice =
+            one["advice"].as_array().unwrap().iter().filter(|one| one["id"].as_str().unwrap().ends_with("unique"));
+        (twice.count(), one["cost"]["tools"]["estimate"].clone())
+    };
+    let healthy = of(&[]);
+    assert_eq!(healthy.0, 0);
+    for fault in ["tools-repeated-cursor", "tools-endless-pages"] {
+        assert_eq!(of(&["--fault", fault]), healthy, "{fault}");
+    }
+    assert!(of(&["--fault", "tools-duplicate"]).0 > 0);
+}
+
+#[test]
 fn secrets_are_in_no_evidence() {
     let served = super::prober::Served::start(["--token", "s3cret-token", "--fault", "no-jsonrpc"]);
     let words = ["audit", "--json", "--bearer", "s3cret-token", "--protocol", "2025-11-25"];

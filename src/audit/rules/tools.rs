@@ -1,7 +1,7 @@
 //! Rules of the tools a server lists: their names, hints and icons, their order, and what is said when they change. Their
 //! schemas have a file of their own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -180,7 +180,7 @@ fn unique(case: &Case<'_>) -> Verdict {
 
 /// Whether a member names each item of a list once. A page that comes again as it was is for another rule.
 pub(super) fn unique_by(case: &Case<'_>, items: &[(usize, String, &Value)], member: &str, what: &str) -> Verdict {
-    let again = repeated_pages(case, items);
+    let again = case.repeated_pages(items);
     let mut seen: HashMap<&str, &str> = HashMap::new();
     let judged = items.iter().filter(|(place, ..)| !again.contains(place)).map(|(place, path, item)| {
         let Some(name) = item.get(member).and_then(Value::as_str) else { return Ok(()) };
@@ -194,30 +194,6 @@ pub(super) fn unique_by(case: &Case<'_>, items: &[(usize, String, &Value)], memb
         }
     });
     Verdict::of_all(judged.collect::<Vec<_>>().into_iter(), "nothing is listed")
-}
-
-/// The shots whose page came before, as it is.
-pub(super) fn repeated_pages(case: &Case<'_>, items: &[(usize, String, &Value)]) -> HashSet<usize> {
-    let mut places: Vec<usize> = items.iter().map(|(place, ..)| *place).collect();
-    places.dedup();
-    let page = |place: usize| case.shots[place].result().map(without_cursor);
-    let mut seen: Vec<Option<Value>> = Vec::new();
-    let mut again = HashSet::new();
-    for place in places {
-        let page = page(place);
-        if seen.contains(&page) {
-            again.insert(place);
-        } else {
-            seen.push(page);
-        }
-    }
-    again
-}
-
-/// The items of a page, without what belongs to the message.
-fn without_cursor(result: &Value) -> Value {
-    let lists = result.as_object().into_iter().flatten().filter(|(_, value)| value.is_array());
-    Value::Object(lists.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 fn icons(case: &Case<'_>) -> Verdict {
