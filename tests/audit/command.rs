@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::audited::rules;
-use super::prober::{BINARY, Told, binary, harmful, told};
+use super::prober::{BINARY, Served, Told, binary, harmful, told};
 
 fn run(folder: &Path, words: &[&str], demo: &[&str]) -> Told {
     told(binary().current_dir(folder).arg("audit").args(words).args(["--", BINARY, "demo"]).args(demo))
@@ -220,9 +220,122 @@ fn pages_that_come_again_offer_nothing_twice() {
 
 #[test]
 fn secrets_are_in_no_evidence() {
-    let served = super::prober::Served::start(["--token", "s3cret-token", "--fault", "no-jsonrpc"]);
+    let served = Served::start(["--token", "s3cret-token", "--fault", "no-jsonrpc"]);
     let words = ["audit", "--json", "--bearer", "s3cret-token", "--protocol", "2025-11-25"];
     let told = told(binary().args(words).arg(served.url()));
     assert_eq!(told.code, 1, "{}", told.stderr);
     assert!(!told.stdout.contains("s3cret-token") && !told.stderr.contains("s3cret-token"));
+}
+
+/// The ids of the advice about the one target.
+fn advised(document: &Value) -> Vec<&str> {
+    let advice = document["targets"][0]["advice"].as_array().unwrap();
+    advice.iter().map(|one| one["id"].as_str().unwrap()).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn how_a_server_is_started_is_advised_on_and_no_secret_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("npx"), format!("#!/bin/sh\nexec '{BINARY}' demo\n")).unwrap();
+    std::fs::set_permissions(path("npx"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut search = vec![folder.path().to_owned()];
+    search.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let run = |command: &str, token: &str| {
+        let text = format!("[target.weather]\ncommand = {command}\nenv = {{ GITHUB_TOKEN = \"{token}\" }}\n");
+        std::fs::write(path("probe.toml"), text).unwrap();
+        let mut command = binary();
+        command.current_dir(folder.path()).args(["audit", "--json", "--strict", "--rule", "config.*", "probe.toml"]);
+        command.env("PATH", std::env::join_paths(&search).unwrap()).env("A_TOKEN", "s3cr3t-of-this-machine");
+        let told = told(&mut command);
+        assert!(!told.stdout.contains("s3cr3t") && !told.stderr.contains("s3cr3t"), "{told:?}");
+        told
+    };
+    let risky = run(r#"["npx", "-y", "pkg"]"#, "ghp_s3cr3t0123456789");
+    assert_eq!(risky.code, 1, "{}", risky.stderr);
+    let document = risky.document();
+    assert_eq!(advised(&document), ["config.pinned", "config.secret_literal"]);
+    assert_eq!(document["targets"][0]["advice"][0]["expected"], "an exact version, as in `pkg@1.2.3`");
+    let careful = run(r#"["npx", "-y", "pkg@1.2.3"]"#, "${A_TOKEN}");
+    assert_eq!((careful.code, advised(&careful.document()).len()), (0, 0), "{}", careful.stdout);
+}
+
+#[test]
+fn what_costs_more_than_is_locked_is_advised_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |words: &[&str]| {
+        let words: Vec<&str> = [BINARY, "demo"].into_iter().chain(words.iter().copied()).collect();
+        std::fs::write(folder.path().join("probe.toml"), format!("[target.weather]\ncommand = {words:?}\n")).unwrap();
+    };
+    let run = |words: &[&str]| told(binary().current_dir(folder.path()).args(words).arg("probe.toml"));
+    let audit = ["audit", "--json", "--rule", "cost.growth"];
+    write(&[]);
+    assert_eq!(run(&["lock"]).code, 0);
+    let same = run(&audit).document();
+    assert_eq!((advised(&same).len(), &same["targets"][0]["cost"]["growth_percent"]), (0, &Value::from(0)), "{same}");
+    write(&["--fault", "tools-costly"]);
+    let grown = run(&audit);
+    assert_eq!((grown.code, advised(&grown.document())), (0, vec!["cost.growth"]), "{}", grown.stdout);
+    let cost = &grown.document()["targets"][0]["cost"];
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    assert_eq!(cost["locked_tokens"], same["targets"][0]["cost"]["tools"]["tokens"]);
+    assert!(number(&cost["growth_percent"]) > 1_000, "{cost}");
+    assert_eq!(run(&["audit", "--strict", "--rule", "cost.growth"]).code, 1);
+    assert_eq!(run(&["audit", "--strict", "--rule", "cost.growth", "--max-growth", "100000"]).code, 0);
+}
+
+#[test]
+fn what_is_only_recommended_changes_the_code_with_strict_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--protocol", "2025-11-25", "--json", "--tool", "log", "--rule", "logging.level_kept"];
+    let demo = ["--fault", "log-debug"];
+    let document = ends(0, folder.path(), &words, &demo).document();
+    let found = super::audited::rule(&document, "logging.level_kept");
+    assert_eq!((&found["verdict"], &found["severity"]), (&"violates".into(), &"warning".into()));
+    ends(1, folder.path(), &[&words[..], &["--strict"]].concat(), &demo);
+}
+
+#[test]
+fn a_rule_has_a_page() {
+    let told = told(binary().args(["explain", "rpc.message"]));
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    for says in
+        ["rpc.message", "\"jsonrpc\": \"2.0\"", "To mend it: ", "MUST", "/specification/2026-07-28/basic#messages"]
+    {
+        assert!(told.stdout.contains(says), "{says}\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn no_tool_is_called_that_was_not_named() {
+    for protocol in ["2025-11-25", "2026-07-28"] {
+        let served = Served::start([""; 0]);
+        let audit = |words: &[&str]| {
+            let told = told(binary().args(["audit", "--protocol", protocol]).args(words).arg(served.url()));
+            assert_eq!(told.code, 0, "{}", told.stderr);
+            served.stats()["calls"].as_u64().unwrap()
+        };
+        assert_eq!(audit(&["--slow", "--hold", "100ms"]), 0, "{protocol}");
+        assert!(audit(&["--tool", "log"]) > 0, "{protocol}");
+    }
+}
+
+#[test]
+fn a_server_that_answers_nothing_is_not_asked_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--protocol", "2025-11-25", "--timeout", "300ms", "--json", "--invasive"];
+    let told = run(folder.path(), &words, &["--hang-after", "1"]);
+    let document = told.document();
+    let silences = |rule: &Value| {
+        let why = rule["why"].as_str()?.strip_prefix("the server did not answer ")?;
+        why.strip_suffix(" messages in a row")?.parse::<usize>().ok()
+    };
+    let told: Vec<usize> = rules(&document).iter().filter_map(silences).collect();
+    // Messages that are written together are waited for together.
+    assert!(told.len() > 20 && told.iter().all(|count| (5..8).contains(count)), "{told:?}\n{document}");
+    let could_not = |rule: &&Value| rule["verdict"] == "not_exercised" && silences(rule).is_some();
+    assert_eq!(rules(&document).iter().filter(could_not).count(), told.len());
 }
