@@ -31,6 +31,12 @@ mod modern;
 mod command;
 #[path = "stage/prober.rs"]
 mod prober;
+#[cfg(unix)]
+#[path = "audit/screen.rs"]
+mod screen;
+#[cfg(unix)]
+#[path = "stage/terminal.rs"]
+mod terminal;
 #[path = "audit/tools.rs"]
 mod tools;
 
