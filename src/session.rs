@@ -196,6 +196,12 @@ impl Session {
         self.line.idle(end).await
     }
 
+    /// Whether nothing can be heard while nothing is asked.
+    #[must_use]
+    pub fn is_still(&mut self) -> bool {
+        self.line.is_still()
+    }
+
     /// What another link needs to speak under the id of this session; none where it has no id.
     #[must_use]
     pub fn pass(&self) -> Option<Pass> {

@@ -271,6 +271,11 @@ pub trait Link: Send {
         self.facts().pid
     }
 
+    /// Whether nothing can be heard now, because nothing was asked: not even that the server is gone.
+    fn is_still(&mut self) -> bool {
+        false
+    }
+
     /// Ends the link and leaves nothing behind; takes at most about twice `grace`.
     fn close(self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell>;
 }

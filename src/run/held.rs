@@ -209,12 +209,18 @@ pub(super) struct Seat {
     secrets: Option<Masker>,
 }
 
-/// A session that rests: a task answers what the server asks. Dropped, it ends the task and with it the child.
+/// A session that rests. Dropped, it ends, and with it the child.
 struct Resting {
-    task: JoinSet<Rested>,
-    stop: CancellationToken,
+    rest: Rest,
     cancel: CancellationToken,
     told: Vec<Finding>,
+}
+
+enum Rest {
+    /// Nothing can be heard.
+    Still(Box<Session>),
+    /// A task answers what the server asks, until it is told to stop.
+    Listening(JoinSet<Rested>, CancellationToken),
 }
 
 struct Rested {
@@ -352,22 +358,31 @@ impl Seat {
 
     fn rest(&mut self, awake: Awake) {
         let Awake { mut session, cancel, .. } = awake;
-        let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
         let told = session.findings();
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let lost = session.idle_until(stopped).await;
-            Rested { session, lost }
-        });
-        self.resting = Some(Resting { task, stop, cancel, told });
+        let rest = if session.is_still() {
+            Rest::Still(session)
+        } else {
+            let (mut task, stop) = (JoinSet::new(), CancellationToken::new());
+            let stopped = stop.clone().cancelled_owned();
+            task.spawn(async move {
+                let lost = session.idle_until(stopped).await;
+                Rested { session, lost }
+            });
+            Rest::Listening(task, stop)
+        };
+        self.resting = Some(Resting { rest, cancel, told });
     }
 
     /// Takes the session out of its rest, with the fault by which it was lost meanwhile.
     async fn wake(&mut self) -> Option<(Awake, Option<Fault>)> {
-        let Resting { mut task, stop, cancel, told } = self.resting.take()?;
-        stop.cancel();
-        let Rested { session, lost } = task.join_next().await?.ok()?;
+        let Resting { rest, cancel, told } = self.resting.take()?;
+        let Rested { session, lost } = match rest {
+            Rest::Still(session) => Rested { session, lost: None },
+            Rest::Listening(mut task, stop) => {
+                stop.cancel();
+                task.join_next().await?.ok()?
+            }
+        };
         Some((Awake { session, cancel, told: Some(told) }, lost))
     }
 

@@ -459,6 +459,11 @@ impl Line {
         &*self.link
     }
 
+    /// Whether nothing can be heard while nothing is asked.
+    pub(super) fn is_still(&mut self) -> bool {
+        self.link.is_still()
+    }
+
     /// Deletes the HTTP session, if there is one.
     pub(super) async fn end_session(&mut self, grace: Duration) {
         if self.conversation.http_session.is_none() || self.conversation.transport != TransportKind::StreamableHttp {

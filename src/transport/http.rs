@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod connector;
 mod date;
+mod exchange;
 mod fault;
 mod fetch;
 mod pool;

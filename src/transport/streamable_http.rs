@@ -130,6 +130,16 @@ impl Link for StreamableHttp {
         None
     }
 
+    fn is_still(&mut self) -> bool {
+        // Behind a reply hardly anything comes but the end of its answer.
+        while let Some((serial, heard)) = self.heard.next_if(|(_, heard)| matches!(heard.what, What::End)) {
+            if let Some(key) = heard.key.filter(|key| self.open.get(key).is_some_and(|open| open.serial == serial)) {
+                self.open.remove(&key);
+            }
+        }
+        self.open.is_empty()
+    }
+
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
         Box::pin(async move {
             let started = Instant::now();

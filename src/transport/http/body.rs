@@ -134,7 +134,12 @@ impl Body {
             if let Some(chunk) = self.inflated()? {
                 return Ok(Some((chunk, self.at)));
             }
-            match self.incoming.frame().await {
+            let frame = self.incoming.frame();
+            let frame = match &mut self.connection {
+                Some(connection) => connection.drive(frame).await,
+                None => frame.await,
+            };
+            match frame {
                 None => {
                     self.finish();
                     return Ok(None);

@@ -13,7 +13,8 @@ use url::{Position, Url};
 
 use super::body::Body;
 use super::connector::Connector;
-use super::pool::{Connection, Pool, Sent, Tasks};
+use super::exchange::Sent;
+use super::pool::{Connection, Pool, Tasks};
 use super::tls_words;
 use super::{date, fault};
 use crate::event::{Finding, Phases, Reason, Severity, TransportKind};
@@ -163,8 +164,7 @@ impl Client {
         self.connector.named(fault)
     }
 
-    /// Connects where needed and hands the request over. The instant is that of its writing, which is done by the task of
-    /// the connection: what else this thread has to do before that task runs is no latency. Where the request was not
+    /// Connects where needed and hands the request over. The instant is that of its writing. Where the request was not
     /// written at once, and over HTTP/2, whose exchanges share their stamps, it is the instant at which it was handed over.
     pub(in crate::transport) async fn start(self: &Arc<Self>, ask: Ask) -> Result<(Instant, Waiting), Fault> {
         let connection = if let Some(connection) = self.pool.take().await {
@@ -174,19 +174,16 @@ impl Client {
             self.pool.introduce(&connection);
             connection
         };
-        let is_h2 = connection.is_h2();
-        let (handed_over, waiting) = self.write(ask, connection)?;
-        if is_h2 {
-            return Ok((handed_over, waiting));
-        }
-        tokio::task::yield_now().await;
-        Ok((waiting.connection.stamps.written().unwrap_or(handed_over), waiting))
+        self.write(ask, connection).await
     }
 
-    fn write(self: &Arc<Self>, ask: Ask, mut connection: Connection) -> Result<(Instant, Waiting), Fault> {
-        let request = self.request(&ask, connection.is_h2())?;
-        let sent = Instant::now();
-        let response = connection.send(request);
+    async fn write(self: &Arc<Self>, ask: Ask, mut connection: Connection) -> Result<(Instant, Waiting), Fault> {
+        let is_h2 = connection.is_h2();
+        let request = self.request(&ask, is_h2)?;
+        let handed_over = Instant::now();
+        let response = connection.send(request).await.map_err(|error| self.named(fault::of_handshake(&error)))?;
+        let written = connection.stamps.written().filter(|_| !is_h2);
+        let sent = written.unwrap_or(handed_over);
         Ok((sent, Waiting { client: Arc::clone(self), ask, connection, response, repeated: false }))
     }
 
@@ -309,7 +306,7 @@ impl Waiting {
     pub(in crate::transport) async fn answer(mut self) -> Result<Answer, Fault> {
         let mut visited = Vec::new();
         loop {
-            match (&mut self.response).await {
+            match self.connection.drive(&mut self.response).await {
                 Ok(response) => {
                     if response.status().is_redirection() {
                         visited.push(self.ask.url.clone());
@@ -363,7 +360,7 @@ impl Waiting {
         ));
         let connection = client.connect().await?;
         client.pool.introduce(&connection);
-        let (_, waiting) = client.write(ask, connection)?;
+        let (_, waiting) = client.write(ask, connection).await?;
         Ok(Self { repeated: true, ..waiting })
     }
 }

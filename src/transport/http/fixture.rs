@@ -49,6 +49,11 @@ impl Conn {
         Some(text)
     }
 
+    /// Reads the first byte of what comes, and no more.
+    pub(in crate::transport) async fn begun(&mut self) {
+        let _ = self.stream.read_u8().await;
+    }
+
     pub(in crate::transport) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
         let _ = self.stream.flush().await;

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::Request;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::connector::Stream;
+use super::exchange::{Exchange, Io, Sent};
 use super::stamped::{Stamped, Stamps};
 
 /// node and uvicorn close idle connections after 5 s; one that waited longer than this is not used again.
@@ -25,17 +25,12 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 const IDLE_COUNT_MAX: usize = 8;
 /// A stream that has given its reply usually ends right behind it: worth waiting for before connecting anew.
 const DRAIN_WAIT: Duration = Duration::from_millis(5);
-/// A connection that was given back becomes ready as soon as its task has run.
-const READY_WAIT: Duration = Duration::from_millis(50);
 /// A head longer than this is refused.
 pub(super) const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// A head with more headers than this is refused.
 pub(super) const HEADERS_MAX: usize = 100;
 /// Flow control that lets a large reply arrive without waiting for us.
 const H2_WINDOW_BYTES: u32 = 1024 * 1024;
-
-/// The answer to come; an error still holds the request where it was never written.
-pub(super) type Sent = BoxFuture<'static, Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>>>;
 
 /// The tasks of one link; all end with it.
 #[derive(Clone, Default)]
@@ -73,22 +68,26 @@ where
     }
 }
 
-enum Sender {
-    /// One exchange at a time.
-    H1(http1::SendRequest<Full<Bytes>>),
-    /// Any number of exchanges.
-    H2(http2::SendRequest<Full<Bytes>>),
+/// What a connection is at the moment.
+enum Work {
+    /// HTTP/1.1 between two exchanges: the bare stream.
+    Resting(Io),
+    /// HTTP/1.1 in an exchange.
+    Busy(Box<Exchange>),
+    /// Over, or about to be.
+    Ended,
+    /// HTTP/2: any number of exchanges, which a task drives.
+    Shared(http2::SendRequest<Full<Bytes>>, Arc<AbortOnDropHandle<()>>),
 }
 
 /// One connection; of HTTP/2, a share in one. Dropping it closes it (its last share).
 pub(super) struct Connection {
-    sender: Sender,
+    work: Work,
     /// When bytes came on it.
     pub(super) stamps: Arc<Stamps>,
     /// It has carried an exchange before this one.
     pub(super) reused: bool,
     idle_since: Instant,
-    driver: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Connection {
@@ -96,72 +95,91 @@ impl Connection {
     pub(super) async fn start(stream: Box<dyn Stream>, h2: bool, tasks: &Tasks) -> hyper::Result<Self> {
         let stamps = Arc::new(Stamps::default());
         let io = TokioIo::new(Stamped::new(stream, Arc::clone(&stamps)));
-        let (sender, driver) = if h2 {
+        let work = if h2 {
             let (sender, connection) = http2::Builder::new(tasks.clone())
                 .max_header_list_size(HEAD_BYTES_MAX)
                 .initial_stream_window_size(H2_WINDOW_BYTES)
                 .initial_connection_window_size(H2_WINDOW_BYTES)
                 .handshake(io)
                 .await?;
-            (Sender::H2(sender), tasks.spawn(connection))
+            Work::Shared(sender, Arc::new(tasks.spawn(connection)))
         } else {
-            let (sender, connection) = http1::Builder::new()
-                .title_case_headers(true)
-                .max_headers(HEADERS_MAX)
-                .max_header_size(HEAD_BYTES_MAX as usize)
-                .handshake(io)
-                .await?;
-            (Sender::H1(sender), tasks.spawn(connection))
+            Work::Resting(io)
         };
-        Ok(Self { sender, stamps, reused: false, idle_since: Instant::now(), driver: Arc::new(driver) })
+        Ok(Self { work, stamps, reused: false, idle_since: Instant::now() })
     }
 
     /// Whether exchanges share this connection.
     pub(super) fn is_h2(&self) -> bool {
-        matches!(self.sender, Sender::H2(_))
+        matches!(self.work, Work::Shared(..))
     }
 
-    /// Hands a request over; it is on its way when this returns.
-    pub(super) fn send(&mut self, request: Request<Full<Bytes>>) -> Sent {
-        match &mut self.sender {
-            Sender::H1(sender) => {
+    /// Hands a request over. Over HTTP/1.1 it is written when this returns, as far as the stream takes it at once.
+    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Sent> {
+        self.work = match std::mem::replace(&mut self.work, Work::Ended) {
+            Work::Resting(io) => Work::Busy(Exchange::begin(io).await?),
+            other => other,
+        };
+        match &mut self.work {
+            Work::Busy(exchange) => {
                 self.stamps.arm();
-                Box::pin(sender.try_send_request(request))
+                Ok(exchange.send(request).await)
             }
-            Sender::H2(sender) => Box::pin(sender.try_send_request(request)),
+            Work::Shared(sender, _) => Ok(Box::pin(sender.try_send_request(request))),
+            Work::Resting(_) | Work::Ended => unreachable!("a connection without a stream carries no exchange"),
         }
     }
 
-    async fn usable(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::H1(sender) => {
-                self.idle_since.elapsed() <= IDLE_MAX
-                    && !sender.is_closed()
-                    && tokio::time::timeout(READY_WAIT, sender.ready()).await.is_ok_and(|ready| ready.is_ok())
-            }
-            Sender::H2(sender) => !sender.is_closed() && sender.ready().await.is_ok(),
+    /// Waits for a part of the answer. Nobody else moves the bytes of HTTP/1.1.
+    pub(super) async fn drive<F: Future + Unpin>(&mut self, part: F) -> F::Output {
+        match &mut self.work {
+            Work::Busy(exchange) => exchange.drive(part).await,
+            _ => part.await,
+        }
+    }
+
+    /// The exchange is complete: the connection as it waits for the next one, where it can carry one.
+    fn rest(mut self) -> Option<Self> {
+        self.work = match self.work {
+            Work::Busy(exchange) => Work::Resting(exchange.end()?),
+            other => other,
+        };
+        (self.reused, self.idle_since) = (true, Instant::now());
+        Some(self)
+    }
+
+    async fn is_usable(&mut self) -> bool {
+        match &mut self.work {
+            Work::Resting(io) => self.idle_since.elapsed() <= IDLE_MAX && super::exchange::is_silent(io),
+            Work::Shared(sender, _) => !sender.is_closed() && sender.ready().await.is_ok(),
+            Work::Busy(_) | Work::Ended => false,
         }
     }
 
     fn share(&self) -> Option<Self> {
-        match &self.sender {
-            Sender::H1(_) => None,
-            Sender::H2(sender) => Some(Self {
-                sender: Sender::H2(sender.clone()),
-                stamps: Arc::clone(&self.stamps),
-                reused: self.reused,
-                idle_since: self.idle_since,
-                driver: Arc::clone(&self.driver),
-            }),
-        }
+        let Work::Shared(sender, driver) = &self.work else { return None };
+        Some(Self {
+            work: Work::Shared(sender.clone(), Arc::clone(driver)),
+            stamps: Arc::clone(&self.stamps),
+            reused: self.reused,
+            idle_since: self.idle_since,
+        })
     }
 
     /// Lets the connection say goodbye (TLS `close_notify`, HTTP/2 `GOAWAY`) before it is closed.
     async fn end(self) {
-        let Self { sender, driver, .. } = self;
-        drop(sender);
-        if let Some(driver) = Arc::into_inner(driver) {
-            let _ = driver.await;
+        match self.work {
+            Work::Resting(io) => {
+                // A server that is gone hears no goodbye.
+                let _ = io.into_inner().shutdown().await;
+            }
+            Work::Shared(sender, driver) => {
+                drop(sender);
+                if let Some(driver) = Arc::into_inner(driver) {
+                    let _ = driver.await;
+                }
+            }
+            Work::Busy(_) | Work::Ended => {}
         }
     }
 }
@@ -194,7 +212,7 @@ impl Pool {
             let shared = self.lock().shared.as_ref().and_then(Connection::share);
             if let Some(mut connection) = shared {
                 tokio::task::yield_now().await;
-                if connection.usable().await {
+                if connection.is_usable().await {
                     return Some(connection);
                 }
                 self.lock().shared = None;
@@ -203,7 +221,7 @@ impl Pool {
             if let Some(mut connection) = idle {
                 // One look at the sockets first, so that a close that has arrived already is seen.
                 tokio::task::yield_now().await;
-                if connection.usable().await {
+                if connection.is_usable().await {
                     return Some(connection);
                 }
                 continue;
@@ -231,18 +249,17 @@ impl Pool {
     }
 
     /// Takes back a connection whose exchange is complete.
-    pub(super) fn give_back(&self, mut connection: Connection) {
-        connection.reused = true;
-        connection.idle_since = Instant::now();
-        let mut state = self.lock();
-        if connection.is_h2() {
-            if let Some(shared) = &mut state.shared {
-                shared.reused = true;
+    pub(super) fn give_back(&self, connection: Connection) {
+        if let Some(connection) = connection.rest() {
+            let mut state = self.lock();
+            if connection.is_h2() {
+                if let Some(shared) = &mut state.shared {
+                    shared.reused = true;
+                }
+            } else if state.idle.len() < IDLE_COUNT_MAX {
+                state.idle.push(connection);
             }
-        } else if state.idle.len() < IDLE_COUNT_MAX {
-            state.idle.push(connection);
         }
-        drop(state);
         self.returned.notify_waiters();
     }
 

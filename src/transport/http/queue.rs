@@ -40,17 +40,21 @@ impl<T> Queue<T> {
     /// Takes the first item, as soon as there is one. Dropped before, nothing was taken.
     pub(in crate::transport) async fn next(&self) -> T {
         loop {
-            if let Some(item) = self.first() {
-                self.room.add_permits(1);
+            if let Some(item) = self.next_if(|_| true) {
                 return item;
             }
             self.came.notified().await;
         }
     }
 
-    fn first(&self) -> Option<T> {
+    /// Takes the first item, where there is one and it is like that.
+    pub(in crate::transport) fn next_if(&self, is_like_that: impl FnOnce(&T) -> bool) -> Option<T> {
         let mut items = self.items();
+        if !items.front().is_some_and(is_like_that) {
+            return None;
+        }
         let first = items.pop_front();
+        self.room.add_permits(1);
         if items.is_empty() && items.capacity() > KEPT {
             items.shrink_to(KEPT);
         }

@@ -14,6 +14,10 @@ fn chunked(headers: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{headers}Transfer-Encoding: chunked\r\n\r\n")
 }
 
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
 const EVENTS: &str = "Content-Type: text/event-stream\r\n";
 
 #[tokio::test]
@@ -132,6 +136,75 @@ async fn a_connection_is_used_again_after_a_stream() {
     }
     // One, unless this machine is so busy that the end of a stream is later than it is waited for.
     assert!(server.connections() < 10, "{}", server.connections());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_more_came_than_an_answer_is_not_used() {
+    let server = Server::plain(|number, mut conn| async move {
+        while conn.request().await.is_some() {
+            // What is behind the answer must not become that of the next request.
+            let more = if number == 0 { answer("500 Internal Server Error", "", "") } else { String::new() };
+            conn.write(format!("{}{more}", answer("200 OK", "Content-Type: application/json\r\n", REPLY))).await;
+        }
+    })
+    .await;
+    let mut link = open(&server.url()).await;
+    for (key, connections) in [(1, 1), (2, 2), (3, 2)] {
+        let heard = exchange(&mut link, Outgoing { repeatable: false, ..request(key) }).await;
+        assert_eq!((words(&heard), server.connections()), (strings(&["200", "frame", "end"]), connections));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_answered_before_it_was_read_takes_its_connection_with_it() {
+    let server = Server::plain(|number, mut conn| async move {
+        if number == 0 {
+            conn.begun().await;
+            conn.json("200 OK", REPLY).await;
+            // More than a socket holds is still on its way, and nobody reads it.
+            std::future::pending::<()>().await;
+        }
+        while conn.request().await.is_some() {
+            conn.json("200 OK", REPLY).await;
+        }
+    })
+    .await;
+    let mut link = open(&server.url()).await;
+    let long = Outgoing { body: vec![b' '; 16 << 20].into(), ..request(1) };
+    assert_eq!(words(&exchange(&mut link, long).await), ["200", "frame", "end"]);
+    assert!(link.is_still());
+    let heard = exchange(&mut link, Outgoing { repeatable: false, ..request(2) }).await;
+    assert_eq!((words(&heard), server.connections()), (strings(&["200", "frame", "end"]), 2));
+}
+
+#[tokio::test]
+async fn a_link_is_still_when_all_answers_have_ended() {
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let ended = Arc::new(tokio::sync::Mutex::new(Some(ended)));
+    let body = format!("data: {REPLY}\n\n");
+    let server = Server::plain(move |_, mut conn| {
+        let (body, ended) = (body.clone(), Arc::clone(&ended));
+        async move {
+            conn.request().await;
+            conn.write(format!("{}{:x}\r\n{body}\r\n", chunked(EVENTS), body.len())).await;
+            let _ = ended.lock().await.take().unwrap().await;
+            conn.write("0\r\n\r\n").await;
+            conn.gone().await;
+        }
+    })
+    .await;
+    let mut link = open(&server.url()).await;
+    assert!(link.is_still());
+    link.send(request(1)).await.unwrap();
+    assert!(!link.is_still());
+    while !matches!(next(&mut link).await.what, What::Frame(_)) {}
+    assert!(!link.is_still(), "the server may say more on this stream");
+    end.send(()).unwrap();
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !link.is_still() {
+        assert!(Instant::now() < limit, "the stream has ended, and its end is nothing to wait for");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]
