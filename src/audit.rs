@@ -11,6 +11,8 @@ pub mod exercise;
 pub mod exercises;
 pub mod launch;
 pub mod lint;
+pub mod marks;
+pub mod names;
 pub mod offer;
 pub mod reply;
 pub mod rule;

@@ -1,6 +1,7 @@
 //! `WWW-Authenticate`: what a server that refuses a request asks for (RFC 9110, section 11). One header may hold several
 //! challenges, and their parameters are parted by commas, too.
 
+use crate::protocol::headers::is_of_token;
 use crate::transport::Head;
 
 /// Challenges of one answer that are looked at.
@@ -70,8 +71,7 @@ fn read_value(value: &str, all: &mut Vec<Challenge>) -> Result<(), String> {
 
 /// A token, and what stands behind it.
 fn token(text: &str) -> Option<(&str, &str)> {
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    let end = text.find(|c| !is_token(c)).unwrap_or(text.len());
+    let end = text.find(|c| !is_of_token(c)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 

@@ -6,6 +6,7 @@ mod descriptions;
 mod near;
 mod parameters;
 
+use super::names::words;
 use super::offer::{Item, Offer};
 use super::topic::{Findings, Found, Topic};
 use crate::base::sanitize;
@@ -79,24 +80,6 @@ fn names(all: &[&str]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-/// The words of a name: `get_the-file`, `getTheFile`, all in lower case.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut was_lower = false;
-    for c in name.chars().take(200) {
-        let begins = !c.is_alphanumeric() || (c.is_uppercase() && was_lower);
-        if begins && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
-        }
-        was_lower = c.is_lowercase() || c.is_numeric();
-        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
-            word.extend(c.to_lowercase());
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ const ENDINGS: &[&str] = &[
     "authkey",
     "routingkey",
     "integrationkey",
+    "signingkey",
+    "encryptionkey",
     "credential",
     "credentials",
 ];

@@ -73,8 +73,16 @@ fn plain(argument: &Value) -> Option<String> {
     }
 }
 
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+/// Whether a text can be the name of a header, or a part of it: a token (RFC 9110 section 5.6.2).
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_of_token)
+}
+
+/// Whether a character can stand in a token.
+#[must_use]
+pub fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
 /// Writes a value as it may stand in a header: as it is, or as `=?base64?…?=`.

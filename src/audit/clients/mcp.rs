@@ -1,10 +1,10 @@
 //! The specification itself, as far as definitions go: what any client may rely on.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{ClientRule, Effect, Judge, Miss, Profile, Seen, naming};
-use crate::audit::subschemas;
 use crate::audit::topic::Topic;
+use crate::audit::{marks, subschemas};
 use crate::event::{Era, Severity, TransportKind};
 
 pub(super) static PROFILE: Profile = Profile {
@@ -125,41 +125,25 @@ fn header(tool: &Seen<'_>, misses: &mut Vec<Miss>) {
     if tool.offer.revision.era != Era::Modern || tool.offer.transport == TransportKind::Stdio {
         return;
     }
-    let (root, mut taken) = (tool.schema_path(), Vec::new());
-    subschemas::each(schema, &mut |inner| {
-        let Some(header) = inner.keywords.get("x-mcp-header") else { return };
-        let name = header.as_str().unwrap_or_default().to_ascii_lowercase();
-        let wrong = if !is_token(header.as_str().unwrap_or_default()) {
-            Some(("a header token: letters, digits and `!#$%&'*+-.^_`|~`", header.to_string()))
-        } else if !inner.is_property() {
+    let mut taken = Vec::new();
+    for mark in marks::of(schema, &tool.schema_path()) {
+        let name = mark.header.as_str().unwrap_or_default().to_ascii_lowercase();
+        let wrong = if mark.token().is_none() {
+            Some(("a header token: letters, digits and `!#$%&'*+-.^_`|~`", mark.header.to_string()))
+        } else if !mark.reachable {
             Some(("a property that is reached through `properties` alone", "it stands elsewhere".to_owned()))
-        } else if let Some(wrong) = wrong_type(inner.keywords) {
+        } else if let Some(wrong) = mark.wrong_type() {
             Some(("a property of the type string, integer or boolean", format!("its type is {wrong}")))
         } else if taken.contains(&name) {
-            Some(("a header that no other property has (case does not count)", header.to_string()))
+            Some(("a header that no other property has (case does not count)", mark.header.to_string()))
         } else {
             None
         };
         taken.push(name);
         if let Some((expected, actual)) = wrong {
-            let path = crate::audit::offer::member(&inner.path(&root), "x-mcp-header");
-            misses.push(tool.miss_at(path, expected, actual));
+            misses.push(tool.miss_at(mark.path, expected, actual));
         }
-    });
-}
-
-/// The type, where it is one that cannot be mirrored into a header. A schema that names none may still mean one that can.
-fn wrong_type(keywords: &Map<String, Value>) -> Option<String> {
-    let is_wrong = |word: &str| matches!(word, "number" | "object" | "array");
-    match keywords.get("type")? {
-        Value::String(word) if is_wrong(word) => Some(word.clone()),
-        Value::Array(words) => words.iter().filter_map(Value::as_str).find(|word| is_wrong(word)).map(str::to_owned),
-        _ => None,
     }
-}
-
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 fn outside_ref(tool: &Seen<'_>, misses: &mut Vec<Miss>) {

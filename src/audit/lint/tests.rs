@@ -147,16 +147,3 @@ fn rules_explain_themselves() {
         assert!(!topic.mend.is_empty() && topic.source.is_empty() == topic.as_of.is_empty(), "{}", topic.id);
     }
 }
-
-#[test]
-fn names_are_taken_apart() {
-    for (name, parts) in [
-        ("get_the-file", vec!["get", "the", "file"]),
-        ("getTheFile2Now", vec!["get", "the", "file2", "now"]),
-        ("HTTPGet", vec!["httpget"]),
-        ("__", vec![]),
-        ("Ärger.weg", vec!["ärger", "weg"]),
-    ] {
-        assert_eq!(words(name), parts, "{name}");
-    }
-}

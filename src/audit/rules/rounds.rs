@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::exercises::{BROKEN_ROUNDS, CALLS, ROUNDS, questions};
+use super::super::names::sounds_secret;
 use super::super::offer;
 use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 use super::modern::unless_silent;
@@ -299,16 +300,11 @@ fn is_plain(field: &Value) -> bool {
     }
 }
 
-/// Names that mean nothing else, whole or between separators.
-const SECRETS: [&str; 9] =
-    ["password", "passwd", "passphrase", "apikey", "accesstoken", "secretkey", "clientsecret", "privatekey", "cvv"];
-
 fn is_secret(name: &str, field: &Value) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let by_format = field.get("format").and_then(Value::as_str) == Some("password");
     // A switch such as "remember password" asks for no password.
     let is_text = field.get("type").and_then(Value::as_str) == Some("string") && field.get("enum").is_none();
-    is_text && (by_format || SECRETS.iter().any(|secret| plain.ends_with(secret)))
+    is_text && (by_format || sounds_secret(name))
 }
 
 #[cfg(test)]
@@ -326,5 +322,22 @@ mod tests {
         assert_eq!(of("city"), ".requestedSchema.properties.city");
         assert_eq!(of("it's.odd"), ".requestedSchema.properties['it\\'s.odd']");
         assert!(of(&"x".repeat(10_000)).chars().count() < 200);
+    }
+
+    #[test]
+    fn a_form_asks_for_no_secret() {
+        let of = |name: &str, field: Value| {
+            let params = json!({"requestedSchema": {"type": "object", "properties": {name: field}}});
+            form(&params).map_err(|violation| violation.milder)
+        };
+        for name in ["password", "apiKey", "access_token", "token"] {
+            assert_eq!(of(name, json!({"type": "string"})), Err(true), "{name}");
+        }
+        for name in ["city", "page_token", "secretary"] {
+            assert_eq!(of(name, json!({"type": "string"})), Ok(()), "{name}");
+        }
+        assert_eq!(of("word", json!({"type": "string", "format": "password"})), Err(true));
+        assert_eq!(of("rememberPassword", json!({"type": "boolean"})), Ok(()));
+        assert_eq!(of("password", json!({"type": "string", "enum": ["keep", "change"]})), Ok(()));
     }
 }

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::case::{cut, quote};
+use super::super::marks::{self, Mark};
+use super::super::names::sounds_secret;
 use super::super::rule::HTTP;
-use super::super::subschemas::{self, Step};
 use super::super::{Area, Case, Keyword, Rule, Verdict, Violation};
 use super::fit::{fit, nothing};
 use super::tools::{each, name_of};
@@ -19,8 +20,6 @@ const DEPTH_MAX: usize = 64;
 const VALUES_MAX: usize = 20_000;
 /// Bytes of one schema, as JSON.
 const BYTES_MAX: usize = 256 << 10;
-/// The annotation that repeats an argument in a header.
-const MARK: &str = "x-mcp-header";
 /// Where 2020-12 begins to be the dialect of what names none.
 const DEFAULT_DIALECT_SINCE: &str = "2025-11-25";
 
@@ -217,38 +216,13 @@ fn measure(value: &Value, level: usize, values: &mut usize, depth: &mut usize) {
     }
 }
 
-/// A schema that is marked to be repeated in a header.
-struct Marked<'a> {
-    path: String,
-    /// The property's name.
-    name: &'a str,
-    header: &'a Value,
-    schema: &'a Map<String, Value>,
-    /// Whether it is a property that is reached through `properties` alone.
-    reachable: bool,
-}
-
-fn marked<'a>(schema: &'a Value, root: &str) -> Vec<Marked<'a>> {
-    let mut found = Vec::new();
-    subschemas::each(schema, &mut |inner| {
-        let Some(header) = inner.keywords.get(MARK) else { return };
-        let name = match inner.way.last() {
-            Some(Step::Key(name)) => name,
-            _ => "",
-        };
-        let (path, reachable) = (inner.path(root), inner.is_property());
-        found.push(Marked { path, name, header, schema: inner.keywords, reachable });
-    });
-    found
-}
-
 fn header(case: &Case<'_>) -> Verdict {
     let any = std::cell::Cell::new(false);
     let verdict = each(case, |path, tool| {
         let Some(schema) = tool.get("inputSchema") else { return Vec::new() };
         let mut seen: HashMap<String, String> = HashMap::new();
         let mut wrong = Vec::new();
-        for mark in marked(schema, &format!("{path}.inputSchema")) {
+        for mark in marks::of(schema, &format!("{path}.inputSchema")) {
             any.set(true);
             let path = mark.path.clone();
             wrong.extend(ill_marked(&mark).map(|wrong| wrong.at(path.clone())));
@@ -266,32 +240,25 @@ fn header(case: &Case<'_>) -> Verdict {
     verdict
 }
 
-fn ill_marked(mark: &Marked<'_>) -> Option<Violation> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    let Some(header) = mark.header.as_str().filter(|header| !header.is_empty() && header.chars().all(token)) else {
+fn ill_marked(mark: &Mark<'_>) -> Option<Violation> {
+    let Some(header) = mark.token() else {
         return Some(Violation::new("a token that can be part of a header's name", quote(mark.header)));
     };
     if !mark.reachable {
         let expected = "a property that is reached through `properties` alone";
         return Some(Violation::new(expected, format!("{} stands elsewhere", quote(&header.into()))));
     }
-    let types: Vec<&str> = match mark.schema.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).filter(|one| *one != "null").collect(),
-        // Values of one type can also be told by `enum`.
-        _ => return None,
-    };
-    let bad = types.iter().find(|one| !matches!(**one, "string" | "integer" | "boolean"))?;
+    let bad = mark.wrong_type()?;
     let wrong = Violation::new("a string, an integer or a boolean", format!("a property of type {}", cut(bad)));
     // Official fixtures mark numbers, and clients in use repeat them.
-    Some(if *bad == "number" { wrong.mild() } else { wrong })
+    Some(if bad == "number" { wrong.mild() } else { wrong })
 }
 
 fn secret(case: &Case<'_>) -> Verdict {
     let any = std::cell::Cell::new(false);
     let verdict = each(case, |path, tool| {
         let root = format!("{path}.inputSchema");
-        let marks = tool.get("inputSchema").map(|schema| marked(schema, &root)).unwrap_or_default();
+        let marks = tool.get("inputSchema").map(|schema| marks::of(schema, &root)).unwrap_or_default();
         any.set(any.get() || !marks.is_empty());
         let secrets = marks.into_iter().filter(|mark| sounds_secret(mark.name));
         let wrong = secrets.map(|mark| {
@@ -307,95 +274,16 @@ fn secret(case: &Case<'_>) -> Verdict {
     verdict
 }
 
-/// Whether a parameter's name says that it holds a secret. A page's token or a number of tokens is none.
-fn sounds_secret(name: &str) -> bool {
-    const ALWAYS: &[&str] = &[
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "credential",
-        "credentials",
-        "apikey",
-        "authorization",
-        "ssn",
-    ];
-    const BEFORE_TOKEN: &[&str] = &["access", "auth", "bearer", "refresh", "api", "id", "secret", "session", "user"];
-    const BEFORE_KEY: &[&str] = &["api", "private", "access", "secret", "signing", "encryption"];
-    let words = words(name);
-    let pair =
-        |first: &[&str], second: &str| words.windows(2).any(|two| first.contains(&two[0].as_str()) && two[1] == second);
-    words.iter().any(|word| ALWAYS.contains(&word.as_str()))
-        || words == ["token"]
-        || pair(BEFORE_TOKEN, "token")
-        || pair(BEFORE_KEY, "key")
-}
-
-/// The words of `camelCase`, `snake_case` and `kebab-case`, in lower case.
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = vec![String::new()];
-    let mut lower = false;
-    for c in name.chars().take(200) {
-        if !c.is_alphanumeric() || (c.is_uppercase() && lower) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric()
-            && let Some(last) = words.last_mut()
-        {
-            last.extend(c.to_lowercase());
-        }
-        lower = c.is_lowercase();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn secrets_are_told_by_their_names() {
-        for secret in ["password", "apiKey", "api_key", "ACCESS-TOKEN", "token", "userPassword", "client_secret"] {
-            assert!(sounds_secret(secret), "{secret}");
-        }
-        for plain in ["page_token", "max_tokens", "tokenCount", "city", "key", "primaryKey", "secretary", "nextToken"] {
-            assert!(!sounds_secret(plain), "{plain}");
-        }
-    }
-
-    #[test]
-    fn marks_are_found_where_they_stand() {
-        let schema = json!({"type": "object", "x-mcp-header": "Root",
-            "properties": {
-                "a": {"type": "string", "x-mcp-header": "A", "default": {"x-mcp-header": "Data"}},
-                "x-mcp-header": {"type": "string"},
-                "in": {"type": "object", "properties": {"b": {"type": "boolean", "x-mcp-header": "B"}}},
-                "list": {"type": "array", "items": {"type": "string", "x-mcp-header": "C"}}},
-            "oneOf": [{"properties": {"d": {"type": "string", "x-mcp-header": "D"}}}],
-            "$defs": {"e": {"type": "string", "x-mcp-header": "E"}}});
-        let found = marked(&schema, "$");
-        let told: Vec<_> = found.iter().map(|mark| (mark.path.as_str(), mark.reachable)).collect();
-        assert_eq!(
-            told,
-            [
-                ("$", false),
-                ("$.properties.a", true),
-                ("$.properties.in.properties.b", true),
-                ("$.properties.list.items", false),
-                ("$.oneOf[0].properties.d", false),
-                ("$['$defs'].e", false),
-            ]
-        );
-    }
-
-    #[test]
     fn a_mark_is_a_token_on_a_plain_property() {
         let judge = |property: Value| {
             let schema = json!({"properties": {"p": property}});
-            marked(&schema, "$").first().and_then(ill_marked).map(|wrong| wrong.milder)
+            marks::of(&schema, "$").first().and_then(ill_marked).map(|wrong| wrong.milder)
         };
         for good in [
             json!({"type": "string", "x-mcp-header": "City"}),
