@@ -35,6 +35,8 @@ pub const ALIKE_MAX: usize = 3;
 pub struct Flaw {
     /// The JSONPath from the result (from `params`, from `error`).
     pub path: String,
+    /// The path with `*` for every index and every name that the server chose: the same for all items of a list.
+    pub pattern: String,
     /// What should stand there.
     pub expected: String,
     /// What stands there.

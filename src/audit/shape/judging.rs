@@ -18,27 +18,18 @@ pub(super) struct Judging {
     seen: HashMap<(String, FlawKind), usize>,
     /// The flaws that are not kept, by the place whose last kept flaw is to tell of them.
     left_out: HashMap<(String, FlawKind), usize>,
-    /// The place of each kept flaw.
-    places: Vec<String>,
     overflow: usize,
 }
 
 impl Judging {
     pub(super) fn new(version: &'static str) -> Self {
-        Self {
-            version,
-            kept: Vec::new(),
-            seen: HashMap::new(),
-            left_out: HashMap::new(),
-            places: Vec::new(),
-            overflow: 0,
-        }
+        Self { version, kept: Vec::new(), seen: HashMap::new(), left_out: HashMap::new(), overflow: 0 }
     }
 
     /// What did not fit.
     pub(super) fn finish(mut self) -> Vec<Flaw> {
-        for (flaw, place) in self.kept.iter_mut().zip(&self.places).rev() {
-            if let Some(count) = self.left_out.remove(&(place.clone(), flaw.kind)) {
+        for flaw in self.kept.iter_mut().rev() {
+            if let Some(count) = self.left_out.remove(&(flaw.pattern.clone(), flaw.kind)) {
                 flaw.more = count;
             }
         }
@@ -213,13 +204,11 @@ impl Judging {
             match mild.filter(|_| !kind.is_mild()) {
                 Some(index) => {
                     self.kept.remove(index);
-                    self.places.remove(index);
                 }
                 None => return,
             }
         }
-        self.kept.push(Flaw { path: at.path(), expected, actual, kind, more: 0 });
-        self.places.push(place.0);
+        self.kept.push(Flaw { path: at.path(), pattern: place.0, expected, actual, kind, more: 0 });
     }
 }
 
