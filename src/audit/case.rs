@@ -122,7 +122,7 @@ impl<'a> Case<'a> {
         judge: impl FnOnce(&'a Shot) -> Result<(), Violation>,
     ) -> Verdict {
         match self.shot(exercise, label) {
-            None => Verdict::NotExercised("there was no occasion to send it".into()),
+            None => Verdict::unsent(),
             Some((place, shot)) => match judge(shot) {
                 Ok(()) => Verdict::Passes,
                 Err(violation) if violation.shot.is_none() => Verdict::Violates(violation.shown_by(place)),

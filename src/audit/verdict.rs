@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// Why a rule could not be exercised whose message was not sent.
+pub const UNSENT: &str = "this server gave no occasion to send it";
+
 /// What became of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -25,6 +28,12 @@ impl Verdict {
             Self::NotApplicable(_) => "not_applicable",
             Self::NotExercised(_) => "not_exercised",
         }
+    }
+
+    /// Nothing was sent that it could be seen by.
+    #[must_use]
+    pub fn unsent() -> Self {
+        Self::NotExercised(UNSENT.into())
     }
 
     /// Passes, or violates with this.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::exercises::{BATCH, IDS, NOTIFIED, TOGETHER, UNKNOWN_METHOD};
+use super::super::verdict::UNSENT;
 use super::super::{Area, Case, Class, Rule, Shot, Verdict, Violation};
 use crate::event::Era;
 use crate::wire::{Frame, Id, Malformed, Message, RpcError};
@@ -233,7 +234,7 @@ fn ids_words(id: Option<&Id>) -> String {
 
 fn error_id(case: &Case<'_>) -> Verdict {
     let Some((place, shot)) = case.shot(&UNKNOWN_METHOD, "unknown") else {
-        return Verdict::NotExercised("there was no occasion to send it".into());
+        return Verdict::unsent();
     };
     if let Some(why) = shot.spared() {
         return Verdict::NotExercised(why.into());
@@ -323,7 +324,7 @@ fn together(case: &Case<'_>) -> Verdict {
         let expected = format!("a reply to {method}, one of three requests at once");
         Err(Violation::new(expected, shot.said()).shown_by(place))
     });
-    Verdict::of_all(judged, "there was no occasion to send them")
+    Verdict::of_all(judged, UNSENT)
 }
 
 fn reserved_code(case: &Case<'_>) -> Verdict {

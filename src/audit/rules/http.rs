@@ -179,7 +179,7 @@ fn notification(case: &Case<'_>) -> Verdict {
 
 fn get(case: &Case<'_>) -> Verdict {
     let Some((place, shot)) = case.shot(&LISTEN, "first") else {
-        return Verdict::NotExercised("this server gave no occasion to send it".into());
+        return Verdict::unsent();
     };
     match shot.status() {
         Some(405) => Verdict::Passes,
@@ -205,7 +205,7 @@ pub(super) fn serves_legacy(case: &Case<'_>) -> bool {
 
 fn verbs(case: &Case<'_>) -> Verdict {
     let one = |label, verb: &str| match case.shot(&VERBS, label) {
-        None => Verdict::NotExercised("this server gave no occasion to send it".into()),
+        None => Verdict::unsent(),
         Some((place, shot)) => match shot.status() {
             Some(405) => Verdict::Passes,
             None => Verdict::NotExercised(format!("no answer came to {verb}").into()),
@@ -226,7 +226,7 @@ fn verbs(case: &Case<'_>) -> Verdict {
 
 fn dropped(case: &Case<'_>) -> Verdict {
     let Some((place, shot)) = case.shot(&DROPPED, "after") else {
-        return Verdict::NotExercised("this server gave no occasion to send it".into());
+        return Verdict::unsent();
     };
     match (outcome::of(shot), &shot.fault) {
         (Outcome::Served, _) => Verdict::Passes,
@@ -238,7 +238,7 @@ fn dropped(case: &Case<'_>) -> Verdict {
 
 fn media(case: &Case<'_>, label: &str, sent: &str) -> Verdict {
     let Some((place, shot)) = case.shot(&MEDIA, label) else {
-        return Verdict::NotExercised("this server gave no occasion to send it".into());
+        return Verdict::unsent();
     };
     match (shot.status(), &shot.fault) {
         (Some(status @ 500..), _) => {

@@ -208,7 +208,7 @@ pub(super) fn unless_silent(
     shot: Option<(usize, &Shot)>,
     judge: impl FnOnce(&Shot) -> Result<(), Violation>,
 ) -> Verdict {
-    let Some((place, shot)) = shot else { return Verdict::NotExercised("there was no occasion to send it".into()) };
+    let Some((place, shot)) = shot else { return Verdict::unsent() };
     if let Some(why) = shot.spared() {
         return Verdict::NotExercised(why.into());
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::case::cut;
+use super::super::verdict::UNSENT;
 use super::super::{Case, Exercise, Shot, Verdict};
 use crate::event::Reason;
 use crate::wire::RpcError;
@@ -94,7 +95,7 @@ pub(super) fn judge<'a>(
             other => other,
         },
     });
-    Verdict::joined(judged, "this server gave no occasion to send it")
+    Verdict::joined(judged, UNSENT)
 }
 
 #[cfg(test)]
