@@ -173,6 +173,28 @@ fn the_healthy_demo_violates_nothing_and_shows_every_rule_in_each_revision() {
 }
 
 #[test]
+fn what_is_wrong_with_a_list_of_tools_is_told_by_one_rule() {
+    let rows = [
+        ("tools-no-schema", "tools.shape"),
+        ("tools-null", "tools.shape"),
+        ("tools-not-array", "tools.shape"),
+        ("tools-invalid-schema", "tools.input_object"),
+        ("output-schema-array", "schema.output"),
+        // What is no matter of a tool alone.
+        ("tools-null-description", "shape.message"),
+    ];
+    let wrong = in_parallel(rows.to_vec(), THREADS, |(fault, rule)| {
+        let options = "--rule shape.message --rule tools.shape --rule tools.input_object --rule schema.output";
+        let told = audit(&["--fault", fault], "stdio", "2025-11-25", options);
+        let document = told.document();
+        let violated = rules(&document).iter().filter(|rule| rule["verdict"] == "violates");
+        let ids: Vec<&str> = violated.filter_map(|rule| rule["id"].as_str()).collect();
+        if ids == [*rule] { Vec::new() } else { vec![format!("{fault}: {ids:?}, not {rule}")] }
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn of_a_server_that_opens_no_session_the_refusal_is_judged_and_nothing_else() {
     let verdicts = |demo: &[&str], options: &str| {
         let told = audit(demo, "http", "auto", options);

@@ -69,7 +69,7 @@ impl Flaw {
     /// schema allows. Kinds of content and messages they cannot read over.
     #[must_use]
     pub fn is_foreign_member(&self) -> bool {
-        matches!(self.kind, FlawKind::NotYet | FlawKind::NoLonger) && self.expected.starts_with(wording::NO_MEMBER)
+        self.kind.is_of_age() && self.expected.starts_with(wording::NO_MEMBER)
     }
 }
 
@@ -77,7 +77,13 @@ impl FlawKind {
     /// Whether a usual client reads over it.
     #[must_use]
     pub fn is_mild(self) -> bool {
-        matches!(self, Self::Null | Self::NotYet | Self::NoLonger)
+        self == Self::Null || self.is_of_age()
+    }
+
+    /// Whether it is of another revision, and right there.
+    #[must_use]
+    pub fn is_of_age(self) -> bool {
+        matches!(self, Self::NotYet | Self::NoLonger)
     }
 }
 

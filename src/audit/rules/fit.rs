@@ -17,7 +17,7 @@ pub(super) fn fit(
     let judged: Vec<Result<(), Violation>> = results
         .flat_map(|(place, method, result)| {
             let flaws = shape::judge(revision, method, result).into_iter();
-            let flaws = flaws.filter(|flaw| !matches!(flaw.kind, FlawKind::NotYet | FlawKind::NoLonger));
+            let flaws = flaws.filter(|flaw| !flaw.kind.is_of_age());
             let flaws = flaws.filter(|flaw| about(&flaw.pattern, flaw.kind));
             let found: Vec<_> = flaws.map(|flaw| Err(told(flaw, place))).collect();
             if found.is_empty() { vec![Ok(())] } else { found }

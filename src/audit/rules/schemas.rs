@@ -20,6 +20,8 @@ const DEPTH_MAX: usize = 64;
 const VALUES_MAX: usize = 20_000;
 /// Bytes of one schema, as JSON.
 const BYTES_MAX: usize = 256 << 10;
+/// Where the shape of a list says something of output schemas.
+pub(super) const OUTPUT_AT: &[&str] = &["$.tools[*].outputSchema", "$.tools[*].outputSchema.type"];
 /// Where 2020-12 begins to be the dialect of what names none.
 const DEFAULT_DIALECT_SINCE: &str = "2025-11-25";
 
@@ -149,9 +151,8 @@ fn valid(case: &Case<'_>) -> Verdict {
 }
 
 fn output(case: &Case<'_>) -> Verdict {
-    let about = ["$.tools[*].outputSchema", "$.tools[*].outputSchema.type"];
     let none = || nothing(case, "tools", "tools/list gave no result");
-    let shape = fit(case, &["tools/list"], |at, _| about.contains(&at), none);
+    let shape = fit(case, &["tools/list"], |at, _| OUTPUT_AT.contains(&at), none);
     if !matches!(shape, Verdict::Passes) {
         return shape;
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::shape::{self, Flaw, FlawKind};
 use super::super::{Area, Case, Keyword, Rule, Shot, Verdict, Violation};
 use super::base::is_of_revision;
+use super::tools;
 use crate::event::Era;
 use crate::protocol::REVISIONS;
 use crate::wire::Message;
@@ -19,7 +20,7 @@ pub(super) static RULES: &[Rule] = &[
         .worded(Keyword::Schema)
         .says(
             "A result, a notification and a request of the server have the members that the schema of the revision requires, in \
-             the types that it gives them.",
+             the types that it gives them; what a tool of a list lacks is for tools.shape, tools.input_object and schema.output.",
             "Typed clients refuse the whole message for one wrong member: one bad tool hides all the others.",
             "let an SDK of that revision build the message, or validate it against the revision's schema.json.",
         )
@@ -77,7 +78,11 @@ fn messages(case: &Case<'_>) -> impl Iterator<Item = (usize, &'static str, Vec<F
             revision.method(method).is_some() || !REVISIONS.iter().any(|other| other.method(method).is_some())
         });
         let result = known.zip(shot.result());
-        let result = result.map(|(method, result)| (place, "$", shape::judge(revision, method, result)));
+        let result = result.map(|(method, result)| {
+            let mut flaws = shape::judge(revision, method, result);
+            flaws.retain(|flaw| !tools::tells(method, flaw));
+            (place, "$", flaws)
+        });
         let told = shot.messages().filter_map(move |message| {
             let (method, params, judge): (_, _, fn(_, &str, &Value) -> Vec<Flaw>) = match message {
                 Message::Notification { method, params } => (method, params, shape::judge_notification),
@@ -110,8 +115,7 @@ fn error(case: &Case<'_>) -> Verdict {
 
 /// The first flaw that is not about the age of a member; `null` for absent keeps the meaning.
 fn verdict(flaws: Vec<Flaw>, place: usize, root: &str) -> Result<(), Violation> {
-    let wrong: Vec<Flaw> =
-        flaws.into_iter().filter(|flaw| !matches!(flaw.kind, FlawKind::NotYet | FlawKind::NoLonger)).collect();
+    let wrong: Vec<Flaw> = flaws.into_iter().filter(|flaw| !flaw.kind.is_of_age()).collect();
     let Some(first) = wrong.iter().find(|flaw| !flaw.kind.is_mild()).or(wrong.first()) else { return Ok(()) };
     let others = wrong.iter().map(|flaw| 1 + flaw.more).sum::<usize>() - 1;
     let violation = said(first, place, root);

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::super::case::quote;
 use super::super::exercises::{LIST_AGAIN, ORDINARY};
-use super::super::shape::FlawKind;
+use super::super::shape::{Flaw, FlawKind};
 use super::super::{Area, Case, Class, Keyword, Rule, Shot, Verdict, Violation};
 use super::fit::{fit, nothing};
+use super::schemas;
 
 const LIST: &str = "tools/list";
 /// The longest name of a tool, in characters.
@@ -22,6 +23,9 @@ const LISTS: &[(&str, &str)] = &[
     ("prompts/list", "prompts"),
 ];
 const NO_TOOL: &str = "no tool is listed";
+/// What a client needs of a tool.
+const SHAPE_AT: &[&str] = &["$.tools", "$.tools[*]", "$.tools[*].name", "$.tools[*].inputSchema"];
+const INPUT_TYPE_AT: &str = "$.tools[*].inputSchema.type";
 
 pub(super) static RULES: &[Rule] = &[
     Rule::new("tools.shape", &["T01"], Area::Tools, shape)
@@ -145,17 +149,24 @@ pub(super) fn each(case: &Case<'_>, judge: impl Fn(&str, &Value) -> Vec<Violatio
     Verdict::of_all(judged, NO_TOOL)
 }
 
+/// Whether a rule of tools tells what is wrong there, in probes as well: other rules of shapes leave it alone.
+pub(super) fn tells(method: &str, flaw: &Flaw) -> bool {
+    let at = flaw.pattern.as_str();
+    method == LIST
+        && !flaw.kind.is_of_age()
+        && (SHAPE_AT.contains(&at) || at == INPUT_TYPE_AT || schemas::OUTPUT_AT.contains(&at))
+}
+
 fn not_read(case: &Case<'_>) -> Verdict {
     nothing(case, "tools", "tools/list gave no result")
 }
 
 fn shape(case: &Case<'_>) -> Verdict {
-    let about = ["$.tools", "$.tools[*]", "$.tools[*].name", "$.tools[*].inputSchema"];
-    fit(case, &[LIST], |at, _| about.contains(&at), || not_read(case))
+    fit(case, &[LIST], |at, _| SHAPE_AT.contains(&at), || not_read(case))
 }
 
 fn input_object(case: &Case<'_>) -> Verdict {
-    fit(case, &[LIST], |at, _| at == "$.tools[*].inputSchema.type", || not_read(case))
+    fit(case, &[LIST], |at, _| at == INPUT_TYPE_AT, || not_read(case))
 }
 
 fn name(case: &Case<'_>) -> Verdict {
