@@ -12,6 +12,7 @@ use super::shot::Shot;
 use super::topic::Topic;
 use super::verdict::{Verdict, Violation};
 use super::{Judgement, clients, cost, rules, text};
+use crate::check;
 use crate::event::{Finding, Severity};
 use crate::protocol::revision::array_member;
 use crate::session::{Exchange, ServerFacts};
@@ -60,10 +61,7 @@ pub fn notice(facts: &ServerFacts, exchange: &Exchange) -> Vec<Finding> {
     let said = judge(facts, exchange, |rule| rule.noticed);
     let broken = said.into_iter().filter_map(|said| {
         let (severity, violation) = said.violated?;
-        let actual = match violation.others {
-            0 => violation.actual,
-            others => format!("{}; and {others} more", violation.actual),
-        };
+        let actual = check::more(&violation.actual, violation.others);
         Some(Finding { path: violation.path, ..Finding::new(said.rule.id, severity, violation.expected, actual) })
     });
     broken.chain(advised(facts, exchange)).collect()
@@ -101,11 +99,8 @@ fn advised(facts: &ServerFacts, exchange: &Exchange) -> Vec<Finding> {
         let is_wanted = advisable().any(|topic| topic.id == one.topic.id);
         if is_wanted && !told.iter().any(|finding| finding.id == one.topic.id) {
             let mut finding = one.finding();
-            finding.actual = format!("{}: {}", one.about, finding.actual);
-            match found.count(one.topic.id) - 1 {
-                0 => {}
-                others => finding.actual = format!("{}; and {others} more", finding.actual),
-            }
+            let actual = format!("{}: {}", one.about, finding.actual);
+            finding.actual = check::more(&actual, found.count(one.topic.id) - 1);
             told.push(finding);
         }
     }

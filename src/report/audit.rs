@@ -143,6 +143,31 @@ pub fn summary(one: &AuditOutcome, look: &Look) -> String {
     format!("{wrong}; {passes} pass, {applies} do not apply, {exercised} were not exercised")
 }
 
+/// How many more there are, behind the first of a kind.
+fn more_like_it(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and one more like it)".to_owned(),
+        more => format!(" (and {more} more like it)"),
+    }
+}
+
+/// A line for a pipe: target, revision, transport, severity, rule, path, expected, actual.
+fn row(one: &AuditOutcome, severity: Severity, id: &str, path: Option<&str>, expected: &str, actual: &str) -> String {
+    let used = one.protocol.as_ref();
+    let cells = [
+        one_line(&one.target, 400),
+        used.map(|used| one_line(&used.version, 40)).unwrap_or_default(),
+        used.map_or("", |used| used.transport.name()).to_owned(),
+        severity.name().to_owned(),
+        id.to_owned(),
+        one_line(path.unwrap_or_default(), 400),
+        one_line(expected, 400),
+        one_line(actual, 400),
+    ];
+    cells.join("\t") + "\n"
+}
+
 pub(super) fn ink(severity: Severity) -> Ink {
     match severity {
         Severity::Error => Ink::Bad,
@@ -187,4 +212,15 @@ fn beside(name: &str, lines: &[String], ink: Ink, look: &Look) -> String {
         shown.push_str(&format!("  {}{}\n", look.paint(Ink::Dim, &left), look.paint(ink, line)));
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_more_there_are_is_said_in_words() {
+        let said = [0, 1, 12].map(more_like_it);
+        assert_eq!(said, ["", " (and one more like it)", " (and 12 more like it)"]);
+    }
 }

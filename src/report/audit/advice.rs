@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Detail, ink};
+use super::{Detail, ink, more_like_it, row};
 use crate::base::duration::human_bytes;
 use crate::base::sanitize::one_line;
 use crate::event::{Advice, AuditOutcome, ClientSurvival, CostFigure, Severity};
@@ -113,7 +113,7 @@ fn advice(one: &AuditOutcome, look: &Look) -> String {
     let mut text = String::from("\n");
     for (advice, more) in kinds.iter().take(ADVICE_MAX) {
         let path = advice.path.as_deref().map(|path| format!(" at {}", one_line(path, 80))).unwrap_or_default();
-        let more = if *more > 0 { format!(" (and {more} more like it)") } else { String::new() };
+        let more = more_like_it(*more);
         let said = format!(
             "{}: expected {}, got {}{path}{more}",
             one_line(&advice.about, 100),
@@ -139,27 +139,12 @@ fn sorted(one: &AuditOutcome) -> Vec<&Advice> {
     all
 }
 
-/// For a pipe: the same cells as a violation has.
+/// For a pipe.
 pub(super) fn rows(one: &AuditOutcome) -> String {
-    let (version, transport) = spoken(one);
-    let row = |advice: &&Advice| {
-        let cells = [
-            one_line(&one.target, 400),
-            version.clone(),
-            transport.to_owned(),
-            advice.severity.name().to_owned(),
-            advice.id.to_owned(),
-            one_line(advice.path.as_deref().unwrap_or_default(), 400),
-            one_line(&format!("{}: {}", advice.about, advice.expected), 400),
-            one_line(&advice.actual, 400),
-        ];
-        cells.join("\t") + "\n"
-    };
-    sorted(one).iter().filter(|advice| advice.severity > Severity::Info).map(row).collect()
-}
-
-/// The revision and the transport, as cells.
-pub(super) fn spoken(one: &AuditOutcome) -> (String, &'static str) {
-    let used = one.protocol.as_ref();
-    (used.map(|used| one_line(&used.version, 40)).unwrap_or_default(), used.map_or("", |used| used.transport.name()))
+    let told = sorted(one).into_iter().filter(|advice| advice.severity > Severity::Info);
+    told.map(|advice| {
+        let expected = format!("{}: {}", advice.about, advice.expected);
+        row(one, advice.severity, advice.id, advice.path.as_deref(), &expected, &advice.actual)
+    })
+    .collect()
 }

@@ -103,10 +103,7 @@ fn step(rule: &RuleOutcome, strict: bool, place: Option<&str>) -> StepOutcome {
 
 /// What came, with the message that shows it, and what to do.
 fn shown(rule: &RuleOutcome, violation: &RuleViolation) -> String {
-    let mut said = violation.actual.clone();
-    if violation.others > 0 {
-        said.push_str(&format!(" (and {} more like it)", violation.others));
-    }
+    let mut said = violation.actual.clone() + &super::more_like_it(violation.others);
     if let Some(evidence) = &violation.evidence {
         for (name, text) in super::violations::shown(evidence) {
             said.push_str(&format!("\n{}{text}", if name.is_empty() { String::new() } else { format!("{name}: ") }));

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use serde_json::Value;
 
-use super::{field, filled, ink};
+use super::{field, filled, ink, more_like_it, row};
 use crate::base::duration::human;
 use crate::base::sanitize::one_line;
 use crate::event::{AuditOutcome, RuleEvidence, RuleOutcome, RuleViolation};
@@ -41,11 +41,7 @@ fn full(rule: &RuleOutcome, violation: &RuleViolation, look: &Look) -> String {
         return text;
     }
     text.push_str(&field("expected", &one_line(&violation.expected, SAID_CHARS_MAX), look));
-    let others = match violation.others {
-        0 => String::new(),
-        1 => " (and one more like it)".to_owned(),
-        more => format!(" (and {more} more like it)"),
-    };
+    let others = more_like_it(violation.others);
     let path = violation.path.as_deref().map(|path| format!(" at {}", one_line(path, 120))).unwrap_or_default();
     text.push_str(&field("got", &format!("{}{path}{others}", one_line(&violation.actual, SAID_CHARS_MAX)), look));
     if let Some(evidence) = &violation.evidence {
@@ -94,21 +90,11 @@ fn shortened(sent: &str) -> Cow<'_, str> {
     Cow::Owned(message.to_string().replace("\"_meta\":\"…\"", "\"_meta\":{…}"))
 }
 
-/// For a pipe: target, revision, transport, severity, rule, path, expected, actual.
+/// For a pipe.
 pub(super) fn rows(one: &AuditOutcome) -> String {
-    let (version, transport) = super::advice::spoken(one);
-    let row = |(rule, violation): (&RuleOutcome, &RuleViolation)| {
-        let cells = [
-            one_line(&one.target, 400),
-            version.clone(),
-            transport.to_owned(),
-            rule.severity.name().to_owned(),
-            rule.id.to_owned(),
-            one_line(violation.path.as_deref().unwrap_or_default(), 400),
-            one_line(&violation.expected, 400),
-            one_line(&violation.actual, 400),
-        ];
-        cells.join("\t") + "\n"
-    };
-    violated(one).into_iter().filter(|(rule, _)| rule.accepted.is_none()).map(row).collect()
+    let told = violated(one).into_iter().filter(|(rule, _)| rule.accepted.is_none());
+    told.map(|(rule, violation)| {
+        row(one, rule.severity, rule.id, violation.path.as_deref(), &violation.expected, &violation.actual)
+    })
+    .collect()
 }
