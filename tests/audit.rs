@@ -195,6 +195,16 @@ fn what_is_wrong_with_a_list_of_tools_is_told_by_one_rule() {
 }
 
 #[test]
+fn the_start_of_a_server_is_no_reply_to_what_was_cancelled() {
+    let late = ["--fault", "cancel-ignored", "--fault", "slow-start", "--fault-delay", "700ms"];
+    for protocol in ["2025-11-25", "2026-07-28"] {
+        let told = audit(&late, "stdio", protocol, r#"--rule stdio.cancelled --tool echo={"message":"hi"}"#);
+        let document = told.document();
+        assert_eq!(rules(&document)[0]["verdict"], "not_exercised", "{protocol}: {document}");
+    }
+}
+
+#[test]
 fn of_a_server_that_opens_no_session_the_refusal_is_judged_and_nothing_else() {
     let verdicts = |demo: &[&str], options: &str| {
         let told = audit(demo, "http", "auto", options);

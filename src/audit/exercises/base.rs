@@ -56,7 +56,7 @@ fn listed(situation: &Situation<'_>) -> Option<&'static str> {
 
 /// An ordinary request first, where no handshake has told a server of both eras which of them is spoken. A list, where
 /// there is one: after `server/discover` alone some still wait for `initialize`.
-fn settled(situation: &Situation<'_>, moves: Vec<Move>) -> Vec<Move> {
+pub(super) fn settled(situation: &Situation<'_>, moves: Vec<Move>) -> Vec<Move> {
     let first = (situation.revision.era == Era::Modern).then(|| match listed(situation) {
         Some(list) => Send::request("before", list, json!({})),
         None => plain(situation, "before"),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::exercise::{Exercise, Line, Move, Send, Situation};
 use super::super::rule::{Class, LEGACY_LAST, STDIO};
+use super::base::settled;
 use crate::protocol::{Answers, legacy};
 
 /// All of this file.
@@ -30,7 +31,7 @@ pub static EARLY_DISCOVER: Exercise =
     .over(STDIO)
     .line(Line::Bare);
 
-/// Calls that are cancelled at once.
+/// Calls that are cancelled at once, of a server that has answered something: one that starts finds both in its pipe.
 pub static CANCEL: Exercise = Exercise::new("cancelled-calls", "calls that are cancelled at once", cancelled)
     .class(Class::Calls)
     .over(STDIO)
@@ -47,5 +48,5 @@ fn cancelled(situation: &Situation<'_>) -> Vec<Move> {
             Send::notification("cancel", "notifications/cancelled", cancel).listening(Duration::ZERO),
         ])
     };
-    tools.map(call).collect()
+    settled(situation, tools.map(call).collect())
 }
