@@ -367,14 +367,10 @@ fn task_required(case: &Case<'_>) -> Verdict {
         if tool.get("execution")?.get("taskSupport")? != "required" {
             return None;
         }
-        match (shot.error(), shot.result()) {
-            (Some(error), _) if error.code == -32601 => Some(Ok(())),
-            (None, None) => None,
-            (error, _) => {
-                let wrong = Violation::new("error -32601", shot.said()).shown_by(place);
-                Some(Err(if error.is_some() { wrong.mild() } else { wrong }))
-            }
+        if shot.error().is_none() && shot.result().is_none() {
+            return None;
         }
+        Some(refused(shot, &[-32601], "error -32601").map_err(|wrong| wrong.shown_by(place)))
     });
     Verdict::of_all(judged, "no tool that was called requires a task")
 }
@@ -403,7 +399,21 @@ fn task_ignored(case: &Case<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::RpcError;
     use serde_json::json;
+
+    #[test]
+    fn a_refusal_in_another_way_is_a_lesser_matter() {
+        let of = |answer: Result<Value, RpcError>| {
+            let shot = Shot { answer: Some(answer), ..Shot::silent("calls", "call") };
+            refused(&shot, &[-32601], "error -32601").map_err(|wrong| wrong.milder)
+        };
+        let error = |code| Err(RpcError { code, message: "no".to_owned(), data: None });
+        assert_eq!(of(error(-32601)), Ok(()));
+        assert_eq!(of(error(-32602)), Err(true));
+        assert_eq!(of(Ok(json!({"isError": true, "content": []}))), Err(true));
+        assert_eq!(of(Ok(json!({"content": []}))), Err(false));
+    }
 
     #[test]
     fn a_text_repeats_structured_content() {
