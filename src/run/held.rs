@@ -244,7 +244,7 @@ impl Seat {
         let is_old = |opened: Instant| probe.cold_every.is_some_and(|every| opened.elapsed() >= every);
         if self.opened.is_some_and(is_old) {
             // Its end is no part of the cold start that follows.
-            self.let_go(cx.grace).await;
+            Box::pin(self.let_go(cx.grace)).await;
         }
         let lost = match self.wake().await {
             None => None,
@@ -253,7 +253,7 @@ impl Seat {
             }
             Some((awake, Some(fault))) => {
                 self.shown(None);
-                let mut ending = awake.session.close(cx.grace).await;
+                let mut ending = Box::pin(awake.session.close(cx.grace)).await;
                 ending.findings.retain(|finding| !awake.told.iter().flatten().any(|told| told == finding));
                 Some((fault, ending))
             }
@@ -305,7 +305,7 @@ impl Seat {
             self.shown(None);
             self.secrets = None;
             let phases = attempt.phases;
-            attempt.closed(&awake.session.close(cx.grace).await);
+            attempt.closed(&Box::pin(awake.session.close(cx.grace)).await);
             if told.is_some() {
                 let close = attempt.phases.get(Phase::Close);
                 attempt.phases = phases;

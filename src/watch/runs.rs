@@ -75,7 +75,8 @@ impl Runner {
     /// What a run of a pair finds, without secrets. Whoever calls holds its gate.
     pub async fn outcome(&self, pair: &Pair) -> ProbeOutcome {
         let begun = self.clock.now();
-        let run = self.held.run(&self.cx, &self.stage, &pair.probe, &pair.target);
+        // Each hand that it goes through would copy all of it.
+        let run = Box::pin(self.held.run(&self.cx, &self.stage, &pair.probe, &pair.target));
         let ended = AssertUnwindSafe(run).catch_unwind().await;
         let outcome = ended.unwrap_or_else(|_| broken(pair));
         let mut outcome = match slept_between(&begun, &self.clock.now()) {

@@ -45,7 +45,8 @@ impl Tasks {
     where
         F: Future + Send + 'static,
     {
-        let cancel = self.cancel.clone();
+        // Each hand that it goes through would copy all of it.
+        let (cancel, task) = (self.cancel.clone(), Box::pin(task));
         AbortOnDropHandle::new(self.tracker.spawn(async move {
             cancel.run_until_cancelled(task).await;
         }))
