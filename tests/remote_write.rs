@@ -131,9 +131,9 @@ async fn push(encoder: &mut dyn Encoder, targets: &[&str], at: Timestamp, occasi
     let snapshot = Snapshot::of_runs(&outcomes, at);
     let courier = Courier::new(Masker::default());
     for _ in 0..2 {
-        for (place, payload) in encoder.encode(&snapshot, occasion).iter().enumerate() {
+        for payload in &encoder.encode(&snapshot, occasion) {
             let receipt = courier.send(payload, &CancellationToken::new()).await;
-            if encoder.heard(place, &receipt) == Next::AsReceived {
+            if encoder.heard(&receipt) == Next::AsReceived {
                 return receipt;
             }
         }

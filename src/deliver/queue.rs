@@ -67,15 +67,6 @@ impl Loss {
     }
 }
 
-/// Which payload of which encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The number of the encoding: one that was made later has a larger one.
-    pub batch: u64,
-    /// The place in it.
-    pub at: usize,
-}
-
 /// What becomes of what could not be delivered when there is something newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
@@ -90,8 +81,8 @@ pub enum Keeping {
 struct Waiting {
     /// Which it is: one that was made later has a larger one. On disk it is called by it.
     id: u64,
-    /// Which of its batch it is; none of what is from before the start.
-    place: Option<Place>,
+    /// With what it was encoded; none of what is from before the start.
+    batch: Option<u64>,
     at: Timestamp,
     bytes: u64,
     what: Stored,
@@ -168,15 +159,15 @@ impl Queue {
     }
 
     /// Puts a payload behind the others. Where the receiver does not take what came before, it goes to disk; likewise where
-    /// much waits.
-    pub fn add(&mut self, payload: Payload, place: Place, now: &Now) {
+    /// much waits. What was encoded together is of one batch.
+    pub fn add(&mut self, payload: Payload, batch: u64, now: &Now) {
         if self.keeping == Keeping::Newest {
             while !self.waiting.is_empty() {
                 self.remove(0);
             }
         }
-        self.newest = Some(place.batch);
-        self.made(now.wall, size(&payload), Some(place), Stored::Here(payload));
+        self.newest = Some(batch);
+        self.made(now.wall, size(&payload), Some(batch), Stored::Here(payload));
         if self.failures > 0 {
             self.keep(self.waiting.len() - 1);
         }
@@ -262,12 +253,6 @@ impl Queue {
         self.pause = Duration::ZERO;
     }
 
-    /// Which payload [`Queue::front`] gave, where it is the front still.
-    #[must_use]
-    pub fn flying(&self) -> Option<Place> {
-        self.waiting.front().filter(|front| Some(front.id) == self.flying)?.place
-    }
-
     /// Counts what was lost elsewhere.
     pub fn lost(&mut self, loss: Loss, count: u64) {
         self.lose(loss, count);
@@ -296,11 +281,11 @@ impl Queue {
         }
     }
 
-    fn made(&mut self, at: Timestamp, bytes: u64, place: Option<Place>, what: Stored) {
+    fn made(&mut self, at: Timestamp, bytes: u64, batch: Option<u64>, what: Stored) {
         let id = self.next_id;
         self.next_id += 1;
         *self.bytes_of(&what) += bytes;
-        self.waiting.push_back(Waiting { id, place, at, bytes, what });
+        self.waiting.push_back(Waiting { id, batch, at, bytes, what });
     }
 
     /// Where the bytes of such a one are counted.
@@ -367,7 +352,7 @@ impl Queue {
         let oldest = self.waiting.iter().position(|waiting| {
             matches!(waiting.what, Stored::OnDisk) == on_disk
                 && Some(waiting.id) != self.flying
-                && waiting.place.map(|place| place.batch) != self.newest
+                && waiting.batch != self.newest
         });
         let Some(oldest) = oldest else { return false };
         self.remove(oldest);
@@ -394,7 +379,7 @@ mod tests {
     use crate::base::secret::Secret;
     use crate::deliver::{Accept, GrpcPayload, HttpPayload, Retry};
 
-    const AT: Place = Place { batch: 1, at: 0 };
+    const BATCH: u64 = 1;
 
     fn request(body: &str) -> HttpPayload {
         HttpPayload {
@@ -441,11 +426,11 @@ mod tests {
     fn what_was_not_delivered_is_sent_after_a_restart_in_order_with_a_fresh_letter() {
         let folder = tempfile::tempdir().unwrap();
         let mut before = queue(folder.path());
-        before.add(Payload::Http(request("1")), AT, &now(0));
+        before.add(Payload::Http(request("1")), BATCH, &now(0));
         assert_eq!(std::fs::read_dir(folder.path().join("hub")).unwrap().count(), 0, "nothing failed yet");
         assert_eq!(front(&mut before, &now(0)), "1");
         before.settle(&failed(), &now(0));
-        before.add(Payload::Http(request("2")), AT, &now(1));
+        before.add(Payload::Http(request("2")), BATCH, &now(1));
         drop(before);
         let on_disk = std::fs::read_dir(folder.path().join("hub")).unwrap().flatten();
         for file in on_disk {
@@ -490,7 +475,7 @@ mod tests {
         let sent =
             [call("/traces", "spans", true), call("/metrics", "points", false), call("/traces", "more spans", false)];
         for payload in &sent {
-            before.add(payload.clone(), AT, &now(0));
+            before.add(payload.clone(), BATCH, &now(0));
         }
         assert_eq!(before.keep_all(), 0, "nothing is in memory only");
         for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
@@ -503,7 +488,7 @@ mod tests {
         }
         // A signal that the file does not send any more has nowhere to go.
         let mut again = queue(&["/metrics", "/traces"]);
-        again.add(sent[0].clone(), AT, &now(2));
+        again.add(sent[0].clone(), BATCH, &now(2));
         again.keep_all();
         let mut fewer = queue(&["/metrics"]);
         assert_eq!((fewer.front(&now(3)), fewer.take_lost()), (None, [(Loss::Unreadable, 1)].into()));
@@ -513,7 +498,7 @@ mod tests {
     fn pauses_grow_and_a_receiver_may_ask_for_more() {
         let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
         assert_eq!(queue.next(), None);
-        queue.add(Payload::Http(request("1")), AT, &now(0));
+        queue.add(Payload::Http(request("1")), BATCH, &now(0));
         assert_eq!(queue.next(), Some(Duration::ZERO));
         let mut last = Duration::ZERO;
         for _ in 0..10 {
@@ -532,15 +517,11 @@ mod tests {
         Payload::Http(request(&"x".repeat(mebibytes * 1024 * 1024)))
     }
 
-    fn in_batch(batch: u64) -> Place {
-        Place { batch, at: 0 }
-    }
-
     #[test]
     fn it_is_bounded_in_bytes_and_in_age() {
         let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
         for batch in 0..3 {
-            queue.add(large(3), in_batch(batch), &now(0));
+            queue.add(large(3), batch, &now(0));
         }
         assert_eq!((queue.waiting(), queue.take_lost()), (2, [(Loss::Full, 1)].into()));
         assert!(queue.front(&now(24 * 3600 + 1)).is_none());
@@ -552,7 +533,7 @@ mod tests {
         for keeping in [Keeping::InOrder, Keeping::Newest, Keeping::Never] {
             // Such as a file, which never waits on disk.
             let mut queue = Queue::new(keeping, Vec::new(), Masker::default());
-            queue.add(large(9), in_batch(1), &now(0));
+            queue.add(large(9), 1, &now(0));
             assert!(queue.front(&now(0)).is_some(), "{keeping:?}");
             queue.settle(&Receipt::Delivered, &now(0));
             assert_eq!((queue.waiting(), queue.take_lost()), (0, BTreeMap::new()), "{keeping:?}");
@@ -561,7 +542,7 @@ mod tests {
         for mut queue in [Queue::new(Keeping::InOrder, Vec::new(), Masker::default()), queue(folder.path())] {
             for at in 0..3 {
                 let body = format!("{at}{}", "x".repeat(4 * 1024 * 1024));
-                queue.add(Payload::Http(request(&body)), Place { batch: 1, at }, &now(0));
+                queue.add(Payload::Http(request(&body)), BATCH, &now(0));
             }
             assert!(queue.spool.is_none() || queue.bytes.0 <= MEMORY_BYTES_MAX, "{:?}", queue.bytes);
             for at in 0..3 {
@@ -577,18 +558,18 @@ mod tests {
     fn for_want_of_room_the_oldest_goes_and_neither_the_newest_nor_what_is_on_its_way() {
         let folder = tempfile::tempdir().unwrap();
         let mut queue = queue(folder.path());
-        queue.add(large(20), in_batch(1), &now(0));
+        queue.add(large(20), 1, &now(0));
         queue.front(&now(0)).unwrap();
         queue.settle(&failed(), &now(0));
         queue.front(&now(1)).unwrap();
         for batch in 2..4 {
-            queue.add(large(20), in_batch(batch), &now(1));
+            queue.add(large(20), batch, &now(1));
         }
         assert!(queue.take_lost().is_empty(), "there is room on disk");
-        queue.add(large(20), in_batch(4), &now(1));
+        queue.add(large(20), 4, &now(1));
         assert_eq!((queue.waiting(), queue.take_lost()), (3, [(Loss::Full, 1)].into()));
-        assert_eq!(queue.flying(), Some(in_batch(1)));
-        queue.add(large(70), in_batch(5), &now(1));
+        assert!(queue.waiting.front().is_some_and(|front| front.batch == Some(1)), "it is on its way");
+        queue.add(large(70), 5, &now(1));
         assert_eq!((queue.waiting(), queue.take_lost()), (2, [(Loss::Full, 2)].into()));
         queue.settle(&Receipt::Delivered, &now(1));
         drop(queue);
@@ -602,13 +583,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut before = queue(folder.path());
         for body in ["1", "2", "3"] {
-            before.add(Payload::Http(request(body)), AT, &now(0));
+            before.add(Payload::Http(request(body)), BATCH, &now(0));
         }
         before.keep(2);
         assert_eq!(before.keep_all(), 0);
         drop(before);
         let mut after = queue(folder.path());
-        after.add(Payload::Http(request("4")), AT, &now(1));
+        after.add(Payload::Http(request("4")), BATCH, &now(1));
         assert_eq!(after.keep_all(), 0);
         drop(after);
         let mut at_last = queue(folder.path());
@@ -621,7 +602,7 @@ mod tests {
     #[test]
     fn what_goes_out_in_another_form_stays_the_front() {
         let mut queue = Queue::new(Keeping::InOrder, Vec::new(), Masker::default());
-        queue.add(Payload::Http(request("1")), AT, &now(0));
+        queue.add(Payload::Http(request("1")), BATCH, &now(0));
         queue.settle(&failed(), &now(0));
         front(&mut queue, &now(1));
         queue.once_more();
@@ -632,14 +613,14 @@ mod tests {
     #[test]
     fn only_the_newest_waits_where_nothing_else_matters_and_nothing_where_it_is_sent_once() {
         let mut newest = Queue::new(Keeping::Newest, Vec::new(), Masker::default());
-        newest.add(Payload::Http(request("1")), AT, &now(0));
+        newest.add(Payload::Http(request("1")), BATCH, &now(0));
         assert_eq!(front(&mut newest, &now(0)), "1");
-        newest.add(Payload::Http(request("2")), AT, &now(0));
+        newest.add(Payload::Http(request("2")), BATCH, &now(0));
         newest.settle(&Receipt::Delivered, &now(0));
         assert_eq!(front(&mut newest, &now(0)), "2");
         assert!(newest.take_lost().is_empty());
         let mut once = Queue::new(Keeping::Never, Vec::new(), Masker::default());
-        once.add(Payload::Http(request("1")), AT, &now(0));
+        once.add(Payload::Http(request("1")), BATCH, &now(0));
         assert_eq!(front(&mut once, &now(0)), "1");
         once.settle(&failed(), &now(0));
         assert_eq!((once.waiting(), once.take_lost()), (0, [(Loss::Failed, 1)].into()));
@@ -649,7 +630,7 @@ mod tests {
     fn a_body_with_a_secret_in_it_never_touches_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let mut queue = queue(folder.path());
-        queue.add(Payload::Http(request("by canary-token")), AT, &now(0));
+        queue.add(Payload::Http(request("by canary-token")), BATCH, &now(0));
         queue.front(&now(0)).unwrap();
         queue.settle(&failed(), &now(0));
         assert_eq!(queue.keep_all(), 1);

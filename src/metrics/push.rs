@@ -73,9 +73,8 @@ pub trait Encoder: Send {
     /// The payloads of a snapshot, sent in order; none where there is nothing to say.
     fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion) -> Vec<Payload>;
 
-    /// Hears what became of a try to send a payload: the one at this place among those that were encoded
-    /// together, or the first where that is not known any more.
-    fn heard(&mut self, _place: usize, _receipt: &Receipt) -> Next {
+    /// Hears what became of a try to send a payload.
+    fn heard(&mut self, _receipt: &Receipt) -> Next {
         Next::AsReceived
     }
 

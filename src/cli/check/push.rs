@@ -118,8 +118,8 @@ async fn payloads(
     'encode: loop {
         forms += 1;
         let mut told = Told::default();
-        for (place, payload) in encoder.encode(snapshot, Occasion::Run).iter().enumerate() {
-            match carry(encoder, place, payload, courier, cancel).await {
+        for payload in &encoder.encode(snapshot, Occasion::Run) {
+            match carry(encoder, payload, courier, cancel).await {
                 (_, Next::Again) if forms <= 2 => continue 'encode,
                 (Receipt::Delivered, _) => {}
                 (Receipt::Partly { why, .. }, _) => told.partly = told.partly.or(Some(why)),
@@ -134,7 +134,6 @@ async fn payloads(
 /// Tries a few times, where another try may help.
 async fn carry(
     encoder: &mut dyn Encoder,
-    place: usize,
     payload: &Payload,
     courier: &Courier,
     cancel: &CancellationToken,
@@ -142,7 +141,7 @@ async fn carry(
     let mut pauses = PAUSES.into_iter();
     loop {
         let receipt = courier.send(payload, cancel).await;
-        let next = encoder.heard(place, &receipt);
+        let next = encoder.heard(&receipt);
         let (Receipt::Failed { retry_after, .. }, Next::AsReceived, Some(pause)) = (&receipt, next, pauses.next())
         else {
             return (receipt, next);

@@ -135,7 +135,7 @@ impl Encoder for Otlp {
         payloads
     }
 
-    fn heard(&mut self, _place: usize, receipt: &Receipt) -> Next {
+    fn heard(&mut self, receipt: &Receipt) -> Next {
         // What was not taken is not sent again.
         if let Receipt::Partly { rejected, .. } = receipt {
             self.refused += rejected;

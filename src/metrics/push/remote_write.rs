@@ -230,7 +230,7 @@ impl Encoder for RemoteWrite {
         series.chunks(SERIES_MAX).filter_map(|part| self.request(&encode(part)).map(Payload::Http)).collect()
     }
 
-    fn heard(&mut self, _place: usize, receipt: &Receipt) -> Next {
+    fn heard(&mut self, receipt: &Receipt) -> Next {
         let is_unknown = matches!(receipt, Receipt::Refused { status: Some(415), .. });
         if self.form == Form::Two && self.is_auto && is_unknown {
             self.form = Form::One;

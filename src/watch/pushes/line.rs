@@ -13,7 +13,7 @@ use super::{States, Surroundings};
 use crate::base::clock::Now;
 use crate::base::duration::written;
 use crate::base::sanitize::one_line;
-use crate::deliver::queue::{Loss, Place, Queue};
+use crate::deliver::queue::{Loss, Queue};
 use crate::deliver::{Payload, Receipt};
 use crate::event::{EventKind, Level, Note};
 use crate::files::telling::Push;
@@ -262,8 +262,8 @@ impl Desk {
     fn encode(&mut self, snapshot: &Snapshot, occasion: Occasion, now: &Now) -> Option<String> {
         let payloads = self.encoder.encode(snapshot, occasion);
         self.batch += 1;
-        for (at, payload) in payloads.into_iter().enumerate() {
-            self.queue.add(payload, Place { batch: self.batch, at }, now);
+        for payload in payloads {
+            self.queue.add(payload, self.batch, now);
         }
         self.count_dropped();
         self.encoder.trouble()
@@ -277,8 +277,7 @@ impl Desk {
 
     /// Takes up what became of it, whenever it was encoded. Gives whether it goes out again, in another form.
     fn settle(&mut self, receipt: &Receipt, may_change: bool, now: &Now) -> bool {
-        let at = self.queue.flying().map_or(0, |place| place.at);
-        if self.encoder.heard(at, receipt) == Next::Again && may_change {
+        if self.encoder.heard(receipt) == Next::Again && may_change {
             self.queue.once_more();
             return true;
         }

@@ -108,10 +108,10 @@ fn a_receiver_that_does_not_know_the_second_form_gets_the_first() {
     };
     assert_eq!(version(&write.encode(&snapshot, Occasion::Interval)), ("2.0.0".into(), v2::CONTENT_TYPE.into()));
     let refused = |status| Receipt::Refused { why: String::new(), status: Some(status) };
-    assert_eq!(write.heard(0, &refused(400)), Next::AsReceived);
-    assert_eq!(write.heard(0, &refused(415)), Next::Again);
+    assert_eq!(write.heard(&refused(400)), Next::AsReceived);
+    assert_eq!(write.heard(&refused(415)), Next::Again);
     assert_eq!(version(&write.encode(&snapshot, Occasion::Interval)).0, "0.1.0");
-    assert_eq!(write.heard(0, &refused(415)), Next::AsReceived, "there is no third one");
+    assert_eq!(write.heard(&refused(415)), Next::AsReceived, "there is no third one");
 }
 
 /// The message of a request.
