@@ -91,7 +91,7 @@ mod tests {
 
     fn told(counted: &Counted) -> Vec<(String, u64)> {
         let snapshot = counted.metrics.snapshot(Timestamp::UNIX_EPOCH, Own::default());
-        snapshot.standings().map(|standing| (standing.target.to_owned(), standing.counts.requests)).collect()
+        snapshot.counts().map(|(target, counts)| (target.to_owned(), counts.requests)).collect()
     }
 
     #[tokio::test]
