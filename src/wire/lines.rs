@@ -69,6 +69,10 @@ impl LineDecoder {
                     self.buffer.clear();
                     self.scanned = 0;
                 }
+                if self.buffer.is_empty() {
+                    // The lines before share its memory.
+                    self.buffer = BytesMut::new();
+                }
                 None
             }
         }

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 
+use super::scratch;
 use crate::event::{Finding, Severity};
 
 /// How much of the end is kept.
@@ -28,11 +29,7 @@ impl Stderr {
 
     /// Reads until the end.
     pub async fn drain(self: Arc<Self>, mut from: impl AsyncRead + Unpin) {
-        let mut chunk = Vec::with_capacity(TAIL_BYTES_MAX);
-        while let Ok(1..) = from.read_buf(&mut chunk).await {
-            self.kept().push(&chunk);
-            chunk.clear();
-        }
+        while let Ok(1..) = scratch::read(&mut from, |chunk| self.kept().push(chunk)).await {}
     }
 
     /// The end, raw: whole lines where there are any.
@@ -64,7 +61,7 @@ impl Stderr {
 impl Kept {
     fn push(&mut self, chunk: &[u8]) {
         self.total += chunk.len() as u64;
-        self.tail.extend_from_slice(chunk);
+        self.tail.extend_from_slice(&chunk[chunk.len().saturating_sub(TAIL_BYTES_MAX)..]);
         // Cut rarely, so that a flood costs one move of bytes for every kept length.
         if self.tail.len() > 2 * TAIL_BYTES_MAX {
             self.tail.drain(..self.tail.len() - TAIL_BYTES_MAX);

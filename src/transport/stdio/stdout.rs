@@ -5,17 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::scratch;
 use crate::base::sanitize;
 use crate::event::{Finding, Reason, Severity};
 use crate::transport::{Fault, Heard, What};
 use crate::wire::lines::{Line, LineDecoder};
 use crate::wire::{Frame, message};
 
-/// What a pipe holds.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// How many things may wait to be received.
 const WAITING_MAX: usize = 1024;
 /// How much of a bad line is shown.
@@ -177,13 +176,9 @@ impl Reader {
     /// Reads until the end. A line's first byte is stamped with the read that brought it, its last likewise.
     pub async fn run(mut self, mut from: impl AsyncRead + Unpin) {
         let mut decoder = LineDecoder::new(self.line_bytes_max);
-        // Not zeroed: of its pages only those are touched that are read into.
-        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         let mut began: Option<Instant> = None;
-        while let Ok(1..) = from.read_buf(&mut chunk).await {
+        while let Ok(1..) = scratch::read(&mut from, |chunk| decoder.push(chunk)).await {
             let at = Instant::now();
-            decoder.push(&chunk);
-            chunk.clear();
             while let Some(line) = decoder.next_line() {
                 self.line(line, began.take().unwrap_or(at), at).await;
             }
