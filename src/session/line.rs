@@ -177,7 +177,8 @@ impl Line {
                         }
                         return Some(fault);
                     }
-                    self.take(heard, &mut []).await;
+                    // Most sessions that rest hear nothing: they need no room for what they would do then.
+                    Box::pin(self.take(heard, &mut [])).await;
                 }
             }
         }
