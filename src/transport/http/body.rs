@@ -187,7 +187,7 @@ impl Body {
 
     fn finish(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.client.pool.give_back(connection);
+            self.client.pool.give_back(connection, &self.client.tasks);
         }
         self.draining = None;
     }

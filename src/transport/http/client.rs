@@ -331,7 +331,7 @@ impl Waiting {
         // A body that is still on its way is not worth waiting for; its connection goes with it.
         if response.body().is_end_stream() {
             drop(response);
-            client.pool.give_back(connection);
+            client.pool.give_back(connection, &client.tasks);
         }
         client.start(ask).await.map(|(_, waiting)| waiting)
     }

@@ -21,6 +21,8 @@ use super::stamped::{Stamped, Stamps};
 
 /// node and uvicorn close idle connections after 5 s; one that waited longer than this is not used again.
 const IDLE_MAX: Duration = Duration::from_secs(4);
+/// How long a connection that is let go of may take to say goodbye.
+const GOODBYE_MAX: Duration = Duration::from_millis(500);
 /// More idle connections than this are not kept.
 const IDLE_COUNT_MAX: usize = 8;
 /// A stream that has given its reply usually ends right behind it: worth waiting for before connecting anew.
@@ -191,6 +193,8 @@ struct State {
     shared: Option<Connection>,
     /// Exchanges that have given their reply and are about to end.
     draining: usize,
+    /// Whether somebody looks after those that wait too long.
+    watched: bool,
 }
 
 /// The connections of one link.
@@ -249,8 +253,9 @@ impl Pool {
         }
     }
 
-    /// Takes back a connection whose exchange is complete.
-    pub(super) fn give_back(&self, connection: Connection) {
+    /// Takes back a connection whose exchange is complete. One that waits for too long is let go of: nobody reads from it, so
+    /// that a server which closes it would wait for us to do so.
+    pub(super) fn give_back(self: &Arc<Self>, connection: Connection, tasks: &Tasks) {
         if let Some(connection) = connection.rest() {
             let mut state = self.lock();
             if connection.is_h2() {
@@ -259,9 +264,34 @@ impl Pool {
                 }
             } else if state.idle.len() < IDLE_COUNT_MAX {
                 state.idle.push(connection);
+                if !std::mem::replace(&mut state.watched, true) {
+                    drop(tasks.spawn(Arc::clone(self).expire()).detach());
+                }
             }
         }
         self.returned.notify_waiters();
+    }
+
+    /// As long as connections wait: ends those that have waited too long.
+    async fn expire(self: Arc<Self>) {
+        loop {
+            let (expired, oldest) = {
+                let mut state = self.lock();
+                let expired: Vec<_> = state.idle.extract_if(.., |one| one.idle_since.elapsed() > IDLE_MAX).collect();
+                let oldest = state.idle.iter().map(|one| one.idle_since).min();
+                state.watched = oldest.is_some() || !expired.is_empty();
+                (expired, oldest)
+            };
+            if expired.is_empty() && oldest.is_none() {
+                return;
+            }
+            for connection in expired {
+                let _ = tokio::time::timeout(GOODBYE_MAX, connection.end()).await;
+            }
+            if let Some(oldest) = oldest {
+                tokio::time::sleep_until((oldest + IDLE_MAX + Duration::from_millis(1)).into()).await;
+            }
+        }
     }
 
     /// Counts an exchange that has given its reply and is about to end; the mark is held until it has.

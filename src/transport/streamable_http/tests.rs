@@ -156,6 +156,27 @@ async fn a_connection_on_which_more_came_than_an_answer_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_connection_that_rests_too_long_is_closed() {
+    let (gone, closed) = tokio::sync::oneshot::channel::<()>();
+    let gone = Arc::new(std::sync::Mutex::new(Some(gone)));
+    let server = Server::plain(move |_, mut conn| {
+        let gone = Arc::clone(&gone);
+        async move {
+            conn.request().await;
+            conn.json("200 OK", REPLY).await;
+            conn.gone().await;
+            let _ = gone.lock().unwrap().take().unwrap().send(());
+        }
+    })
+    .await;
+    let mut link = open(&server.url()).await;
+    exchange(&mut link, request(1)).await;
+    let rested = tokio::time::timeout(Duration::from_secs(20), closed).await;
+    assert!(matches!(rested, Ok(Ok(()))), "the server waits for the end of a connection that nobody will use");
+    assert!(link.is_still());
+}
+
+#[tokio::test]
 async fn a_request_that_was_answered_before_it_was_read_takes_its_connection_with_it() {
     let server = Server::plain(|number, mut conn| async move {
         if number == 0 {
