@@ -30,7 +30,7 @@ use url::{Position, Url};
 
 pub(super) use self::body::{Body, Kind, too_large};
 use self::client::Template;
-pub(super) use self::client::{Answer, Ask, Client, Waiting, bare, sensitive};
+pub(super) use self::client::{Answer, Ask, Client, Waiting, bare, header, sensitive};
 use self::connector::Connector;
 pub use self::connector::look_up;
 use self::proxy::Proxy;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -48,15 +48,7 @@ impl LegacySse {
         let url = client.template().url.clone();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let get = Ask {
-            method: Method::GET,
-            url: url.clone(),
-            body: Bytes::new(),
-            headers,
-            without: Vec::new(),
-            repeatable: true,
-        };
-        let (_, waiting) = client.start(get).await?;
+        let (_, waiting) = client.start(Ask::get(url.clone(), headers)).await?;
         let Answer { head, mut body, .. } = waiting.answer().await?;
         if !(200..300).contains(&head.status) || Kind::of(&head) != Kind::Events {
             return Err(not_a_stream(&url, &head, &mut body).await);

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::http::queue::Queue;
-use super::http::{Answer, Ask, Body, Client, Kind, Waiting, too_large};
+use super::http::{Answer, Ask, Body, Client, Kind, Waiting, header, too_large};
 use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What};
 use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
@@ -75,14 +75,14 @@ pub(super) fn ask(client: &Client, outgoing: Outgoing) -> Result<Ask, Fault> {
     }
     let mut without = Vec::new();
     for (name, value) in &outgoing.headers {
-        let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        if value == LEFT_OUT {
+        let is_left_out = value == LEFT_OUT;
+        let (name, value) = header(name, if is_left_out { "" } else { value })?;
+        if is_left_out {
             headers.remove(&name);
             without.push(name);
-            continue;
+        } else {
+            headers.insert(name, value);
         }
-        headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
     }
     super::http::sensitive(&mut headers);
     let url = client.template().url.clone();

@@ -53,6 +53,20 @@ pub(in crate::transport) struct Ask {
     pub(in crate::transport) repeatable: bool,
 }
 
+impl Ask {
+    /// A GET, which may be made twice.
+    pub(in crate::transport) fn get(url: Url, headers: HeaderMap) -> Self {
+        Self { method: Method::GET, url, body: Bytes::new(), headers, without: Vec::new(), repeatable: true }
+    }
+}
+
+/// A header that somebody else chose.
+pub(in crate::transport) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Fault> {
+    let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+    Ok((parsed, HeaderValue::from_str(value).map_err(|_| wrong())?))
+}
+
 #[derive(Default)]
 struct Notes {
     phases: Phases,

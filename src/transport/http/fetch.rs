@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ACCEPT, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use super::client::Template;
 use super::connector::Connector;
-use super::{Answer, Ask, Client, HttpDial, HttpSettings, Pem, ProxyChoice, TlsSettings, bare};
+use super::{Answer, Ask, Client, HttpDial, HttpSettings, Pem, ProxyChoice, TlsSettings, bare, header};
 use crate::event::Reason;
 use crate::transport::{Document, Fault};
 
@@ -100,19 +99,10 @@ async fn get(client: &Arc<Client>, url: &Url, more: &[(String, String)]) -> Resu
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     for (name, value) in more {
-        let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
+        let (name, value) = header(name, value)?;
+        headers.insert(name, value);
     }
-    let ask = Ask {
-        method: Method::GET,
-        url: url.clone(),
-        body: Bytes::new(),
-        headers,
-        without: Vec::new(),
-        repeatable: true,
-    };
-    let (_, waiting) = client.start(ask).await?;
+    let (_, waiting) = client.start(Ask::get(url.clone(), headers)).await?;
     let Answer { head, mut body, .. } = waiting.answer().await?;
     let body = body.whole().await?;
     Ok(Document { head, body })

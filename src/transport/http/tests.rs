@@ -529,14 +529,7 @@ async fn a_connection_that_waited_long_is_not_used() {
     client.open().await.unwrap();
     for (seconds, connections) in [(0, 1), (3, 1), (5, 2)] {
         client.pool.age(Duration::from_secs(seconds));
-        let ask = Ask {
-            without: Vec::new(),
-            method: http::Method::GET,
-            url: dial.template.url.clone(),
-            body: bytes::Bytes::new(),
-            headers: HeaderMap::new(),
-            repeatable: false,
-        };
+        let ask = Ask { repeatable: false, ..Ask::get(dial.template.url.clone(), HeaderMap::new()) };
         let (_, waiting) = client.start(ask).await.unwrap();
         let Answer { mut body, .. } = waiting.answer().await.unwrap();
         assert_eq!(body.whole().await.unwrap(), REPLY);
