@@ -18,6 +18,8 @@ mod outage;
 mod group;
 pub mod repair;
 mod saved;
+mod restore;
+mod reload;
 pub mod engine;
 pub mod lint;
 pub mod replay;

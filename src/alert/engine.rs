@@ -384,7 +384,7 @@ impl Engine {
         match moved {
             Moved::Began | Moved::Dropped => {}
             Moved::Fired => {
-                self.fire(number, place, &view, now);
+                self.fire(number, place, &view, &[], now);
                 if rule.restart {
                     self.plan_repair(number, place, now, out);
                 }
@@ -397,12 +397,12 @@ impl Engine {
         }
     }
 
-    /// Hands an alert that fires to all its channels.
-    pub(super) fn fire(&mut self, number: usize, place: usize, view: &AlertView, now: Now) {
+    /// Hands an alert that fires to its channels, but for some.
+    pub(super) fn fire(&mut self, number: usize, place: usize, view: &AlertView, but: &[String], now: Now) {
         let pair = &self.pairs[number];
         let instance = &pair.instances[place];
         let rule = &instance.rule;
-        for channel in &rule.notify {
+        for channel in rule.notify.iter().filter(|channel| !but.contains(channel)) {
             let key = GroupKey {
                 // What is wrong with the replicas of a name is one message.
                 target: without_replica(&pair.watched.target).to_owned(),

@@ -205,6 +205,13 @@ impl Desk {
         self.about(who).any(|(_, group)| group.members.iter().any(|member| member.told && who.is(&member.view)))
     }
 
+    /// The channels that know of it as something that goes on, or are still to be told so.
+    pub fn channels_of(&mut self, who: Who<'_>) -> Vec<String> {
+        let knows = |member: &Member| who.is(&member.view) && !member.has_ended();
+        let groups = self.about(who).filter(|(_, group)| group.members.iter().any(knows));
+        groups.map(|(key, _)| key.channel.clone()).collect()
+    }
+
     /// It comes and goes: its channels are told that, and then nothing until it settles.
     pub fn flaps(&mut self, who: Who<'_>, instance: &str, now: Now, out: &mut Vec<Action>) {
         for (key, group) in self.about(who) {

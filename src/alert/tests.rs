@@ -19,6 +19,8 @@ use super::*;
 use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Latency, Reason, Sample, Status};
 
+mod restarts;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn secs(count: u64) -> Duration {
@@ -94,6 +96,8 @@ struct Prober {
     due: Vec<Duration>,
     actions: Vec<(Duration, Action)>,
     begun: Duration,
+    /// What the store would have of the runs.
+    history: Vec<Sample>,
 }
 
 impl Prober {
@@ -104,7 +108,7 @@ impl Prober {
         let count = u32::try_from(fleet.len()).unwrap();
         let phase = |number: usize, every: Duration| every * u32::try_from(number).unwrap() / count;
         let due = fleet.iter().enumerate().map(|(number, one)| now.monotonic + phase(number, one.every)).collect();
-        Self { engine, clock, fleet, due, actions: Vec::new(), begun: now.monotonic }
+        Self { engine, clock, fleet, due, actions: Vec::new(), begun: now.monotonic, history: Vec::new() }
     }
 
     fn one(rules: Vec<Rule>, every: Duration) -> Self {
@@ -143,7 +147,27 @@ impl Prober {
             if how != Ends::Missing {
                 let sample = sample(&one, how, self.now());
                 let actions = self.engine.observe(&sample, self.now());
+                self.history.push(sample);
                 self.keep(actions);
+            }
+        }
+    }
+
+    /// The prober is killed, is away for so long, and goes on with these files and what it had written.
+    fn restart(&mut self, pause: Duration, rules: Vec<Rule>, settings: Settings) {
+        let saved = self.engine.snapshot();
+        self.clock.advance(pause);
+        self.go_on(&saved, rules, settings);
+    }
+
+    fn go_on(&mut self, saved: &serde_json::Value, rules: Vec<Rule>, settings: Settings) {
+        let now = self.now();
+        self.engine = Engine::new(rules, self.fleet.clone(), settings, now);
+        let actions = self.engine.restore(saved, self.history.clone().into_iter(), now);
+        self.keep(actions);
+        for (due, one) in self.due.iter_mut().zip(&self.fleet) {
+            while *due < now.monotonic {
+                *due += one.every;
             }
         }
     }

@@ -1,0 +1,118 @@
+//! New files for an engine at work: what is the same keeps its windows and states, and what fires and is gone ends, so that
+//! everybody who heard of a beginning hears of the end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::engine::{Action, Engine, change, keep};
+use super::group::Who;
+use super::notification::AlertView;
+use super::rule::Rule;
+use super::said;
+use super::settings::{Settings, Watched};
+use crate::base::clock::Now;
+
+impl Engine {
+    /// Takes up new files. What is the same keeps its windows and states; what fires and is gone ends, and says why.
+    pub fn reload(&mut self, rules: Vec<Rule>, watched: Vec<Watched>, settings: Settings, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        let mut old = std::mem::replace(self, Self::new(rules, watched, settings, now));
+        self.targets.take_over(&old.targets);
+        self.desk = std::mem::take(&mut old.desk);
+        self.repairs = std::mem::take(&mut old.repairs);
+        self.repair_next = old.repair_next;
+        for number in 0..self.pairs.len() {
+            let pair = &mut self.pairs[number];
+            let Some(before) = old.find(&pair.watched.probe, &pair.watched.target) else { continue };
+            let before = &mut old.pairs[before];
+            pair.ring = std::mem::take(&mut before.ring);
+            pair.ring.resize(keep(&pair.instances, pair.watched.every));
+            (pair.last_at, pair.data_at, pair.last) = (before.last_at, before.data_at, before.last);
+            pair.last_failure = before.last_failure.take();
+            let same_grid = pair.watched.every == before.watched.every;
+            for instance in &mut pair.instances {
+                let known = before.instances.iter().find(|have| have.rule.name == instance.rule.name);
+                let known =
+                    known.filter(|have| said::cause(&have.rule.condition) == said::cause(&instance.rule.condition));
+                if let Some(known) = known.filter(|have| same_grid && have.rule.condition == instance.rule.condition) {
+                    (instance.gauge, instance.seen_from) = (known.gauge.clone(), known.seen_from);
+                } else {
+                    instance.recount(&pair.ring);
+                }
+                if let Some(known) = known {
+                    (instance.state, instance.flap) = (known.state, known.flap);
+                }
+            }
+            self.await_data(number);
+        }
+        self.end_what_is_gone(now);
+        for number in 0..self.pairs.len() {
+            for place in 0..self.pairs[number].instances.len() {
+                if let Some(since) = self.pairs[number].instances[place].state.since() {
+                    // Channels that the rule tells from now on hear of it, too.
+                    let view = self.view(number, place, since);
+                    self.fire(number, place, &view, &[], now);
+                }
+            }
+        }
+        for pair in &old.pairs {
+            for instance in pair.instances.iter().filter(|instance| instance.state.is_firing()) {
+                let (probe, target, rule) = (&pair.watched.probe, &pair.watched.target, &instance.rule.name);
+                if !self.is_firing(rule, probe, target) {
+                    let message = self.why_gone(rule, probe, target);
+                    out.push(Action::Changed(change(rule, probe, target, "resolved", false, message)));
+                }
+            }
+        }
+        self.due(now, &mut out);
+        out
+    }
+
+    /// Ends what channels know of and no rule looks at any more.
+    pub(super) fn end_what_is_gone(&mut self, now: Now) {
+        let mut gone = BTreeSet::new();
+        for (key, group) in &self.desk.groups {
+            for member in
+                group.members.iter().filter(|member| member.view.ended.is_none() && !member.view.target.is_empty())
+            {
+                let AlertView { alert, probe, target, .. } = &member.view;
+                if !self.is_firing_for(alert, probe, target, &key.cause) {
+                    gone.insert((alert.clone(), probe.clone(), target.clone(), key.cause.clone()));
+                }
+            }
+        }
+        for (alert, probe, target, cause) in &gone {
+            let because = self.why_gone(alert, probe, target);
+            let who = Who { alert, probe, target, cause };
+            self.desk.forget(who);
+            self.desk.end(who, None, Some(because), Duration::ZERO, now);
+        }
+    }
+
+    fn is_firing(&self, alert: &str, probe: &str, target: &str) -> bool {
+        self.find(probe, target).is_some_and(|number| {
+            let mut instances = self.pairs[number].instances.iter();
+            instances.any(|instance| instance.rule.name == alert && instance.state.is_firing())
+        })
+    }
+
+    fn is_firing_for(&self, alert: &str, probe: &str, target: &str, cause: &str) -> bool {
+        self.find(probe, target).is_some_and(|number| {
+            let mut instances = self.pairs[number].instances.iter();
+            instances.any(|instance| {
+                instance.rule.name == alert
+                    && said::cause(&instance.rule.condition) == cause
+                    && instance.state.is_firing()
+            })
+        })
+    }
+
+    fn why_gone(&self, alert: &str, probe: &str, target: &str) -> &'static str {
+        match self.find(probe, target) {
+            _ if self.targets.find(target).is_none() => "target removed",
+            None => "probe removed",
+            Some(_) if self.rules.iter().any(|rule| rule.name == alert) => "rule changed",
+            Some(_) => "rule removed",
+        }
+    }
+}

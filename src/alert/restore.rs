@@ -1,0 +1,154 @@
+//! An engine that goes on after the prober was away: with what a snapshot says and the runs that were recorded. What
+//! somebody was told is brought back however long that was; the rest only after a short time, else it is seen anew.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::engine::{Action, Engine, who};
+use super::group::{Desk, Group, GroupKey, Member};
+use super::outage::{Outage, Run};
+use super::repair::Repair;
+use super::rule::Urgency;
+use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState};
+use super::state::{Gauge, State};
+use super::window::{Entry, Nanos, nanos};
+use crate::base::clock::Now;
+use crate::event::{Reason, Sample};
+
+impl Engine {
+    /// Goes on from a snapshot and the runs that were recorded. What somebody was told is brought back however old it is;
+    /// the rest only from a snapshot that is young. A snapshot of another version is left alone.
+    pub fn restore(&mut self, snapshot: &Value, samples: impl Iterator<Item = Sample>, now: Now) -> Vec<Action> {
+        self.now = now;
+        let mut out = Vec::new();
+        self.remember(samples, now);
+        let Some(saved) = Saved::read(snapshot) else { return out };
+        // A clock that was set back does not say how old it is.
+        let age = Duration::try_from(now.wall.duration_since(saved.at));
+        let is_young = age.is_ok_and(|age| age <= self.settings.outage_tolerance);
+        let mono = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
+        self.restore_groups(saved.groups, is_young, now);
+        for alert in &saved.alerts {
+            self.restore_alert(alert, is_young, now);
+        }
+        for repair in saved.repairs {
+            let times = repair.times.into_iter().map(mono).collect();
+            self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
+        }
+        if let Some(since) = saved.outage {
+            let from = mono(since);
+            self.targets.outage = Some(Outage { since, from });
+        }
+        self.end_what_is_gone(now);
+        self.fire_where_nobody_knows(now);
+        for number in 0..self.pairs.len() {
+            self.await_data(number);
+        }
+        self.desk.look(now);
+        self.due(now, &mut out);
+        out
+    }
+
+    /// Where an alert stands: as it stood, if that was a short time ago or somebody was told so. The rest is seen anew.
+    fn restore_alert(&mut self, saved: &SavedAlert, is_young: bool, now: Now) {
+        let Some(number) = self.find(&saved.probe, &saved.target) else { return };
+        let pair = &mut self.pairs[number];
+        let Some(instance) = pair.instances.iter_mut().find(|instance| instance.rule.name == saved.alert) else {
+            return;
+        };
+        let who = who(&pair.watched, &instance.rule);
+        if saved.cause.as_ref().is_some_and(|cause| cause != who.cause) {
+            return;
+        }
+        if let Gauge::Drift(drift) = &mut instance.gauge {
+            drift.known.clone_from(&saved.known_tools);
+        }
+        if !is_young && !self.desk.is_told(who) {
+            return;
+        }
+        instance.flap = saved.flap;
+        instance.state = match saved.state {
+            SavedState::Firing => State::Firing(saved.since),
+            SavedState::Pending if is_young => State::Pending(nanos(now.monotonic) - ago(now, saved.since)),
+            SavedState::Pending | SavedState::Inactive => State::Inactive,
+        };
+    }
+
+    /// Hands what fires to the channels that have not heard of it: those that the rule tells only now, and those that were
+    /// still to be told.
+    fn fire_where_nobody_knows(&mut self, now: Now) {
+        for number in 0..self.pairs.len() {
+            for place in 0..self.pairs[number].instances.len() {
+                let pair = &self.pairs[number];
+                let Some(since) = pair.instances[place].state.since() else { continue };
+                let known = self.desk.channels_of(who(&pair.watched, &pair.instances[place].rule));
+                let view = self.view(number, place, since);
+                self.fire(number, place, &view, &known, now);
+            }
+        }
+    }
+
+    fn restore_groups(&mut self, groups: Vec<SavedGroup>, is_young: bool, now: Now) {
+        let mut desk = Desk::default();
+        for saved in groups {
+            let told = |member: &SavedMember| member.told || is_young;
+            let members: Vec<Member> = saved.members.into_iter().filter(told).map(member).collect();
+            let waits = members.iter().any(|member| !member.told || member.view.ended.is_some());
+            let due = waits.then(|| nanos(now.monotonic) + nanos(self.settings.group_wait));
+            let group = Group {
+                members,
+                due,
+                flushed: saved.flushed.map(|at| nanos(now.monotonic) - ago(now, at)),
+                told_at: saved.told_at.map(|at| nanos(now.boot) - ago(now, at)),
+            };
+            let key = GroupKey { target: saved.target, cause: saved.cause, channel: saved.channel };
+            if !group.members.is_empty() {
+                desk.groups.insert(key, group);
+            }
+        }
+        self.desk = desk;
+    }
+
+    /// Fills the windows with runs that were recorded; fires nothing.
+    fn remember(&mut self, samples: impl Iterator<Item = Sample>, now: Now) {
+        for sample in samples {
+            let Some(number) = self.find(&sample.probe, &sample.target) else { continue };
+            let at = nanos(now.monotonic) - ago(now, sample.at);
+            let pair = &mut self.pairs[number];
+            let run = Run::of(&sample, at);
+            if !run.judged || sample.at > now.wall || pair.last_at.is_some_and(|last| last > at) {
+                continue;
+            }
+            (pair.last_at, pair.last) = (Some(at), Some(run));
+            if run.failed {
+                let reason = sample.reason.unwrap_or(Reason::Check);
+                pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
+            }
+            let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
+            pair.ring.push(Entry { at, failed: run.failed, network: run.network, voided: false, latencies });
+            for instance in &mut pair.instances {
+                instance.push(&pair.ring, &sample, run.failed);
+            }
+            pair.ring.trim();
+        }
+    }
+}
+
+fn member(saved: SavedMember) -> Member {
+    let word = saved.view.severity.as_str();
+    let severity = Urgency::WORDS.iter().find(|(name, _)| *name == word).map(|(_, urgency)| *urgency);
+    Member {
+        wants_end: saved.wants_end,
+        remind: saved.remind_seconds.map(Duration::from_secs),
+        told: saved.told,
+        flapping: saved.flapping,
+        ..Member::new(saved.view, severity.unwrap_or_default())
+    }
+}
+
+/// How long ago a time of day was; what is yet to come is now.
+fn ago(now: Now, at: Timestamp) -> Nanos {
+    Nanos::try_from(now.wall.duration_since(at).as_nanos()).unwrap_or(Nanos::MAX / 4).max(0)
+}
