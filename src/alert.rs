@@ -14,6 +14,7 @@ pub mod burn;
 mod flap;
 mod state;
 mod said;
+mod stretches;
 mod outage;
 mod group;
 pub mod repair;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::notification::AlertView;
 use super::settings::{Settings, Watched};
+use super::stretches::Stretches;
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
 use crate::event::{Reason, Sample, Status, TransportKind};
@@ -53,25 +54,32 @@ pub(super) struct Target {
     parents: Vec<usize>,
     children: Vec<usize>,
     every: Nanos,
-    judged_at: Option<Nanos>,
-    /// When it was last known not to fail.
-    good_at: Option<Nanos>,
-    /// It fails as a whole: what depends on it is not judged.
-    failing: bool,
-    recovered_at: Option<Nanos>,
-    /// Since when it cannot be reached.
-    bad_since: Option<Nanos>,
+    pub known: Known,
     /// It went bad a short time ago.
     recent: bool,
-    local: bool,
+}
+
+/// How a target is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub judged_at: Option<Nanos>,
+    /// When it was last known not to fail.
+    pub good_at: Option<Nanos>,
+    /// It fails as a whole: what depends on it is not judged.
+    pub failing: bool,
+    pub recovered_at: Option<Nanos>,
+    /// Since when it cannot be reached.
+    pub bad_since: Option<Nanos>,
+    /// No network is involved.
+    pub local: bool,
+    /// When it failed, of one that others need.
+    pub failures: Stretches,
 }
 
 /// Our own network does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outage {
     pub since: Timestamp,
-    /// The grid time of the first run that failed for it.
-    pub from: Nanos,
 }
 
 /// What follows from a run for others.
@@ -93,7 +101,9 @@ pub(super) struct Targets {
     references: Vec<usize>,
     together: Nanos,
     pub outage: Option<Outage>,
-    back_at: Option<Nanos>,
+    /// When there were any.
+    pub outages: Stretches,
+    pub back_at: Option<Nanos>,
     recent: VecDeque<(Nanos, usize)>,
     recent_count: usize,
     bad_count: usize,
@@ -129,16 +139,38 @@ impl Targets {
     }
 
     /// What is known goes over to the targets of a new plan.
-    pub fn take_over(&mut self, old: &Self) {
-        (self.outage, self.back_at) = (old.outage.clone(), old.back_at);
+    pub fn take_over(&mut self, old: &Self, now: Nanos) {
+        (self.outage, self.back_at, self.outages) = (old.outage.clone(), old.back_at, old.outages.clone());
         for target in &mut self.list {
-            let Some(known) = old.index.get(&target.name).map(|index| &old.list[*index]) else { continue };
-            (target.judged_at, target.good_at) = (known.judged_at, known.good_at);
-            (target.failing, target.recovered_at) = (known.failing, known.recovered_at);
-            (target.bad_since, target.local) = (known.bad_since, known.local);
+            if let Some(known) = old.index.get(&target.name).map(|index| &old.list[*index].known) {
+                target.known = known.clone();
+            }
         }
-        self.remote_count = self.list.iter().filter(|target| !target.local).count();
-        self.bad_count = self.list.iter().filter(|target| target.bad_since.is_some()).count();
+        self.recount(now);
+    }
+
+    /// Counts what is known of all targets anew.
+    pub fn recount(&mut self, now: Nanos) {
+        let mut bad = Vec::new();
+        for (number, target) in self.list.iter_mut().enumerate() {
+            target.recent = target.known.bad_since.is_some_and(|since| now - since <= self.together);
+            bad.extend(target.known.bad_since.map(|since| (since, number)));
+        }
+        bad.sort_unstable();
+        self.bad_count = bad.len();
+        self.recent = bad.into_iter().filter(|(_, number)| self.list[*number].recent).collect();
+        self.recent_count = self.recent.len();
+        self.remote_count = self.list.iter().filter(|target| !target.known.local).count();
+    }
+
+    /// Whether something that failed then explains why a target failed at that time.
+    pub fn explains(&self, number: usize, at: Nanos, network: bool) -> bool {
+        network && self.outages.covers(at) || self.is_under(number, |above| above.known.failures.covers(at))
+    }
+
+    /// Whether others may need what is known of a target.
+    pub fn is_needed(&self, number: usize) -> bool {
+        !self.list[number].children.is_empty() || self.references.contains(&number)
     }
 
     pub fn find(&self, name: &str) -> Option<usize> {
@@ -149,18 +181,20 @@ impl Targets {
     pub fn notice(&mut self, number: usize, run: &Run, fails_as_whole: bool, now: Now) -> Vec<Turn> {
         let mut turns = Vec::new();
         let target = &mut self.list[number];
-        target.judged_at = Some(run.at);
-        let began = fails_as_whole && !target.failing;
-        if target.failing && !fails_as_whole {
-            target.recovered_at = Some(nanos(now.monotonic));
+        target.known.judged_at = Some(run.at);
+        let began = fails_as_whole && !target.known.failing;
+        if target.known.failing && !fails_as_whole {
+            target.known.recovered_at = Some(nanos(now.monotonic));
+            target.known.failures.end(nanos(now.monotonic));
         }
-        target.failing = fails_as_whole;
+        target.known.failing = fails_as_whole;
         if began && !target.children.is_empty() {
-            let from = target.good_at.unwrap_or(run.at - target.every);
+            let from = target.known.good_at.unwrap_or(run.at - target.every);
+            target.known.failures.begin(from);
             turns.push(Turn::Fails { targets: self.below(number), from });
         }
         if !fails_as_whole {
-            self.list[number].good_at = Some(run.at);
+            self.list[number].known.good_at = Some(run.at);
         }
         self.reachable(number, run);
         turns.extend(self.network(run, now));
@@ -169,20 +203,20 @@ impl Targets {
 
     fn reachable(&mut self, number: usize, run: &Run) {
         let target = &mut self.list[number];
-        if run.local && !target.local {
-            target.local = true;
+        if run.local && !target.known.local {
+            target.known.local = true;
             self.remote_count -= 1;
         }
-        let is_bad = run.network && !target.local;
-        match (target.bad_since, is_bad) {
+        let is_bad = run.network && !target.known.local;
+        match (target.known.bad_since, is_bad) {
             (None, true) => {
-                (target.bad_since, target.recent) = (Some(run.at), true);
+                (target.known.bad_since, target.recent) = (Some(run.at), true);
                 self.bad_count += 1;
                 self.recent_count += 1;
                 self.recent.push_back((run.at, number));
             }
             (Some(_), false) => {
-                target.bad_since = None;
+                target.known.bad_since = None;
                 self.bad_count -= 1;
                 self.recent_count -= usize::from(std::mem::take(&mut target.recent));
             }
@@ -191,7 +225,7 @@ impl Targets {
         while let Some((at, old)) = self.recent.front().copied().filter(|(at, _)| run.at - at > self.together) {
             self.recent.pop_front();
             let target = &mut self.list[old];
-            if target.recent && target.bad_since == Some(at) {
+            if target.recent && target.known.bad_since == Some(at) {
                 target.recent = false;
                 self.recent_count -= 1;
             }
@@ -203,18 +237,20 @@ impl Targets {
             let many = self.remote_count >= TARGETS_MIN;
             (many && self.recent_count * 2 > self.remote_count, many && self.bad_count * 2 > self.remote_count)
         } else {
-            let all = self.references.iter().all(|number| self.list[*number].bad_since.is_some());
+            let all = self.references.iter().all(|number| self.list[*number].known.bad_since.is_some());
             (all, all)
         };
         if self.outage.is_none() && begins {
-            let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.bad_since);
+            let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.known.bad_since);
             let from = recent.min().unwrap_or(run.at).min(run.at);
-            self.outage = Some(Outage { since: now.wall_at(now.monotonic), from });
+            self.outage = Some(Outage { since: now.wall_at(now.monotonic) });
+            self.outages.begin(from);
             return Some(Turn::Lost { from });
         }
         if self.outage.is_some() && !goes_on {
             self.outage = None;
             self.back_at = Some(nanos(now.monotonic));
+            self.outages.end(nanos(now.monotonic));
             return Some(Turn::Back);
         }
         None
@@ -222,13 +258,13 @@ impl Targets {
 
     /// Whether a failed run says nothing of its target.
     pub fn is_shadowed(&self, number: usize, run: &Run) -> bool {
-        run.failed && (run.network && self.outage.is_some() || self.is_under(number, |above| above.failing))
+        run.failed && (run.network && self.outage.is_some() || self.is_under(number, |above| above.known.failing))
     }
 
     /// Whether its alerts are held back now.
     pub fn holds(&self, number: usize) -> bool {
         let target = &self.list[number];
-        self.outage.is_some() && target.bad_since.is_some() || self.is_under(number, |above| above.failing)
+        self.outage.is_some() && target.known.bad_since.is_some() || self.is_under(number, |above| above.known.failing)
     }
 
     /// How many cannot be reached, of how many.
@@ -244,10 +280,12 @@ impl Targets {
             return Some(mono + SECOND);
         }
         // What was the cause is over: the next run tells whether this is something of its own.
-        let back =
-            self.back_at.into_iter().chain(self.above(number).into_iter().filter_map(|up| self.list[up].recovered_at));
+        let back = self
+            .back_at
+            .into_iter()
+            .chain(self.above(number).into_iter().filter_map(|up| self.list[up].known.recovered_at));
         if let Some(back) = back.max()
-            && target.judged_at.is_none_or(|at| at < back)
+            && target.known.judged_at.is_none_or(|at| at < back)
             && mono < back + 2 * target.every
         {
             return Some(mono + SECOND);
@@ -256,7 +294,7 @@ impl Targets {
         let fired = now.wall.duration_since(view.since);
         let fired = mono - Nanos::try_from(fired.as_nanos()).ok().filter(|ago| *ago >= 0)?;
         let needed = self.above(number).into_iter().chain(self.references.iter().copied()).filter(|up| *up != number);
-        let unseen = needed.map(|up| &self.list[up]).filter(|up| up.judged_at.is_none_or(|at| at < fired));
+        let unseen = needed.map(|up| &self.list[up]).filter(|up| up.known.judged_at.is_none_or(|at| at < fired));
         let until = unseen.map(|up| fired + up.every + up.every / 4).max()?;
         (mono < until).then_some(until.min(mono + SECOND))
     }

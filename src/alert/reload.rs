@@ -10,6 +10,7 @@ use super::notification::AlertView;
 use super::rule::Rule;
 use super::said;
 use super::settings::{Settings, Watched};
+use super::window::nanos;
 use crate::base::clock::Now;
 
 impl Engine {
@@ -17,7 +18,7 @@ impl Engine {
     pub fn reload(&mut self, rules: Vec<Rule>, watched: Vec<Watched>, settings: Settings, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
         let mut old = std::mem::replace(self, Self::new(rules, watched, settings, now));
-        self.targets.take_over(&old.targets);
+        self.targets.take_over(&old.targets, nanos(now.monotonic));
         self.desk = std::mem::take(&mut old.desk);
         self.repairs = std::mem::take(&mut old.repairs);
         self.repair_next = old.repair_next;

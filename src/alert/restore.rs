@@ -8,38 +8,45 @@ use serde_json::Value;
 
 use super::engine::{Action, Engine, who};
 use super::group::{Desk, Group, GroupKey, Member};
-use super::outage::{Outage, Run};
+use super::outage::{Known, Outage, Run};
 use super::repair::Repair;
 use super::rule::Urgency;
-use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState};
+use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState, SavedStretch};
 use super::state::{Gauge, State};
+use super::stretches::{Stretch, Stretches};
 use super::window::{Entry, Nanos, nanos};
 use crate::base::clock::Now;
 use crate::event::{Reason, Sample};
 
 impl Engine {
+    /// For how long the rules look back at most; what is older says nothing any more.
+    pub(super) fn looks_back(&self) -> Nanos {
+        let rules = self.rules.iter().map(|rule| nanos(rule.condition.looks_back()));
+        rules.max().unwrap_or_default().max(nanos(self.settings.outage_tolerance))
+    }
+
     /// Goes on from a snapshot and the runs that were recorded. What somebody was told is brought back however old it is;
     /// the rest only from a snapshot that is young. A snapshot of another version is left alone.
     pub fn restore(&mut self, snapshot: &Value, samples: impl Iterator<Item = Sample>, now: Now) -> Vec<Action> {
         self.now = now;
         let mut out = Vec::new();
+        let saved = Saved::read(snapshot);
+        if let Some(saved) = &saved {
+            self.restore_targets(saved, now);
+        }
         self.remember(samples, now);
-        let Some(saved) = Saved::read(snapshot) else { return out };
+        let Some(saved) = saved else { return out };
         // A clock that was set back does not say how old it is.
         let age = Duration::try_from(now.wall.duration_since(saved.at));
         let is_young = age.is_ok_and(|age| age <= self.settings.outage_tolerance);
-        let mono = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
+        let past = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
         self.restore_groups(saved.groups, is_young, now);
         for alert in &saved.alerts {
             self.restore_alert(alert, is_young, now);
         }
         for repair in saved.repairs {
-            let times = repair.times.into_iter().map(mono).collect();
+            let times = repair.times.into_iter().map(past).collect();
             self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
-        }
-        if let Some(since) = saved.outage {
-            let from = mono(since);
-            self.targets.outage = Some(Outage { since, from });
         }
         self.end_what_is_gone(now);
         self.fire_where_nobody_knows(now);
@@ -49,6 +56,35 @@ impl Engine {
         self.desk.look(now);
         self.due(now, &mut out);
         out
+    }
+
+    /// How targets and our own network were, however long ago: until a target has been looked at, it is taken for what it
+    /// was, and then it says for itself. Runs that failed for something else must be known before any are counted.
+    fn restore_targets(&mut self, saved: &Saved, now: Now) {
+        let past = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
+        let stretches = |saved: &[SavedStretch]| {
+            let mut stretches = Stretches::default();
+            for one in saved {
+                stretches.add(Stretch { from: mono_of(now, one.from), until: one.until.map(|at| mono_of(now, at)) });
+            }
+            stretches
+        };
+        self.targets.outage = saved.outage.map(|since| Outage { since });
+        self.targets.outages = stretches(&saved.outages);
+        self.targets.back_at = saved.back_at.map(past);
+        for saved in &saved.targets {
+            let Some(number) = self.targets.find(&saved.target) else { continue };
+            self.targets.list[number].known = Known {
+                judged_at: saved.judged_at.map(past),
+                good_at: saved.good_at.map(past),
+                failing: saved.failing,
+                recovered_at: saved.recovered_at.map(past),
+                bad_since: saved.bad_since.map(past),
+                local: saved.local,
+                failures: stretches(&saved.failures),
+            };
+        }
+        self.targets.recount(nanos(now.monotonic));
     }
 
     /// Where an alert stands: as it stood, if that was a short time ago or somebody was told so. The rest is seen anew.
@@ -122,6 +158,9 @@ impl Engine {
                 continue;
             }
             (pair.last_at, pair.last) = (Some(at), Some(run));
+            if run.failed && self.targets.explains(pair.target, at, run.network) {
+                continue;
+            }
             if run.failed {
                 let reason = sample.reason.unwrap_or(Reason::Check);
                 pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
@@ -146,6 +185,12 @@ fn member(saved: SavedMember) -> Member {
         flapping: saved.flapping,
         ..Member::new(saved.view, severity.unwrap_or_default())
     }
+}
+
+/// A time of day on the monotonic clock, also one that is yet to come.
+fn mono_of(now: Now, at: Timestamp) -> Nanos {
+    let ago = Nanos::try_from(now.wall.duration_since(at).as_nanos()).unwrap_or(Nanos::MAX / 4);
+    nanos(now.monotonic).saturating_sub(ago)
 }
 
 /// How long ago a time of day was; what is yet to come is now.

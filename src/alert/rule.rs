@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::burn::pairs;
 use crate::event::without_replica;
 
 /// How urgent an alert is: the words that pagers and Alertmanager know.
@@ -100,6 +101,20 @@ pub enum Condition {
         /// The time over which the budget counts, such as 30 days.
         period: Duration,
     },
+}
+
+impl Condition {
+    /// How far back its windows reach; nothing where it looks at the newest runs, however old.
+    #[must_use]
+    pub fn looks_back(&self) -> Duration {
+        match self {
+            Self::ErrorRate { window, .. } | Self::Latency { window, .. } => *window,
+            Self::BurnRate { period, .. } => pairs(*period).iter().map(|pair| pair.long).max().unwrap_or_default(),
+            Self::ConsecutiveFailures { .. } | Self::NoData { .. } | Self::Drift | Self::Expiry { .. } => {
+                Duration::ZERO
+            }
+        }
+    }
 }
 
 /// What can end.

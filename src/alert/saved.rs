@@ -8,8 +8,10 @@ use super::engine::Engine;
 use super::flap::Flap;
 use super::group::Member;
 use super::notification::AlertView;
+use super::outage::{Known, Target};
 use super::said;
 use super::state::{Gauge, State};
+use super::stretches::Stretches;
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
 
@@ -24,6 +26,33 @@ pub(super) struct Saved {
     pub alerts: Vec<SavedAlert>,
     pub groups: Vec<SavedGroup>,
     pub repairs: Vec<SavedRepair>,
+    /// When our own network did not work. Like what follows not in old snapshots.
+    #[serde(default)]
+    pub outages: Vec<SavedStretch>,
+    #[serde(default)]
+    pub back_at: Option<Timestamp>,
+    #[serde(default)]
+    pub targets: Vec<SavedTarget>,
+}
+
+/// How a target was, where that says something of others or of our own network.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedTarget {
+    pub target: String,
+    pub failing: bool,
+    pub local: bool,
+    pub judged_at: Option<Timestamp>,
+    pub good_at: Option<Timestamp>,
+    pub recovered_at: Option<Timestamp>,
+    pub bad_since: Option<Timestamp>,
+    pub failures: Vec<SavedStretch>,
+}
+
+/// From a time to another, or to now.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct SavedStretch {
+    pub from: Timestamp,
+    pub until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,6 +178,25 @@ impl Engine {
             times: repair.times.iter().map(|at| wall(*at)).collect(),
             escalated: repair.escalated,
         });
+        let oldest = nanos(now.monotonic) - self.looks_back();
+        let stretches = |all: &Stretches| {
+            let since = all.since(oldest);
+            since.map(|one| SavedStretch { from: wall(one.from), until: one.until.map(wall) }).collect::<Vec<_>>()
+        };
+        let tells = self.targets.list.iter().enumerate().filter(|(number, target)| {
+            let Known { failing, bad_since, local, .. } = target.known;
+            failing || local || bad_since.is_some() || self.targets.is_needed(*number)
+        });
+        let targets = tells.map(|(_, Target { name, known, .. })| SavedTarget {
+            target: name.clone(),
+            failing: known.failing,
+            local: known.local,
+            judged_at: known.judged_at.map(wall),
+            good_at: known.good_at.map(wall),
+            recovered_at: known.recovered_at.map(wall),
+            bad_since: known.bad_since.map(wall),
+            failures: stretches(&known.failures),
+        });
         let saved = Saved {
             schema: SCHEMA.to_owned(),
             at: now.wall,
@@ -156,6 +204,9 @@ impl Engine {
             alerts,
             groups: groups.collect(),
             repairs: repairs.collect(),
+            outages: stretches(&self.targets.outages),
+            back_at: self.targets.back_at.map(wall),
+            targets: targets.collect(),
         };
         serde_json::to_value(saved).unwrap_or_default()
     }
