@@ -1,6 +1,7 @@
-//! What every other module may lean on: durations and sizes, ids, secrets, files that are whole, panics that are caught, and the one
+//! What every other module may lean on: durations and sizes, names, ids, secrets, files that are whole, panics that are caught, and the one
 //! sanitiser between hostile text and a human. Nothing here knows MCP.
 
+pub mod by_pair;
 pub mod clock;
 pub mod contained;
 pub mod duration;

@@ -2,7 +2,7 @@
 //! probe of every target; it sends nothing, runs nothing and reads no clock.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::said;
 use super::settings::{Settings, Watched};
 use super::state::{Instance, Moved, Reading, State};
 use super::window::{Entry, Nanos, Ring, nanos};
+use crate::base::by_pair::ByPair;
 use crate::base::clock::Now;
 use crate::event::{AlertChange, Reason, Sample, without_replica};
 
@@ -86,7 +87,7 @@ pub(super) struct Pair {
 pub struct Engine {
     pub(super) rules: Vec<Arc<Rule>>,
     pub(super) pairs: Vec<Pair>,
-    index: HashMap<String, HashMap<String, usize>>,
+    index: ByPair<usize>,
     pub(super) targets: Targets,
     pub(super) desk: Desk,
     pub(super) repairs: BTreeMap<String, Repair>,
@@ -105,7 +106,7 @@ impl Engine {
         let mut engine = Self {
             rules: rules.into_iter().map(Arc::new).collect(),
             pairs: Vec::new(),
-            index: HashMap::new(),
+            index: ByPair::default(),
             targets: Targets::new(&watched, &settings),
             desk: Desk::default(),
             repairs: BTreeMap::new(),
@@ -123,7 +124,7 @@ impl Engine {
             let takes = |rule: &&Arc<Rule>| rule.selector.takes(&watched.probe, &watched.target, &watched.labels);
             let instances: Vec<Instance> =
                 self.rules.iter().filter(takes).map(|rule| Instance::new(rule, watched.every)).collect();
-            self.index.entry(watched.probe.clone()).or_default().insert(watched.target.clone(), number);
+            self.index.insert(&watched.probe, &watched.target, number);
             let target = self.targets.find(&watched.target).unwrap_or_default();
             self.pairs.push(Pair {
                 ring: Ring::new(keep(&instances, watched.every)),
@@ -213,7 +214,7 @@ impl Engine {
     }
 
     pub(super) fn find(&self, probe: &str, target: &str) -> Option<usize> {
-        self.index.get(probe)?.get(target).copied()
+        self.index.get(probe, target).copied()
     }
 
     fn take_in(&mut self, number: usize, run: &Run, sample: &Sample, now: Now, out: &mut Vec<Action>) {

@@ -1,7 +1,7 @@
 //! Folds events into figures. Each pair of probe and target has its own, behind a reference that readers share: a
 //! reader takes the whole state in no time, a writer copies a pair only while somebody reads it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::Roster;
 use super::histogram::{self, Histogram};
 use super::labels::Labels;
 use super::snapshot::Exemplar;
+use crate::base::by_pair::ByPair;
 use crate::event::{
     AlertChange, Era, EventKind, Missed, Phases, ProbeOutcome, Reason, Status, StepOutcome, TransportKind, Usage,
 };
@@ -24,8 +25,8 @@ pub const OTHER: &str = "_OTHER";
 /// All figures.
 #[derive(Clone, Default)]
 pub struct State {
-    pub pairs: BTreeMap<(String, String), Arc<Pair>>,
-    pub targets: BTreeMap<Arc<str>, Arc<TargetFigures>>,
+    pub pairs: ByPair<Arc<Pair>>,
+    pub targets: HashMap<Arc<str>, Arc<TargetFigures>>,
     pub alerts: BTreeMap<(String, String, String), bool>,
     pub missed: BTreeMap<Missed, u64>,
     pub lag: Option<Arc<Histogram>>,
@@ -40,7 +41,7 @@ pub struct State {
 
 #[derive(Default)]
 struct Known {
-    pairs: BTreeSet<(String, String)>,
+    pairs: ByPair<()>,
     alerts: BTreeSet<String>,
 }
 
@@ -139,9 +140,13 @@ impl State {
     /// Drops what is no longer measured.
     pub fn keep(&mut self, roster: Roster) {
         self.server_ids = Arc::new(roster.server_ids);
-        let known = Known { pairs: roster.pairs.into_iter().collect(), alerts: roster.alerts.into_iter().collect() };
-        let targets: BTreeSet<&str> = known.pairs.iter().map(|(_, target)| target.as_str()).collect();
-        self.pairs.retain(|pair, _| known.pairs.contains(pair));
+        let mut pairs = ByPair::default();
+        for (probe, target) in &roster.pairs {
+            pairs.insert(probe, target, ());
+        }
+        let known = Known { pairs, alerts: roster.alerts.into_iter().collect() };
+        let targets = known.targets();
+        self.pairs.retain(|probe, target| known.pairs.get(probe, target).is_some());
         self.targets.retain(|target, _| targets.contains(target.as_ref()));
         self.alerts.retain(|alert, _| known.knows(alert));
         self.roster = Some(Arc::new(known));
@@ -150,8 +155,7 @@ impl State {
     /// Adds what was counted before, of targets that there still are.
     pub fn go_on_from(&mut self, counts: BTreeMap<String, Counts>) {
         let known = self.roster.clone();
-        let there: Option<BTreeSet<&str>> =
-            known.as_ref().map(|known| known.pairs.iter().map(|(_, target)| target.as_str()).collect());
+        let there = known.as_ref().map(|known| known.targets());
         let still = |target: &str| there.as_ref().is_none_or(|there| there.contains(target));
         for (target, before) in counts.into_iter().filter(|(target, _)| still(target)) {
             let figures = Arc::make_mut(self.targets.entry(target.into()).or_default());
@@ -162,10 +166,10 @@ impl State {
 
     /// Folds a run.
     pub fn run_finished(&mut self, outcome: &ProbeOutcome) {
-        let key = (outcome.name.clone(), outcome.target.clone());
+        let (probe, target) = (outcome.name.as_str(), outcome.target.as_str());
         // Whoever has figures stands in the roster: it is asked about those who have none yet.
-        let is_counted = self.pairs.contains_key(&key);
-        if !is_counted && self.roster.as_ref().is_some_and(|known| !known.pairs.contains(&key)) {
+        let is_counted = self.pairs.get(probe, target).is_some();
+        if !is_counted && self.roster.as_ref().is_some_and(|known| known.pairs.get(probe, target).is_none()) {
             // It was going on while its probe was taken out of the files.
             return;
         }
@@ -175,15 +179,18 @@ impl State {
                 Arc::make_mut(histogram).add(took, None);
             }
         }
-        let pair = Arc::make_mut(self.pairs.entry(key).or_insert_with_key(|(probe, target)| {
-            let labels = Labels::default().with("probe", probe.clone()).with("target", target.clone());
+        let pair = self.pairs.get_or_insert_with(probe, target, || {
+            let labels = Labels::default().with("probe", probe.to_owned()).with("target", target.to_owned());
             Arc::new(Pair { labels, since: Some(outcome.started_at), ..Pair::default() })
-        }));
-        self.overflowed += pair.run_finished(outcome);
-        let target = self.targets.entry(outcome.target.as_str().into()).or_default();
-        let target = Arc::make_mut(target);
-        target.run_finished(outcome);
-        target.count(outcome, self.latencies_for);
+        });
+        self.overflowed += Arc::make_mut(pair).run_finished(outcome);
+        let figures = match self.targets.get_mut(target) {
+            Some(figures) => figures,
+            None => self.targets.entry(target.into()).or_default(),
+        };
+        let figures = Arc::make_mut(figures);
+        figures.run_finished(outcome);
+        figures.count(outcome, self.latencies_for);
     }
 
     /// These fire since before this process was started.
@@ -191,6 +198,13 @@ impl State {
         let known = self.roster.clone();
         let knows = |alert: &(String, String, String)| known.as_ref().is_none_or(|known| known.knows(alert));
         self.alerts.extend(alerts.into_iter().filter(knows).map(|alert| (alert, true)));
+    }
+
+    /// The figures of the targets in the order of their names.
+    pub fn targets_in_order(&self) -> Vec<(&Arc<str>, &TargetFigures)> {
+        let mut all: Vec<_> = self.targets.iter().map(|(name, figures)| (name, figures.as_ref())).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all
     }
 
     /// Who asked for a run is told what it was allowed to take, and a duration even where nothing could be begun.
@@ -213,10 +227,14 @@ impl State {
 }
 
 impl Known {
+    fn targets(&self) -> HashSet<&str> {
+        self.pairs.iter().map(|((_, target), ())| target.as_ref()).collect()
+    }
+
     /// Alerts of the prober itself have no probe, and no rule in the files.
     fn knows(&self, (alert, probe, target): &(String, String, String)) -> bool {
         (probe.is_empty() && target.is_empty())
-            || (self.alerts.contains(alert) && self.pairs.contains(&(probe.clone(), target.clone())))
+            || (self.alerts.contains(alert) && self.pairs.get(probe, target).is_some())
     }
 }
 

@@ -22,7 +22,7 @@ pub fn each(snapshot: &Snapshot, show: Show<'_>) {
         }
         show(figures);
     };
-    let mut pairs: Vec<&Pair> = snapshot.state.pairs.values().map(AsRef::as_ref).collect();
+    let mut pairs: Vec<&Pair> = snapshot.state.pairs.in_order().into_iter().map(|(_, pair)| pair.as_ref()).collect();
     let bare = Pair::default();
     let labels = |pair: &Pair| if snapshot.is_bare { bare.labels.clone() } else { pair.labels.clone() };
     last_runs(show, &pairs, labels);
@@ -144,10 +144,11 @@ fn past_runs(show: Show<'_>, pairs: &[&Pair]) {
 }
 
 fn of_targets(show: Show<'_>, snapshot: &Snapshot) {
+    let in_order = snapshot.state.targets_in_order();
     let targets = || {
-        snapshot.state.targets.iter().map(|(name, figures)| {
+        in_order.iter().map(|(name, figures)| {
             let labels = Labels::default();
-            (if snapshot.is_bare { labels } else { labels.with("target", name) }, figures.as_ref())
+            (if snapshot.is_bare { labels } else { labels.with("target", *name) }, *figures)
         })
     };
     let infos = targets().filter_map(|(labels, figures)| {

@@ -120,13 +120,13 @@ impl Snapshot {
 
     /// What was counted of each target: of [`Snapshot::standings`] the part that costs nothing.
     pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
-        self.state.targets.iter().map(|(target, figures)| (target.as_ref(), figures.counts))
+        self.state.targets_in_order().into_iter().map(|(target, figures)| (target.as_ref(), figures.counts))
     }
 
     /// What is known of each target of which anything is known. Percentiles are sorted out for each: beside the loop.
     pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
         let since = self.at.checked_sub(LATENCIES_FOR).unwrap_or(self.at);
-        self.state.targets.iter().map(move |(target, figures)| Standing {
+        self.state.targets_in_order().into_iter().map(move |(target, figures)| Standing {
             target,
             server_id: self.state.server_ids.get(target.as_ref()).map_or(target.as_ref(), String::as_str),
             counts: figures.counts,

@@ -1,13 +1,13 @@
 //! The log of `watch`: one line for each thing that happened, as text for people or as JSON for collectors, with the ids
 //! that correlate it. A probe that goes on failing in the same way is said once; every single run is there at `debug`.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
+use crate::base::by_pair::ByPair;
 use crate::base::duration::millis;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
@@ -64,9 +64,9 @@ pub struct Log<W: Write + Send> {
     voice: Voice,
     masker: Masker,
     /// What was last said of each probe on each target.
-    said: HashMap<(String, String), (Status, Option<Reason>)>,
+    said: ByPair<(Status, Option<Reason>)>,
     /// Why each was last missed; said once per streak.
-    missed: HashMap<(String, String), Missed>,
+    missed: ByPair<Missed>,
 }
 
 /// One line before it has a format.
@@ -94,7 +94,7 @@ impl Line {
 impl<W: Write + Send> Log<W> {
     /// What `masker` knows never gets into it.
     pub fn new(writer: W, voice: Voice, masker: Masker) -> Self {
-        Self { writer, voice, masker, said: HashMap::new(), missed: HashMap::new() }
+        Self { writer, voice, masker, said: ByPair::default(), missed: ByPair::default() }
     }
 
     fn line(&mut self, kind: &EventKind, least: Level) -> Option<Line> {
@@ -120,10 +120,11 @@ impl<W: Write + Send> Log<W> {
     }
 
     fn finished(&mut self, outcome: &ProbeOutcome, least: Level) -> Option<Line> {
-        let pair = (outcome.name.clone(), outcome.target.clone());
-        self.missed.remove(&pair);
+        if !self.missed.is_empty() {
+            self.missed.remove(&outcome.name, &outcome.target);
+        }
         let reason = outcome.cause.as_ref().map(|cause| cause.reason);
-        let before = self.said.insert(pair, (outcome.status, reason));
+        let before = self.said.insert(&outcome.name, &outcome.target, (outcome.status, reason));
         let is_news = match before {
             // To begin well is no news, to begin badly is.
             None => outcome.status != Status::Healthy,
@@ -165,7 +166,7 @@ impl<W: Write + Send> Log<W> {
     }
 
     fn missed(&mut self, probe: &str, target: &str, reason: Missed, count: u64) -> Line {
-        let before = self.missed.insert((probe.to_owned(), target.to_owned()), reason);
+        let before = self.missed.insert(probe, target, reason);
         let level = if before == Some(reason) { Level::Debug } else { Level::Warn };
         let why = match reason {
             Missed::Overrun => "the run before was still going on",

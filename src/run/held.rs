@@ -2,7 +2,7 @@
 //! open HTTP session, opened by its first run and answered while it rests. A run that finds it gone opens another one, and
 //! says so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use super::probe::attempt::{Attempt, declared, on_session};
 use super::probe::run;
 use super::reach::Stage;
 use super::{Context, Turn};
+use crate::base::by_pair::{ByPair, Pair};
 use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::{Cause, Finding, Phase, Phases, ProbeOutcome, Reason, Severity, Status, Usage};
@@ -28,7 +29,7 @@ use crate::transport::child::usage_now;
 /// The sessions that are held.
 #[derive(Default)]
 pub struct Held {
-    places: Mutex<HashMap<(String, String), Arc<Place>>>,
+    places: Mutex<ByPair<Arc<Place>>>,
 }
 
 impl fmt::Debug for Held {
@@ -88,7 +89,7 @@ impl Held {
 
     /// Lets go of the session of one probe and target, when a run that is going on has ended.
     pub async fn release(&self, probe: &str, target: &str, grace: Duration) -> Option<Ending> {
-        let place = self.places().remove(&(probe.to_owned(), target.to_owned()))?;
+        let place = self.places().remove(probe, target)?;
         place.seat.lock().await.let_go(grace).await
     }
 
@@ -106,14 +107,21 @@ impl Held {
         let mut pids: Vec<_> =
             self.places().iter().filter_map(|(names, place)| Some((names.clone(), place.pid()?))).collect();
         pids.sort();
-        let child = |((probe, target), pid)| Some(HeldChild { probe, target, pid, usage: usage_now(pid)? });
+        let child = |((probe, target), pid): (Pair, i32)| {
+            Some(HeldChild {
+                probe: probe.as_ref().to_owned(),
+                target: target.as_ref().to_owned(),
+                pid,
+                usage: usage_now(pid)?,
+            })
+        };
         pids.into_iter().filter_map(child).collect()
     }
 
     /// Whether a child of this target is held.
     #[must_use]
     pub fn has_child(&self, target: &str) -> bool {
-        self.places().iter().any(|((_, of), place)| of == target && place.pid().is_some())
+        self.places().iter().any(|((_, of), place)| **of == *target && place.pid().is_some())
     }
 
     /// For how long the child of each target has been up; where several are held, the oldest.
@@ -152,7 +160,7 @@ impl Held {
     /// Nothing of that target runs here.
     pub async fn restart_child(&self, stage: &Stage, target: &str, grace: Duration) -> Result<String, Cause> {
         let places: Vec<Arc<Place>> =
-            self.places().iter().filter(|((_, of), _)| of == target).map(|(_, place)| Arc::clone(place)).collect();
+            self.places().iter().filter(|((_, of), _)| **of == *target).map(|(_, place)| Arc::clone(place)).collect();
         let mut done = Vec::new();
         for place in places {
             let pid = place.pid();
@@ -181,10 +189,10 @@ impl Held {
 
     fn place(&self, probe: &str, target: &str) -> Arc<Place> {
         let fresh = || Arc::new(Place { target: target.to_owned(), ..Place::default() });
-        Arc::clone(self.places().entry((probe.to_owned(), target.to_owned())).or_insert_with(fresh))
+        Arc::clone(self.places().get_or_insert_with(probe, target, fresh))
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Place>>> {
+    fn places(&self) -> std::sync::MutexGuard<'_, ByPair<Arc<Place>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

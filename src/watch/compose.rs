@@ -208,10 +208,10 @@ fn needs(target: &Target) -> Needs {
                 let port = url.port_or_known_default().unwrap_or_default();
                 let host = url.host_str().unwrap_or_default();
                 let host = target.replica.as_ref().map_or_else(|| host.to_owned(), |at| at.address.to_string());
-                Needs::Host(format!("{host}:{port}"))
+                Needs::Host(format!("{host}:{port}").into())
             }
-            Ok((_, Some(socket))) => Needs::Host(socket.display().to_string()),
-            Err(_) => Needs::Host(written.clone()),
+            Ok((_, Some(socket))) => Needs::Host(socket.display().to_string().into()),
+            Err(_) => Needs::Host(written.as_str().into()),
         },
     }
 }

@@ -97,7 +97,7 @@ impl Daemon {
             let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
             return;
         };
-        let (runner, pair, gate) = (self.runner.clone(), member.pair.clone(), Arc::clone(&member.gate));
+        let (runner, pair, gate) = (Arc::clone(&self.runner), Arc::clone(&member.pair), Arc::clone(&member.gate));
         self.tasks.spawn(async move {
             let run = async {
                 let Ok(turn) = tokio::time::timeout(limit, gate.lock_owned()).await else {

@@ -39,6 +39,8 @@ use crate::store::{Reader, Retention, Store};
 
 /// At least so often the loop turns, so that a suspend is noticed in time.
 const TURN_MAX: Duration = Duration::from_secs(1);
+/// What has ended is taken up in portions of so many.
+const TAKEN_UP_MAX: usize = 64;
 /// How often it looks after what the timetable does not say.
 const LOOK_AFTER: Duration = Duration::from_millis(200);
 /// How often the history is tidied.
@@ -112,7 +114,7 @@ pub(super) enum Ended {
 
 /// A pair in the fleet.
 pub(super) struct Member {
-    pub(super) pair: Pair,
+    pub(super) pair: Arc<Pair>,
     /// Its place on the board.
     pub(super) place: usize,
     /// One run at a time.
@@ -122,7 +124,7 @@ pub(super) struct Member {
 /// The daemon at work.
 pub struct Daemon {
     pub(super) setup: Setup,
-    pub(super) runner: Runner,
+    pub(super) runner: Arc<Runner>,
     pub(super) timetable: Timetable,
     pub(super) engine: Engine,
     pub(super) fleet: HashMap<SlotId, Member>,
@@ -156,7 +158,7 @@ impl Daemon {
         let ids: Vec<SlotId> = timetable.slots().map(|(id, _)| id).collect();
         let engine = Engine::new(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
         let mut daemon = Self {
-            runner,
+            runner: Arc::new(runner),
             timetable,
             engine,
             fleet: HashMap::new(),
@@ -207,7 +209,10 @@ impl Daemon {
             tokio::select! {
                 biased;
                 () = drain.cancelled() => {}
-                Some(ended) = self.tasks.join_next() => self.take_up(ended.ok()).await,
+                Some(ended) = self.tasks.join_next() => {
+                    self.take_up(ended.ok()).await;
+                    self.take_up_others().await;
+                }
                 Some(request) = self.setup.requests.recv() => self.answer(request),
                 () = tokio::time::sleep(rest) => {}
             }
@@ -331,8 +336,8 @@ impl Daemon {
         let (probe, target) = (member.pair.probe.name.clone(), member.pair.target.name.clone());
         self.setup.publisher.publish(EventKind::ProbeStarted { index: member.place, probe, target });
         self.setup.board.change(member.place, |pair| pair.running = true);
-        let run = Run { waiting, pair: member.pair.clone(), gate: Arc::clone(&member.gate), scheduled };
-        let runner = self.runner.clone();
+        let run = Run { waiting, pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), scheduled };
+        let runner = Arc::clone(&self.runner);
         self.tasks.spawn(async move { Ended::Run(Box::new(runner.run(run).await)) });
     }
 
@@ -351,6 +356,15 @@ impl Daemon {
                 let _ = store.missed(&probe, &target, reason, at, count).await;
                 Ended::Nothing
             });
+        }
+    }
+
+    /// Takes up what else has come back by now, so that a turn is made for all of it and not for each; what is due meanwhile
+    /// does not wait for long.
+    async fn take_up_others(&mut self) {
+        for _ in 0..TAKEN_UP_MAX {
+            let Some(ended) = self.tasks.try_join_next() else { return };
+            self.take_up(ended.ok()).await;
         }
     }
 

@@ -45,8 +45,9 @@ impl Daemon {
         // What does not end in time is dropped.
         let _ = tokio::time::timeout(SERVICES, services).await;
         self.runner.held.release_all(self.runner.cx.grace).await;
-        if let Some(stage) = Arc::into_inner(self.runner.stage) {
-            stage.strike(self.runner.cx.grace).await;
+        let grace = self.runner.cx.grace;
+        if let Some(stage) = Arc::into_inner(self.runner).and_then(|runner| Arc::into_inner(runner.stage)) {
+            stage.strike(grace).await;
         }
         let closed = self.setup.store.clone().close().await;
         if let Err(error) = closed {

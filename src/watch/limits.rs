@@ -2,6 +2,7 @@
 //! earliest deadline first; what would wait until its next turn is given up. Waiting is no latency: it is measured apart.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the start of a process holds its place: long enough for its heaviest moment.
@@ -28,7 +29,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Needs {
     /// A connection to a host (with its port).
-    Host(String),
+    Host(Arc<str>),
     /// A process of its own.
     Process,
     /// A process that runs already.
@@ -60,7 +61,7 @@ pub struct Places<T> {
     /// What waits for a host that has no room, so that it is not looked at in vain.
     held_up: HashMap<Needs, BTreeSet<(Duration, u64)>>,
     taken: usize,
-    on: HashMap<String, usize>,
+    on: HashMap<Arc<str>, usize>,
     /// When each start lets go of its place, and whose it is, oldest first.
     starts: VecDeque<(Duration, u64)>,
     count: u64,
@@ -231,7 +232,7 @@ mod tests {
     }
 
     fn host(name: &str) -> Needs {
-        Needs::Host(name.to_owned())
+        Needs::Host(name.into())
     }
 
     #[test]

@@ -206,8 +206,9 @@ impl Daemon {
         self.places.set_limits(plan.limits());
         let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
         self.heartbeat = Heartbeat::new(&plan, &members);
-        self.runner.transcripts = plan.telling.watch.transcripts;
-        self.runner.cx = self.runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
+        let runner = Arc::make_mut(&mut self.runner);
+        runner.transcripts = plan.telling.watch.transcripts;
+        runner.cx = runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
         (self.setup.retune)(&plan.telling.log);
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
@@ -232,7 +233,8 @@ impl Daemon {
     pub(super) async fn put_pushes_to_work(&mut self) {
         let wanted = self.setup.pushes.put_to_work(&self.plan.telling.pushes).await;
         let traces = Traces { kept: wanted.traces, parent: None };
-        self.runner.cx = self.runner.cx.clone().with_traces(traces);
+        let runner = Arc::make_mut(&mut self.runner);
+        runner.cx = runner.cx.clone().with_traces(traces);
     }
 
     /// Says what of the files takes effect only after a restart.
@@ -263,7 +265,7 @@ impl Daemon {
         let mut gates = std::mem::take(&mut self.gates);
         for (place, (id, pair)) in ids.into_iter().zip(members).enumerate() {
             let gate = gates.remove(&names(&pair)).unwrap_or_default();
-            self.fleet.insert(id, Member { pair, place, gate });
+            self.fleet.insert(id, Member { pair: Arc::new(pair), place, gate });
         }
     }
 

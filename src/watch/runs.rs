@@ -41,7 +41,7 @@ pub struct Run {
     /// Its place.
     pub waiting: Waiting<Due>,
     /// What is run.
-    pub pair: Pair,
+    pub pair: Arc<Pair>,
     /// One at a time per pair, asked for or by the timetable.
     pub gate: Arc<Mutex<()>>,
     /// When and how it came about.
@@ -62,7 +62,7 @@ pub struct Finished {
 
 impl Runner {
     /// Runs a pair by the timetable.
-    pub async fn run(self, run: Run) -> Finished {
+    pub async fn run(&self, run: Run) -> Finished {
         let _turn = run.gate.lock().await;
         let mut outcome = self.outcome(&run.pair).await;
         outcome.observed.scheduled = Some(run.scheduled);
