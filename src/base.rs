@@ -9,6 +9,7 @@ pub mod glob;
 pub mod hash;
 pub mod host;
 pub mod ids;
+pub mod name;
 pub mod percent;
 pub mod sanitize;
 pub mod secret;

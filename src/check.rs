@@ -127,7 +127,7 @@ impl Verdict {
             Self::NotApplicable(why) => (CheckStatus::Skipped, Judged::new(String::new(), why)),
         };
         let Judged { expected, actual, path } = judged;
-        CheckOutcome { kind, status, expected, actual, path, place: place.map(ToString::to_string) }
+        CheckOutcome { kind, status, expected, actual, path, place: place.map(|place| place.to_string().into()) }
     }
 }
 

@@ -11,9 +11,11 @@ mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::ids::{SpanContext, TraceId};
+use crate::base::name::Name;
 
 pub use audited::{
     Advice, AuditOutcome, ClientSurvival, CostFigure, DefinitionCost, RuleEvidence, RuleOutcome, RuleVerdict,
@@ -307,16 +309,16 @@ impl Phases {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerIdentity {
     /// `serverInfo.name`, raw.
-    pub name: String,
+    pub name: Name,
     /// `serverInfo.version`, raw.
-    pub version: String,
+    pub version: Name,
 }
 
 /// What was spoken with the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolUsed {
     /// The dated revision, such as `2025-11-25`.
-    pub version: String,
+    pub version: Name,
     /// Its era.
     pub era: Era,
     /// How messages travelled.
@@ -396,16 +398,16 @@ pub struct CheckOutcome {
     /// Where in the reply.
     pub path: Option<String>,
     /// Where in the probe file: `file:line:column`.
-    pub place: Option<String>,
+    pub place: Option<Name>,
 }
 
 /// One step of a probe.
 #[derive(Clone, Debug)]
 pub struct StepOutcome {
     /// The step's name; the method when the file gives none.
-    pub name: String,
+    pub name: Name,
     /// The JSON-RPC method.
-    pub method: String,
+    pub method: Name,
     /// How it ended.
     pub status: Status,
     /// Why, where it is not healthy.
@@ -421,7 +423,7 @@ pub struct StepOutcome {
     /// What was expected of it.
     pub checks: Vec<CheckOutcome>,
     /// Where in the probe file: `file:line:column`.
-    pub place: Option<String>,
+    pub place: Option<Name>,
     /// The span of its call; none where nothing was sent.
     pub span: Option<SpanContext>,
 }
@@ -449,11 +451,11 @@ pub struct AttemptOutcome {
 #[derive(Clone, Debug)]
 pub struct ProbeOutcome {
     /// The probe's name.
-    pub name: String,
+    pub name: Name,
     /// The target's name.
-    pub target: String,
+    pub target: Name,
     /// The target's labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Which repetition it was, from 1, where everything was run several times.
     pub repetition: Option<u32>,
     /// Wall time at the start.
@@ -489,9 +491,9 @@ impl ProbeOutcome {
     #[must_use]
     pub fn not_run(name: &str, target: &str, labels: &BTreeMap<String, String>, cause: Cause) -> Self {
         Self {
-            name: name.to_owned(),
-            target: target.to_owned(),
-            labels: labels.clone(),
+            name: name.into(),
+            target: target.into(),
+            labels: labels.clone().into(),
             repetition: None,
             started_at: jiff::Timestamp::now(),
             status: Status::Unknown,

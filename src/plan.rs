@@ -13,6 +13,7 @@ pub mod target;
 pub mod target_draft;
 mod when;
 
+use crate::base::name::Name;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,7 @@ impl Plan {
             Steps::Given(steps) => steps.iter().any(Step::wants_lock),
             Steps::Lists => false,
         };
-        self.pairs().filter(|(probe, _)| compares(probe)).map(|(_, target)| target.name.clone()).collect()
+        self.pairs().filter(|(probe, _)| compares(probe)).map(|(_, target)| target.name.to_string()).collect()
     }
 
     /// Every probe with each of its targets: what is run, in the order in which it is told.
@@ -82,7 +83,7 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Its name, unique in the plan.
-    pub name: String,
+    pub name: Name,
     /// Its targets, in order.
     pub targets: Vec<Arc<Target>>,
     /// Of one attempt, from the open session to the last step.
@@ -102,7 +103,7 @@ pub struct Probe {
     /// Whether all that the target offers is compared with the lock, beside the steps.
     pub locked: bool,
     /// `file:line:column`; none for the built-in one.
-    pub place: Option<String>,
+    pub place: Option<Name>,
 }
 
 impl Probe {
@@ -110,7 +111,7 @@ impl Probe {
     #[must_use]
     pub fn built_in(target: Arc<Target>) -> Self {
         Self {
-            name: BUILT_IN.to_owned(),
+            name: Name::fixed(BUILT_IN),
             targets: vec![target],
             timeout: TIMEOUT,
             retries: 0,

@@ -15,6 +15,7 @@ pub use negotiate::{Known, Opening, Refused};
 pub use tap::{Passing, Recorder, Tap};
 pub use tracing::Tracing;
 
+use crate::base::name::Name;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ const ROUNDS_MAX: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The method.
-    pub method: String,
+    pub method: Name,
     /// The parameters, without what the era adds.
     pub params: Value,
     /// What the server may ask meanwhile. In the legacy era only what was declared at the opening counts.
@@ -44,7 +45,7 @@ pub struct Call {
 impl Call {
     /// A call that answers no questions.
     #[must_use]
-    pub fn new(method: impl Into<String>, params: Value) -> Self {
+    pub fn new(method: impl Into<Name>, params: Value) -> Self {
         Self { method: method.into(), params, answers: Answers::default() }
     }
 }
@@ -169,7 +170,7 @@ impl Session {
     /// The fault or error that `tools/list` ended with, as a fault.
     pub async fn tools(&mut self, deadline: Instant) -> Result<&[Value], Fault> {
         if self.tools.is_none() {
-            let exchange = self.list(&Call::new("tools/list", Value::Null), "tools", deadline).await;
+            let exchange = self.list(&Call::new(Name::fixed("tools/list"), Value::Null), "tools", deadline).await;
             self.tools = Some(tools_of(exchange)?);
         }
         Ok(self.tools_read().unwrap_or_default())
@@ -362,7 +363,7 @@ impl Session {
     }
 
     /// One request and its reply. A session that the server has forgotten is opened anew, once.
-    async fn exchange(&mut self, method: &str, params: &Value, schema: Option<&Value>, deadline: Instant) -> Exchange {
+    async fn exchange(&mut self, method: &Name, params: &Value, schema: Option<&Value>, deadline: Instant) -> Exchange {
         let ask = Ask { method, params, schema, deadline };
         let exchange = self.line.ask(&ask).await;
         let forgotten = exchange.head.as_ref().is_some_and(|head| head.status == 404)

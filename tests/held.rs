@@ -49,7 +49,7 @@ fn http(name: &str, options: &[&str]) -> Target {
 
 fn of(name: &str, target: Target, session: SessionChoice) -> (Probe, Arc<Target>) {
     let target = Arc::new(target);
-    let probe = Probe { name: name.to_owned(), session, timeout: PATIENCE, ..Probe::built_in(Arc::clone(&target)) };
+    let probe = Probe { name: name.into(), session, timeout: PATIENCE, ..Probe::built_in(Arc::clone(&target)) };
     (probe, target)
 }
 

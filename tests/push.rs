@@ -311,8 +311,8 @@ fn hostile_openmetrics() -> String {
     outcome.attempts =
         vec![AttemptOutcome { status: Status::Healthy, cause: None, duration: Duration::from_millis(61) }];
     outcome.steps = vec![StepOutcome {
-        name: "x".to_owned(),
-        method: "tools/\"list\"\n".to_owned(),
+        name: "x".into(),
+        method: "tools/\"list\"\n".into(),
         status: Status::Healthy,
         cause: None,
         latency: Some(Duration::from_millis(42)),

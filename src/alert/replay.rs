@@ -92,10 +92,10 @@ impl Synthetic {
         };
         let failed = errors_before(number + 1) > errors_before(number);
         let took = self.p95.map(|p95| if number % 10 == 9 { p95 } else { p95 / 2 });
-        let latency = |took| Latency { method: "tools/list".to_owned(), took, timed_out: false };
+        let latency = |took| Latency { method: "tools/list".into(), took, timed_out: false };
         Sample {
-            probe: one.probe.clone(),
-            target: one.target.clone(),
+            probe: one.probe.clone().into(),
+            target: one.target.clone().into(),
             at,
             status: if failed { Status::Failed } else { Status::Healthy },
             reason: failed.then_some(Reason::RpcError),

@@ -14,6 +14,7 @@ use super::state::{Gauge, State};
 use super::stretches::Stretches;
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
+use crate::base::name::Name;
 
 /// The version of a snapshot.
 pub(super) const SCHEMA: &str = "mcp-probe/alert-state/1";
@@ -68,7 +69,7 @@ pub(super) struct SavedAlert {
     pub flap: Flap,
     /// The digest of the tools that are known, of a rule that looks for drift.
     #[serde(default)]
-    pub known_tools: Option<String>,
+    pub known_tools: Option<Name>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use super::burn::Burn;
 use super::flap::Flap;
 use super::rule::{Condition, Expiring, Rule};
 use super::window::{Latencies, Limits, Nanos, Rate, Reach, Ring, Streak, nanos};
+use crate::base::name::Name;
 use crate::event::{Reason, Sample};
 
 /// What a condition says.
@@ -135,7 +136,7 @@ const ACCEPTED_AFTER: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drift {
     /// The digest of the tools that are known: of the first list that was read.
-    pub known: Option<String>,
+    pub known: Option<Name>,
     /// Since when the list is another.
     other_since: Option<Nanos>,
     /// What the last run that compared anything said.

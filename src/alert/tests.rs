@@ -212,10 +212,10 @@ fn sample(one: &Watched, ends: Ends, now: Now) -> Sample {
         Ends::Unknown | Ends::Missing => (Status::Unknown, Some(Reason::Internal), None),
     };
     let timed_out = reason == Some(Reason::Timeout);
-    let latency = |took| Latency { method: "tools/list".to_owned(), took, timed_out };
+    let latency = |took| Latency { method: "tools/list".into(), took, timed_out };
     Sample {
-        probe: one.probe.clone(),
-        target: one.target.clone(),
+        probe: one.probe.clone().into(),
+        target: one.target.clone().into(),
         at: now.wall,
         status,
         reason,
@@ -935,7 +935,7 @@ fn another_list_of_tools_is_drift_until_it_is_the_known_one_again_or_a_day_old()
     let mut engine = Engine::new(rules.clone(), vec![one.clone()], Settings::default(), clock.now());
     let states = |engine: &mut Engine, list: Option<&str>, ends: Ends| -> Vec<&'static str> {
         clock.advance(one.every);
-        let seen = Sample { tools_digest: list.map(str::to_owned), ..sample(&one, ends, clock.now()) };
+        let seen = Sample { tools_digest: list.map(Into::into), ..sample(&one, ends, clock.now()) };
         let changed = engine.observe(&seen, clock.now()).into_iter().filter_map(|action| match action {
             Action::Changed(change) => Some(change.state),
             _ => None,

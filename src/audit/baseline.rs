@@ -260,7 +260,7 @@ mod tests {
             cause: None,
             connected: true,
             server: None,
-            protocol: Some(ProtocolUsed { version: version.to_owned(), era: Era::Legacy, transport }),
+            protocol: Some(ProtocolUsed { version: version.into(), era: Era::Legacy, transport }),
             duration: Duration::ZERO,
             rules,
             clients: Vec::new(),

@@ -291,8 +291,8 @@ fn mask(survey: &mut Survey, masker: &Masker) {
     if let Some(facts) = &mut survey.facts {
         masker.mask_json(&mut facts.capabilities);
         if let Some(identity) = &mut facts.identity {
-            identity.name = masker.mask(&identity.name).into_owned();
-            identity.version = masker.mask(&identity.version).into_owned();
+            identity.name = masker.mask(&identity.name).into_owned().into();
+            identity.version = masker.mask(&identity.version).into_owned().into();
         }
     }
     for outcome in &mut survey.tried {
@@ -308,7 +308,7 @@ fn name(request: &Request<'_>, survey: &Survey) -> String {
         return name.clone();
     }
     if request.defined {
-        return request.target.name.clone();
+        return request.target.name.to_string();
     }
     if let Some(name) = request.target.entry.as_ref().and_then(|entry| starter::target_name(&entry.name)) {
         return name;

@@ -197,7 +197,7 @@ fn tell_failure(request: &Request<'_>, found: &Found) -> Ending {
 }
 
 fn old<'a>(request: &'a Request<'_>, at: usize) -> Option<&'a Entry> {
-    request.before.get(&request.paths[at])?.entries.get(&request.targets[at].0.name)
+    request.before.get(&request.paths[at])?.entries.get(request.targets[at].0.name.as_str())
 }
 
 fn compared(request: &Request<'_>, at: usize, new: &Entry) -> Compared {
@@ -222,7 +222,7 @@ fn compared(request: &Request<'_>, at: usize, new: &Entry) -> Compared {
         note: None,
     };
     Compared {
-        target: target.clone(),
+        target: target.to_string(),
         state: state.to_owned(),
         old: side(&file, old),
         new: side(target, Some(new)),
@@ -314,7 +314,7 @@ fn write(request: &Request<'_>, entries: Vec<Entry>) -> Result<(), Complaint> {
     let output = &request.args.output;
     let mut files: BTreeMap<&PathBuf, BTreeMap<String, Entry>> = BTreeMap::new();
     for ((entry, path), (target, _)) in entries.into_iter().zip(&request.paths).zip(&request.targets) {
-        files.entry(path).or_default().insert(target.name.clone(), entry);
+        files.entry(path).or_default().insert(target.name.to_string(), entry);
     }
     for (path, entries) in files {
         locks::put(path, &entries).map_err(|diags| {

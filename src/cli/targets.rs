@@ -171,7 +171,7 @@ pub fn resolve(
                     found.unwrap_or_else(|| Err(Vec::new())).map_err(|diags| mistakes_of(&diags, color))?;
                 // The name stands in one place only, else there was a complaint: naming it is the consent.
                 target.origin.found = false;
-                target.name = Names::of(&discovery).write(index, &name);
+                target.name = Names::of(&discovery).write(index, &name).into();
                 resolved.masker.absorb(&masker);
                 before += 1;
                 if chosen.takes(&[&target.name, &name], &target.labels) {
@@ -312,7 +312,7 @@ fn take_all(
             }
             match found.loaded.draft.target(&draft.name, &Machine) {
                 Some(Ok((mut target, masker))) => {
-                    target.name = name;
+                    target.name = name.into();
                     resolved.masker.absorb(&masker);
                     resolved.targets.push(target);
                 }

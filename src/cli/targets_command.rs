@@ -180,7 +180,7 @@ fn trust(args: &TargetsArgs, chosen: &[Listed<'_>], consents: &mut Consents) -> 
             continue;
         }
         let target = match one.found.loaded.draft.target(&one.draft.name, &Machine) {
-            Some(Ok((target, _))) => Target { name: one.name.clone(), ..target },
+            Some(Ok((target, _))) => Target { name: one.name.clone().into(), ..target },
             _ => {
                 let why = told(one, consents).state();
                 say(&format!("warning: {shown} cannot be used now ({why}), so there is nothing to agree to\n"))?;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{CheckOutcome, Finding, ProbeOutcome, StepOutcome};
+use crate::base::name::Name;
 use crate::base::secret::Masker;
 
 impl ProbeOutcome {
@@ -15,6 +16,7 @@ impl ProbeOutcome {
             return;
         }
         let text = |text: &mut String| mask(text, masker);
+        let name = |name: &mut Name| mask(name, masker);
         for cause in self.cause.iter_mut().chain(self.attempts.iter_mut().filter_map(|attempt| attempt.cause.as_mut()))
         {
             text(&mut cause.message);
@@ -24,11 +26,11 @@ impl ProbeOutcome {
             [expected, actual].into_iter().chain(path).for_each(text);
         }
         if let Some(server) = &mut self.server {
-            text(&mut server.name);
-            text(&mut server.version);
+            name(&mut server.name);
+            name(&mut server.version);
         }
         if let Some(used) = &mut self.protocol {
-            text(&mut used.version);
+            name(&mut used.version);
         }
         if let Some(tools) = &mut self.observed.tools {
             // The list is shared by all runs that saw the same: it is copied where something is to be hidden only.
@@ -38,7 +40,7 @@ impl ProbeOutcome {
                 own.tools.iter_mut().for_each(|tool| text(&mut tool.name));
             }
         }
-        self.observed.place.iter_mut().for_each(text);
+        self.observed.place.iter_mut().for_each(name);
         for record in &mut self.observed.transcript {
             record.rpc_id.iter_mut().chain([&mut record.payload]).for_each(|said| masker.mask_json(said));
             record.method.iter_mut().for_each(text);
@@ -48,30 +50,36 @@ impl ProbeOutcome {
     /// The same with all names, for what leaves and is not asked by name again.
     pub fn mask_whole(&mut self, masker: &Masker) {
         self.mask(masker);
-        [&mut self.name, &mut self.target]
-            .into_iter()
-            .chain(self.labels.values_mut())
-            .chain(self.observed.transcript.iter_mut().flat_map(|record| [&mut record.probe, &mut record.target]))
-            .for_each(|name| mask(name, masker));
+        mask(&mut self.name, masker);
+        mask(&mut self.target, masker);
+        if self.labels.values().any(|value| matches!(masker.mask(value), Cow::Owned(_))) {
+            for value in Arc::make_mut(&mut self.labels).values_mut() {
+                mask(value, masker);
+            }
+        }
+        let records = self.observed.transcript.iter_mut();
+        records.flat_map(|record| [&mut record.probe, &mut record.target]).for_each(|name| mask(name, masker));
     }
 }
 
 impl StepOutcome {
     fn mask(&mut self, masker: &Masker) {
         let text = |text: &mut String| mask(text, masker);
-        [&mut self.name, &mut self.method].into_iter().chain(&mut self.place).for_each(text);
+        let name = |name: &mut Name| mask(name, masker);
+        [&mut self.name, &mut self.method].into_iter().chain(&mut self.place).for_each(name);
         if let Some(cause) = &mut self.cause {
             text(&mut cause.message);
         }
         for CheckOutcome { expected, actual, path, place, .. } in &mut self.checks {
-            [expected, actual].into_iter().chain(path).chain(place).for_each(text);
+            [expected, actual].into_iter().chain(path).for_each(text);
+            place.iter_mut().for_each(name);
         }
     }
 }
 
-fn mask(text: &mut String, masker: &Masker) {
-    if let Cow::Owned(masked) = masker.mask(text) {
-        *text = masked;
+fn mask<T: AsRef<str> + From<String>>(text: &mut T, masker: &Masker) {
+    if let Cow::Owned(masked) = masker.mask(text.as_ref()) {
+        *text = masked.into();
     }
 }
 

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Era, ProbeOutcome, Reason, ServerIdentity, Status, Trace, TransportKind, Usage, WireRecord};
+use crate::base::name::Name;
 
 /// What a run learnt of its server beside the verdict.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Where the probe stands in its file: `file:line:column`.
-    pub place: Option<String>,
+    pub place: Option<Name>,
     /// `timeout` of the probe: what a step that did not answer counts as.
     pub timeout: Duration,
     /// When and how it was run by `watch`; none elsewhere.
@@ -55,7 +56,7 @@ pub struct ToolsSeen {
     /// Each with a digest of its definition, in the order of the server; names raw.
     pub tools: Vec<ToolSeen>,
     /// The digest of them all, once somebody has asked for it.
-    pub summed: OnceLock<String>,
+    pub summed: OnceLock<Name>,
 }
 
 impl PartialEq for ToolsSeen {
@@ -69,17 +70,17 @@ impl Eq for ToolsSeen {}
 impl ToolsSeen {
     /// The first 16 hexadecimal digits of the SHA-256 of all names and definitions, whatever their order.
     #[must_use]
-    pub fn digest(&self) -> String {
+    pub fn digest(&self) -> Name {
         self.summed.get_or_init(|| self.sum()).clone()
     }
 
-    fn sum(&self) -> String {
+    fn sum(&self) -> Name {
         let mut lines: Vec<String> =
             self.tools.iter().map(|tool| format!("{}\0{}\n", tool.name, tool.digest)).collect();
         lines.sort_unstable();
         let hash = Sha256::digest(lines.concat());
         let first: [u8; 8] = hash.first_chunk().copied().unwrap_or_default();
-        format!("{:016x}", u64::from_be_bytes(first))
+        format!("{:016x}", u64::from_be_bytes(first)).into()
     }
 }
 
@@ -125,9 +126,9 @@ impl Missed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The probe.
-    pub probe: String,
+    pub probe: Name,
     /// The target.
-    pub target: String,
+    pub target: Name,
     /// The wall time of its grid point, or of its start where it had none.
     pub at: Timestamp,
     /// How it ended.
@@ -144,11 +145,11 @@ pub struct Sample {
     /// What the server calls itself, raw.
     pub server: Option<ServerIdentity>,
     /// The dated revision, era and transport, where that was settled.
-    pub protocol: Option<(String, Era, TransportKind)>,
+    pub protocol: Option<(Name, Era, TransportKind)>,
     /// How many tools there are, where the run read them all.
     pub tools: Option<u64>,
     /// A digest of the names and definitions of all of them, whatever their order; of the run itself, not kept in history.
-    pub tools_digest: Option<String>,
+    pub tools_digest: Option<Name>,
     /// The earliest end of a certificate.
     pub certificate_ends: Option<Timestamp>,
     /// The end of the token.
@@ -161,7 +162,7 @@ pub struct Sample {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
     /// The JSON-RPC method; empty for an opening that timed out.
-    pub method: String,
+    pub method: Name,
     /// Request written to last byte of the reply; the limit where it did not come.
     pub took: Duration,
     /// Whether it is the limit that is told.
@@ -184,7 +185,7 @@ impl Sample {
             })
             .collect();
         if latencies.is_empty() && is_late(outcome.cause.as_ref()) {
-            latencies.push(Latency { method: String::new(), took: observed.timeout, timed_out: true });
+            latencies.push(Latency { method: Name::default(), took: observed.timeout, timed_out: true });
         }
         let protocol = outcome.protocol.as_ref();
         Self {

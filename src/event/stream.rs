@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Missed, ProbeOutcome};
 use crate::base::ids::RunId;
+use crate::base::name::Name;
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,9 @@ pub enum EventKind {
         /// Its position in the plan.
         index: usize,
         /// Its name.
-        probe: String,
+        probe: Name,
         /// Its target.
-        target: String,
+        target: Name,
     },
     /// A message went over the wire.
     Wire(Box<WireRecord>),
@@ -87,9 +88,9 @@ pub enum EventKind {
     /// Grid points of the timetable passed without a run.
     RunMissed {
         /// The probe.
-        probe: String,
+        probe: Name,
         /// Its target.
-        target: String,
+        target: Name,
         /// Why.
         reason: Missed,
         /// How many, in one streak.

@@ -60,7 +60,7 @@ pub fn attach(plan: &mut Plan, given: Option<&Path>) -> Result<(), Vec<Diag>> {
     let mut files: HashMap<PathBuf, Option<Lock>> = HashMap::new();
     let mut changed: HashMap<String, Arc<Target>> = HashMap::new();
     let mut diags = Vec::new();
-    for target in plan.targets.iter().filter(|target| compared.contains(&target.name)) {
+    for target in plan.targets.iter().filter(|target| compared.contains(target.name.as_str())) {
         let path = path_of(target, given);
         if !files.contains_key(&path) {
             let lock = read(&path).unwrap_or_else(|mistakes| {
@@ -72,17 +72,17 @@ pub fn attach(plan: &mut Plan, given: Option<&Path>) -> Result<(), Vec<Diag>> {
         let file = path.display().to_string();
         let locked = match files.get(&path).and_then(Option::as_ref) {
             None => Locked::NoFile { file },
-            Some(lock) => match lock.entries.get(&target.name) {
+            Some(lock) => match lock.entries.get(target.name.as_str()) {
                 None => Locked::Unlisted { file },
                 Some(entry) => Locked::Entry { file, entry: Box::new(entry.clone()) },
             },
         };
         let target = Target { locked: Some(Arc::new(locked)), ..(**target).clone() };
-        changed.insert(target.name.clone(), Arc::new(target));
+        changed.insert(target.name.to_string(), Arc::new(target));
     }
     let targets = plan.targets.iter_mut().chain(plan.probes.iter_mut().flat_map(|probe| &mut probe.targets));
     for target in targets {
-        if let Some(other) = changed.get(&target.name) {
+        if let Some(other) = changed.get(target.name.as_str()) {
             *target = Arc::clone(other);
         }
     }

@@ -240,7 +240,8 @@ impl Reader {
             match (key.name.as_str(), subject(&key.name), order) {
                 ("server", ..) => {
                     let pair = self.pair(node, "server", ["name", "version"]);
-                    entry.server = pair.map(|(name, version)| ServerIdentity { name, version });
+                    entry.server =
+                        pair.map(|(name, version)| ServerIdentity { name: name.into(), version: version.into() });
                 }
                 ("protocol", ..) => entry.protocol = self.pair(node, "protocol", ["version", "era"]),
                 ("declared", ..) => entry.declared = self.texts(node, "declared"),

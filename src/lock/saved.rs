@@ -36,7 +36,7 @@ fn take(value: &Value, entries: &mut BTreeMap<String, Entry>) {
     let identity = value.get("server").or_else(|| result.get("serverInfo"));
     if let Some(identity) = identity.filter(|identity| identity.is_object()) {
         let text = |key: &str| identity.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        entry.server = Some(ServerIdentity { name: text("name"), version: text("version") });
+        entry.server = Some(ServerIdentity { name: text("name").into(), version: text("version").into() });
     }
     for list in &LISTS {
         // Pages come one after the other.

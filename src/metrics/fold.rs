@@ -93,7 +93,7 @@ pub struct TargetFigures {
     /// When the first run began that is counted.
     pub since: Option<Timestamp>,
     /// As its file has them.
-    labels: BTreeMap<String, String>,
+    labels: Arc<BTreeMap<String, String>>,
     /// The same as series have them.
     pub named: Labels,
     pub spoken: Option<(Era, String, TransportKind)>,

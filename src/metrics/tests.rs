@@ -22,8 +22,8 @@ fn ms(ms: u64) -> Duration {
 
 pub(super) fn step(method: &str, latency: Option<u64>, cause: Option<Reason>) -> StepOutcome {
     StepOutcome {
-        name: method.to_owned(),
-        method: method.to_owned(),
+        name: method.into(),
+        method: method.into(),
         status: if cause.is_some() { Status::Failed } else { Status::Healthy },
         cause: cause.map(|reason| Cause::new(reason, "…")),
         latency: latency.map(ms),
@@ -47,11 +47,8 @@ pub(super) fn run(probe: &str, target: &str, steps: Vec<StepOutcome>) -> ProbeOu
     outcome.phases.add(Phase::Call, ms(42));
     outcome.attempts = vec![AttemptOutcome { status: outcome.status, cause: None, duration: ms(61) }];
     outcome.steps = steps;
-    outcome.protocol = Some(ProtocolUsed {
-        version: "2025-11-25".to_owned(),
-        era: Era::Legacy,
-        transport: TransportKind::StreamableHttp,
-    });
+    outcome.protocol =
+        Some(ProtocolUsed { version: "2025-11-25".into(), era: Era::Legacy, transport: TransportKind::StreamableHttp });
     outcome.observed.timeout = ms(5_000);
     outcome.observed.http_status = Some(200);
     outcome.observed.certificate_ends = Some(at(1_800_000_000));
@@ -125,8 +122,8 @@ fn eventful() -> Shared {
     child.protocol.as_mut().unwrap().transport = TransportKind::Stdio;
     publish(&publisher, child);
     publisher.publish(EventKind::RunMissed {
-        probe: "smoke".to_owned(),
-        target: "weather".to_owned(),
+        probe: "smoke".into(),
+        target: "weather".into(),
         reason: Missed::Overrun,
         count: 3,
     });
@@ -197,8 +194,9 @@ fn names_of_files_are_escaped_and_words_of_servers_are_no_labels() {
         ("9".to_owned(), "nine".to_owned()),
         ("__x".to_owned(), "hidden".to_owned()),
         ("reason".to_owned(), "of mine".to_owned()),
-    ]);
-    outcome.protocol.as_mut().unwrap().version = "2025-11-25\"} 1\nevil 1".to_owned();
+    ])
+    .into();
+    outcome.protocol.as_mut().unwrap().version = "2025-11-25\"} 1\nevil 1".into();
     publish(&publisher, outcome);
     let text = text(&shared, Format::Classic, own());
     assert_eq!(promtool(&text), "", "{text}");

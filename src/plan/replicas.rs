@@ -71,8 +71,8 @@ impl Target {
     #[must_use]
     pub fn replica_at(&self, address: IpAddr) -> Self {
         Self {
-            name: replica_name(&self.name, address),
-            replica: Some(Replica { of: self.name.clone(), address }),
+            name: replica_name(&self.name, address).into(),
+            replica: Some(Replica { of: self.name.to_string(), address }),
             server_id: self.server_id.as_ref().map(|id| replica_name(id, address)),
             // What restarts the server restarts all of it: that is for the row of the name.
             restart: None,
@@ -84,7 +84,7 @@ impl Target {
     fn addresses<'a>(&'a self, known: &'a Known) -> &'a [IpAddr] {
         match self.replicates() {
             Some(Resolve::These(addresses)) => addresses,
-            Some(Resolve::All) => known.get(&self.name).map_or(&[], Vec::as_slice),
+            Some(Resolve::All) => known.get(self.name.as_str()).map_or(&[], Vec::as_slice),
             Some(Resolve::One) | None => &[],
         }
     }
@@ -101,12 +101,12 @@ impl Plan {
             if addresses.len() > 1 {
                 let each = addresses.iter().take(REPLICAS_MAX).map(|address| target.replica_at(*address));
                 let each = each.filter(|replica| !taken.contains(replica.name.as_str())).map(Arc::new);
-                replicas.insert(target.name.clone(), each.collect());
+                replicas.insert(target.name.to_string(), each.collect());
             }
         }
         let expand = |targets: &mut Vec<Arc<Target>>| {
             let behind = |target: Arc<Target>| {
-                let replicas = replicas.get(&target.name).cloned().unwrap_or_default();
+                let replicas = replicas.get(target.name.as_str()).cloned().unwrap_or_default();
                 std::iter::once(target).chain(replicas)
             };
             *targets = std::mem::take(targets).into_iter().flat_map(behind).collect();

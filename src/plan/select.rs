@@ -302,7 +302,7 @@ fn resolve_probe(
         return Err(diags);
     }
     Ok(Probe {
-        name: draft.name.clone(),
+        name: draft.name.clone().into(),
         targets,
         timeout: draft.timeout,
         retries: draft.retries,
@@ -312,7 +312,7 @@ fn resolve_probe(
         findings: draft.findings.clone(),
         when: draft.when.clone(),
         locked: false,
-        place: Some(draft.place.to_string()),
+        place: Some(draft.place.to_string().into()),
     })
 }
 

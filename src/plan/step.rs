@@ -1,5 +1,6 @@
 //! Steps: one call each, and what is expected of it.
 
+use crate::base::name::Name;
 use std::sync::Arc;
 
 use super::advice;
@@ -52,9 +53,9 @@ impl Save {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct Step {
     /// Its name; the method (and what it is about) when the file gives none.
-    pub name: String,
+    pub name: Name,
     /// The JSON-RPC method.
-    pub method: String,
+    pub method: Name,
     /// The parameters; [`Template::fill`] puts in what earlier steps saved.
     pub params: Template,
     /// What is expected of the reply, with the defaults of the method.
@@ -76,7 +77,7 @@ pub struct Step {
     /// What is answered when the server asks; without it no client capability is declared.
     pub answers: Answers,
     /// `file:line:column`.
-    pub place: String,
+    pub place: Name,
 }
 
 impl Step {
@@ -117,8 +118,8 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
     };
     rules_known(&section, &checks);
     let mut step = Step {
-        name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default(),
-        method: call.as_ref().map(|call| call.method.clone()).unwrap_or_default(),
+        name: section.string("name").or_else(|| call.as_ref().map(|call| call.name.clone())).unwrap_or_default().into(),
+        method: call.as_ref().map(|call| call.method.clone()).unwrap_or_default().into(),
         params: call.as_ref().map_or_else(Template::object, |call| call.params.clone()),
         expects_error: checks.iter().any(|expectation| expectation.check.kind() == "error"),
         checks,
@@ -129,7 +130,7 @@ pub fn parse(section: Section<'_>, saved: &mut Vec<Save>) -> Option<Step> {
         always: section.bool("always").unwrap_or_default(),
         on_fail: section.one_of("on_fail", ON_FAIL).unwrap_or_default(),
         answers: answers(&section),
-        place: section.place().to_string(),
+        place: section.place().to_string().into(),
     };
     for key in ["allow_side_effects", "unlisted", "idempotent"] {
         if section.has(key) && call.is_some() && step.method != "tools/call" {

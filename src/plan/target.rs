@@ -1,5 +1,6 @@
 //! Targets: what is probed and how it is reached.
 
+use crate::base::name::Name;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Its name, unique in the plan.
-    pub name: String,
+    pub name: Name,
     /// Where it is.
     pub endpoint: Endpoint,
     /// A program to start for the run, whose first line on stdout is `listening on URL`. Where the endpoint's port
@@ -120,7 +121,7 @@ pub struct Target {
     /// Variables that the child does not inherit, because the plan reads them as secrets.
     pub hidden_env: Vec<String>,
     /// For selecting and for metrics.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Spawn or connect, detection and handshake.
     pub startup_timeout: Duration,
     /// Whether it is told which trace a request is part of; none where nothing is said.
@@ -144,7 +145,7 @@ impl Target {
     #[must_use]
     pub fn ad_hoc(name: impl Into<String>, endpoint: Endpoint) -> Self {
         Self {
-            name: name.into(),
+            name: name.into().into(),
             endpoint,
             start: None,
             resolve: Resolve::One,
@@ -158,7 +159,7 @@ impl Target {
             cwd: None,
             inherit_env: Inherit::All,
             hidden_env: Vec::new(),
-            labels: BTreeMap::new(),
+            labels: BTreeMap::new().into(),
             startup_timeout: STARTUP_TIMEOUT,
             traceparent: None,
             restart: None,

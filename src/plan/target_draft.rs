@@ -209,7 +209,7 @@ impl TargetDraft {
         let diags = resolver.diags;
         let Some(endpoint) = endpoint.filter(|_| diags.is_empty()) else { return Err(diags) };
         Ok(Target {
-            name: self.name.clone(),
+            name: self.name.clone().into(),
             endpoint,
             start,
             resolve: self.resolve.clone(),
@@ -223,7 +223,7 @@ impl TargetDraft {
             cwd,
             inherit_env: self.inherit_env.clone(),
             hidden_env: hidden.iter().cloned().collect(),
-            labels: self.labels.clone(),
+            labels: self.labels.clone().into(),
             startup_timeout: self.startup_timeout,
             traceparent: self.traceparent,
             restart: self.restart.clone(),

@@ -86,7 +86,7 @@ pub fn read_initialize(result: &Value, asked: &'static Revision, strict: bool) -
 #[must_use]
 pub fn identity(info: Option<&Value>) -> Option<ServerIdentity> {
     let text = |key: &str| info?.get(key)?.as_str().map(str::to_owned);
-    Some(ServerIdentity { name: text("name")?, version: text("version")? })
+    Some(ServerIdentity { name: text("name")?.into(), version: text("version")?.into() })
 }
 
 fn missing(path: &str, expected: &str, actual: Option<&Value>) -> Finding {

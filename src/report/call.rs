@@ -235,9 +235,9 @@ impl OverviewTold {
     }
 }
 
-fn mask_text(text: &mut String, masker: &Masker) {
-    if let std::borrow::Cow::Owned(masked) = masker.mask(text) {
-        *text = masked;
+fn mask_text<T: AsRef<str> + From<String>>(text: &mut T, masker: &Masker) {
+    if let std::borrow::Cow::Owned(masked) = masker.mask(text.as_ref()) {
+        *text = masked.into();
     }
 }
 

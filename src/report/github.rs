@@ -179,8 +179,9 @@ mod tests {
 
     #[test]
     fn no_more_than_github_shows() {
-        let probes: Vec<ProbeOutcome> =
-            (0..30).map(|n| ProbeOutcome { name: format!("p{n}"), target: format!("t{n}"), ..failed() }).collect();
+        let probes: Vec<ProbeOutcome> = (0..30)
+            .map(|n| ProbeOutcome { name: format!("p{n}").into(), target: format!("t{n}").into(), ..failed() })
+            .collect();
         let text = told(&probes);
         for level in LEVELS {
             let count = text.lines().filter(|line| line.starts_with(&format!("::{level} "))).count();

@@ -415,7 +415,7 @@ pub(crate) mod samples {
         ProbeOutcome {
             name: "alive".into(),
             target: "files".into(),
-            labels: BTreeMap::new(),
+            labels: BTreeMap::new().into(),
             repetition: None,
             started_at: "2026-01-15T09:32:45.120Z".parse().unwrap(),
             status: Status::Healthy,
@@ -480,8 +480,8 @@ pub(crate) mod samples {
         let finding = Finding::new("list.unique_names", Severity::Error, HOSTILE, long);
         probe.findings.push(Finding { path: Some(HOSTILE.into()), ..finding });
         probe.observed.transcript = vec![crate::event::WireRecord {
-            probe: probe.name.clone(),
-            target: probe.target.clone(),
+            probe: probe.name.to_string(),
+            target: probe.target.to_string(),
             call_id: "1".into(),
             rpc_id: None,
             trace_id: "0".into(),
@@ -505,7 +505,7 @@ pub(crate) mod samples {
         ProbeOutcome {
             name: "smoke".into(),
             target: "weather".into(),
-            labels: [("env".to_owned(), "prod".to_owned())].into(),
+            labels: BTreeMap::from([("env".to_owned(), "prod".to_owned())]).into(),
             status: Status::Failed,
             cause: Some(cause.clone()),
             server: Some(ServerIdentity { name: "weather-mcp".into(), version: "1.2.0".into() }),

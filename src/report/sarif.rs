@@ -97,7 +97,7 @@ impl Found {
             }
             let level = if case.verdict.is_bad() { "error" } else { "warning" };
             let name = sanitize::one_line(case.name, 200);
-            let identity = vec![probe.name.clone(), probe.target.clone(), name.clone()];
+            let identity = vec![probe.name.to_string(), probe.target.to_string(), name.clone()];
             let told = |word, level, message, place, identity| Told {
                 word,
                 level,
@@ -171,7 +171,7 @@ fn of_finding<'a>(probe: &'a ProbeOutcome, finding: &Finding) -> Told<'a> {
             case::safe(&finding.actual, MESSAGE_CHARS_MAX / 2)
         ),
         place: probe.observed.place.as_deref().or_else(|| probe.steps.iter().find_map(|step| step.place.as_deref())),
-        identity: vec![probe.target.clone(), finding.path.clone().unwrap_or_default()],
+        identity: vec![probe.target.to_string(), finding.path.clone().unwrap_or_default()],
         properties: json!({"target": target}),
     }
 }

@@ -214,8 +214,8 @@ fn masked(mut entry: Entry, masker: &Masker) -> Entry {
     entry.lists.values_mut().flatten().for_each(|item| masker.mask_json(item));
     entry.instructions = entry.instructions.map(|text| masker.mask(&text).into_owned());
     if let Some(server) = &mut entry.server {
-        server.name = masker.mask(&server.name).into_owned();
-        server.version = masker.mask(&server.version).into_owned();
+        server.name = masker.mask(&server.name).into_owned().into();
+        server.version = masker.mask(&server.version).into_owned().into();
     }
     entry
 }
@@ -279,9 +279,9 @@ fn step(
     findings: Vec<Finding>,
 ) -> Taken {
     let outcome = StepOutcome {
-        name: "lock".to_owned(),
+        name: "lock".into(),
         // It is no request of the probe: what it reads is counted nowhere.
-        method: String::new(),
+        method: String::new().into(),
         status,
         cause,
         latency: None,

@@ -52,7 +52,7 @@ impl Stage {
     /// The cause for the outcome of every probe of this target.
     pub async fn reach(&self, cx: &Context, target: &Target) -> Result<Reach, Cause> {
         let Some(argv) = &target.start else { return reach(cx, target, None) };
-        let slot = Arc::clone(self.served.lock().await.entry(target.name.clone()).or_default());
+        let slot = Arc::clone(self.served.lock().await.entry(target.name.to_string()).or_default());
         let mut served = slot.lock().await;
         if !served.as_ref().is_some_and(Served::is_running) {
             // What is left of one that ended goes before the next one comes.
@@ -98,7 +98,7 @@ pub fn reach(cx: &Context, target: &Target, url: Option<&str>) -> Result<Reach, 
         Endpoint::Url(written) => Arc::new(http(target, written, url)?),
     };
     Ok(Reach {
-        name: target.name.clone(),
+        name: target.name.to_string(),
         dial,
         pin: target.protocol,
         startup_timeout: target.startup_timeout,

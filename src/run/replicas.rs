@@ -68,7 +68,7 @@ pub async fn look_up_all(plan: &Plan) -> Known {
     let wanted = plan.targets.iter().filter(|target| target.replicates() == Some(&Resolve::All));
     let lookups = wanted.map(|target| async {
         let found = tokio::time::timeout(LOOK_UP_TIME_MAX, addresses(target)).await;
-        Some((target.name.clone(), found.ok()?.ok()?))
+        Some((target.name.to_string(), found.ok()?.ok()?))
     });
     futures_util::future::join_all(lookups).await.into_iter().flatten().collect()
 }
@@ -133,7 +133,7 @@ impl Between {
         let (place, run_ended) = (cx.surveys.of(&target.name), CancellationToken::new());
         let look = Look {
             cx: cx.beside_the_run(),
-            probe: probe.name.clone(),
+            probe: probe.name.to_string(),
             timeout: probe.timeout,
             target: Arc::clone(target),
             place: Arc::clone(&place),

@@ -10,6 +10,7 @@ use super::locked::Against;
 use super::observed;
 use super::ruled;
 use super::{Context, pause, verdict};
+use crate::base::name::Name;
 use crate::base::sanitize::one_line;
 use crate::check::Called;
 use crate::check::lock::Compared;
@@ -148,7 +149,7 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
 
 /// Runs a list of the built-in probe.
 pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant, cx: &Context) -> Taken {
-    let exchange = session.call(&Call::new(method, Value::Null), deadline).await;
+    let exchange = session.call(&Call::new(Name::fixed(method), Value::Null), deadline).await;
     // Templates belong to the resources capability, but many servers do not serve them.
     let optional = method == "resources/templates/list" && exchange.error().is_some();
     let cause = verdict::unexpected(&exchange).filter(|_| !optional);
@@ -162,7 +163,7 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         retry_after: pause::asked_for(&exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
         tools: observed::tools(&exchange, &cx.lists),
-        outcome: outcome(method, &exchange, status, cause, Vec::new()),
+        outcome: outcome(&Name::fixed(method), &exchange, status, cause, Vec::new()),
     }
 }
 
@@ -307,15 +308,15 @@ fn keep(step: &Step, exchange: &Exchange, saved: &mut Saved) -> Option<String> {
 }
 
 fn outcome(
-    name: &str,
+    name: &Name,
     exchange: &Exchange,
     status: Status,
     cause: Option<Cause>,
     checks: Vec<CheckOutcome>,
 ) -> StepOutcome {
     StepOutcome {
-        name: name.to_owned(),
-        method: exchange.method.clone(),
+        name: name.clone(),
+        method: exchange.method.clone().into(),
         status,
         cause,
         latency: exchange.marks.latency(),

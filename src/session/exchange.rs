@@ -1,5 +1,6 @@
 //! What a call gave: the reply or the fault, the time marks, and what was heard meanwhile. Checks judge it.
 
+use crate::base::name::Name;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ pub struct Notice {
     /// Since the request was written.
     pub after: Duration,
     /// Its method.
-    pub method: String,
+    pub method: Name,
     /// Its parameters.
     pub params: Value,
 }
@@ -131,7 +132,7 @@ impl ServerFacts {
     /// As outcomes tell it.
     #[must_use]
     pub fn protocol(&self) -> ProtocolUsed {
-        ProtocolUsed { version: self.revision.version.to_owned(), era: self.revision.era, transport: self.transport }
+        ProtocolUsed { version: Name::fixed(self.revision.version), era: self.revision.era, transport: self.transport }
     }
 
     /// Whether a capability, as a dotted path such as `resources.subscribe`, was declared. A member that is

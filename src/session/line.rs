@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::pending::Pending;
 use super::tap::{CallIds, Passing, Recorder, Tap};
 use super::tracing::Tracing;
+use crate::base::name::Name;
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted, Within};
@@ -27,7 +28,7 @@ const STRAYS_MAX: usize = 5;
 
 /// A request to be made.
 pub(super) struct Ask<'a> {
-    pub(super) method: &'a str,
+    pub(super) method: &'a Name,
     pub(super) params: &'a Value,
     pub(super) schema: Option<&'a Value>,
     pub(super) deadline: Instant,
@@ -82,7 +83,7 @@ impl Line {
     }
 
     /// Sends a notification and waits until Streamable HTTP has acknowledged it.
-    pub(super) async fn notify(&mut self, method: &str, deadline: Instant) -> Exchange {
+    pub(super) async fn notify(&mut self, method: &Name, deadline: Instant) -> Exchange {
         let composed = self.conversation.notification(method, None);
         let ids = self.tap.call();
         let ask = Ask { method, params: &Value::Null, schema: None, deadline };
@@ -101,13 +102,13 @@ impl Line {
         self.last_key += 1;
         self.tap_sent(&composed, &ids, method);
         let bytes = composed.body.len() as u64;
-        let mut pending = Pending::new(self.last_key, composed.id, method, ask.params.clone(), ids, bytes);
+        let mut pending = Pending::new(self.last_key, composed.id, method.clone(), ask.params.clone(), ids, bytes);
         let outgoing = Outgoing {
             key: pending.key,
             intent,
             body: composed.body,
             headers: composed.headers,
-            repeatable: method != "tools/call",
+            repeatable: *method != "tools/call",
         };
         let cancel = self.cancel.clone();
         tokio::select! {

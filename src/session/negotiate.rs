@@ -17,7 +17,7 @@ use super::exchange::{Exchange, ServerFacts};
 use super::line::{Ask, Drive, Line};
 use super::pending::Pending;
 use super::{Closing, Session, Tap};
-use crate::base::{duration, sanitize};
+use crate::base::{duration, name::Name, sanitize};
 use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind};
 use crate::protocol::detect::{self, Verdict};
 use crate::protocol::legacy::{self, Welcome};
@@ -27,6 +27,10 @@ use crate::wire::results::Results;
 pub(super) use again::again;
 use words::{fault_of, initialize_refused, not_this_one, refused_by, unwelcome};
 
+const INITIALIZE: Name = Name::fixed("initialize");
+const INITIALIZED: Name = Name::fixed("notifications/initialized");
+const DISCOVER: Name = Name::fixed("server/discover");
+const TOOLS: Name = Name::fixed("tools/list");
 /// How long a stdio server may be silent on `server/discover` before `initialize` is sent as well.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long the first process gets to end by itself before the second is started.
@@ -112,13 +116,13 @@ pub(super) async fn reopen(
     line.conversation.http_session = None;
     line.conversation.revision = None;
     let params = legacy::initialize_params(revision, line.conversation.answers());
-    let exchange = line.ask(&Ask { method: "initialize", params: &params, schema: None, deadline }).await;
+    let exchange = line.ask(&Ask { method: &INITIALIZE, params: &params, schema: None, deadline }).await;
     let welcome = match exchange.reply?.body {
         Ok(result) => legacy::read_initialize(&result, revision, strict).map_err(unwelcome)?,
         Err(error) => return Err(refused_by(&error.message, error.code, "initialize")),
     };
     line.conversation.revision = Some(welcome.revision);
-    line.notify("notifications/initialized", deadline).await.reply.map(|_| ())
+    line.notify(&INITIALIZED, deadline).await.reply.map(|_| ())
 }
 
 struct Negotiation<'a> {
@@ -192,7 +196,7 @@ impl Negotiation<'_> {
 
     async fn discover(&self, line: &mut Line, revision: &'static Revision) -> Exchange {
         line.conversation.revision = Some(revision);
-        let ask = Ask { method: "server/discover", params: &Value::Null, schema: None, deadline: self.deadline };
+        let ask = Ask { method: &DISCOVER, params: &Value::Null, schema: None, deadline: self.deadline };
         line.ask(&ask).await
     }
 
@@ -334,7 +338,7 @@ impl Negotiation<'_> {
             let revision = Revision::newest(Era::Modern);
             let mut line = self.connect(TransportKind::StreamableHttp).await?;
             line.conversation.revision = Some(revision);
-            let ask = Ask { method: "tools/list", params: &Value::Null, schema: None, deadline: self.deadline };
+            let ask = Ask { method: &TOOLS, params: &Value::Null, schema: None, deadline: self.deadline };
             let exchange = line.ask(&ask).await;
             if exchange.result().is_some_and(|result| result.get("resultType").is_some()) {
                 let finding = Finding::new(
@@ -355,7 +359,7 @@ impl Negotiation<'_> {
         let newest = Revision::newest(Era::Modern);
         let begun = Instant::now();
         line.conversation.revision = Some(newest);
-        let ask = Ask { method: "server/discover", params: &Value::Null, schema: None, deadline: self.deadline };
+        let ask = Ask { method: &DISCOVER, params: &Value::Null, schema: None, deadline: self.deadline };
         let mut pending = line.begin(&ask).await;
         let pause = (Instant::now() + SILENCE).min(self.deadline);
         let drive = line.drive(&mut [&mut pending], pause).await;
@@ -400,7 +404,7 @@ impl Negotiation<'_> {
         let legacy_newest = Revision::newest(Era::Legacy);
         line.conversation.revision = None;
         let params = legacy::initialize_params(legacy_newest, &self.opening.answers);
-        let ask = Ask { method: "initialize", params: &params, schema: None, deadline: self.deadline };
+        let ask = Ask { method: &INITIALIZE, params: &params, schema: None, deadline: self.deadline };
         let mut hello = line.begin(&ask).await;
         let mut drive = line.drive(&mut [&mut discover, &mut hello], self.deadline).await;
         if discover.done.is_some() && hello.done.is_none() {
@@ -470,7 +474,7 @@ impl Negotiation<'_> {
         let begun = Instant::now();
         line.conversation.revision = None;
         let params = legacy::initialize_params(asked, &self.opening.answers);
-        let ask = Ask { method: "initialize", params: &params, schema: None, deadline: self.deadline };
+        let ask = Ask { method: &INITIALIZE, params: &params, schema: None, deadline: self.deadline };
         let exchange = line.ask(&ask).await;
         if self.may_try_sse(&line, &exchange) {
             return self.fall_back_sse(line, exchange, asked, strict).await;
@@ -505,7 +509,7 @@ impl Negotiation<'_> {
         match welcome {
             Ok(welcome) => {
                 line.conversation.revision = Some(welcome.revision);
-                let ready = line.notify("notifications/initialized", self.deadline).await;
+                let ready = line.notify(&INITIALIZED, self.deadline).await;
                 if let Err(fault) = ready.reply {
                     return self.refuse(line, fault, Some(exchange));
                 }

@@ -1,5 +1,6 @@
 //! One message that was sent and what has been heard for it so far, until it becomes an [`Exchange`].
 
+use crate::base::name::Name;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ pub(super) struct Pending {
     pub(super) key: Key,
     /// `None` for a notification, which is done when it is acknowledged.
     pub(super) id: Option<Id>,
-    pub(super) method: String,
+    pub(super) method: Name,
     pub(super) params: Value,
     pub(super) ids: CallIds,
     pub(super) begun: Instant,
@@ -51,11 +52,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(key: Key, id: Option<Id>, method: &str, params: Value, ids: CallIds, request_bytes: u64) -> Self {
+    pub(super) fn new(key: Key, id: Option<Id>, method: Name, params: Value, ids: CallIds, request_bytes: u64) -> Self {
         Self {
             key,
             id,
-            method: method.to_owned(),
+            method,
             params,
             ids,
             begun: Instant::now(),
@@ -141,7 +142,7 @@ impl Pending {
             return;
         }
         let after = self.marks.sent.map_or(Duration::ZERO, |sent| at.saturating_duration_since(sent));
-        self.notices.push(Notice { after, method, params });
+        self.notices.push(Notice { after, method: method.into(), params });
     }
 
     pub(super) fn cursor(&mut self, id: Option<String>, retry: Option<Duration>) {
@@ -237,7 +238,7 @@ impl Pending {
             Err(_) => self.body.len() as u64,
         };
         let exchange = Exchange {
-            method: self.method,
+            method: self.method.to_string(),
             params: self.params,
             call_id: self.ids.call_id.clone(),
             span: self.ids.calling.context,

@@ -2,6 +2,7 @@
 //! a word that this program does not know is read as none, never as another.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Value, json};
 
 use super::spread::{put, take};
+use crate::base::name::Name;
 use crate::base::sanitize;
 use crate::event::{Era, Latency, Reason, Sample, ServerIdentity, Status, TransportKind, Usage};
 
@@ -100,7 +102,7 @@ impl Words {
 #[derive(Debug, Default)]
 pub(super) struct Identified {
     server: Option<ServerIdentity>,
-    protocol: Option<(String, Era, TransportKind)>,
+    protocol: Option<(Name, Era, TransportKind)>,
     tools: Option<u64>,
     number: Option<i64>,
 }
@@ -184,7 +186,7 @@ fn identified(sample: &mut Sample, text: &str) {
     let text_of = |part: &Value, at: usize| part.get(at).and_then(Value::as_str).map(str::to_owned);
     let [server, protocol, tools] = parts.as_slice() else { return };
     if let (Some(name), Some(version)) = (text_of(server, 0), text_of(server, 1)) {
-        sample.server = Some(ServerIdentity { name, version });
+        sample.server = Some(ServerIdentity { name: name.into(), version: version.into() });
     }
     let era =
         text_of(protocol, 1).and_then(|word| [Era::Legacy, Era::Modern].into_iter().find(|era| era.name() == word));
@@ -193,7 +195,7 @@ fn identified(sample: &mut Sample, text: &str) {
         all.into_iter().find(|transport| transport.name() == word)
     });
     if let (Some(version), Some(era), Some(transport)) = (text_of(protocol, 0), era, transport) {
-        sample.protocol = Some((version, era, transport));
+        sample.protocol = Some((version.into(), era, transport));
     }
     sample.tools = tools.as_u64();
 }
@@ -233,7 +235,11 @@ pub(super) fn sample(connection: &Connection, words: &mut Dictionary, row: &Row<
     let mut bytes = bytes.as_slice();
     while let (Some(method), Some(took)) = (take(&mut bytes), take(&mut bytes)) {
         let method = words.word(connection, i64::try_from(method).unwrap_or(0))?;
-        latencies.push(Latency { method, took: Duration::from_micros(took >> 1), timed_out: took & 1 == 1 });
+        latencies.push(Latency {
+            method: method.into(),
+            took: Duration::from_micros(took >> 1),
+            timed_out: took & 1 == 1,
+        });
     }
     let reason = row.get::<_, Option<i64>>(6)?.map(|number| words.word(connection, number)).transpose()?;
     let reason = reason.and_then(|code| Reason::ALL.iter().copied().find(|reason| reason.code() == code));
@@ -244,8 +250,8 @@ pub(super) fn sample(connection: &Connection, words: &mut Dictionary, row: &Row<
         _ => None,
     };
     let mut sample = Sample {
-        probe: row.get(0)?,
-        target: row.get(1)?,
+        probe: row.get::<_, Arc<str>>(0)?.into(),
+        target: row.get::<_, Arc<str>>(1)?.into(),
         at: timestamp(row.get(2)?),
         status: status(row.get(3)?),
         reason,

@@ -133,8 +133,8 @@ impl Pair {
             }
         };
         Slot {
-            probe: self.probe.name.clone(),
-            target: self.target.name.clone(),
+            probe: self.probe.name.to_string(),
+            target: self.target.name.to_string(),
             // What is sent may change without the probe losing its place.
             identity: identity([self.probe.name.as_str(), self.target.name.as_str(), text.as_str()]),
             when,
@@ -147,9 +147,9 @@ impl Pair {
     #[must_use]
     pub fn watched(&self) -> Watched {
         Watched {
-            probe: self.probe.name.clone(),
-            target: self.target.name.clone(),
-            labels: self.target.labels.clone(),
+            probe: self.probe.name.to_string(),
+            target: self.target.name.to_string(),
+            labels: self.target.labels.as_ref().clone(),
             every: self.every().unwrap_or_else(|| usual_distance(&self.probe.when)),
             can_restart: self.target.restart.is_some() || self.is_held_child(),
         }
@@ -171,11 +171,11 @@ impl Pair {
             When::Every(_) | When::Default => format!("every {}", written(self.every().unwrap_or(EVERY))),
         };
         PairState {
-            probe: self.probe.name.clone(),
-            target: self.target.name.clone(),
-            labels: self.target.labels.clone(),
-            place: self.probe.place.clone(),
-            endpoint: shown.get(&self.target.name).map(|text| one_line(text, 200)).unwrap_or_default(),
+            probe: self.probe.name.to_string(),
+            target: self.target.name.to_string(),
+            labels: self.target.labels.as_ref().clone(),
+            place: self.probe.place.as_ref().map(ToString::to_string),
+            endpoint: shown.get(self.target.name.as_str()).map(|text| one_line(text, 200)).unwrap_or_default(),
             transport: match &self.target.endpoint {
                 Endpoint::Command(_) => "stdio",
                 Endpoint::Url(_) => "http",

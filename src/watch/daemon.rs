@@ -253,7 +253,7 @@ impl Daemon {
         };
         let pairs = self.fleet.values().map(|member| {
             let pair = &member.pair;
-            (pair.probe.name.clone(), pair.target.name.clone(), pair.every())
+            (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())
         });
         if let Err(error) = self.setup.store.expect(pairs.collect(), now.wall).await {
             self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));

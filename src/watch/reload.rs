@@ -50,9 +50,9 @@ impl AtWork {
         let (members, share) = (pairs(&plan), plan.share);
         for (target, replica) in plan.targets.iter().filter_map(|target| Some((target, target.replica.as_ref()?))) {
             let place = shown.get(&replica.of).cloned().unwrap_or_default();
-            shown.insert(target.name.clone(), format!("{place} at {}", replica.address));
+            shown.insert(target.name.to_string(), format!("{place} at {}", replica.address));
             if let Some(needed) = dependencies.get(&replica.of).cloned() {
-                dependencies.insert(target.name.clone(), needed);
+                dependencies.insert(target.name.to_string(), needed);
             }
         }
         let span_max = members.iter().map(Pair::span_max).max().unwrap_or_default();
@@ -220,7 +220,8 @@ impl Daemon {
         self.show_plan(now);
         self.put_pushes_to_work().await;
         let pairs = self.fleet.values().map(|member| &member.pair);
-        let expected = pairs.map(|pair| (pair.probe.name.clone(), pair.target.name.clone(), pair.every())).collect();
+        let expected =
+            pairs.map(|pair| (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())).collect();
         let kept = self.setup.store.expect(expected, now.wall).await;
         self.keeping(kept.err().map(|error| error.to_string()));
         let (kept, added, removed) = counts;
@@ -296,10 +297,10 @@ impl Daemon {
             let why = self.setup.masker.mask(&why).into_owned();
             self.note_of(Some(&outcome.target), Level::Warn, "watch", format!("not watched: {why}"));
             fleet.push(PairState {
-                probe: outcome.name.clone(),
-                target: outcome.target.clone(),
-                labels: outcome.labels.clone(),
-                endpoint: self.plan.shown.get(&outcome.target).cloned().unwrap_or_default(),
+                probe: outcome.name.to_string(),
+                target: outcome.target.to_string(),
+                labels: outcome.labels.as_ref().clone(),
+                endpoint: self.plan.shown.get(outcome.target.as_str()).cloned().unwrap_or_default(),
                 withheld: Some(why),
                 last: Some(Arc::new(outcome.clone())),
                 ..PairState::default()
@@ -309,7 +310,7 @@ impl Daemon {
         let alerts = self.plan.telling.rules.iter().map(|rule| rule.name.clone()).collect();
         let server_ids = self.fleet.values().filter_map(|member| {
             let target = &member.pair.target;
-            Some((target.name.clone(), target.server_id.clone()?))
+            Some((target.name.to_string(), target.server_id.clone()?))
         });
         self.setup.metrics.watch_only(Roster { pairs, alerts, server_ids: server_ids.collect() });
         self.setup.board.set_fleet(fleet);
@@ -325,5 +326,5 @@ impl Daemon {
 }
 
 fn names(pair: &Pair) -> (String, String) {
-    (pair.probe.name.clone(), pair.target.name.clone())
+    (pair.probe.name.to_string(), pair.target.name.to_string())
 }

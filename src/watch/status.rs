@@ -391,10 +391,12 @@ fn found(probe: &mut Probe, outcome: &ProbeOutcome) {
     probe.duration_ms = (!outcome.attempts.is_empty()).then(|| millis(outcome.duration));
     probe.phases_ms = outcome.phases.iter().map(|(phase, took)| (phase.name().to_owned(), millis(took))).collect();
     probe.steps = outcome.steps.iter().map(step).collect();
-    probe.server =
-        outcome.server.as_ref().map(|server| Server { name: server.name.clone(), version: server.version.clone() });
+    probe.server = outcome
+        .server
+        .as_ref()
+        .map(|server| Server { name: server.name.to_string(), version: server.version.to_string() });
     probe.protocol = outcome.protocol.as_ref().map(|used| Protocol {
-        version: used.version.clone(),
+        version: used.version.to_string(),
         era: used.era.name().to_owned(),
         transport: used.transport.name().to_owned(),
     });
@@ -403,8 +405,8 @@ fn found(probe: &mut Probe, outcome: &ProbeOutcome) {
 
 fn step(outcome: &StepOutcome) -> Step {
     Step {
-        name: outcome.name.clone(),
-        method: outcome.method.clone(),
+        name: outcome.name.to_string(),
+        method: outcome.method.to_string(),
         status: outcome.status.name().to_owned(),
         reason: outcome.cause.as_ref().map(|cause| cause.reason.code().to_owned()),
         latency_ms: outcome.latency.map(millis),

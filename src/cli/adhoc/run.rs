@@ -290,7 +290,7 @@ fn heading(target: &Target, found: Found) -> Heading {
     }
     Heading {
         target: found.target,
-        labels: target.labels.clone(),
+        labels: target.labels.as_ref().clone(),
         status: found.status,
         cause,
         connected: found.connected,
@@ -330,7 +330,7 @@ fn answer_told(exchange: Exchange) -> AnswerTold {
         notices: exchange
             .notices
             .into_iter()
-            .map(|notice| NoticeTold { after: notice.after, method: notice.method, params: notice.params })
+            .map(|notice| NoticeTold { after: notice.after, method: notice.method.to_string(), params: notice.params })
             .collect(),
     }
 }

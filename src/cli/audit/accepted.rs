@@ -82,9 +82,9 @@ pub(super) fn locked_tools(args: &AuditArgs, targets: &[Target]) -> Result<HashM
             let shown = sanitize::one_line(&path.display().to_string(), 200);
             return Err(Complaint::usage(format!("there is no lock file {shown}")).hint("`mcp-probe lock` writes one"));
         }
-        let entry = lock.and_then(|mut lock| lock.entries.remove(&target.name));
+        let entry = lock.and_then(|mut lock| lock.entries.remove(target.name.as_str()));
         if let Some(list) = entry.and_then(|mut entry| entry.lists.remove(&Subject::Tool)) {
-            tools.insert(target.name.clone(), list);
+            tools.insert(target.name.to_string(), list);
         }
     }
     Ok(tools)

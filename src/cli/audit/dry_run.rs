@@ -105,7 +105,7 @@ fn audits(args: &AuditArgs, target: &Target, plan: &AuditPlan) -> Vec<Audit> {
     };
     revisions(args, target.protocol)
         .map(|revision| Audit {
-            target: target.name.clone(),
+            target: target.name.to_string(),
             version: revision.version,
             era: revision.era.name(),
             transport: transport.name(),

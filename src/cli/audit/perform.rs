@@ -66,7 +66,7 @@ async fn one(
 }
 
 fn advise(cx: &Context, request: &Request<'_>, target: &Target, audited: &Audited, outcome: &mut AuditOutcome) {
-    let locked = request.locked.get(&target.name).map(Vec::as_slice);
+    let locked = request.locked.get(target.name.as_str()).map(Vec::as_slice);
     let name = name(target, audited);
     let mut said = |setup: &Setup<'_>, locked: Option<&[Value]>| {
         audited.advise(outcome, &request.advice, (&name, setup, locked), &cx.masker);
@@ -93,7 +93,7 @@ fn advise(cx: &Context, request: &Request<'_>, target: &Target, audited: &Audite
 /// What a client would have the server under: as it is defined; else as it calls itself, where that is a name.
 fn name(target: &Target, audited: &Audited) -> String {
     if target.entry.is_some() {
-        return target.name.clone();
+        return target.name.to_string();
     }
     let said = audited.facts.as_ref().and_then(|facts| facts.identity.as_ref()).map(|identity| identity.name.as_str());
     let is_name = |name: &&str| {

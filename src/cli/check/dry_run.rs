@@ -155,8 +155,8 @@ fn told(probe: &Probe, target: &Target) -> Told {
         calls.extend(lists("lock: "));
     }
     Told {
-        name: probe.name.clone(),
-        place: probe.place.clone(),
+        name: probe.name.to_string(),
+        place: probe.place.as_ref().map(ToString::to_string),
         target: reach(target),
         timeout_ms: millis(probe.timeout),
         retries: probe.retries,
@@ -196,7 +196,7 @@ fn reach(target: &Target) -> Reach {
         (_, TransportChoice::Sse) => "sse",
     };
     Reach {
-        name: target.name.clone(),
+        name: target.name.to_string(),
         origin: target.origin.text.clone(),
         url,
         command,
@@ -240,7 +240,7 @@ fn call(step: &Step) -> Call {
         answers: answers.into_iter().filter(|(_, given)| *given).map(|(kind, _)| kind).collect(),
         checks: step.checks.iter().map(|expectation| expectation.check.kind()).collect(),
         saves: step.save.iter().map(|(name, _)| name.clone()).collect(),
-        place: Some(step.place.clone()),
+        place: Some(step.place.to_string()),
         ..Call::of(&step.name, &step.method, shown(&step.params))
     }
 }

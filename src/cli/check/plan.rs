@@ -234,7 +234,7 @@ fn lay_over(plan: &mut Plan, connection: &Connection, names: &[(String, String)]
         let mut changed = (**target).clone();
         targets::lay_over(&mut changed, &of_targets);
         if let Some((_, written)) = names.iter().find(|(name, _)| *name == changed.name) {
-            changed.name.clone_from(written);
+            changed.name = written.into();
         }
         *target = changed.into();
     };
@@ -264,12 +264,12 @@ pub fn withhold(choice: &Choice<'_>, plan: &mut Plan) -> Vec<ProbeOutcome> {
 /// Takes out the targets that `agrees` refuses; gives their outcomes, which are unknown.
 pub fn leave_out(plan: &mut Plan, mut agrees: impl FnMut(&Target) -> bool) -> Vec<ProbeOutcome> {
     let refused: Vec<String> =
-        plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.clone()).collect();
+        plan.targets.iter().filter(|target| !agrees(target)).map(|target| target.name.to_string()).collect();
     let mut outcomes = Vec::new();
     for probe in &mut plan.probes {
         let name = probe.name.clone();
         probe.targets.retain(|target| {
-            let withheld = refused.contains(&target.name);
+            let withheld = refused.iter().any(|name| target.name == *name);
             if withheld {
                 let cause = targets::no_consent(target);
                 outcomes.push(ProbeOutcome::not_run(&name, &target.name, &target.labels, cause));

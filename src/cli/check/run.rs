@@ -129,7 +129,7 @@ fn without_push(check: &CheckArgs, code: u8, outcomes: &[ProbeOutcome]) -> u8 {
 
 /// Targets that a hub knows by another name.
 fn server_ids(plan: &Plan) -> BTreeMap<String, String> {
-    let named = plan.targets.iter().filter_map(|target| Some((target.name.clone(), target.server_id.clone()?)));
+    let named = plan.targets.iter().filter_map(|target| Some((target.name.to_string(), target.server_id.clone()?)));
     named.collect()
 }
 
@@ -165,7 +165,7 @@ fn lay_over(check: &CheckArgs, plan: &mut Plan) -> Result<(), Complaint> {
 
 /// Every probe with its target, in the order in which they are told.
 fn order(plan: &Plan) -> Vec<(String, String)> {
-    plan.pairs().map(|(probe, target)| (probe.name.clone(), target.name.clone())).collect()
+    plan.pairs().map(|(probe, target)| (probe.name.to_string(), target.name.to_string())).collect()
 }
 
 /// The files' order, repetition by repetition.

@@ -73,7 +73,8 @@ impl Sides {
         let target = self.targets().next().map(|target| target.name.clone()).unwrap_or_default();
         let of = |side: &Side| match side {
             Side::File { entries, .. } => {
-                let entry = entries.get(&target).or_else(|| entries.values().next().filter(|_| entries.len() == 1));
+                let entry =
+                    entries.get(target.as_str()).or_else(|| entries.values().next().filter(|_| entries.len() == 1));
                 entry.map(|entry| entry.declared.clone())
             }
             Side::Target(_) => None,
@@ -87,8 +88,8 @@ impl Sides {
         let mut all = self.sides.iter().map(|side| match side {
             Side::File { name, entries, is_saved } => (name.clone(), entries.clone(), *is_saved, true),
             Side::Target(target) => {
-                let entries = [(target.name.clone(), read.next().unwrap_or_default())].into();
-                (target.name.clone(), entries, false, false)
+                let entries = [(target.name.to_string(), read.next().unwrap_or_default())].into();
+                (target.name.to_string(), entries, false, false)
             }
         });
         let (Some(old), Some(new)) = (all.next(), all.next()) else { return Ok(Vec::new()) };
@@ -102,7 +103,7 @@ impl Sides {
             };
             return Ok(names.into_iter().map(pair).collect());
         }
-        let asked = self.targets().next().map(|target| target.name.clone());
+        let asked = self.targets().next().map(|target| target.name.to_string());
         let pick = |side: &(String, BTreeMap<String, Entry>, bool, bool), other: Option<&String>| {
             let entry = other.and_then(|name| side.1.get_key_value(name));
             let entry = entry.or_else(|| side.1.iter().next().filter(|_| side.1.len() == 1));

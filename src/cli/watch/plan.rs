@@ -129,7 +129,7 @@ impl FromFiles {
             .collect();
         let mut plan = selected.plan;
         locks::attach(&mut plan, self.lock_file.as_deref()).map_err(Problem::Mistakes)?;
-        let shown = plan.targets.iter().map(|target| (target.name.clone(), shown(target, &masker))).collect();
+        let shown = plan.targets.iter().map(|target| (target.name.to_string(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
         let dependencies = read.draft.dependencies();
         let targets = read.draft.targets.iter().flat_map(TargetDraft::secret_variables).map(ToOwned::to_owned);
@@ -185,7 +185,7 @@ fn restarts(plan: &Plan, mistakes: &mut Vec<Diag>) -> BTreeMap<String, Vec<Strin
     for target in &plan.targets {
         match restart::words(target, &Machine) {
             Some(Ok(words)) => {
-                restarts.insert(target.name.clone(), words);
+                restarts.insert(target.name.to_string(), words);
             }
             Some(Err(missing)) => mistakes.extend(missing),
             None => {}

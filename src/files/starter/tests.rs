@@ -31,7 +31,7 @@ fn list(method: &'static str, result: Value) -> Measured {
 
 fn survey(name: &str, capabilities: Value, lists: Vec<Measured>) -> Survey {
     let facts = ServerFacts {
-        identity: Some(ServerIdentity { name: name.into(), version: format!("1 {name}") }),
+        identity: Some(ServerIdentity { name: name.into(), version: format!("1 {name}").into() }),
         instructions: None,
         capabilities,
         revision: Revision::of("2025-11-25").unwrap(),

@@ -112,7 +112,7 @@ fn hostile_definitions_stay_inside_their_quotes() {
     let resources =
         vec![json!({"uri": "file:///ü", "name": "n", "mimeType": "text/plain", "annotations": {"audience": ["user"]}})];
     let entry = Entry {
-        server: Some(ServerIdentity { name: hostile.into(), version: String::new() }),
+        server: Some(ServerIdentity { name: hostile.into(), version: String::new().into() }),
         instructions: Some(hostile.into()),
         declared: Vec::new(),
         protocol: None,

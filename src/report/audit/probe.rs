@@ -54,7 +54,7 @@ fn outcome(one: &AuditOutcome, name: &str, strict: bool, at: Timestamp, place: O
         }],
         steps: judged.map(|rule| step(rule, strict, place.as_deref())).collect(),
         findings: one.findings.iter().cloned().chain(advice).collect(),
-        observed: Observed { place, ..Observed::default() },
+        observed: Observed { place: place.map(Into::into), ..Observed::default() },
         ..ProbeOutcome::not_run(name, &one.target, &std::collections::BTreeMap::new(), cause)
     }
 }
@@ -80,8 +80,8 @@ fn step(rule: &RuleOutcome, strict: bool, place: Option<&str>) -> StepOutcome {
     };
     let evidence = violation.and_then(|violation| violation.evidence.as_ref());
     StepOutcome {
-        name: rule.id.to_owned(),
-        method: "audit".to_owned(),
+        name: rule.id.into(),
+        method: "audit".into(),
         status,
         cause,
         latency: evidence.map(|evidence| evidence.took),
@@ -96,7 +96,7 @@ fn step(rule: &RuleOutcome, strict: bool, place: Option<&str>) -> StepOutcome {
             path: violation.and_then(|violation| violation.path.clone()),
             place: None,
         }],
-        place: place.map(ToOwned::to_owned),
+        place: place.map(Into::into),
         span: None,
     }
 }

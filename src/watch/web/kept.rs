@@ -121,7 +121,7 @@ impl Past for Kept {
         let failures = self.ask(|reader| reader.failures(Some(target), None, from, limit))?;
         let failure = |failure: crate::store::Failure| Failure {
             at: failure.sample.at,
-            probe: failure.sample.probe,
+            probe: failure.sample.probe.to_string(),
             status: failure.sample.status.name().to_owned(),
             reason: failure.sample.reason.map_or("", crate::event::Reason::code).to_owned(),
             message: failure.sample.message.unwrap_or_default(),

@@ -238,7 +238,7 @@ fn failures(
         Some(FailureTold {
             when: moment(outcome.started_at, now),
             clock: clock(outcome.started_at),
-            probe: outcome.name.clone(),
+            probe: outcome.name.to_string(),
             status: outcome.status.name().to_owned(),
             reason: cause.reason.code().to_owned(),
             message: sanitize::printable(&cause.message).into_owned(),

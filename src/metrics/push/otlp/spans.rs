@@ -73,7 +73,7 @@ pub(super) fn of_run(outcome: &ProbeOutcome, trace: &Trace, masker: &Masker) -> 
 fn shared(outcome: &ProbeOutcome, trace: &Trace, masker: &Masker) -> Vec<KeyValue> {
     let mut attributes =
         vec![text("probe", shown(&outcome.name, masker)), text("target", shown(&outcome.target, masker))];
-    for (name, value) in &outcome.labels {
+    for (name, value) in outcome.labels.iter() {
         attributes.push(text(format!("mcp_probe.label.{name}"), shown(value, masker)));
     }
     if let Some(used) = &outcome.protocol {
