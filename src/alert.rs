@@ -22,6 +22,8 @@ mod saved;
 mod restore;
 mod reload;
 pub mod engine;
+mod blame;
+mod heard;
 pub mod lint;
 pub mod replay;
 

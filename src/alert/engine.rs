@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::group::{Desk, GroupKey, Member, Ready, Who};
 use super::notification::{AlertView, Notification};
-use super::outage::{Run, Targets, Turn};
+use super::outage::{Run, Targets};
 use super::repair::{Asker, Repair};
-use super::rule::{Condition, Rule, Urgency};
+use super::rule::{Condition, Rule};
 use super::said;
 use super::settings::{Settings, Watched};
 use super::state::{Instance, Moved, Reading, State};
@@ -223,7 +223,7 @@ impl Engine {
         (pair.last, pair.data_at) = (Some(*run), mono);
         let target = pair.target;
         let fails = self.fails_as_whole(target);
-        for turn in self.targets.notice(target, run, fails, now) {
+        for turn in self.targets.notice(target, run, fails, (mono, now.wall)) {
             self.turn(turn, now, out);
         }
         let shadowed = self.targets.is_shadowed(target, run);
@@ -260,114 +260,6 @@ impl Engine {
             }
         }
         self.await_data(number);
-    }
-
-    /// What another target's or our own failure means for the runs that are already counted.
-    fn turn(&mut self, turn: Turn, now: Now, out: &mut Vec<Action>) {
-        match turn {
-            Turn::Fails { targets, from } => {
-                for target in targets {
-                    self.void(target, from, false, now, out);
-                }
-            }
-            Turn::Lost { from } => {
-                for target in 0..self.targets.list.len() {
-                    self.void(target, from, true, now, out);
-                }
-                self.tell_connectivity(now, out);
-            }
-            Turn::Back => {
-                let (alert, probe, target, cause) = (CONNECTIVITY, "", "", "connectivity");
-                let summary = "the prober reaches the network again";
-                let who = Who { alert, probe, target, cause };
-                self.desk.end(who, Some(summary), None, self.settings.group_interval, now);
-                out.push(Action::Changed(change(CONNECTIVITY, "", "", "resolved", false, summary)));
-            }
-        }
-    }
-
-    fn tell_connectivity(&mut self, now: Now, out: &mut Vec<Action>) {
-        let view = self.connectivity(now.wall);
-        out.push(Action::Changed(change(CONNECTIVITY, "", "", "firing", true, &view.summary)));
-        let mut channels: Vec<&String> = self.rules.iter().flat_map(|rule| &rule.notify).collect();
-        channels.sort();
-        channels.dedup();
-        for channel in channels {
-            let key = GroupKey { target: String::new(), cause: "connectivity".into(), channel: channel.clone() };
-            let view = view.clone();
-            let member = Member { wants_end: true, ..Member::new(view, Urgency::Critical) };
-            self.desk.fire(key, member, &self.settings, true, nanos(now.monotonic));
-        }
-    }
-
-    fn connectivity(&self, since: Timestamp) -> AlertView {
-        let (bad, all) = self.targets.counts();
-        let summary = if self.settings.reference.is_empty() {
-            format!(
-                "{bad} of {all} targets became unreachable at about the same time: the network of the prober, or \
-                 something that they share, does not work; their own alerts wait"
-            )
-        } else {
-            format!(
-                "no target of `reference` can be reached, {bad} of {all} targets cannot: the network of the prober does \
-                 not work; alerts of targets that cannot be reached wait"
-            )
-        };
-        AlertView {
-            alert: CONNECTIVITY.to_owned(),
-            probe: String::new(),
-            target: String::new(),
-            severity: Urgency::Critical.name().to_owned(),
-            labels: BTreeMap::new(),
-            summary,
-            reason: None,
-            details: None,
-            since,
-            ended: None,
-            ended_because: None,
-            told: 0,
-        }
-    }
-
-    fn void(&mut self, target: usize, from: Nanos, network_only: bool, now: Now, out: &mut Vec<Action>) {
-        for number in self.targets.list[target].pairs.clone() {
-            let pair = &mut self.pairs[number];
-            let times = pair.ring.void(from, network_only);
-            let Some(at) = pair.last_at.filter(|_| !times.is_empty()) else { continue };
-            for place in 0..self.pairs[number].instances.len() {
-                let pair = &mut self.pairs[number];
-                let instance = &mut pair.instances[place];
-                instance.void(&pair.ring, &times);
-                if instance.state == State::Inactive || instance.reading(at, now.wall) == Reading::Holds {
-                    continue;
-                }
-                let who = who(&pair.watched, &instance.rule);
-                if self.desk.is_told(who) {
-                    continue;
-                }
-                // Nobody heard of it, and it was not the target's own.
-                let was_firing = instance.state.is_firing();
-                instance.state = State::Inactive;
-                self.desk.forget(who);
-                if was_firing {
-                    let message = "held: something else fails that explains it";
-                    out.push(Action::Changed(change(who.alert, who.probe, who.target, "resolved", false, message)));
-                }
-            }
-        }
-    }
-
-    /// A target fails as a whole where it cannot be reached by one of its probes, or satisfies none.
-    fn fails_as_whole(&self, target: usize) -> bool {
-        let mut last = self.targets.list[target].pairs.iter().filter_map(|pair| self.pairs[*pair].last).peekable();
-        let mut all = last.peek().is_some();
-        for run in last {
-            if run.transport {
-                return true;
-            }
-            all &= run.failed;
-        }
-        all
     }
 
     /// What a change of state brings with it.
@@ -500,7 +392,8 @@ impl Engine {
         }
     }
 
-    fn ready(&self, view: &AlertView, now: Now) -> Ready {
+    /// Whether a channel may be told of an alert now.
+    pub(super) fn ready(&self, view: &AlertView, now: Now) -> Ready {
         if view.target.is_empty() {
             return Ready::Tell;
         }

@@ -71,6 +71,11 @@ impl Member {
     fn has_ended(&self) -> bool {
         self.view.ended.is_some()
     }
+
+    /// Nobody has to wait for its end: of what flaps nothing is told before that has settled.
+    fn goes_on(&self) -> bool {
+        self.flapping || !self.has_ended()
+    }
 }
 
 /// What one channel is told about one target for one cause.
@@ -203,6 +208,14 @@ impl Desk {
     /// Whether any channel knows of it.
     pub fn is_told(&mut self, who: Who<'_>) -> bool {
         self.about(who).any(|(_, group)| group.members.iter().any(|member| member.told && who.is(&member.view)))
+    }
+
+    /// What a channel was told of, and not of the end of; and whether that end is still to come.
+    pub fn known_to<'a>(&'a self, channel: &'a str) -> impl Iterator<Item = (AlertView, bool)> {
+        let groups = self.groups.iter().filter(move |(key, _)| key.channel == channel);
+        let members = groups.flat_map(|(_, group)| &group.members).filter(|member| member.told);
+        let view = |member: &Member| AlertView { ended: None, ended_because: None, ..member.view.clone() };
+        members.map(move |member| (view(member), member.goes_on()))
     }
 
     /// The channels that know of it as something that goes on, or are still to be told so.

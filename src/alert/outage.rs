@@ -177,15 +177,16 @@ impl Targets {
         self.index.get(name).copied()
     }
 
-    /// Takes in a run. `fails_as_whole` is what all probes of the target together say.
-    pub fn notice(&mut self, number: usize, run: &Run, fails_as_whole: bool, now: Now) -> Vec<Turn> {
+    /// Takes in a run. `fails_as_whole` is what all probes of the target together say; `seen` is when
+    /// the run was seen, on the monotonic clock and as the time of day.
+    pub fn notice(&mut self, number: usize, run: &Run, fails_as_whole: bool, seen: (Nanos, Timestamp)) -> Vec<Turn> {
         let mut turns = Vec::new();
         let target = &mut self.list[number];
         target.known.judged_at = Some(run.at);
         let began = fails_as_whole && !target.known.failing;
         if target.known.failing && !fails_as_whole {
-            target.known.recovered_at = Some(nanos(now.monotonic));
-            target.known.failures.end(nanos(now.monotonic));
+            target.known.recovered_at = Some(seen.0);
+            target.known.failures.end(seen.0);
         }
         target.known.failing = fails_as_whole;
         if began && !target.children.is_empty() {
@@ -197,7 +198,7 @@ impl Targets {
             self.list[number].known.good_at = Some(run.at);
         }
         self.reachable(number, run);
-        turns.extend(self.network(run, now));
+        turns.extend(self.network(run, seen));
         turns
     }
 
@@ -232,7 +233,7 @@ impl Targets {
         }
     }
 
-    fn network(&mut self, run: &Run, now: Now) -> Option<Turn> {
+    fn network(&mut self, run: &Run, seen: (Nanos, Timestamp)) -> Option<Turn> {
         let (begins, goes_on) = if self.references.is_empty() {
             let many = self.remote_count >= TARGETS_MIN;
             (many && self.recent_count * 2 > self.remote_count, many && self.bad_count * 2 > self.remote_count)
@@ -243,14 +244,14 @@ impl Targets {
         if self.outage.is_none() && begins {
             let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.known.bad_since);
             let from = recent.min().unwrap_or(run.at).min(run.at);
-            self.outage = Some(Outage { since: now.wall_at(now.monotonic) });
+            self.outage = Some(Outage { since: seen.1 });
             self.outages.begin(from);
             return Some(Turn::Lost { from });
         }
         if self.outage.is_some() && !goes_on {
             self.outage = None;
-            self.back_at = Some(nanos(now.monotonic));
-            self.outages.end(nanos(now.monotonic));
+            self.back_at = Some(seen.0);
+            self.outages.end(seen.0);
             return Some(Turn::Back);
         }
         None

@@ -19,6 +19,7 @@ use super::*;
 use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Latency, Reason, Sample, Status};
 
+mod heard;
 mod restarts;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -47,14 +47,11 @@ impl Repeats {
 }
 
 impl Daemon {
-    /// Tells forgetful receivers of the alerts that go on.
+    /// Tells forgetful receivers of the alerts that go on, as far as they have heard of them: what they were never told of
+    /// they would never hear the end of.
     pub(super) fn repeat(&mut self, now: Now) {
         for channel in self.repeats.due(now.monotonic) {
-            let rules = &self.plan.telling.rules;
-            let is_told =
-                |view: &AlertView| rules.iter().any(|rule| rule.name == view.alert && rule.notify.contains(&channel));
-            let open = self.engine.open().into_iter().filter(|open| open.state == "firing");
-            let alerts: Vec<AlertView> = open.map(|open| open.view).filter(is_told).collect();
+            let alerts = self.engine.to_repeat(&channel, now);
             if !alerts.is_empty() {
                 let said = Repeated { channel: channel.clone(), alerts: alerts.clone() };
                 self.say(&channel, alerts, now, Ended::Repeated(said));
@@ -65,11 +62,10 @@ impl Daemon {
     /// A word that was on its way when the end was told may have brought the alert back: the end is told once more.
     pub(super) fn repeated(&mut self, repeated: Repeated) {
         let now = self.now();
-        let open = self.engine.open();
+        let heard = self.engine.heard(&repeated.channel);
         let goes_on = |view: &AlertView| {
-            open.iter().filter(|open| open.state != "pending").any(|open| {
-                (&open.view.alert, &open.view.probe, &open.view.target) == (&view.alert, &view.probe, &view.target)
-            })
+            let mut heard = heard.iter();
+            heard.any(|one| (&one.alert, &one.probe, &one.target) == (&view.alert, &view.probe, &view.target))
         };
         let ended = repeated.alerts.into_iter().filter(|view| !goes_on(view));
         let ended: Vec<AlertView> = ended.map(|view| AlertView { ended: Some(now.wall), ..view }).collect();
