@@ -55,6 +55,8 @@ pub(super) struct Member {
     pub told: bool,
     /// It flaps: nothing is told until it settles.
     pub flapping: bool,
+    /// The channel knows of it, and is to be told once more how it is.
+    pub again: bool,
     /// Somebody does not want to hear of it now.
     pub withheld: bool,
     /// It goes into the message that is being put together.
@@ -64,12 +66,17 @@ pub(super) struct Member {
 impl Member {
     /// An alert that nobody was told yet, of whose end nobody wants to hear.
     pub fn new(view: AlertView, severity: Urgency) -> Self {
-        let (told, flapping, withheld, fresh) = (false, false, false, false);
-        Self { view, severity, wants_end: false, remind: None, told, flapping, withheld, fresh }
+        let (told, flapping, again, withheld, fresh) = (false, false, false, false, false);
+        Self { view, severity, wants_end: false, remind: None, told, flapping, again, withheld, fresh }
     }
 
-    fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.view.ended.is_some()
+    }
+
+    /// Its channel is still to be told that it fires.
+    pub fn waits(&self) -> bool {
+        !self.told || self.again && !self.has_ended()
     }
 
     /// Nobody has to wait for its end: of what flaps nothing is told before that has settled.
@@ -144,7 +151,7 @@ impl Desk {
             // It came back before its end was told.
             Some(have) if have.told => {
                 let told = have.view.told;
-                *have = Member { told: true, flapping: have.flapping, ..member };
+                *have = Member { told: true, flapping: have.flapping, again: have.again, ..member };
                 have.view.told = told;
                 return;
             }
@@ -168,16 +175,17 @@ impl Desk {
         }
     }
 
-    /// An alert has ended. What nobody was told yet is told at its time, as something that is over.
+    /// An alert has ended. What nobody was told yet is told at its time, as something that is over; what flaps when it has
+    /// settled, or now where nobody looks at it any more.
     pub fn end(&mut self, who: Who<'_>, summary: Option<&str>, because: Option<&str>, interval: Duration, now: Now) {
         let mono = nanos(now.monotonic);
         let mut soonest = None;
         for (_, group) in self.about(who) {
             let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
-            if member.has_ended() {
+            if member.has_ended() && !(member.flapping && because.is_some()) {
                 continue;
             }
-            member.view.ended = Some(now.wall);
+            member.view.ended.get_or_insert(now.wall);
             member.view.ended_because = because.map(ToOwned::to_owned);
             if let Some(summary) = summary {
                 summary.clone_into(&mut member.view.summary);
@@ -245,7 +253,7 @@ impl Desk {
         let mut any = false;
         for (_, group) in self.about(who) {
             for member in group.members.iter_mut().filter(|member| member.flapping && who.is(&member.view)) {
-                (member.flapping, member.told) = (false, member.has_ended());
+                (member.flapping, member.again) = (false, true);
                 group.due = Some(now);
                 any = true;
             }
@@ -317,7 +325,7 @@ impl Desk {
     }
 }
 
-/// Asks of each alert that nobody was told whether it may be told now; gives when to ask again.
+/// Asks of each alert that is to be told whether it may be told now; gives when to ask again.
 fn sort_out(
     group: &mut Group,
     ready: &dyn Fn(&AlertView) -> Ready,
@@ -325,7 +333,7 @@ fn sort_out(
     out: &mut Vec<Action>,
 ) -> Option<Nanos> {
     let mut again: Option<Nanos> = None;
-    for member in group.members.iter_mut().filter(|member| !member.told) {
+    for member in group.members.iter_mut().filter(|member| member.waits()) {
         let may = ready(&member.view);
         let is_silenced = matches!(may, Ready::Silenced(_));
         if is_silenced && !member.withheld && !member.has_ended() {
@@ -348,7 +356,7 @@ fn sort_out(
         again = Some(again.map_or(later, |have| have.min(later)).max(mono + 1));
     }
     // It began and ended while nobody wanted to hear of it.
-    group.members.retain(|member| !(member.withheld && member.has_ended()));
+    group.members.retain(|member| member.told || !(member.withheld && member.has_ended()));
     again
 }
 
@@ -372,6 +380,7 @@ fn tell(
         for member in &mut group.members {
             if member.fresh || goes_on(member) {
                 member.told = true;
+                member.again &= !member.fresh;
                 member.view.told += 1;
                 let mut view = member.view.clone();
                 if !still {

@@ -10,6 +10,7 @@ use super::notification::AlertView;
 use super::rule::Rule;
 use super::said;
 use super::settings::{Settings, Watched};
+use super::state::Instance;
 use super::window::nanos;
 use crate::base::clock::Now;
 
@@ -69,16 +70,21 @@ impl Engine {
         out
     }
 
-    /// Ends what channels know of and no rule looks at any more.
+    /// Ends what channels know of and no rule looks at any more, and settles what no longer flaps.
     pub(super) fn end_what_is_gone(&mut self, now: Now) {
-        let mut gone = BTreeSet::new();
+        let (mut gone, mut settled) = (BTreeSet::new(), BTreeSet::new());
         for (key, group) in &self.desk.groups {
-            for member in
-                group.members.iter().filter(|member| member.view.ended.is_none() && !member.view.target.is_empty())
-            {
+            for member in group.members.iter().filter(|member| !member.view.target.is_empty()) {
                 let AlertView { alert, probe, target, .. } = &member.view;
-                if !self.is_firing_for(alert, probe, target, &key.cause) {
-                    gone.insert((alert.clone(), probe.clone(), target.clone(), key.cause.clone()));
+                let names = || (alert.clone(), probe.clone(), target.clone(), key.cause.clone());
+                let instance = self.looks_at(alert, probe, target, &key.cause);
+                let is_firing = instance.is_some_and(|instance| instance.state.is_firing());
+                let is_flapping = instance.is_some_and(|instance| instance.flap.is_flapping);
+                let is_gone = if member.has_ended() { member.flapping && instance.is_none() } else { !is_firing };
+                if is_gone {
+                    gone.insert(names());
+                } else if member.flapping && !is_flapping {
+                    settled.insert(names());
                 }
             }
         }
@@ -87,6 +93,9 @@ impl Engine {
             let who = Who { alert, probe, target, cause };
             self.desk.forget(who);
             self.desk.end(who, None, Some(because), Duration::ZERO, now);
+        }
+        for (alert, probe, target, cause) in &settled {
+            self.desk.settles(Who { alert, probe, target, cause }, nanos(now.monotonic));
         }
     }
 
@@ -97,15 +106,9 @@ impl Engine {
         })
     }
 
-    fn is_firing_for(&self, alert: &str, probe: &str, target: &str, cause: &str) -> bool {
-        self.find(probe, target).is_some_and(|number| {
-            let mut instances = self.pairs[number].instances.iter();
-            instances.any(|instance| {
-                instance.rule.name == alert
-                    && said::cause(&instance.rule.condition) == cause
-                    && instance.state.is_firing()
-            })
-        })
+    fn looks_at(&self, alert: &str, probe: &str, target: &str, cause: &str) -> Option<&Instance> {
+        let mut instances = self.pairs[self.find(probe, target)?].instances.iter();
+        instances.find(|instance| instance.rule.name == alert && said::cause(&instance.rule.condition) == cause)
     }
 
     fn why_gone(&self, alert: &str, probe: &str, target: &str) -> &'static str {

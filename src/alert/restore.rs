@@ -131,7 +131,7 @@ impl Engine {
         for saved in groups {
             let told = |member: &SavedMember| member.told || is_young;
             let members: Vec<Member> = saved.members.into_iter().filter(told).map(member).collect();
-            let waits = members.iter().any(|member| !member.told || member.view.ended.is_some());
+            let waits = members.iter().any(|member| member.waits() || member.has_ended());
             let due = waits.then(|| nanos(now.monotonic) + nanos(self.settings.group_wait));
             let group = Group {
                 members,
@@ -183,6 +183,7 @@ fn member(saved: SavedMember) -> Member {
         remind: saved.remind_seconds.map(Duration::from_secs),
         told: saved.told,
         flapping: saved.flapping,
+        again: saved.again,
         ..Member::new(saved.view, severity.unwrap_or_default())
     }
 }

@@ -97,6 +97,8 @@ pub(super) struct SavedMember {
     pub remind_seconds: Option<u64>,
     pub told: bool,
     pub flapping: bool,
+    #[serde(default)]
+    pub again: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -220,6 +222,7 @@ fn saved_member(member: &Member) -> SavedMember {
         remind_seconds: member.remind.map(|remind| remind.as_secs()),
         told: member.told,
         flapping: member.flapping,
+        again: member.again,
     }
 }
 

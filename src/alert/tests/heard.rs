@@ -30,3 +30,73 @@ fn a_receiver_that_forgets_hears_again_only_of_what_it_was_told() {
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert_eq!(prober.lines(), ["810 ops firing down", "1260 ops resolved down"]);
 }
+
+fn any() -> Vec<Rule> {
+    vec![rule("any", consecutive(1, None))]
+}
+
+/// One probe a minute that has come and gone until its channel was told that it flaps; it is well now, or fails.
+fn flapping(ends: Ends) -> Prober {
+    let mut prober = Prober::one(any(), secs(60));
+    let comes_and_goes = |_: &Watched, at: Duration| {
+        if at.as_secs() / 60 % 3 == 0 { Ends::Failed(Reason::Connect) } else { Ends::Well }
+    };
+    while !prober.lines().last().is_some_and(|line| line.contains("flapping")) {
+        prober.run(secs(60), comes_and_goes);
+    }
+    prober.run(secs(180), |_, _| ends);
+    prober
+}
+
+#[test]
+fn what_flaps_is_told_its_end_also_when_its_rule_goes_while_it_is_well() {
+    for restarted in [false, true] {
+        let mut prober = flapping(Ends::Well);
+        let count = prober.lines().len();
+        if restarted {
+            prober.restart(secs(60), Vec::new(), Settings::default());
+        } else {
+            let actions = prober.engine.reload(Vec::new(), prober.fleet.clone(), Settings::default(), prober.now());
+            prober.keep(actions);
+        }
+        prober.run(secs(3600), |_, _| Ends::Well);
+        let told: Vec<_> = prober.told().into_iter().skip(count).map(|(_, told)| told).collect();
+        assert_eq!(told.len(), 1, "{:#?}", prober.lines());
+        assert_eq!(
+            (told[0].transition, told[0].alerts[0].ended_because.as_deref()),
+            (Transition::Resolved, Some("rule removed"))
+        );
+    }
+}
+
+#[test]
+fn what_flaps_is_told_its_end_after_a_pause_however_long() {
+    for (pause, ends) in [
+        (60, Ends::Well),
+        (7200, Ends::Well),
+        (60, Ends::Failed(Reason::Connect)),
+        (7200, Ends::Failed(Reason::Connect)),
+    ] {
+        let mut prober = flapping(ends);
+        let count = prober.lines().len();
+        prober.restart(secs(pause), any(), Settings::default());
+        prober.run(secs(3600), |_, _| Ends::Well);
+        let words: Vec<&str> = prober.told().iter().skip(count).map(|(_, told)| told.transition.name()).collect();
+        assert_eq!(words, ["resolved"], "{pause} {ends:?}: {:#?}", prober.lines());
+        assert!(prober.engine.heard("ops").is_empty());
+    }
+}
+
+#[test]
+fn what_settles_in_a_silence_and_ends_in_it_is_told_its_end() {
+    let mut prober = flapping(Ends::Failed(Reason::Connect));
+    let count = prober.lines().len();
+    let settings = silence("2026-03-28T11:00:00Z", "2026-03-28T23:00:00Z");
+    let actions = prober.engine.reload(any(), prober.fleet.clone(), settings, prober.now());
+    prober.keep(actions);
+    prober.run(secs(1800), |_, _| Ends::Failed(Reason::Connect));
+    assert_eq!(prober.lines().len(), count, "{:#?}", prober.lines());
+    prober.run(secs(600), |_, _| Ends::Well);
+    let words: Vec<&str> = prober.told().iter().skip(count).map(|(_, told)| told.transition.name()).collect();
+    assert_eq!(words, ["resolved"]);
+}
