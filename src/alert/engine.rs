@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::group::{Desk, GroupKey, Member, Ready, Who};
+use super::group::{Desk, GroupKey, Member, Ready, Telling, Who};
 use super::notification::{AlertView, Notification};
 use super::outage::{Run, Targets};
 use super::repair::{Asker, Repair};
@@ -327,18 +327,17 @@ impl Engine {
         if !instance.flap.look(instance.state.is_firing()) {
             return;
         }
-        let who = who(&pair.watched, &instance.rule);
-        if instance.flap.is_flapping {
-            self.desk.flaps(who, &self.settings.instance, now, out);
-            let message = "it comes and goes: nothing more is told until it settles";
-            let firing = instance.state.is_firing();
-            out.push(Action::Changed(change(who.alert, who.probe, who.target, "flapping", firing, message)));
+        let (begins, firing) = (instance.flap.is_flapping, instance.state.is_firing());
+        let (watched, rule) = (pair.watched.clone(), Arc::clone(&instance.rule));
+        let who = who(&watched, &rule);
+        let (state, message) = if begins {
+            self.at_the_desk(now, |desk, from| desk.flaps(who, from, now, out));
+            ("flapping", "it comes and goes: nothing more is told until it settles")
         } else {
             self.desk.settles(who, nanos(now.monotonic));
-            let state = if instance.state.is_firing() { "firing" } else { "resolved" };
-            let firing = instance.state.is_firing();
-            out.push(Action::Changed(change(who.alert, who.probe, who.target, state, firing, "it has settled")));
-        }
+            (if firing { "firing" } else { "resolved" }, "it has settled")
+        };
+        out.push(Action::Changed(change(who.alert, who.probe, who.target, state, firing, message)));
     }
 
     /// What the time alone brings: missing data, restarts, messages.
@@ -354,10 +353,15 @@ impl Engine {
             self.do_repairs(now, out);
         }
         if self.desk.next().is_some_and(|due| due <= mono) {
-            let mut desk = std::mem::take(&mut self.desk);
-            desk.flush(&self.settings, &|view| self.ready(view, now), now, out);
-            self.desk = desk;
+            self.at_the_desk(now, |desk, from| desk.flush(from, now, out));
         }
+    }
+
+    /// Lets the desk ask whether what it has may be told.
+    pub(super) fn at_the_desk(&mut self, now: Now, tell: impl FnOnce(&mut Desk, Telling<'_>)) {
+        let mut desk = std::mem::take(&mut self.desk);
+        tell(&mut desk, Telling { settings: &self.settings, ready: &|view| self.ready(view, now) });
+        self.desk = desk;
     }
 
     fn miss_data(&mut self, number: usize, now: Now, out: &mut Vec<Action>) {

@@ -119,6 +119,13 @@ pub(super) enum Ready {
     Wait(Nanos),
 }
 
+/// Who tells, and what may be told.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    pub settings: &'a Settings,
+    pub ready: &'a dyn Fn(&AlertView) -> Ready,
+}
+
 /// All groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Desk {
@@ -233,18 +240,20 @@ impl Desk {
         groups.map(|(key, _)| key.channel.clone()).collect()
     }
 
-    /// It comes and goes: its channels are told that, and then nothing until it settles.
-    pub fn flaps(&mut self, who: Who<'_>, instance: &str, now: Now, out: &mut Vec<Action>) {
+    /// It comes and goes: its channels are told that, and then nothing until it settles. Those that may not be told now hear
+    /// of it as of any alert, once they may.
+    pub fn flaps(&mut self, who: Who<'_>, from: Telling<'_>, now: Now, out: &mut Vec<Action>) {
         for (key, group) in self.about(who) {
             let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
-            if member.flapping || member.withheld {
+            let view = AlertView { ended: None, ended_because: None, ..member.view.clone() };
+            if member.flapping || (from.ready)(&view) != Ready::Tell {
                 continue;
             }
             (member.flapping, member.told) = (true, true);
             member.view.told += 1;
-            let alerts = vec![AlertView { ended: None, ended_because: None, ..member.view.clone() }];
+            let alerts = vec![AlertView { told: member.view.told, ..view }];
             group.told_at = Some(nanos(now.boot));
-            out.push(message(key, Transition::Flapping, alerts, instance, now));
+            out.push(message(key, Transition::Flapping, alerts, &from.settings.instance, now));
         }
     }
 
@@ -263,22 +272,28 @@ impl Desk {
         }
     }
 
-    /// A word about one alert that does not wait: a restart, an escalation. Its channels hear of the alert first.
+    /// A word about one alert that does not wait: a restart, an escalation. Its channels hear of the alert first; those that
+    /// may not be told of it now do not hear the word either.
     pub fn at_once(
         &mut self,
         who: Who<'_>,
         word: (Transition, &AlertView),
-        instance: &str,
+        from: Telling<'_>,
         now: Now,
         out: &mut Vec<Action>,
     ) {
         let (what, view) = word;
+        let instance = &from.settings.instance;
         for (key, group) in self.about(who) {
             let Some(member) = group.members.iter_mut().find(|member| who.is(&member.view)) else { continue };
+            let begun = AlertView { ended: None, ended_because: None, ..member.view.clone() };
+            if (from.ready)(&begun) != Ready::Tell {
+                continue;
+            }
             if !member.told {
                 member.told = true;
                 member.view.told = 1;
-                out.push(message(key, Transition::Firing, vec![member.view.clone()], instance, now));
+                out.push(message(key, Transition::Firing, vec![AlertView { told: 1, ..begun }], instance, now));
             }
             let told = member.view.told;
             (group.flushed, group.told_at) = (Some(nanos(now.monotonic)), Some(nanos(now.boot)));
@@ -287,7 +302,7 @@ impl Desk {
     }
 
     /// Tells what is due.
-    pub fn flush(&mut self, settings: &Settings, ready: &dyn Fn(&AlertView) -> Ready, now: Now, out: &mut Vec<Action>) {
+    pub fn flush(&mut self, from: Telling<'_>, now: Now, out: &mut Vec<Action>) {
         let mono = nanos(now.monotonic);
         if self.next.is_none_or(|next| next > mono) {
             return;
@@ -295,10 +310,10 @@ impl Desk {
         for (key, group) in &mut self.groups {
             if group.due.is_some_and(|due| due <= mono) {
                 group.due = None;
-                tell(key, group, settings, ready, now, out);
+                tell(key, group, from, now, out);
             }
             if group.reminder_due().is_some_and(|due| due <= nanos(now.boot)) {
-                remind(key, group, settings, ready, now, out);
+                remind(key, group, from, now, out);
             }
         }
         self.groups.retain(|_, group| !group.members.is_empty());
@@ -360,16 +375,9 @@ fn sort_out(
     again
 }
 
-fn tell(
-    key: &GroupKey,
-    group: &mut Group,
-    from: &Settings,
-    ready: &dyn Fn(&AlertView) -> Ready,
-    now: Now,
-    out: &mut Vec<Action>,
-) {
+fn tell(key: &GroupKey, group: &mut Group, from: Telling<'_>, now: Now, out: &mut Vec<Action>) {
     let mono = nanos(now.monotonic);
-    group.due = sort_out(group, ready, mono, out);
+    group.due = sort_out(group, from.ready, mono, out);
     let goes_on = |member: &Member| (member.told || member.fresh) && !member.has_ended() && !member.flapping;
     let is_over = |member: &Member| member.told && member.has_ended() && !member.flapping;
     let still = group.members.iter().any(goes_on);
@@ -394,39 +402,32 @@ fn tell(
             member.fresh = false;
         }
         let what = if has_fresh { Transition::Firing } else { Transition::Reminder };
-        out.push(message(key, what, alerts, &from.instance, now));
+        out.push(message(key, what, alerts, &from.settings.instance, now));
         (group.flushed, group.told_at) = (Some(mono), Some(nanos(now.boot)));
     }
     if !still {
         let over = group.members.iter().filter(|member| is_over(member) && member.wants_end);
         let alerts: Vec<AlertView> = over.map(|member| member.view.clone()).collect();
         if !alerts.is_empty() {
-            out.push(message(key, Transition::Resolved, alerts, &from.instance, now));
+            out.push(message(key, Transition::Resolved, alerts, &from.settings.instance, now));
             group.flushed = Some(mono);
         }
     }
     group.members.retain(|member| !is_over(member));
 }
 
-fn remind(
-    key: &GroupKey,
-    group: &mut Group,
-    from: &Settings,
-    ready: &dyn Fn(&AlertView) -> Ready,
-    now: Now,
-    out: &mut Vec<Action>,
-) {
+fn remind(key: &GroupKey, group: &mut Group, from: Telling<'_>, now: Now, out: &mut Vec<Action>) {
     group.told_at = Some(nanos(now.boot));
     let mut alerts = Vec::new();
     for member in &mut group.members {
         let goes_on = member.told && !member.has_ended() && !member.flapping && member.remind.is_some();
-        if goes_on && ready(&member.view) == Ready::Tell {
+        if goes_on && (from.ready)(&member.view) == Ready::Tell {
             member.view.told += 1;
             alerts.push(member.view.clone());
         }
     }
     if !alerts.is_empty() {
-        out.push(message(key, Transition::Reminder, alerts, &from.instance, now));
+        out.push(message(key, Transition::Reminder, alerts, &from.settings.instance, now));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::{Action, Engine, change, who};
-use super::group::LOOK_AGAIN;
+use super::group::{LOOK_AGAIN, Ready};
 use super::notification::{AlertView, Transition};
 use super::outage::Run;
 use super::said;
@@ -92,7 +92,7 @@ impl Engine {
         };
         let helped = result.is_ok();
         let (Ok(said) | Err(said)) = result;
-        let mut view = self.view(number, place, now.wall);
+        let mut view = self.firing_view(number, place, now);
         (view.summary, view.details) = (summary, (!said.is_empty()).then_some(said));
         self.say((number, place), (Transition::Restart, "restarted"), &view, now, &mut out);
         if helped {
@@ -121,17 +121,23 @@ impl Engine {
                 repair.due = Some((at, asker));
                 self.repair_soon(at);
             }
-            Next::GiveUp => {
-                repair.escalated = true;
-                let (max, within) = (self.settings.restarts_max, said::span(self.settings.restarts_within));
-                let mut view = self.view(number, place, now.wall);
-                view.summary = format!(
-                    "restarting did not help, or was needed too often ({max} times within {within}): {}",
-                    view.summary
-                );
-                self.say((number, place), (Transition::Escalated, "escalated"), &view, now, out);
-            }
+            Next::GiveUp => self.escalate(number, place, now, out),
         }
+    }
+
+    /// Calls a person; where nobody is to be called now, the next failure asks again.
+    fn escalate(&mut self, number: usize, place: usize, now: Now, out: &mut Vec<Action>) {
+        let mut view = self.firing_view(number, place, now);
+        if self.ready(&view, now) != Ready::Tell {
+            return;
+        }
+        if let Some(repair) = self.repairs.get_mut(&view.target) {
+            repair.escalated = true;
+        }
+        let (max, within) = (self.settings.restarts_max, said::span(self.settings.restarts_within));
+        view.summary =
+            format!("restarting did not help, or was needed too often ({max} times within {within}): {}", view.summary);
+        self.say((number, place), (Transition::Escalated, "escalated"), &view, now, out);
     }
 
     /// A run failed: where that is after a restart, it did not help.
@@ -180,7 +186,7 @@ impl Engine {
             if !still {
                 continue;
             }
-            let view = self.view(number, place, now.wall);
+            let view = self.firing_view(number, place, now);
             // Somebody works on it, or something else is the cause: it waits.
             if self.silenced(&view).is_some() || self.targets.wait(&view, now).is_some() {
                 let later = mono + nanos(LOOK_AGAIN);
@@ -200,6 +206,12 @@ impl Engine {
         self.repair_next = self.repairs.values().filter_map(|repair| repair.due.as_ref().map(|(at, _)| *at)).min();
     }
 
+    /// An alert as it is now, since when it fires.
+    fn firing_view(&self, number: usize, place: usize, now: Now) -> AlertView {
+        let since = self.pairs[number].instances[place].state.since().unwrap_or(now.wall);
+        self.view(number, place, since)
+    }
+
     /// A word about a restart, to all that hear of the alert.
     pub(super) fn say(
         &mut self,
@@ -212,8 +224,8 @@ impl Engine {
         let firing = self.pairs[number].instances[place].state.is_firing();
         out.push(Action::Changed(change(&view.alert, &view.probe, &view.target, state, firing, &view.summary)));
         let pair = &self.pairs[number];
-        let rule = Arc::clone(&pair.instances[place].rule);
-        self.desk.at_once(who(&pair.watched, &rule), (what, view), &self.settings.instance, now, out);
+        let (watched, rule) = (pair.watched.clone(), Arc::clone(&pair.instances[place].rule));
+        self.at_the_desk(now, |desk, from| desk.at_once(who(&watched, &rule), (what, view), from, now, out));
     }
 
     fn repair_soon(&mut self, at: Nanos) {

@@ -237,6 +237,11 @@ fn between(from: u64, until: u64, ends: Ends) -> impl Fn(&Watched, Duration) -> 
     move |_, at| if (from..until).contains(&at.as_secs()) { ends } else { Ends::Well }
 }
 
+/// What was told after the first so many messages.
+fn after(prober: &Prober, count: usize) -> Vec<String> {
+    prober.lines().into_iter().skip(count).map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+}
+
 #[test]
 fn the_three_rules_fire_and_end() {
     let mut prober = Prober::one(three(), secs(15));

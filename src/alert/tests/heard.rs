@@ -100,3 +100,56 @@ fn what_settles_in_a_silence_and_ends_in_it_is_told_its_end() {
     let words: Vec<&str> = prober.told().iter().skip(count).map(|(_, told)| told.transition.name()).collect();
     assert_eq!(words, ["resolved"]);
 }
+
+#[test]
+fn in_a_silence_nobody_is_called_and_nothing_is_said_to_flap() {
+    let mut down = rule("down", consecutive(1, None));
+    down.restart = true;
+    let settings = Settings { restarts_max: 1, ..silence("2026-03-28T12:10:00Z", "2026-03-28T13:00:00Z") };
+    let mut prober = Prober::new(vec![down], vec![watched("smoke", "weather", secs(15))], settings);
+    let fails = between(120, 180, Ends::Failed(Reason::Connect));
+    while !prober.actions.iter().any(|(_, action)| matches!(action, Action::Restart { .. })) {
+        prober.run(secs(1), &fails);
+    }
+    let actions = prober.engine.restarted("weather", Ok(String::new()), prober.now());
+    prober.keep(actions);
+    prober.run(secs(300), &fails);
+    let count = prober.lines().len();
+    // Its restarts are used up: a failure in the silence would call somebody, and so would what comes and goes.
+    while (prober.now().monotonic - prober.begun).as_secs() < 3500 {
+        prober.run(secs(15), |_, at| match at.as_secs() {
+            ..700 => Ends::Well,
+            700..1500 => Ends::Failed(Reason::Connect),
+            at if at / 15 % 4 < 2 => Ends::Failed(Reason::Connect),
+            _ => Ends::Well,
+        });
+    }
+    assert_eq!(after(&prober, count), Vec::<String>::new());
+    prober.run(secs(600), |_, _| Ends::Failed(Reason::Connect));
+    let told = after(&prober, count);
+    assert!(told.contains(&"ops escalated down".to_owned()), "{told:?}");
+    assert!(!told.contains(&"ops flapping down".to_owned()), "{told:?}");
+}
+
+#[test]
+fn flapping_that_began_in_a_silence_is_not_told_in_it() {
+    let settings = silence("2026-03-28T11:00:00Z", "2026-03-28T15:00:00Z");
+    let mut prober = Prober::new(any(), vec![watched("smoke", "weather", secs(15))], settings);
+    // It is withheld, and fires again after having ended: the member is another one.
+    prober.run(secs(120), |_, _| Ends::Failed(Reason::Connect));
+    prober.run(secs(1200), |_, at| if at.as_secs() / 15 % 3 == 0 { Ends::Failed(Reason::Connect) } else { Ends::Well });
+    assert!(prober.changes().iter().any(|line| line.contains("flapping")), "{:?}", prober.changes());
+    assert_eq!(prober.lines(), Vec::<String>::new());
+}
+
+#[test]
+fn what_needs_another_target_is_restarted_where_that_one_is_well() {
+    let (all, settings) = child_and_parent();
+    let mut down = rule("down", consecutive(2, None));
+    down.restart = true;
+    let mut prober = Prober::new(vec![down], all, settings);
+    prober.run(secs(1800), |one, at| {
+        if one.target == "child" && at.as_secs() >= 600 { Ends::Failed(Reason::Connect) } else { Ends::Well }
+    });
+    assert!(prober.actions.iter().any(|(_, action)| matches!(action, Action::Restart { .. })), "{:#?}", prober.lines());
+}

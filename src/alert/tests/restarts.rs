@@ -52,11 +52,6 @@ fn a_channel_that_had_not_heard_it_does_after_a_long_pause_where_another_had() {
     assert_eq!(told, ["ops firing down", "oncall firing down", "oncall resolved down", "ops resolved down"]);
 }
 
-/// What was told after the first so many messages.
-fn after(prober: &Prober, count: usize) -> Vec<String> {
-    prober.lines().into_iter().skip(count).map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
-}
-
 #[test]
 fn an_outage_of_the_prober_is_one_alert_also_when_it_is_restarted_in_it() {
     // Before it is noticed, just after, later; for a short and for a long time; once and again.
