@@ -131,6 +131,22 @@ impl Burn {
         too_fast.max_by(|one, other| (one.rate / one.pair.factor).total_cmp(&(other.rate / other.pair.factor)))
     }
 
+    /// Whether the budget lasts for certain: of each pair one window is well, and a quarter of what it should hold by now
+    /// is there to say so. `known_for` is the time over which there have been runs, whether they are counted or lost.
+    #[expect(clippy::cast_precision_loss, reason = "counts of runs are far below 2^52")]
+    pub fn lasts(&self, known_for: Nanos) -> bool {
+        self.windows.iter().all(|(pair, long, short)| {
+            let is_well = |parts: &Parts, failed_min: u64| {
+                let span = parts.width.saturating_mul(PARTS).min(known_for.max(0));
+                let expected = u64::try_from(span / self.every).unwrap_or(0) + 1;
+                let is_seen = parts.judged >= expected.div_ceil(4);
+                let share = parts.failed as f64 / parts.judged.max(1) as f64;
+                is_seen && (parts.failed < failed_min || share / self.budget <= pair.factor)
+            };
+            is_well(long, 2) || is_well(short, 1)
+        })
+    }
+
     /// Judged and failed runs in the longest window.
     pub fn totals(&self) -> (u64, u64) {
         self.windows.last().map_or((0, 0), |(_, long, _)| (long.judged, long.failed))

@@ -116,6 +116,7 @@ impl Engine {
             now,
         };
         engine.build(watched, now);
+        engine.targets.keep = engine.looks_back().iter().map(|(.., span)| nanos(*span)).max().unwrap_or_default();
         engine
     }
 

@@ -100,6 +100,8 @@ pub(super) struct Targets {
     index: HashMap<String, usize>,
     references: Vec<usize>,
     together: Nanos,
+    /// For so long it is remembered what failed.
+    pub keep: Nanos,
     pub outage: Option<Outage>,
     /// When there were any.
     pub outages: Stretches,

@@ -38,6 +38,7 @@ impl Engine {
                     known.filter(|have| said::cause(&have.rule.condition) == said::cause(&instance.rule.condition));
                 if let Some(known) = known.filter(|have| same_grid && have.rule.condition == instance.rule.condition) {
                     (instance.gauge, instance.seen_from) = (known.gauge.clone(), known.seen_from);
+                    instance.known_from = known.known_from;
                 } else {
                     instance.recount(&pair.ring);
                 }

@@ -14,15 +14,20 @@ use super::rule::Urgency;
 use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState, SavedStretch};
 use super::state::{Gauge, State};
 use super::stretches::{Stretch, Stretches};
-use super::window::{Entry, Nanos, nanos};
+use super::window::{Entry, Nanos, Streak, nanos};
 use crate::base::clock::Now;
 use crate::event::{Reason, Sample};
 
 impl Engine {
-    /// For how long the rules look back at most; what is older says nothing any more.
-    pub(super) fn looks_back(&self) -> Nanos {
-        let rules = self.rules.iter().map(|rule| nanos(rule.condition.looks_back()));
-        rules.max().unwrap_or_default().max(nanos(self.settings.outage_tolerance))
+    /// The probe and the target of every pair, and how old the runs are that its rules look back at.
+    #[must_use]
+    pub fn looks_back(&self) -> Vec<(String, String, Duration)> {
+        let pairs = self.pairs.iter().map(|pair| {
+            let spans = pair.instances.iter().map(|instance| instance.rule.condition.looks_back(pair.watched.every));
+            let longest = spans.max().unwrap_or_default().max(self.settings.outage_tolerance);
+            (pair.watched.probe.clone(), pair.watched.target.clone(), longest)
+        });
+        pairs.collect()
     }
 
     /// Goes on from a snapshot and the runs that were recorded. What somebody was told is brought back however old it is;
@@ -31,24 +36,43 @@ impl Engine {
         self.now = now;
         let mut out = Vec::new();
         let saved = Saved::read(snapshot);
-        if let Some(saved) = &saved {
-            self.restore_targets(saved, now);
+        let Some(saved) = saved else {
+            samples.for_each(|sample| self.remember(&sample, now));
+            return out;
+        };
+        // A clock that was set back does not say how old it is, nor when the runs were.
+        let age = Duration::try_from(now.wall.duration_since(saved.at)).ok();
+        let is_young = age.is_some_and(|age| age <= self.settings.outage_tolerance);
+        self.restore_targets(&saved, now);
+        let mut since = Vec::new();
+        for sample in samples.filter(|_| age.is_some()) {
+            if sample.at > saved.at {
+                since.push(sample);
+            } else {
+                self.remember(&sample, now);
+            }
         }
-        self.remember(samples, now);
-        let Some(saved) = saved else { return out };
-        // A clock that was set back does not say how old it is.
-        let age = Duration::try_from(now.wall.duration_since(saved.at));
-        let is_young = age.is_ok_and(|age| age <= self.settings.outage_tolerance);
         let past = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
         self.restore_groups(saved.groups, is_young, now);
         for alert in &saved.alerts {
             self.restore_alert(alert, is_young, now);
+        }
+        if !is_young {
+            // Windows are times, and know what is missing; a row of failures does not.
+            self.forget_rows();
+        }
+        since.sort_by_key(|sample| sample.at);
+        for sample in since {
+            self.catch_up(&sample, now, &mut out);
         }
         for repair in saved.repairs {
             let times = repair.times.into_iter().map(past).collect();
             self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
         }
         self.end_what_is_gone(now);
+        if let Some(since) = self.targets.outage.as_ref().map(|outage| outage.since) {
+            self.fire_connectivity(since, now);
+        }
         self.fire_where_nobody_knows(now);
         for number in 0..self.pairs.len() {
             self.await_data(number);
@@ -65,7 +89,7 @@ impl Engine {
         let stretches = |saved: &[SavedStretch]| {
             let mut stretches = Stretches::default();
             for one in saved {
-                stretches.add(Stretch { from: mono_of(now, one.from), until: one.until.map(|at| mono_of(now, at)) });
+                stretches.add(Stretch { from: past(one.from), until: one.until.map(past) });
             }
             stretches
         };
@@ -105,6 +129,7 @@ impl Engine {
             return;
         }
         instance.flap = saved.flap;
+        instance.known_from = saved.seen_from.map(|at| mono_of(now, at));
         instance.state = match saved.state {
             SavedState::Firing => State::Firing(saved.since),
             SavedState::Pending if is_young => State::Pending(nanos(now.monotonic) - ago(now, saved.since)),
@@ -147,30 +172,48 @@ impl Engine {
         self.desk = desk;
     }
 
-    /// Fills the windows with runs that were recorded; fires nothing.
-    fn remember(&mut self, samples: impl Iterator<Item = Sample>, now: Now) {
-        for sample in samples {
-            let Some(number) = self.find(&sample.probe, &sample.target) else { continue };
-            let at = nanos(now.monotonic) - ago(now, sample.at);
-            let pair = &mut self.pairs[number];
-            let run = Run::of(&sample, at);
-            if !run.judged || sample.at > now.wall || pair.last_at.is_some_and(|last| last > at) {
-                continue;
+    /// What a run that was recorded after the snapshot said of its target, and what follows for others.
+    fn catch_up(&mut self, sample: &Sample, now: Now, out: &mut Vec<Action>) {
+        self.remember(sample, now);
+        let Some(number) = self.find(&sample.probe, &sample.target) else { return };
+        let pair = &self.pairs[number];
+        let Some(run) = pair.last.filter(|run| run.judged && pair.last_at == Some(run.at)) else { return };
+        let (target, fails) = (pair.target, self.fails_as_whole(pair.target));
+        for turn in self.targets.notice(target, &run, fails, (run.at, sample.at)) {
+            self.turn(turn, now, out);
+        }
+    }
+
+    /// Takes a run that was recorded into the windows; fires nothing.
+    fn remember(&mut self, sample: &Sample, now: Now) {
+        let Some(number) = self.find(&sample.probe, &sample.target) else { return };
+        let at = nanos(now.monotonic) - ago(now, sample.at);
+        let pair = &mut self.pairs[number];
+        let run = Run::of(sample, at);
+        if !run.judged || sample.at > now.wall || pair.last_at.is_some_and(|last| last > at) {
+            return;
+        }
+        (pair.last_at, pair.last) = (Some(at), Some(run));
+        if run.failed && self.targets.explains(pair.target, at, run.network) {
+            return;
+        }
+        if run.failed {
+            let reason = sample.reason.unwrap_or(Reason::Check);
+            pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
+        }
+        let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
+        pair.ring.push(Entry { at, failed: run.failed, network: run.network, voided: false, latencies });
+        for instance in &mut pair.instances {
+            instance.push(&pair.ring, sample, run.failed);
+        }
+        pair.ring.trim();
+    }
+
+    fn forget_rows(&mut self) {
+        for instance in self.pairs.iter_mut().flat_map(|pair| &mut pair.instances) {
+            if let Gauge::Streak(streak, _) = &mut instance.gauge {
+                *streak = Streak::default();
             }
-            (pair.last_at, pair.last) = (Some(at), Some(run));
-            if run.failed && self.targets.explains(pair.target, at, run.network) {
-                continue;
-            }
-            if run.failed {
-                let reason = sample.reason.unwrap_or(Reason::Check);
-                pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
-            }
-            let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
-            pair.ring.push(Entry { at, failed: run.failed, network: run.network, voided: false, latencies });
-            for instance in &mut pair.instances {
-                instance.push(&pair.ring, &sample, run.failed);
-            }
-            pair.ring.trim();
         }
     }
 }

@@ -104,15 +104,16 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// How far back its windows reach; nothing where it looks at the newest runs, however old.
+    /// How old the runs are at most that it looks back at, of a probe that is run so often.
     #[must_use]
-    pub fn looks_back(&self) -> Duration {
+    pub fn looks_back(&self, every: Duration) -> Duration {
         match self {
             Self::ErrorRate { window, .. } | Self::Latency { window, .. } => *window,
             Self::BurnRate { period, .. } => pairs(*period).iter().map(|pair| pair.long).max().unwrap_or_default(),
-            Self::ConsecutiveFailures { .. } | Self::NoData { .. } | Self::Drift | Self::Expiry { .. } => {
-                Duration::ZERO
+            Self::ConsecutiveFailures { count, .. } => {
+                every.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX)).saturating_mul(2)
             }
+            Self::NoData { .. } | Self::Drift | Self::Expiry { .. } => Duration::ZERO,
         }
     }
 }

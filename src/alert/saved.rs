@@ -70,6 +70,9 @@ pub(super) struct SavedAlert {
     /// The digest of the tools that are known, of a rule that looks for drift.
     #[serde(default)]
     pub known_tools: Option<Name>,
+    /// The first run that it knew of. Not in old snapshots.
+    #[serde(default)]
+    pub seen_from: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +168,8 @@ impl Engine {
                 let (alert, flap) = (instance.rule.name.clone(), instance.flap);
                 let (probe, target) = (pair.watched.probe.clone(), pair.watched.target.clone());
                 let cause = Some(said::cause(&instance.rule.condition).to_owned());
-                alerts.push(SavedAlert { alert, probe, target, cause, state, since, flap, known_tools });
+                let seen_from = instance.seen_from.into_iter().chain(instance.known_from).min().map(wall);
+                alerts.push(SavedAlert { alert, probe, target, cause, state, since, flap, known_tools, seen_from });
             }
         }
         let groups = self.desk.groups.iter().map(|(key, group)| SavedGroup {
@@ -181,7 +185,7 @@ impl Engine {
             times: repair.times.iter().map(|at| wall(*at)).collect(),
             escalated: repair.escalated,
         });
-        let oldest = nanos(now.monotonic) - self.looks_back();
+        let oldest = nanos(now.monotonic) - self.targets.keep;
         let stretches = |all: &Stretches| {
             let since = all.since(oldest);
             since.map(|one| SavedStretch { from: wall(one.from), until: one.until.map(wall) }).collect::<Vec<_>>()

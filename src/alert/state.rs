@@ -170,6 +170,8 @@ pub(super) struct Instance {
     pub flap: Flap,
     /// The grid time of the first run it knows of.
     pub seen_from: Option<Nanos>,
+    /// The grid time of the first run that it knew of before the prober was started anew: what is missing since then is lost.
+    pub known_from: Option<Nanos>,
     /// `for` and `keep_firing_for`, with an allowance for jitter taken off.
     pub times: (Nanos, Nanos),
 }
@@ -179,8 +181,8 @@ impl Instance {
         let slack = nanos(every) / 20;
         let less = |time: Nanos| if time == 0 { 0 } else { (time - slack).max(1) };
         let times = (less(nanos(rule.lasting)), less(nanos(rule.keep_firing_for)));
-        let gauge = Gauge::new(rule, every);
-        Self { rule: Arc::clone(rule), gauge, state: State::Inactive, flap: Flap::default(), seen_from: None, times }
+        let (rule, gauge, state, flap) = (Arc::clone(rule), Gauge::new(rule, every), State::Inactive, Flap::default());
+        Self { rule, gauge, state, flap, seen_from: None, known_from: None, times }
     }
 
     /// Takes in a judged run, which is the newest of the ring.
@@ -293,10 +295,11 @@ impl Instance {
                 Some(_) => Reading::Clear,
             },
             (Gauge::Burn(burn), _) => {
-                if burn.burning(seen_for).is_some() {
-                    Reading::Holds
-                } else {
-                    Reading::Clear
+                let known_for = self.known_from.map_or(seen_for, |from| seen_for.max(at - from));
+                match burn.burning(seen_for) {
+                    Some(_) => Reading::Holds,
+                    None if burn.lasts(known_for) => Reading::Clear,
+                    None => Reading::Silent,
                 }
             }
             _ => Reading::Silent,

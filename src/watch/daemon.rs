@@ -2,6 +2,7 @@
 //! comes back as a value. One turn takes up what is due, judges what has ended, and carries out what the rules ask for.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -241,9 +242,13 @@ impl Daemon {
         let now = self.now();
         let actions = match self.setup.store.alert_snapshot().await {
             Ok(Some(snapshot)) => {
-                let since = now.wall.checked_sub(self.plan.telling.watch.outage_tolerance).unwrap_or(now.wall);
-                let samples = self.past_samples(since);
-                self.engine.restore(&snapshot, samples.into_iter(), now)
+                let pairs = self.engine.looks_back();
+                let (mut unread, store) = (None, self.setup.store.path());
+                let actions = self.engine.restore(&snapshot, past_samples(&store, &pairs, now.wall, &mut unread), now);
+                if let Some(why) = unread {
+                    self.note(Level::Warn, "store", format!("the runs before the start could not be read: {why}"));
+                }
+                actions
             }
             Ok(None) => Vec::new(),
             Err(error) => {
@@ -264,15 +269,6 @@ impl Daemon {
         self.act(actions).await;
         self.show_alerts();
         self.setup.outbox.nudge();
-    }
-
-    fn past_samples(&self, since: jiff::Timestamp) -> Vec<Sample> {
-        let samples = Reader::open(&self.setup.store.path())
-            .and_then(|reader| reader.samples(None, None, since, self.now().wall, SAMPLES_MAX));
-        samples.unwrap_or_else(|error| {
-            self.note(Level::Warn, "store", format!("the runs before the start could not be read: {error}"));
-            Vec::new()
-        })
     }
 
     /// Takes up what is due.
@@ -491,6 +487,28 @@ impl Daemon {
         let open = self.engine.open().iter().filter(|alert| alert.state == "firing").count();
         format!("watching {} on {}, {open} firing", self.fleet.len(), self.setup.instance)
     }
+}
+
+/// The runs that rules look back at, pair by pair as they are asked for: not all of them are in memory together. Where there
+/// are too many, the newest of each pair.
+fn past_samples<'a>(
+    store: &Path,
+    pairs: &'a [(String, String, Duration)],
+    now: jiff::Timestamp,
+    unread: &'a mut Option<String>,
+) -> impl Iterator<Item = Sample> + 'a {
+    let reader = Reader::open(store);
+    let each = SAMPLES_MAX / pairs.len().max(1);
+    pairs.iter().flat_map(move |(probe, target, span)| {
+        let since = now.checked_sub(*span).unwrap_or(jiff::Timestamp::MIN);
+        let read = reader.as_ref().map_err(ToString::to_string).and_then(|reader| {
+            reader.samples(Some(probe), Some(target), since, now, each).map_err(|error| error.to_string())
+        });
+        read.unwrap_or_else(|why| {
+            *unread = Some(why);
+            Vec::new()
+        })
+    })
 }
 
 /// As the board keeps it.

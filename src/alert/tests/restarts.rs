@@ -142,3 +142,51 @@ fn a_snapshot_of_the_version_before_is_read() {
     let views = prober.told().into_iter().flat_map(|(_, told)| &told.alerts);
     assert!(views.into_iter().all(|view| view.since == "2026-03-28T12:00:30Z".parse().unwrap()));
 }
+
+#[test]
+fn a_window_that_lost_its_runs_neither_fires_nor_ends() {
+    let budget = || vec![rule("budget", Condition::BurnRate { objective: 0.99, period: secs(30 * 86_400) })];
+    let changes = |lost: bool| {
+        let mut prober = Prober::one(budget(), secs(15));
+        prober.run(secs(6 * 3600), between(3600, 5000, Ends::Failed(Reason::Connect)));
+        let before = prober.changes();
+        if lost {
+            prober.history.clear();
+        }
+        prober.restart(secs(60), budget(), Settings::default());
+        prober.run(secs(4 * 3600), |_, _| Ends::Well);
+        let changes = prober.changes().split_off(before.len());
+        (before, changes)
+    };
+    let (before, kept) = changes(false);
+    assert_eq!(before, ["4095 budget firing"]);
+    // The failures leave the short window of six hours 5000 s after the start and six hours; that window alone still burns.
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let ended: u64 = kept[0].split(' ').next().unwrap().parse().unwrap();
+    assert!((5000 + 5 * 3600 + 1800..5000 + 6 * 3600 + 720).contains(&ended), "{kept:?}");
+    // Without them, it ends when there is something to conclude from: a quarter of that window.
+    let (_, lost) = changes(true);
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    let ended: u64 = lost[0].split(' ').next().unwrap().parse().unwrap();
+    assert!(ended >= 6 * 3600 + 5400, "{lost:?}");
+}
+
+#[test]
+fn what_began_after_the_snapshot_is_explained_by_what_was_recorded() {
+    let all = vec![watched("smoke", "child", secs(15)), watched("smoke", "gateway", secs(15))];
+    let needs = BTreeMap::from([("child".to_owned(), vec!["gateway".to_owned()])]);
+    let settings = Settings { dependencies: needs, ..Settings::default() };
+    let mut prober = Prober::new(vec![rule("down", consecutive(4, None))], all, settings.clone());
+    prober.run(secs(600), |_, _| Ends::Well);
+    // Nothing was worth writing since.
+    let saved = prober.engine.snapshot();
+    prober.run(secs(40), |_, _| Ends::Failed(Reason::Connect));
+    prober.clock.advance(secs(5));
+    prober.go_on(&saved, vec![rule("down", consecutive(4, None))], settings);
+    // The child runs first, and the gateway is well already.
+    prober.run(secs(300), |one, _| if one.target == "child" { Ends::Failed(Reason::Connect) } else { Ends::Well });
+    let fired = prober.fired();
+    assert_eq!(fired.len(), 1, "{fired:?}");
+    let at: u64 = fired[0].split(' ').next().unwrap().parse().unwrap();
+    assert!(at >= 690, "four of its own: {fired:?}");
+}
