@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::advice;
 use super::step::{self, Save, Step};
 use super::when;
-use super::{EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
+use super::{BUILT_IN, EFFECTS, Effect, FindingsPolicy, SessionChoice, Steps, TIMEOUT, When};
 use crate::config::names::check_name;
 use crate::config::{Diag, Key, Place, Section};
 
@@ -47,6 +47,28 @@ impl Defaults {
         section.finish();
         defaults
     }
+
+    /// The probe of a target that no file has one for: open, then the lists that its capabilities announce.
+    #[must_use]
+    pub(super) fn built_in(&self, target: &Key) -> ProbeDraft {
+        let (timeout, timeout_place) = self.timeout.clone().unzip();
+        let (when, every_place) = self.when.clone().unzip();
+        ProbeDraft {
+            name: BUILT_IN.to_owned(),
+            place: target.place.clone(),
+            targets: vec![(target.name.clone(), target.place.clone())],
+            timeout: timeout.unwrap_or(TIMEOUT),
+            retries: self.retries.unwrap_or_default(),
+            session: self.session.unwrap_or_default(),
+            cold_every: None,
+            steps: Steps::Lists,
+            findings: FindingsPolicy { all: self.findings.unwrap_or_default(), by_id: BTreeMap::new() },
+            when: when.unwrap_or_default(),
+            unset: Vec::new(),
+            places: ProbePlaces { timeout: timeout_place, every: every_place, findings: Vec::new() },
+            is_written: false,
+        }
+    }
 }
 
 /// A probe as it was written.
@@ -76,6 +98,8 @@ pub struct ProbeDraft {
     pub unset: Vec<Diag>,
     /// Where parts of it were written.
     pub places: ProbePlaces,
+    /// Whether a file has it; else it is the built-in one of a target.
+    pub is_written: bool,
 }
 
 /// Where parts of a probe were written: in it, or in the `[defaults]` of its file.
@@ -124,6 +148,7 @@ impl ProbeDraft {
             when: when.unwrap_or_default(),
             unset: Vec::new(),
             places: ProbePlaces { timeout: timeout_place, every: every_place, findings: finding_places(&section) },
+            is_written: true,
         };
         let retries = section.field("retries").map(|field| field.place().clone());
         advice::of_probe(&draft, retries.as_ref(), reading);

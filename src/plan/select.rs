@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::target::Target;
 use super::target_draft::TargetDraft;
-use super::{BUILT_IN, Plan, Probe, ProbeDraft, Shard, Share, Steps};
+use super::{Plan, Probe, ProbeDraft, Shard, Share, Steps};
 use crate::base::glob;
 use crate::base::secret::Masker;
 use crate::config::{Diag, Environment};
@@ -61,8 +61,8 @@ pub enum NotSelected {
     Mistakes(Vec<Diag>),
 }
 
-/// A probe, none for the built-in one, with its targets.
-type Choice<'a> = (Option<&'a ProbeDraft>, Vec<&'a TargetDraft>);
+/// A probe with its targets.
+type Choice<'a> = (&'a ProbeDraft, Vec<&'a TargetDraft>);
 
 impl Selection {
     fn takes_probe(&self, name: &str) -> bool {
@@ -112,11 +112,10 @@ impl Draft {
             }
         }
         for (draft, drafts) in chosen {
-            let probe = draft.map_or(BUILT_IN, |draft| draft.name.as_str());
             unusable.extend(drafts.iter().filter_map(|target| {
                 let diags = broken.get(target.name.as_str())?.clone();
                 Some(Unusable {
-                    probe: probe.to_owned(),
+                    probe: draft.name.clone(),
                     target: target.name.clone(),
                     labels: target.labels.clone(),
                     diags,
@@ -124,13 +123,11 @@ impl Draft {
             }));
             let targets: Vec<Arc<Target>> =
                 drafts.iter().filter_map(|target| targets.get(target.name.as_str()).map(Arc::clone)).collect();
-            match draft {
-                Some(_) if targets.is_empty() => {}
-                Some(draft) => match resolve_probe(draft, targets, environment) {
+            if !targets.is_empty() {
+                match resolve_probe(draft, targets, environment) {
                     Ok(probe) => plan.probes.push(probe),
                     Err(missing) => diags.extend(missing),
-                },
-                None => plan.probes.extend(targets.into_iter().map(Probe::built_in)),
+                }
             }
         }
         if diags.is_empty() { Ok(Selected { plan, masker, unusable }) } else { Err(NotSelected::Mistakes(diags)) }
@@ -180,7 +177,6 @@ impl Draft {
 
     fn choose(&self, selection: &Selection) -> Vec<Choice<'_>> {
         let mut chosen = Vec::new();
-        let mut probed: BTreeSet<&str> = BTreeSet::new();
         let by_name: BTreeMap<&str, &TargetDraft> =
             self.targets.iter().map(|target| (target.name.as_str(), target)).collect();
         for probe in &self.probes {
@@ -192,20 +188,28 @@ impl Draft {
                 let others = self.targets.iter().filter(|target| target.disabled.is_none());
                 targets.extend(others.filter(|target| !named.contains(target.name.as_str())));
             }
-            probed.extend(targets.iter().map(|target| target.name.as_str()));
             targets.retain(|target| selection.takes_target(target));
             if selection.takes_probe(&probe.name) && !targets.is_empty() {
-                chosen.push((Some(probe), targets));
+                chosen.push((probe, targets));
             }
         }
         let is_used = |target: &TargetDraft| target.disabled.is_none() || selection.named.contains(&target.name);
-        let unprobed = self.targets.iter().filter(|target| !probed.contains(target.name.as_str()));
-        for target in unprobed.filter(|target| is_used(target)) {
-            if selection.takes_probe(BUILT_IN) && selection.takes_target(target) {
-                chosen.push((None, vec![target]));
+        for target in self.unprobed().filter(|target| is_used(target)) {
+            if selection.takes_probe(&target.built_in.name) && selection.takes_target(target) {
+                chosen.push((&*target.built_in, vec![target]));
             }
         }
         chosen
+    }
+
+    /// The targets that no file has a probe for: each has its built-in one.
+    pub(super) fn unprobed(&self) -> impl Iterator<Item = &TargetDraft> {
+        let named: BTreeSet<&str> =
+            self.probes.iter().flat_map(|probe| &probe.targets).map(|(name, _)| name.as_str()).collect();
+        let is_probed = move |target: &TargetDraft| {
+            named.contains(target.name.as_str()) || (named.contains("*") && target.disabled.is_none())
+        };
+        self.targets.iter().filter(move |target| !is_probed(target))
     }
 
     fn nothing(&self, selection: &Selection) -> String {
@@ -312,7 +316,7 @@ fn resolve_probe(
         findings: draft.findings.clone(),
         when: draft.when.clone(),
         locked: false,
-        place: Some(draft.place.to_string().into()),
+        place: draft.is_written.then(|| draft.place.to_string().into()),
     })
 }
 
@@ -437,6 +441,22 @@ answers = { roots = [{ uri = "file:///tmp" }] }
         assert_eq!(steps[2].params.fill(&saved).unwrap()["arguments"]["id"], json!(7));
         assert!(steps[2].always && steps[2].idempotent && steps[2].unlisted && !steps[2].expects_error);
         assert_eq!(steps[2].answers.roots, Some(vec![json!({"uri": "file:///tmp"})]));
+    }
+
+    #[test]
+    fn the_defaults_of_a_file_hold_for_the_built_in_probe_of_its_targets() {
+        let defaults = "[defaults]\ntimeout = '3s'\nevery = '5s'\nretries = 2\nsession = 'reuse'\nfindings = 'fail'\n\
+                        [target.a]\nurl = 'http://a/mcp'\n";
+        let probe = &select(&draft(defaults, &given()), &Selection::default(), &given()).plan.probes[0];
+        assert_eq!((probe.name.as_str(), &probe.place), ("built-in", &None));
+        assert_eq!((probe.timeout, probe.retries), (Duration::from_secs(3), 2));
+        assert_eq!((probe.session, &probe.when), (SessionChoice::Reuse, &When::Every(Duration::from_secs(5))));
+        assert_eq!(probe.findings.effect("stdio.stdout_clean"), Effect::Fail);
+        // Without them it is the one of the command line.
+        let plain =
+            &select(&draft("[target.a]\nurl = 'http://a/mcp'\n", &given()), &Selection::default(), &given()).plan;
+        let (plain, ad_hoc) = (&plain.probes[0], Probe::built_in(Arc::clone(&plain.targets[0])));
+        assert_eq!(format!("{plain:?}"), format!("{ad_hoc:?}"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use as_written::{AsWritten, Becomes, UnsetVariable};
 
 use super::advice::launcher;
-use super::probe::Defaults;
+use super::probe::{Defaults, ProbeDraft};
 use super::target::{Endpoint, Inherit, Origin, Target, TlsFiles, TransportChoice};
 use super::{Resolve, STARTUP_TIMEOUT};
 use crate::base::secret::Secret;
@@ -59,6 +59,8 @@ pub struct TargetDraft {
     pub startup_is_said: bool,
     traceparent: Option<bool>,
     restart: Option<Vec<Text>>,
+    /// Its probe where no file has one for it, by the `[defaults]` of its own file.
+    pub(super) built_in: Arc<ProbeDraft>,
     /// Targets without which it cannot work, with the places of their names.
     pub depends_on: Vec<(String, Place)>,
     server_id: Option<String>,
@@ -114,6 +116,7 @@ impl TargetDraft {
             startup_is_said: defaults.startup_timeout.is_some() || section.has("startup_timeout"),
             traceparent: section.bool("traceparent").or(defaults.traceparent),
             restart: section.texts("restart"),
+            built_in: Arc::new(defaults.built_in(key)),
             depends_on: section.names("depends_on"),
             server_id: section.string("server_id"),
             written: written(&section),

@@ -43,7 +43,9 @@ impl Draft {
 fn timed(draft: &Draft) -> impl Iterator<Item = (&ProbeDraft, Duration, Vec<&TargetDraft>)> {
     let by_name: BTreeMap<&str, &TargetDraft> =
         draft.targets.iter().map(|target| (target.name.as_str(), target)).collect();
-    draft.probes.iter().filter_map(move |probe| {
+    let unprobed = draft.unprobed().filter(|target| target.disabled.is_none());
+    let built_in = unprobed.map(|target| &*target.built_in);
+    draft.probes.iter().chain(built_in).filter_map(move |probe| {
         let When::Every(every) = probe.when else { return None };
         let all = probe.targets.iter().any(|(name, _)| name == "*");
         let named = probe.targets.iter().filter_map(|(name, _)| by_name.get(name.as_str()).copied());
@@ -126,6 +128,30 @@ mod tests {
     use crate::config::text::tests::Given;
     use crate::config::{Reading, Section, Source, tree};
 
+    fn read(text: &str) -> Draft {
+        let source = Source::new("a.toml", text, ".");
+        let (table, _) = tree::parse(&source);
+        let given = Given::default();
+        let reading = Reading::new(&given);
+        let mut draft = Draft::default();
+        draft.read(&Section::new(&table, "a probe file", &Place::new(&source, 0..0), &reading));
+        assert_eq!(reading.count(), 0, "{text}");
+        draft
+    }
+
+    #[test]
+    fn the_built_in_probe_of_a_target_is_timed_by_the_defaults_of_its_file() {
+        for (defaults, is_refused) in [
+            ("every = '15s'\nstartup_timeout = '60s'", true),
+            ("every = '15s'\nstartup_timeout = '2s'", false),
+            ("every = '15s'\ntimeout = '15s'", true),
+            ("startup_timeout = '60s'", false),
+        ] {
+            let text = format!("[defaults]\n{defaults}\n[target.a]\nurl = 'http://127.0.0.1:1/mcp'\n");
+            assert_eq!(read(&text).overlong().len(), usize::from(is_refused), "{text}");
+        }
+    }
+
     #[test]
     fn watch_refuses_what_the_file_itself_says_to_be_too_long() {
         for (target, probe, is_refused) in [
@@ -144,14 +170,7 @@ mod tests {
             let text = format!(
                 "[target.a]\nurl = 'http://127.0.0.1:1/mcp'\n{target}\n[[probe]]\nname = 'p'\ntarget = '*'\n{probe}\n"
             );
-            let source = Source::new("a.toml", text.as_str(), ".");
-            let (table, _) = tree::parse(&source);
-            let given = Given::default();
-            let reading = Reading::new(&given);
-            let mut draft = Draft::default();
-            draft.read(&Section::new(&table, "a probe file", &Place::new(&source, 0..0), &reading));
-            assert_eq!(reading.count(), 0, "{text}");
-            let diags = draft.overlong();
+            let diags = read(&text).overlong();
             assert_eq!(diags.len(), usize::from(is_refused), "{text}");
             assert!(diags.iter().all(|diag| diag.severity == Severity::Error && diag.help.is_some()));
         }

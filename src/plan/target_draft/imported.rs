@@ -2,11 +2,13 @@
 //! is selected, such as the file with its variables.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DraftEndpoint, Resolver, TargetDraft};
 use crate::base::secret::Secret;
 use crate::config::{Diag, Key, Place, Severity, Text};
+use crate::plan::probe::Defaults;
 use crate::plan::target::{Inherit, TransportChoice};
 use crate::plan::{Resolve, STARTUP_TIMEOUT};
 use crate::protocol::Pin;
@@ -95,6 +97,7 @@ impl TargetDraft {
     /// A target of another program's file.
     #[must_use]
     pub fn imported(imported: Imported) -> Self {
+        let key = Key { name: imported.name.clone(), place: imported.place.clone() };
         let (unset, warnings) = imported.problems.into_iter().partition(|diag| diag.severity == Severity::Error);
         Self {
             name: imported.name,
@@ -119,6 +122,7 @@ impl TargetDraft {
             startup_timeout: imported.startup_timeout.unwrap_or(STARTUP_TIMEOUT),
             startup_is_said: false,
             traceparent: None,
+            built_in: Arc::new(Defaults::default().built_in(&key)),
             depends_on: Vec::new(),
             restart: None,
             server_id: None,
