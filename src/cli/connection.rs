@@ -1,7 +1,7 @@
 //! How a target is to be reached, as it was typed on the command line: headers, credentials, variables, TLS. What
 //! was typed is checked here; secrets become [`Secret`]s at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{ConnectionOptions, TransportChoice};
@@ -9,8 +9,11 @@ use super::complaint::Complaint;
 use super::words::Named;
 use crate::base::sanitize;
 use crate::base::secret::Secret;
+use crate::config::Environment as _;
+use crate::files::Machine;
 use crate::files::clients::Client;
 use crate::plan::Pin;
+use crate::transport::http::pem_faults;
 
 /// What the command line says about reaching targets. Whatever is `None` or empty is left to the target's file.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +86,7 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
             &command.label(),
         )?;
     }
+    tls_files(options)?;
     Ok(Connection {
         protocol: options.protocol,
         transport: options.transport.filter(|transport| *transport != TransportChoice::Auto),
@@ -99,6 +103,36 @@ pub fn connection(options: &ConnectionOptions, named: &[Named]) -> Result<Connec
         compressed: options.compressed,
         as_client: options.as_client,
     })
+}
+
+/// Reads the files of TLS: what cannot be used is told before anything is sent. What is no regular file can be read only once,
+/// as the pipe that a shell makes of `<(...)`: it is left to the connection.
+fn tls_files(options: &ConnectionOptions) -> Result<(), Complaint> {
+    let named = [("--cacert", &options.cacert), ("--cert", &options.cert), ("--key", &options.key)];
+    let mut read: [Option<Vec<u8>>; 3] = [const { None }; 3];
+    for ((option, path), read) in named.into_iter().zip(&mut read) {
+        let is_stream = |path: &&PathBuf| path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir());
+        let Some(path) = path.as_ref().filter(|path| !is_stream(path)) else { continue };
+        let bytes = Machine.bytes(path).map_err(|why| {
+            Complaint::usage(format!("the file of `{option}`, {}, cannot be read: {why}", shown(path)))
+        })?;
+        *read = Some(bytes);
+    }
+    // A certificate whose key comes through a pipe has none that could be looked at.
+    let [ca, cert, key] = read.each_ref().map(Option::as_deref);
+    let cert = cert.filter(|_| key.is_some() || options.key.is_none());
+    match pem_faults(ca, cert, key).first() {
+        Some((part, why)) => {
+            let (option, path) = named[*part as usize];
+            let path = path.as_deref().map(shown).unwrap_or_default();
+            Err(Complaint::usage(format!("the file of `{option}` cannot be used: {path} {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    sanitize::one_line(&path.to_string_lossy(), 120)
 }
 
 fn refuse(wrong: bool, what: &str, target: &str) -> Result<(), Complaint> {

@@ -31,6 +31,14 @@ pub trait Environment {
     fn document(&self, path: &Path) -> Result<String, String> {
         self.file(path)
     }
+
+    /// The bytes of such a file, which need not be UTF-8.
+    ///
+    /// # Errors
+    /// Why it could not be read, in words.
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        self.document(path).map(String::into_bytes)
+    }
 }
 
 /// A string as it was written.

@@ -30,6 +30,10 @@ impl Environment for Machine {
     fn document(&self, path: &Path) -> Result<String, String> {
         read_text(path, DOCUMENT_BYTES_MAX)
     }
+
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        read_bytes(path, DOCUMENT_BYTES_MAX)
+    }
 }
 
 /// Reads a regular file that is UTF-8 and not too large.

@@ -409,7 +409,10 @@ answers = { roots = [{ uri = "file:///tmp" }] }
 
     fn given() -> Given {
         let variables = [("TEAM", "t-42"), ("WEATHER_TOKEN", "w-secret"), ("OPS_WEBHOOK", "https://hook/1")];
-        Given { variables: variables.into(), ..Given::default() }
+        let made = rcgen::generate_simple_self_signed(["weather.example".to_owned()]).unwrap();
+        let (cert, key) = (made.cert.pem().leak() as &str, made.signing_key.serialize_pem().leak() as &str);
+        let files = [("/srv/probes/ca.pem", cert), ("/srv/probes/me.pem", cert), ("/srv/probes/me.key", key)];
+        Given { variables: variables.into(), files: files.into() }
     }
 
     fn names(plan: &Plan) -> Vec<String> {
@@ -491,7 +494,7 @@ answers = { roots = [{ uri = "file:///tmp" }] }
         let by_target = |pattern: &str| Selection { targets: vec![pattern.to_owned()], ..Selection::default() };
         assert_eq!(names(&select(&draft, &by_target("f*"), &nothing).plan), ["smoke@files"]);
         let Err(NotSelected::Mistakes(diags)) = draft.select(&by_target("weather"), &nothing) else { panic!() };
-        assert_eq!(diags.len(), 2, "{diags:?}");
+        assert_eq!(diags.len(), 5, "two variables and three files: {diags:?}");
         let by_label = |value: &str| Selection { labels: vec![("env".into(), value.into())], ..Selection::default() };
         assert_eq!(names(&select(&draft, &by_label("prod"), &given()).plan), ["smoke@weather"]);
         assert!(matches!(draft.select(&by_label("dev"), &given()), Err(NotSelected::Nothing(_))));
@@ -544,6 +547,25 @@ answers = { roots = [{ uri = "file:///tmp" }] }
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_of_tls_that_cannot_be_used_is_told_where_it_is_named() {
+        let mut given = given();
+        given.files.insert("/srv/probes/ca.pem", "nothing of the kind");
+        given.files.remove("/srv/probes/me.key");
+        let everything = draft(DOCUMENTED, &given);
+        let Err(NotSelected::Mistakes(diags)) = everything.select(&Selection::default(), &given) else { panic!() };
+        let told: Vec<_> = diags.iter().map(|diag| (diag.place.as_ref().unwrap().to_string(), diag.unset)).collect();
+        assert_eq!(told, [("a.toml:12:47".to_owned(), true), ("a.toml:12:14".to_owned(), false)], "{diags:?}");
+        let said = render(&diags, false, None);
+        assert!(said.contains("`target.weather.tls.key` needs the file `me.key`, which cannot be read"), "{said}");
+        assert!(said.contains("`target.weather.tls.ca`: the file `ca.pem` has no PEM CA certificate in it"), "{said}");
+        // Another target does not need them, nor does one without TLS.
+        let files = Selection { targets: vec!["files".into()], ..Selection::default() };
+        assert!(everything.select(&files, &given).is_ok());
+        let plain = draft("[target.a]\nurl = 'http://a/mcp'\ntls = { ca = 'nope.pem' }\n", &given);
+        assert!(plain.select(&Selection::default(), &given).is_ok());
     }
 
     #[test]

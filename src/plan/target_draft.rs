@@ -19,6 +19,7 @@ use crate::config::{Diag, Environment, Field, Key, Place, Reading, Resolved, Sec
 use crate::protocol::Pin;
 
 mod imported;
+mod tls;
 
 pub use imported::{Imported, ImportedEndpoint};
 
@@ -201,13 +202,8 @@ impl TargetDraft {
         if is_foreign {
             resolver.foreign_env(self.env_file.as_ref(), &mut env);
         }
-        let tls = TlsFiles {
-            ca: resolver.path(self.tls[0].as_ref(), "tls.ca"),
-            cert: resolver.path(self.tls[1].as_ref(), "tls.cert"),
-            key: resolver.path(self.tls[2].as_ref(), "tls.key"),
-            server_name: self.server_name.as_ref().map(|text| resolver.plain(text, "tls.server_name")),
-            insecure: self.insecure,
-        };
+        let is_secure = matches!(&endpoint, Some(Endpoint::Url(url)) if is_https(url));
+        let tls = resolver.tls(self, is_secure);
         let cwd = resolver.path(self.cwd.as_ref(), "cwd");
         let diags = resolver.diags;
         let Some(endpoint) = endpoint.filter(|_| diags.is_empty()) else { return Err(diags) };
@@ -334,6 +330,10 @@ impl Resolver<'_> {
 
 fn is_header_value(value: &str) -> bool {
     http::HeaderValue::from_str(value).is_ok()
+}
+
+fn is_https(url: &str) -> bool {
+    url.trim_start().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// What is wrong with the URL of a target, if anything.

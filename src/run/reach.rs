@@ -181,5 +181,9 @@ fn http(target: &Target, written: &str, started: Option<&str>) -> Result<HttpDia
         },
         ..HttpSettings::new(url)
     };
-    HttpDial::new(&settings).map_err(|why| unusable(why.to_string()))
+    HttpDial::new(&settings).map_err(|why| {
+        // The files could be used when the plan was made; that they no longer can says nothing of this program.
+        let reason = if settings.tls.check().is_err() { Reason::Tls } else { Reason::Internal };
+        Cause::new(reason, format!("target {}: {why}", target.name))
+    })
 }

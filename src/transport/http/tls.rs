@@ -2,53 +2,25 @@
 //! it is refused. Nothing here is touched for `http://` targets; the system's roots are read once per process.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use x509_cert::der::Decode;
 
 use super::Unusable;
+use super::pem::{Identity, Pem};
 use super::stamped::{Stamped, Stamps};
 use super::tls_words::{self, Refused};
 use crate::event::Reason;
 use crate::transport::{Certificate, Fault};
-
-/// PEM text, or the file that holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pem {
-    /// A file, read when the dial is made.
-    File(PathBuf),
-    /// The text itself.
-    Text(Vec<u8>),
-}
-
-impl Pem {
-    fn read(&self, what: &str) -> Result<Vec<u8>, Unusable> {
-        match self {
-            Self::File(path) => std::fs::read(path)
-                .map_err(|error| Unusable(format!("cannot read the {what} {}: {error}", path.display()))),
-            Self::Text(text) => Ok(text.clone()),
-        }
-    }
-
-    fn place(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Text(_) => "the text given".into(),
-        }
-    }
-}
 
 /// Whom to trust and who we are.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +35,62 @@ pub struct TlsSettings {
     pub server_name: Option<String>,
     /// Accept any certificate. Loud in every output.
     pub insecure: bool,
+}
+
+impl TlsSettings {
+    /// Whether a dial can be made of them.
+    ///
+    /// # Errors
+    /// What of the user's files cannot be read or used.
+    pub fn check(&self) -> Result<(), Unusable> {
+        Tls::new(self).map(|_| ())
+    }
+}
+
+impl TlsSettings {
+    /// The same trust for connections that somebody else makes. Blocks where the system's roots are read.
+    ///
+    /// # Errors
+    /// What cannot be read or used.
+    pub fn borrowed(&self) -> Result<BorrowedTls, Unusable> {
+        let tls = Tls::new(self)?;
+        let unusable = |error: Error| Unusable(format!("TLS cannot be set up: {error}"));
+        let trust = match (self.insecure, tls.roots.is_empty()) {
+            (true, _) => Trust { verifier: None, words: "anybody" },
+            (false, true) => load_roots().map_err(unusable)?,
+            (false, false) => tls.given().map_err(|fault| Unusable(fault.message))?,
+        };
+        let witness = tls.witness(trust.verifier);
+        let seen = Arc::clone(&witness.seen);
+        let mut config = tls.config().map_err(unusable)?;
+        config.dangerous().set_certificate_verifier(Arc::new(witness));
+        config.alpn_protocols.clear();
+        Ok(BorrowedTls { config, seen, trusted: trust.words })
+    }
+}
+
+/// TLS for connections that somebody else makes, which are trusted, and refused, as our own.
+pub struct BorrowedTls {
+    /// The configuration.
+    pub config: ClientConfig,
+    seen: Arc<Mutex<Vec<CertificateDer<'static>>>>,
+    trusted: &'static str,
+}
+
+impl BorrowedTls {
+    /// Why the last handshake with this host was refused, and what to do; none where the error is none of TLS.
+    #[must_use]
+    pub fn refused(&self, host: &str, mut error: &io::Error) -> Option<String> {
+        // Connectors of others wrap the error of the handshake once more.
+        while let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            error = inner;
+        }
+        rustls_error(error)?;
+        let chain = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).ok()?;
+        Some(Refused { name: &name, chain: &chain, opening: &[], trusted: self.trusted }.explain(error))
+    }
 }
 
 /// A verifier that remembers the chain it saw, so that a refusal can be explained.
@@ -126,7 +154,7 @@ impl ServerCertVerifier for Witness {
 
 /// The one place that names the crypto provider. ring, because the first random byte of aws-lc costs 20 ms of a
 /// handshake that is measured here.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -138,23 +166,24 @@ struct Trust {
     words: &'static str,
 }
 
+fn load_roots() -> Result<Trust, Error> {
+    if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider()) {
+        return Ok(Trust { verifier: Some(Arc::new(verifier)), words: "any CA this system trusts" });
+    }
+    // A container without ca-certificates still gets the roots that browsers carry.
+    let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(bundled, provider())?;
+    let words = "any CA of the list inside mcp-probe (this system has none of its own)";
+    Ok(Trust { verifier: Some(Arc::new(verifier)), words })
+}
+
 /// Reading the system's roots takes milliseconds and opens files: once per process, off the reactor.
 async fn system_roots() -> Result<Trust, Fault> {
     static ROOTS: OnceCell<Trust> = OnceCell::const_new();
-    let load = || -> Result<Trust, Error> {
-        if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider()) {
-            return Ok(Trust { verifier: Some(Arc::new(verifier)), words: "any CA this system trusts" });
-        }
-        // A container without ca-certificates still gets the roots that browsers carry.
-        let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
-        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(bundled, provider())?;
-        let words = "any CA of the list inside mcp-probe (this system has none of its own)";
-        Ok(Trust { verifier: Some(Arc::new(verifier)), words })
-    };
     let failed = |why: String| Fault::new(Reason::Internal, format!("cannot load root certificates: {why}"));
     ROOTS
         .get_or_try_init(|| async {
-            match tokio::task::spawn_blocking(load).await {
+            match tokio::task::spawn_blocking(load_roots).await {
                 Ok(loaded) => loaded.map_err(|error| failed(error.to_string())),
                 Err(error) => Err(failed(error.to_string())),
             }
@@ -179,7 +208,7 @@ struct Ready {
 pub(super) struct Tls {
     provider: Arc<CryptoProvider>,
     roots: Arc<[CertificateDer<'static>]>,
-    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    identity: Option<Identity>,
     server_name: Option<ServerName<'static>>,
     insecure: bool,
     ready: OnceCell<Ready>,
@@ -188,36 +217,26 @@ pub(super) struct Tls {
 impl Tls {
     /// Reads the user's files, so that their mistakes show before anything is connected.
     pub(super) fn new(settings: &TlsSettings) -> Result<Self, Unusable> {
-        let roots = settings.ca.as_ref().map_or(Ok(Vec::new()), |pem| certificates(pem, "CA certificate"))?;
+        let provider = provider();
+        let roots = settings.ca.as_ref().map_or(Ok(Vec::new()), Pem::authorities)?;
         let identity = match (&settings.cert, &settings.key) {
             (None, None) => None,
             (None, Some(_)) => return Err(Unusable("a client key needs its certificate too".into())),
-            (Some(cert), key) => {
-                let source = key.as_ref().unwrap_or(cert);
-                let key = PrivateKeyDer::from_pem_slice(&source.read("client key")?).map_err(|error| {
-                    Unusable(format!("no usable private key (PEM, not encrypted) in {}: {error}", source.place()))
-                })?;
-                Some((certificates(cert, "client certificate")?, key))
-            }
+            (Some(cert), key) => Some(cert.identity(key.as_ref(), &provider)?),
         };
         let server_name = settings
             .server_name
             .as_ref()
             .map(|name| ServerName::try_from(name.clone()).map_err(|_| Unusable(format!("no host name: {name:?}"))))
             .transpose()?;
-        let tls = Self {
-            provider: provider(),
+        Ok(Self {
+            provider,
             roots: roots.into(),
             identity,
             server_name,
             insecure: settings.insecure,
             ready: OnceCell::new(),
-        };
-        if let Some((chain, key)) = &tls.identity {
-            rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &tls.provider)
-                .map_err(|error| Unusable(format!("the client certificate cannot be used: {error}")))?;
-        }
-        Ok(tls)
+        })
     }
 
     pub(super) fn insecure(&self) -> bool {
@@ -245,9 +264,11 @@ impl Tls {
         if self.insecure {
             return Ok(Trust { verifier: None, words: "anybody" });
         }
-        if self.roots.is_empty() {
-            return system_roots().await;
-        }
+        if self.roots.is_empty() { system_roots().await } else { self.given() }
+    }
+
+    /// Trusts the certificates given, and nobody else.
+    fn given(&self) -> Result<Trust, Fault> {
         let mut store = RootCertStore::empty();
         let (added, _) = store.add_parsable_certificates(self.roots.iter().cloned());
         if added == 0 {
@@ -310,20 +331,6 @@ impl Tls {
             }
         }
     }
-}
-
-fn certificates(pem: &Pem, what: &str) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-    let text = pem.read(what)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| Unusable(format!("{} is no PEM {what}: {error}", pem.place())))?;
-    for der in &found {
-        x509_cert::Certificate::from_der(der)
-            .map_err(|error| Unusable(format!("a {what} in {} cannot be read: {error}", pem.place())))?;
-    }
-    if found.is_empty() {
-        return Err(Unusable(format!("there is no PEM {what} in {}", pem.place())));
-    }
-    Ok(found)
 }
 
 /// The TLS error inside an I/O error, where there is one.
