@@ -93,7 +93,7 @@ families! {
     ATTEMPTS = Counter "mcp_probe_attempts_total" &["probe", "target", "status"], false,
         "Attempts of runs by how they ended: more than runs where there are retries.";
     REQUESTS = Counter "mcp_probe_requests_total" &["probe", "target", "method", "outcome"], false,
-        "Requests of steps by method, and what came: ok, error, timeout or failed.";
+        "Requests of steps that were sent, by method, and what came: ok, error, timeout or failed.";
     OPERATION = Histogram "mcp_client_operation_duration_seconds"
         &["probe", "target", "mcp_method_name", "network_transport", "error_type"], false,
         "How long requests took from written to answered; one that timed out counts as its limit.";

@@ -315,6 +315,8 @@ fn came(step: &StepOutcome) -> Option<&'static str> {
     match (step.status, reason) {
         // A judgement beside the steps is no request.
         _ if step.method.is_empty() => None,
+        // It was skipped, or refused before it was sent: because the list of the tools could not be had, say.
+        _ if step.request_bytes == 0 => None,
         (Status::Skipped, _) => None,
         (_, Some(Reason::RpcError | Reason::ToolError)) => Some("error"),
         (_, Some(Reason::Timeout)) if step.latency.is_none() => Some("timeout"),

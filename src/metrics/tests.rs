@@ -351,6 +351,23 @@ fn the_newest_call_of_a_bucket_is_its_example_where_its_trace_is_recorded() {
     assert!(!text(&shared, Format::Classic, Own::default()).contains("trace_id"), "the classic text has none");
 }
 
+#[test]
+fn a_step_that_was_not_sent_is_no_request() {
+    let (shared, publisher) = listening();
+    for reason in [Reason::RpcError, Reason::Timeout, Reason::Check] {
+        let unsent = StepOutcome { request_bytes: 0, ..step("tools/call", None, Some(reason)) };
+        let mut outcome = run("smoke", "weather", vec![step("tools/list", Some(42), None), unsent]);
+        outcome.connected = true;
+        publish(&publisher, outcome);
+    }
+    let text = text(&shared, Format::Classic, Own::default());
+    assert!(text.contains("method=\"tools/list\",outcome=\"ok\",env=\"prod\"} 3"), "{text}");
+    assert!(!text.contains("tools/call"), "{text}");
+    let snapshot = shared.snapshot(at(1_768_469_600), Own::default());
+    let counts = snapshot.standings().next().unwrap().counts;
+    assert_eq!((counts.requests, counts.errors), (3, 0));
+}
+
 /// A run whose session could not be opened, for this reason.
 fn unopened(second: i64, reason: Reason) -> ProbeOutcome {
     let mut outcome = run("smoke", "weather", Vec::new());
