@@ -17,6 +17,12 @@ const GAP: u16 = 2;
 /// A share of a narrow terminal is at least this.
 const SHARE_WIDTH_MIN: u16 = 8;
 
+/// What takes the rest takes at least this, or stands below its row: a sentence of one letter a line cannot be read.
+const REST_WIDTH_MIN: u16 = 16;
+
+/// How far what stands below its row is set in.
+const BELOW_INDENT: u16 = 2;
+
 /// One cell.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
@@ -47,7 +53,7 @@ pub enum Fit {
     Number,
     /// As wide as its text, but never wider than this share (percent) of the terminal; then it is wrapped.
     Share(u16),
-    /// Takes what the others leave.
+    /// Takes what the others leave; where that is next to nothing, it stands below its row.
     Rest,
 }
 
@@ -125,8 +131,46 @@ impl Grid {
     }
 
     fn fitted(&self, width: u16, colour: bool) -> String {
-        let filled = |at: usize| self.rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.text.is_empty()));
-        let shown: Vec<usize> = (0..self.columns.len()).filter(|at| filled(*at)).collect();
+        let filled = |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.text.is_empty()));
+        let shown: Vec<usize> = (0..self.columns.len()).filter(filled).collect();
+        let (rest, firm): (Vec<usize>, Vec<usize>) = shown.iter().partition(|at| self.columns[**at].fit == Fit::Rest);
+        let taken: u16 = firm.iter().map(|at| self.room(*at, width).saturating_add(GAP)).sum();
+        let wanted: u16 = rest.iter().map(|at| self.widest(*at).min(REST_WIDTH_MIN)).sum();
+        if firm.is_empty() || taken.saturating_add(wanted) <= width {
+            return self.table(&self.rows, &shown, width, colour, true);
+        }
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            text.push_str(&self.table(std::slice::from_ref(row), &firm, width, colour, number == 0));
+            for cell in rest.iter().filter_map(|at| row.get(*at)).filter(|cell| !cell.text.is_empty()) {
+                text.push_str(&self.below(cell, width, colour));
+            }
+        }
+        text
+    }
+
+    /// What stands below its row, wrapped.
+    fn below(&self, cell: &Cell, width: u16, colour: bool) -> String {
+        let columns = vec![Column { head: "", fit: Fit::Rest }];
+        let alone = Self { columns, rows: vec![vec![cell.clone()]], lines_max: self.lines_max };
+        let text = alone.table(&alone.rows, &[0], width.saturating_sub(BELOW_INDENT).max(1), colour, false);
+        let indent = " ".repeat(usize::from(BELOW_INDENT));
+        text.lines().flat_map(|line| [indent.as_str(), line, "\n"]).collect()
+    }
+
+    /// How wide a column that does not take the rest is.
+    fn room(&self, at: usize, width: u16) -> u16 {
+        match self.columns[at].fit {
+            Fit::Whole | Fit::Number | Fit::Rest => self.widest(at),
+            Fit::Share(percent) => {
+                let share = (u32::from(width) * u32::from(percent) / 100).max(u32::from(SHARE_WIDTH_MIN));
+                u16::try_from(share).unwrap_or(width).min(self.widest(at))
+            }
+        }
+    }
+
+    /// These rows and columns as a table; every column is as wide as all rows of the grid want it.
+    fn table(&self, rows: &[Vec<Cell>], shown: &[usize], width: u16, colour: bool, headed: bool) -> String {
         let mut table = Table::new();
         table.force_no_tty().load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width).set_truncation_indicator("…");
@@ -135,38 +179,27 @@ impl Grid {
             crossterm::style::force_color_output(true);
             table.enforce_styling();
         }
-        table.set_header(
-            shown
-                .iter()
-                .map(|at| TableCell::new(self.columns[*at].head).add_attribute(Attribute::Dim))
-                .collect::<Vec<_>>(),
-        );
-        for row in &self.rows {
-            let mut cells: Row = shown
-                .iter()
-                .map(|at| row.get(*at).map_or_else(|| TableCell::new(""), styled))
-                .collect::<Vec<_>>()
-                .into();
+        if headed {
+            let head = |at: &usize| TableCell::new(self.columns[*at].head).add_attribute(Attribute::Dim);
+            table.set_header(shown.iter().map(head).collect::<Vec<_>>());
+        }
+        for row in rows {
+            let cell = |at: &usize| row.get(*at).map_or_else(|| TableCell::new(""), styled);
+            let mut cells: Row = shown.iter().map(cell).collect::<Vec<_>>().into();
             cells.max_height(self.lines_max);
             table.add_row(cells);
         }
         for (position, at) in shown.iter().enumerate() {
             let last = position + 1 == shown.len();
+            let gap = if last { 0 } else { GAP };
             let Some(column) = table.column_mut(position) else { continue };
-            column.set_padding((0, if last { 0 } else { GAP }));
-            match self.columns[*at].fit {
-                Fit::Whole => drop(column.set_constraint(ColumnConstraint::ContentWidth)),
-                Fit::Number => {
-                    column.set_cell_alignment(CellAlignment::Right);
-                    column.set_constraint(ColumnConstraint::ContentWidth);
-                }
-                Fit::Share(percent) => {
-                    let share = (u32::from(width) * u32::from(percent) / 100).max(u32::from(SHARE_WIDTH_MIN));
-                    let gap = u16::from(!last) * GAP;
-                    let taken = u16::try_from(share).unwrap_or(width).min(self.widest(*at)).saturating_add(gap);
-                    column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(taken)));
-                }
-                Fit::Rest => {}
+            column.set_padding((0, gap));
+            if self.columns[*at].fit == Fit::Number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            if self.columns[*at].fit != Fit::Rest {
+                let taken = self.room(*at, width).saturating_add(gap);
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(taken)));
             }
         }
         let mut text = table.trim_fmt();
@@ -208,9 +241,24 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_a_table_that_fits() {
-        let look = Look { width: Some(26), colour: false };
-        let expected = "NAME    SIZE  TEXT\na          7  one two\n              three four…\nlonger   123  x y\n              z\\u{1b}[31m\n";
+        let look = Look { width: Some(30), colour: false };
+        let expected = "NAME    SIZE  TEXT\na          7  one two three\n              four five six\nlonger   123  x y\n              z\\u{1b}[31m\n";
         assert_eq!(sample().render(&look), expected);
+    }
+
+    #[test]
+    fn what_would_be_squeezed_stands_below_its_row() {
+        for (width, expected) in [
+            (29, "NAME    SIZE\na          7\n  one two three four five six\nlonger   123\n  x y\n  z\\u{1b}[31m\n"),
+            (16, "NAME    SIZE\na          7\n  one two three\n  four five six\nlonger   123\n  x y\n  z\\u{1b}[31m\n"),
+        ] {
+            let text = sample().render(&Look { width: Some(width), colour: false });
+            assert_eq!(text, expected, "{width}");
+        }
+        // A text that is short needs no more than it has.
+        let mut short = Grid::new(COLUMNS, 2);
+        short.row(vec![Cell::new("longer"), Cell::new("123"), Cell::default(), Cell::new("x y")]);
+        assert_eq!(short.render(&Look { width: Some(18), colour: false }), "NAME    SIZE  TEXT\nlonger   123  x y\n");
     }
 
     #[test]
