@@ -119,6 +119,37 @@ fn described(name: &str) -> Value {
     grammar::described(schema, what)
 }
 
+/// What other programs call an operator, and what it is called here: `gte` is a letter from `gt`, and means `ge`.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("gte", "ge"),
+    (">=", "ge"),
+    ("min", "ge"),
+    ("lte", "le"),
+    ("<=", "le"),
+    ("max", "le"),
+    (">", "gt"),
+    ("<", "lt"),
+    ("eq", "equals"),
+    ("==", "equals"),
+    ("is", "equals"),
+    ("ne", "not"),
+    ("neq", "not"),
+    ("!=", "not"),
+    ("regex", "matches"),
+    ("pattern", "matches"),
+    ("includes", "contains"),
+    ("size", "len"),
+    ("count", "len"),
+    ("every", "all"),
+    ("some", "any"),
+];
+
+/// The operator that was probably meant.
+fn meant(word: &str) -> Option<&'static str> {
+    let known = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere.eq_ignore_ascii_case(word)).map(|(_, here)| *here);
+    known.or_else(|| suggest::nearest(word, NAMES.iter().copied()))
+}
+
 impl Operators {
     /// Reads a value or a table of operators; records mistakes.
     #[must_use]
@@ -131,7 +162,7 @@ impl Operators {
         let mut whole = true;
         for (key, value) in section.entries() {
             if !NAMES.contains(&key.name.as_str()) {
-                let help = suggest::nearest(&key.name, NAMES.iter().copied()).map_or_else(
+                let help = meant(&key.name).map_or_else(
                     || "a table holds operators; compare with an object by `{ equals = { … } }`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
@@ -425,4 +456,19 @@ fn whole(number: &Number) -> Option<i128> {
     let float = number.as_f64()?;
     #[expect(clippy::cast_possible_truncation, reason = "integral and within the range of i128")]
     (float.fract() == 0.0 && float.abs() <= FLOAT_MAX).then_some(float as i128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_another_program_means_what_it_means_there() {
+        let words = [("gte", "ge"), ("LTE", "le"), ("eq", "equals"), ("min", "ge"), ("containz", "contains")];
+        for (word, here) in words {
+            assert_eq!(meant(word), Some(here), "{word}");
+        }
+        assert!(ELSEWHERE.iter().all(|(elsewhere, here)| NAMES.contains(here) && !NAMES.contains(elsewhere)));
+        assert_eq!(meant("city"), None);
+    }
 }
