@@ -3,6 +3,12 @@
 /// Word, kind, summary, more.
 pub const WORDS: &[(&str, &str, &str, &str)] = &[
     (
+        "save",
+        "check",
+        "A `save` of the step matches nothing in the result.",
+        "Reports have it beside the checks of `expect`, where a step keeps a value for later ones: `save.id = \"$.structuredContent.id\"`. The step fails, and the steps that use `${save.id}` are skipped; where the value may be absent, check it with `expect.json` instead.",
+    ),
+    (
         "spawn",
         "phase",
         "Starting the child process.",
