@@ -84,6 +84,13 @@ fn the_three_rules_fire_and_resolve() {
     behave(folder, "--fault exit-at-start");
     hook.hears("mcp_server_unresponsive", "firing");
     hook.hears("mcp_error_rate_spike", "firing");
+    // Nobody has to act on what an open alert goes on with, and it is told all the same.
+    until("the alert counts on", || {
+        let alerts = watch.status()["alerts"].as_array().cloned().unwrap_or_default();
+        let named = alerts.into_iter().find(|alert| alert["alert"] == "mcp_server_unresponsive")?;
+        let count: u32 = named["summary"].as_str()?.split(' ').next()?.parse().ok()?;
+        (count > 4).then_some(())
+    });
     behave(folder, "");
     hook.hears("mcp_server_unresponsive", "resolved");
     hook.hears("mcp_error_rate_spike", "resolved");

@@ -433,6 +433,10 @@ impl Daemon {
         if self.places.taken() == 0 && self.places.waiting() == 0 {
             self.progressed = now.monotonic;
         }
+        if !self.setup.board.alerts().is_empty() {
+            // What is said of an alert that is open grows with each run, whether or not anybody has to act on it.
+            self.show_alerts();
+        }
         self.look_at_files(now);
         self.beat(now);
         self.repeat(now);
