@@ -344,7 +344,8 @@ fn a_target_of_the_command_line_gets_the_built_in_probe_only_without_one_of_a_fi
 #[test]
 fn an_interrupted_check_tells_what_was_not_done() {
     let slow = "tool = \"slow\"\narguments = { ms = 50000 }\n";
-    let probes = [("a", WORKS), ("b", slow), ("c", WORKS)].map(|(name, step)| probe(name, step)).concat();
+    let two = format!("{slow}[[probe.step]]\n{WORKS}");
+    let probes = [("a", WORKS), ("b", &two), ("c", WORKS)].map(|(name, step)| probe(name, step)).concat();
     let text = DEMO.to_owned() + "[defaults]\ntimeout = \"60s\"\n" + &probes;
     let place = Place::new().with("f.toml", &text);
     let mut child = place
@@ -370,6 +371,8 @@ fn an_interrupted_check_tells_what_was_not_done() {
     let attempts: Vec<usize> =
         column(&document, "attempts").iter().map(|attempts| attempts.as_array().unwrap().len()).collect();
     assert_eq!(attempts, [1, 1, 0]);
+    let skipped = &document["probes"][1]["steps"][1];
+    assert_eq!((&skipped["status"], &skipped["reason"]), (&"skipped".into(), &"cancelled".into()), "{document}");
     assert!(document["probes"][2]["message"].as_str().unwrap().contains("interrupted"), "{document}");
 }
 

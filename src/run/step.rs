@@ -10,6 +10,7 @@ use super::locked::Against;
 use super::observed;
 use super::ruled;
 use super::{Context, pause, verdict};
+use crate::base::duration;
 use crate::base::name::Name;
 use crate::base::sanitize::one_line;
 use crate::check::Called;
@@ -24,6 +25,9 @@ use crate::plan::Step;
 use crate::plan::step::OnFail;
 use crate::protocol::Revision;
 use crate::session::{Call, Exchange, Reply, ServerFacts, Session};
+
+/// A step that has more than this share of its attempt's time has all of it.
+const LEFT_SHARE: f64 = 0.98;
 
 /// A step that was run.
 pub(super) struct Taken {
@@ -52,7 +56,10 @@ pub(super) async fn take(
 ) -> Taken {
     let params = match step.params.fill(saved) {
         Ok(params) => params,
-        Err(name) => return Taken::skipped(step, &format!("it needs ${{save.{name}}}, which no step saved")),
+        Err(name) => {
+            let why = format!("it needs ${{save.{name}}}, which no step saved");
+            return Taken::skipped(step, Cause::new(Reason::Check, why));
+        }
     };
     let asked = Instant::now();
     let permission = permission(session, step, &params, deadline).await;
@@ -330,9 +337,22 @@ fn outcome(
 }
 
 impl Taken {
+    /// A time-out tells how long was waited. Where earlier calls had left so little of the attempt's time, that is named, too:
+    /// it is the number that stands in the file.
+    pub(super) fn name_limit(&mut self, limit: Option<Duration>, left: Duration) {
+        let Some(cause) = self.outcome.cause.as_mut().filter(|cause| cause.reason == Reason::Timeout) else { return };
+        let Some(limit) = limit.filter(|limit| self.outcome.latency.is_none() && left < limit.mul_f64(LEFT_SHARE))
+        else {
+            return;
+        };
+        let end = cause.message.find('\n').unwrap_or(cause.message.len());
+        let why = format!("; earlier calls had left no more of the attempt's timeout of {}", duration::written(limit));
+        cause.message.insert_str(end, &why);
+    }
+
     /// A step that did not run.
-    pub(super) fn skipped(step: &Step, why: &str) -> Self {
-        Self::untaken(step, Status::Skipped, Some(Cause::new(Reason::Check, why)))
+    pub(super) fn skipped(step: &Step, why: Cause) -> Self {
+        Self::untaken(step, Status::Skipped, Some(why))
     }
 
     fn refused(step: &Step, cause: Cause) -> Self {

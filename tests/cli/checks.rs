@@ -61,6 +61,33 @@ always = true
     );
     let (probe, code) = probe(&place, &[]);
     assert_eq!((statuses(&probe), code), (vec!["failed", "skipped"], 1));
+    assert_eq!(probe["steps"][1]["reason"], "check");
+}
+
+#[test]
+fn the_defaults_of_a_file_hold_for_a_target_without_a_probe() {
+    let noisy = "[target.t]\ncommand = [\"mcp-probe\", \"demo\", \"--fault\", \"stdout-noise\"]\n";
+    let place = Place::new()
+        .with("f.toml", &format!("[defaults]\nfindings = \"fail\"\ntimeout = \"3s\"\nretries = 2\n{noisy}"))
+        .with("plain.toml", noisy);
+    place.run(&["check", "plain.toml"]).ended(0);
+    let (probe, code) = probe(&place, &["--retries", "0"]);
+    assert_eq!((probe["name"].as_str(), probe["status"].as_str(), code), (Some("built-in"), Some("failed"), 1));
+    let shown = place.run(&["check", "f.toml", "--dry-run"]).ended(0);
+    assert!(shown.out.contains("within 3s") && shown.out.contains("2 retries"), "{}", shown.out);
+}
+
+#[test]
+fn a_time_out_names_the_limit_where_earlier_steps_took_of_it() {
+    let slow = |ms: u32| format!("[[probe.step]]\ntool = \"slow\"\narguments = {{ ms = {ms} }}\n");
+    let place = file(&format!("timeout = \"600ms\"\n{}{}", slow(400), slow(60_000)));
+    let (probe_, code) = probe(&place, &[]);
+    assert_eq!((probe_["reason"].as_str(), code), (Some("timeout"), 1), "{probe_}");
+    let message = probe_["message"].as_str().unwrap();
+    assert!(message.starts_with("no reply to tools/call within "), "{message}");
+    assert!(message.contains("earlier calls had left no more of the attempt's timeout of 600ms"), "{message}");
+    let (alone, _) = probe(&file(&format!("timeout = \"300ms\"\n{}", slow(60_000))), &[]);
+    assert!(!alone["message"].as_str().unwrap().contains("earlier"), "{alone}");
 }
 
 #[test]
@@ -70,6 +97,7 @@ fn a_failed_step_skips_the_rest_but_for_the_clean_up() {
     let (probe_, code) = probe(&file(&(failing.to_owned() + rest)), &[]);
     assert_eq!((statuses(&probe_), code), (vec!["failed", "skipped", "healthy"], 5));
     assert_eq!(probe_["reason"], "tool_error");
+    assert_eq!(probe_["steps"][1]["reason"], "tool_error", "what keeps it from being run");
     let (degraded, code) = probe(&file(&(failing.to_owned() + "on_fail = \"degraded\"\n" + rest)), &[]);
     assert_eq!((statuses(&degraded), code), (vec!["degraded", "healthy", "healthy"], 0));
     assert_eq!(probe(&file(&(failing.to_owned() + "on_fail = \"degraded\"\n")), &["--fail-on", "degraded"]).1, 5);

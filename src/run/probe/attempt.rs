@@ -81,6 +81,8 @@ pub(in crate::run) async fn on_session(
 ) -> Attempt {
     let begun = Instant::now();
     let deadline = end.map_or(begun + probe.timeout, |end| end.min(begun + probe.timeout));
+    // Where something else ends it earlier, its own time is not what a step ran out of.
+    let limit = (deadline == begun + probe.timeout).then_some(probe.timeout);
     let mut attempt = Attempt::open(session);
     match &probe.steps {
         Steps::Lists => {
@@ -89,13 +91,15 @@ pub(in crate::run) async fn on_session(
                 if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
                     break;
                 }
-                let taken = step::take_list(session, method, deadline, cx).await;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let mut taken = step::take_list(session, method, deadline, cx).await;
+                taken.name_limit(limit, left);
                 attempt.add(taken);
             }
         }
         Steps::Given(steps) => {
             let clean_up = probe.timeout.min(CLEAN_UP_MAX);
-            run_steps(cx, session, steps, against, (deadline, clean_up), &mut attempt).await;
+            run_steps(cx, session, steps, against, Times { deadline, limit, clean_up }, &mut attempt).await;
         }
     }
     attempt.duration = begun.elapsed();
@@ -109,27 +113,42 @@ fn ends_lists(reason: Reason) -> bool {
     matches!(reason, Auth | Cancelled | Closed | Connect | Exited | Timeout)
 }
 
+/// How long the steps of an attempt may take.
+struct Times {
+    deadline: Instant,
+    /// The time of the whole attempt, where that is what the deadline comes from.
+    limit: Option<Duration>,
+    /// What a step has that cleans up after one that failed.
+    clean_up: Duration,
+}
+
 async fn run_steps(
     cx: &Context,
     session: &mut Session,
     steps: &[Step],
     against: Against<'_>,
-    (mut deadline, clean_up): (Instant, Duration),
+    Times { mut deadline, limit, clean_up }: Times,
     attempt: &mut Attempt,
 ) {
     let mut saved = Saved::new();
     let mut stopped = false;
     for step in steps {
         let mut taken = if cx.cancel.is_cancelled() {
+            let interrupted = Cause::new(Reason::Cancelled, "the run was interrupted");
             attempt.status = Status::Unknown;
-            attempt.cause.get_or_insert_with(|| Cause::new(Reason::Cancelled, "the run was interrupted"));
-            Taken::skipped(step, "the run was interrupted")
+            attempt.cause.get_or_insert_with(|| interrupted.clone());
+            Taken::skipped(step, interrupted)
         } else if stopped && !step.always {
-            Taken::skipped(step, "an earlier step failed")
+            // What keeps it from being run is what the earlier one failed with.
+            let reason = attempt.cause.as_ref().map_or(Reason::Check, |cause| cause.reason);
+            Taken::skipped(step, Cause::new(reason, "an earlier step failed"))
         } else {
             // What went wrong may have used up the time, and cleaning up needs some.
             let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
-            step::take(session, step, &mut saved, until, against).await
+            let left = until.saturating_duration_since(Instant::now());
+            let mut taken = step::take(session, step, &mut saved, until, against).await;
+            taken.name_limit(limit.filter(|_| until == deadline), left);
+            taken
         };
         taken.outcome.place = Some(step.place.clone());
         deadline += taken.aside;
