@@ -2,6 +2,7 @@
 //! found anywhere later still shows file, line, column and the text. Knows no kind; the file system and the
 //! environment are passed in as an [`Environment`].
 
+mod again;
 pub mod body;
 pub mod cron;
 pub mod diag;

@@ -1,11 +1,13 @@
 //! TOML text → a tree that owns its values and remembers the place of each, in the order of the file. All syntax
 //! errors of a text are reported at once.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::again;
 use super::diag::Diag;
 use super::source::{Place, Source};
 use super::text::{Part, Text};
@@ -114,19 +116,33 @@ enum Strings {
 }
 
 fn read(source: &Arc<Source>, strings: Strings) -> (Table, Vec<Diag>) {
-    let (tree, errors) = DeTable::parse_recoverable(&source.text);
-    let mut diags: Vec<Diag> = errors
-        .iter()
-        .map(|error| {
-            let place = Place::new(source, error.span().unwrap_or(0..0));
-            let message = first_line(error.message());
-            let help = message.contains("inline table with a dotted key").then(|| {
-                "`{ … }` holds all of its table: put the key inside it, or write every key on a line of its own"
-                    .to_owned()
-            });
-            Diag::error(&place, format!("{NOT_TOML}{message}")).maybe_help(help)
-        })
-        .collect();
+    let mut text = Cow::Borrowed(source.text.as_str());
+    let mut diags = Vec::new();
+    loop {
+        let (_, errors) = DeTable::parse_recoverable(&text);
+        let places: Vec<usize> = errors.iter().filter_map(again::place).collect();
+        if places.is_empty() {
+            break;
+        }
+        let told = again::blank(source, text.to_mut(), &places);
+        if told.is_empty() {
+            break;
+        }
+        diags.extend(told);
+    }
+    let (tree, errors) = DeTable::parse_recoverable(&text);
+    diags.extend(errors.iter().map(|error| {
+        let place = Place::new(source, error.span().unwrap_or(0..0));
+        let message = first_line(error.message());
+        let help = message.contains("inline table with a dotted key").then(|| {
+            "`{ … }` holds all of its table: put the key inside it, or write every key on a line of its own".to_owned()
+        });
+        let diag = Diag::error(&place, format!("{NOT_TOML}{message}")).maybe_help(help);
+        match again::place(error).and_then(|again| again::first_key(&text, again)) {
+            Some(first) => diag.label("again here").also(&Place::new(source, first), "first here"),
+            None => diag,
+        }
+    }));
     let table = table(tree.get_ref(), source, strings, &mut diags);
     (table, diags)
 }
