@@ -141,6 +141,45 @@ fn the_document_has_every_place() {
 }
 
 #[test]
+fn every_mistake_of_a_file_names_it_as_the_list_of_files_does() {
+    let folder = Folder::new(&[("probes/1.toml", "[target.a]\nurl = 5\n")]);
+    std::fs::write(folder.path().join("probes/2.toml"), b"x = \"\xff\"\n").unwrap();
+    let document = folder.run(&["./probes", "./gone.toml", "--json"]).json();
+    assert_eq!(document["files"], serde_json::json!(["probes/1.toml", "probes/2.toml", "gone.toml"]));
+    let files: Vec<&str> =
+        document["diagnostics"].as_array().unwrap().iter().map(|diag| diag["file"].as_str().unwrap()).collect();
+    let mut files_ = files.clone();
+    files_.sort_unstable();
+    assert_eq!(files_, ["gone.toml", "probes/1.toml", "probes/2.toml"], "{document}");
+    let said = folder.run(&["probes/2.toml"]);
+    assert_eq!(
+        (said.code, said.err.lines().next()),
+        (2, Some("error: probes/2.toml cannot be read: it is not UTF-8 at byte 5"))
+    );
+}
+
+#[test]
+fn a_file_of_tls_is_told_where_it_is_named() {
+    let text = "[target.a]\nurl = \"https://h.example/mcp\"\ntls = { ca = \"ca.pem\" }\n";
+    let folder = Folder::new(&[("a.toml", text)]);
+    let place = "a.toml:3:14";
+    let said = folder.run(&["a.toml"]);
+    assert!(
+        said.code == 0 && said.err.contains(place) && said.err.contains("`ca.pem`, which cannot be read"),
+        "{}",
+        said.err
+    );
+    assert_eq!(folder.run(&["a.toml", "--env-required"]).code, 2);
+    std::fs::write(folder.path().join("ca.pem"), "no certificate").unwrap();
+    let said = folder.run(&["a.toml"]);
+    assert!(
+        said.code == 2 && said.err.contains(place) && said.err.contains("has no PEM CA certificate"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn several_files_and_folders_are_one_plan() {
     let targets = "[target.a]\nurl = \"https://h.example/mcp\"\ntls = { ca = \"ca.pem\" }\n";
     let probes = "[[probe]]\nname = \"p\"\ntarget = \"a\"\n";

@@ -205,7 +205,7 @@ fn document(findings: &Findings) -> Value {
     }
     summary.insert("mistakes".to_owned(), findings.mistakes.len().into());
     summary.insert("warnings".to_owned(), findings.warnings.len().into());
-    let files: Vec<String> = examined.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = examined.files.iter().map(|file| probe_files::name(file)).collect();
     let diagnostics: Vec<Value> = findings.mistakes.iter().chain(&findings.warnings).map(diagnostic).collect();
     let sees = sees::document(&sees::seen(examined));
     let mut document = json!({

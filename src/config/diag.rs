@@ -157,7 +157,8 @@ fn render_one(diag: &Diag, renderer: &Renderer, columns: Option<usize>) -> Strin
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(broken(&safe(&diag.message), columns, "warning: ".len())));
-    if let Some(place) = &diag.place {
+    // Of a file that could not be read there is nothing to show.
+    if let Some(place) = diag.place.as_ref().filter(|place| !place.source.text.is_empty()) {
         let is_here = |other: &Place| same_file(other, place) && window(place, &[other]).len() <= WINDOW_BYTES_MAX;
         let (here, elsewhere): (Vec<_>, Vec<_>) = diag.others.iter().partition(|(other, _)| is_here(other));
         group = group.elements(shown(place, &diag.label, AnnotationKind::Primary, &here));

@@ -97,7 +97,7 @@ pub(super) fn examine_with(
     let mut telling = Telling::default();
     let mut syntax = Vec::new();
     for path in &files {
-        let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
+        let name = name(path);
         match read_text(path, FILE_BYTES_MAX) {
             Ok(text) => {
                 let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -108,7 +108,11 @@ pub(super) fn examine_with(
                 read(&table, &source, &reading, &mut draft, &mut telling);
                 syntax.extend(errors);
             }
-            Err(why) => diags.push(Diag::general(format!("{name} cannot be read: {why}"))),
+            Err(why) => {
+                // It has no text, so its beginning is all there is to point at.
+                let source = Source::new(name.clone(), String::new(), PathBuf::new());
+                diags.push(Diag::error(&Place::new(&source, 0..0), format!("{name} cannot be read: {why}")));
+            }
         }
     }
     let mut advice = reading.take_advice();
@@ -128,6 +132,12 @@ pub(super) fn examine_with(
     sort(&mut advice);
     diags.extend(found);
     Examined { draft, telling, diags, advice, files }
+}
+
+/// What messages and documents call a file.
+#[must_use]
+pub fn name(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
 }
 
 /// Reads one file: each half reads its tables, and what nobody asked for is a mistake.
