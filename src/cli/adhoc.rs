@@ -16,6 +16,7 @@ use super::output::{self, Kind};
 use super::params;
 use super::terminal::Terminal;
 use super::words::{self, Named};
+use crate::base::name::Name;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
 use crate::event::{Finding, Status};
@@ -136,6 +137,8 @@ pub struct Teller<'a> {
     endings: Vec<Ending>,
     withheld: bool,
     kept: Vec<Outcome>,
+    /// The names of the targets, in the order in which they were named or found.
+    order: Vec<Name>,
     told: usize,
 }
 
@@ -154,8 +157,14 @@ impl<'a> Teller<'a> {
             endings: Vec::new(),
             withheld: false,
             kept: Vec::new(),
+            order: Vec::new(),
             told: 0,
         }
+    }
+
+    /// A document of several targets has them in this order, whoever answers first.
+    pub fn keep_order(&mut self, targets: Vec<Name>) {
+        self.order = targets;
     }
 
     /// Tells one target's outcome now; JSON of several targets waits for [`Teller::finish`].
@@ -195,7 +204,9 @@ impl<'a> Teller<'a> {
     ///
     /// # Errors
     /// When the document could not be made.
-    pub fn finish(self, mut undelivered: Option<Complaint>) -> Result<u8, Complaint> {
+    pub fn finish(mut self, mut undelivered: Option<Complaint>) -> Result<u8, Complaint> {
+        let place = |outcome: &Outcome| self.order.iter().position(|name| **name == *outcome.heading().target);
+        self.kept.sort_by_cached_key(place);
         if self.json_document() && !self.single && undelivered.is_none() {
             let document = call_json::several(self.kept.iter().map(Outcome::told)).map_err(|error| bug(&error))?;
             let document = value::document(&document, &self.stdout);

@@ -45,6 +45,36 @@ fn each_code_has_its_case() {
 }
 
 #[test]
+fn a_file_of_tls_that_cannot_be_used_is_a_usage_error_and_nothing_is_sent() {
+    let url = "https://127.0.0.1:9/mcp";
+    let file = format!("[target.t]\nurl = \"{url}\"\ntls = {{ ca = \"ca.pem\" }}\n");
+    let place = Place::new().with("f.toml", &file).with("no.pem", "nothing of the kind\n");
+    for named in ["gone.pem", "no.pem", "/dev"] {
+        let ran = place.run(&["ping", url, "--cacert", named]).ended(2);
+        assert!(ran.err.contains("`--cacert`") && ran.err.contains(named), "{}", ran.err);
+        place.run(&["check", url, "--cacert", named]).ended(2);
+        let ran = place.run(&["ping", url, "--cert", "no.pem", "--key", named]).ended(2);
+        assert!(ran.err.contains("`--cert`") || ran.err.contains("`--key`"), "{}", ran.err);
+    }
+    for words in [&["check", "f.toml"][..], &["wait", "f.toml", "--for", "5s"], &["ping", "t", "-f", "f.toml"]] {
+        let ran = place.run(words).ended(2);
+        assert!(ran.err.contains("f.toml:3:14") && ran.err.contains("ca.pem"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn the_calls_of_a_document_are_in_the_order_of_the_targets() {
+    let slow = "[target.slow]\ncommand = [\"mcp-probe\", \"demo\", \"--latency\", \"700ms\"]\n";
+    let place = Place::new().with("f.toml", &format!("{slow}[target.quick]\ncommand = [\"mcp-probe\", \"demo\"]\n"));
+    for words in [&["tools", "-f", "f.toml", "--json"][..], &["tools", "slow", "quick", "-f", "f.toml", "--json"]] {
+        let document = place.run(words).ended(0).json();
+        let names: Vec<&str> =
+            document["calls"].as_array().unwrap().iter().map(|call| call["target"].as_str().unwrap()).collect();
+        assert_eq!(names, ["slow", "quick"]);
+    }
+}
+
+#[test]
 fn a_server_that_wants_a_token_is_code_3() {
     use std::io::Read as _;
     let place = Place::new();

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Outcome, Request, Teller, prepare};
 use crate::base::duration;
 use crate::base::ids::RunId;
+use crate::base::name::Name;
 use crate::base::sanitize;
 use crate::cli::args::AdHoc;
 use crate::cli::as_client::Here;
@@ -49,6 +50,7 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
         }
         tell_disabled(&resolved.disabled);
     }
+    let order: Vec<Name> = resolved.targets.iter().map(|target| target.name.clone()).collect();
     let mut consents = Consents::open(request.selection.yes);
     let (agreed, refused): (Vec<Target>, Vec<Target>) =
         resolved.targets.into_iter().partition(|target| consents.agrees(target));
@@ -60,6 +62,7 @@ pub fn run(ad_hoc: &AdHoc) -> Result<u8, Complaint> {
     let publisher = Publisher::new(RunId::random(), consumers, wire);
     let request = &request;
     let mut teller = Teller::new(request, single, resolved.masker.clone());
+    teller.keep_order(order);
     let guarded = !single || request.repeat > 1 || request.connection.as_client.is_some();
     live::run(|signals| async move {
         let cx = Context::new(publisher.clone(), resolved.masker, signals.drain.clone(), guarded)
