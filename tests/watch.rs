@@ -174,6 +174,10 @@ fn files_that_cannot_be_used_change_nothing_and_are_told_everywhere() {
     watch.says("the plan of before goes on");
     let error = watch.status()["daemon"]["plan_error"].to_string();
     assert!(error.contains("evry"), "{error}");
+    // One line for each thing: the mistake is part of it, with its place and what to do.
+    let log = watch.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" error reload: ")).collect();
+    assert!(matches!(lines[..], [one] if one.contains("evry") && one.contains("did you mean `every`?")), "{lines:?}");
     assert!(watch.get("/metrics").1.contains("mcp_probe_config_last_reload_successful 0"));
     let (code, body) = watch.ask("POST", "/-/reload");
     assert!(code >= 400 && body.contains("evry"), "{code} {body}");
@@ -183,6 +187,14 @@ fn files_that_cannot_be_used_change_nothing_and_are_told_everywhere() {
     watch.says("the files were read again: 1 kept, 0 new, 0 gone");
     assert!(watch.status()["daemon"]["plan_error"].is_null());
     assert!(watch.get("/metrics").1.contains("mcp_probe_config_last_reload_successful 1"));
+    // A file of TLS that is not there is such a mistake, too; and so it is at the start.
+    let more = format!("{good}\n[target.far]\nurl = \"https://127.0.0.1:9/mcp\"\ntls = {{ ca = \"gone.pem\" }}\n");
+    write(folder, &more);
+    watch.says("`gone.pem`, which cannot be read");
+    assert_eq!(watch.status()["summary"]["healthy"], 1);
+    drop(watch);
+    let mut refused = Watch::begin(folder, &[], &[]);
+    assert_eq!(refused.ended().code(), Some(2));
 }
 
 #[test]

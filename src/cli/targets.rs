@@ -336,10 +336,14 @@ pub fn sentence(diags: &[Diag]) -> String {
     if said.is_empty() { "its entry cannot be used".to_owned() } else { said.join("\n") }
 }
 
-fn told(diag: &Diag) -> String {
+/// A mistake in one line: where, what, what belongs to it, what to do.
+#[must_use]
+pub fn told(diag: &Diag) -> String {
     let place = diag.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let others: Vec<String> = diag.others.iter().map(|(place, label)| format!(" ({label}: {place})")).collect();
+    let others = others.concat();
     let help = diag.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    super::shown::prose(&format!("{place}{}{help}", diag.message)).replace('\n', " ")
+    super::shown::prose(&format!("{place}{}{others}{help}", diag.message)).replace('\n', " ")
 }
 
 /// A URL without the parts that may hold a secret names the target.

@@ -15,7 +15,7 @@ pub fn compile(telling: &Resolved, masker: &Masker) -> Result<Arc<Channels>, Unr
     let mut channels = Vec::new();
     for notifier in &telling.notifiers {
         let made = channel(notifier.kind, &notifier.name, &notifier.settings);
-        channels.push(made.map_err(|why| Unreadable { text: why.clone(), summary: why })?);
+        channels.push(made.map_err(|why| Unreadable { lines: Vec::new(), summary: why })?);
     }
     Ok(Arc::new(Channels::new(channels, masker.clone())))
 }

@@ -45,10 +45,10 @@ pub struct Loaded {
 /// Why the files cannot be used.
 #[derive(Clone, Debug)]
 pub struct Unreadable {
-    /// One sentence.
+    /// One sentence; of several mistakes the first.
     pub summary: String,
-    /// Every mistake, with file, line and text.
-    pub text: String,
+    /// Where there are several mistakes: each with its place and what to do, in a line of its own.
+    pub lines: Vec<String>,
 }
 
 /// Where the plan comes from; asked again at every reload.

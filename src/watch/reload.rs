@@ -172,10 +172,10 @@ impl Daemon {
                 self.setup.systemd.ready(&self.status());
                 (Ok(told), actions)
             }
-            Err(Unreadable { summary, text }) => {
+            Err(Unreadable { summary, lines }) => {
                 let message = format!("the files cannot be used, the plan of before goes on: {summary}");
                 self.note(Level::Error, "reload", message.as_str());
-                for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                for line in lines {
                     self.note(Level::Error, "reload", line);
                 }
                 self.setup.board.operate(|operation| operation.plan_error = Some(summary.clone()));

@@ -15,7 +15,7 @@ use crate::cli::credentials::{hide, shown_url};
 use crate::cli::exit::Code;
 use crate::cli::targets;
 use crate::cli::terminal::Colour;
-use crate::config::{Diag, has_errors, render};
+use crate::config::{Diag, has_errors};
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::files::telling::Resolved;
 use crate::files::{Folders, Loaded as Read, Machine, default_paths, given, load, locks};
@@ -54,15 +54,16 @@ impl Problem {
         match self {
             Self::Mistakes(diags) => {
                 let errors = diags.iter().filter(|diag| diag.severity == crate::config::Severity::Error);
-                let (count, first) = (errors.clone().count(), errors.clone().next());
-                let first = first.map_or_else(String::new, |diag| match &diag.place {
-                    Some(place) => format!("{place}: {}", diag.message),
-                    None => diag.message.clone(),
-                });
-                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-                Unreadable { summary: format!("{first}{more}"), text: render(&diags, false, None) }
+                let lines: Vec<String> = errors.map(targets::told).collect();
+                match lines.as_slice() {
+                    [] => Unreadable { summary: String::new(), lines },
+                    [only] => Unreadable { summary: only.clone(), lines: Vec::new() },
+                    [first, more @ ..] => {
+                        Unreadable { summary: format!("{first} (and {} more)", more.len()), lines: lines.clone() }
+                    }
+                }
             }
-            Self::Other(complaint) => Unreadable { summary: complaint.message, text: String::new() },
+            Self::Other(complaint) => Unreadable { summary: complaint.message, lines: Vec::new() },
         }
     }
 }
