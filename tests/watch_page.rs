@@ -176,6 +176,35 @@ fn the_page_speaks_tls_and_knows_its_users() {
 }
 
 #[test]
+fn a_certificate_that_signed_itself_is_trusted_by_its_own_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    probes(folder);
+    // What `openssl req -x509` makes: a certificate of a server that is marked as an authority, too.
+    let mut own = rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(folder.join("server.pem"), own.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("web.yml"), TLS).unwrap();
+    let (_watch, address) = start(folder, &["--web-config", "web.yml"]);
+    let status = |scheme: &str, more: &[&str]| {
+        let url = format!("{scheme}://127.0.0.1:{}", address.rsplit(':').next().unwrap());
+        let command = [&["status", "--url", &url], more].concat();
+        let told = Command::new(BINARY).args(command).current_dir(folder).env("HOME", folder).output().unwrap();
+        (told.status.code(), String::from_utf8_lossy(&told.stderr).into_owned())
+    };
+    let (code, said) = status("https", &["--cacert", "server.pem"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = status("https", &[]);
+    assert!(code == Some(4) && said.contains("self-signed") && !said.contains("no daemon"), "{said}");
+    let (code, said) = status("http", &[]);
+    assert!(code == Some(4) && said.contains("https") && !said.contains("no daemon"), "{said}");
+    let (code, said) = status("https", &["--cacert", "web.yml"]);
+    assert!(code == Some(2) && said.contains("no PEM CA certificate"), "{said}");
+}
+
+#[test]
 fn the_page_asks_for_certificates_of_clients() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

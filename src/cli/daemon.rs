@@ -1,11 +1,8 @@
 //! Asks a running `mcp-probe watch` how its fleet is: one request for one document.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -13,6 +10,7 @@ use super::complaint::Complaint;
 use super::exit::Code;
 use super::watch::LISTEN;
 use crate::base::sanitize;
+use crate::transport::http::{BorrowedTls, Pem, TlsSettings};
 use crate::watch::status::{Document, SCHEMA};
 
 /// How long the daemon may take to answer.
@@ -37,6 +35,7 @@ pub struct DaemonOptions {
 /// A daemon that can be asked again and again.
 pub struct Daemon {
     client: reqwest::Client,
+    tls: BorrowedTls,
     url: url::Url,
     shown: String,
     headers: http::HeaderMap,
@@ -68,9 +67,16 @@ impl Daemon {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        let client = client(options, url.scheme() == "https")?;
+        let tls = TlsSettings {
+            ca: options.cacert.clone().map(Pem::File),
+            // Where no TLS is spoken, the system's roots need not be read.
+            insecure: url.scheme() == "http",
+            ..TlsSettings::default()
+        };
+        let tls = tls.borrowed().map_err(|why| Complaint::usage(why.to_string()))?;
+        let client = client(&tls)?;
         let shown = url.origin().ascii_serialization();
-        Ok(Self { client, url, shown, headers })
+        Ok(Self { client, tls, url, shown, headers })
     }
 
     /// Where it is, as a person may see it.
@@ -119,45 +125,32 @@ impl Daemon {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Complaint {
-        let mut why = format!("no daemon answers at {}: {error}", self.shown);
-        let mut below: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(error) = below {
-            why = format!("{why}: {error}");
-            below = error.source();
+        let chain = || std::iter::successors(std::error::Error::source(error), |error| error.source());
+        let host = self.url.host_str().unwrap_or_default();
+        if let Some(why) = chain().find_map(|error| self.tls.refused(host, error.downcast_ref()?)) {
+            let complaint =
+                Complaint::new(Code::Unreachable, format!("{}: {}", self.shown, sanitize::one_line(&why, 400)));
+            return complaint.hint("--cacert FILE names the certificates to trust");
         }
+        if chain().filter_map(|error| error.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse) {
+            return Complaint::new(Code::Unreachable, format!("what answers at {} does not speak HTTP", self.shown))
+                .hint("where the page is served with TLS, write https://");
+        }
+        let why = chain()
+            .fold(format!("no daemon answers at {}: {error}", self.shown), |why, error| format!("{why}: {error}"));
         Complaint::new(Code::Unreachable, sanitize::one_line(&why, 400))
             .hint("`mcp-probe watch` is the daemon; --url says where its page is")
     }
 }
 
-fn client(options: &DaemonOptions, secure: bool) -> Result<reqwest::Client, Complaint> {
-    let unusable = |why: String| Complaint::usage(format!("TLS cannot be set up: {why}"));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.to_string()))?;
-    let mut roots = rustls::RootCertStore::empty();
-    if let Some(path) = &options.cacert {
-        let unreadable = |error: String| Complaint::usage(format!("{}: {error}", path.display()));
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
-            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-        }
-    }
-    let config = if secure && options.cacert.is_none() {
-        let verifier =
-            rustls_platform_verifier::Verifier::new(provider).map_err(|error| unusable(error.to_string()))?;
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-    } else {
-        builder.with_root_certificates(roots).with_no_client_auth()
-    };
+fn client(tls: &BorrowedTls) -> Result<reqwest::Client, Complaint> {
     reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
+        .tls_backend_preconfigured(tls.config.clone())
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         // The daemon is a neighbour: what stands between it and others is no way to it.
         .no_proxy()
         .user_agent(concat!("mcp-probe/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| unusable(error.to_string()))
+        .map_err(|error| Complaint::usage(format!("TLS cannot be set up: {error}")))
 }
