@@ -4,6 +4,7 @@
 //! The contract: a [`Dial`] opens a [`Link`]; `send` hands over one message and tells when it was written;
 //! `recv` gives what was heard, in order, with the key of the message it belongs to where the transport knows.
 
+mod scratch;
 pub mod child;
 pub mod stdio;
 pub mod http;

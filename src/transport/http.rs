@@ -2,16 +2,22 @@
 //! The parts below it resolve, connect, secure, send, and read bodies; they know nothing of MCP.
 
 mod body;
+mod chunked;
 mod client;
+mod connection;
 mod connector;
 mod date;
 mod exchange;
 mod fault;
 mod fetch;
+mod fields;
+mod head;
+mod incoming;
 mod pem;
 mod pool;
 mod proxy;
 pub(super) mod queue;
+mod request;
 mod stamped;
 mod tls;
 mod tls_words;
@@ -31,9 +37,10 @@ use url::{Position, Url};
 
 pub(super) use self::body::{Body, Kind, too_large};
 use self::client::Template;
-pub(super) use self::client::{Answer, Ask, Client, Waiting, bare, header, sensitive};
+pub(super) use self::client::{Answer, Ask, Client, Waiting, bare};
 use self::connector::Connector;
 pub use self::connector::look_up;
+pub(super) use self::fields::Fields;
 pub use self::pem::{Pem, PemPart, pem_faults};
 use self::proxy::Proxy;
 pub use self::proxy::ProxyChoice;
@@ -209,7 +216,7 @@ impl HttpDial {
             authority: authority(settings)?,
             asks_gzip: headers.contains_key(ACCEPT_ENCODING),
             headers,
-            url: bare,
+            url: Arc::new(bare),
             body_bytes_max: settings.body_bytes_max,
         };
         Ok(Self {

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::http::{Answer, Ask, Body, Client, Kind, Waiting, bare, too_large};
+use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, bare, too_large};
 use super::streamable_http::{NOISE_BYTES_MAX, ask};
 use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
 use crate::base::sanitize;
@@ -32,7 +30,7 @@ const POSTS_MAX: usize = 1024;
 /// An open link.
 pub(super) struct LegacySse {
     client: Arc<Client>,
-    endpoint: Url,
+    endpoint: Arc<Url>,
     posts: HashMap<Key, AbortOnDropHandle<()>>,
     heard: mpsc::Receiver<Heard>,
     telling: mpsc::Sender<Heard>,
@@ -45,16 +43,16 @@ impl LegacySse {
     /// Opens the stream and waits for the name of the endpoint.
     pub(super) async fn open(client: Arc<Client>) -> Result<Self, Fault> {
         client.open().await?;
-        let url = client.template().url.clone();
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let (_, waiting) = client.start(Ask::get(url.clone(), headers)).await?;
+        let url = Arc::clone(&client.template().url);
+        let mut fields = Fields::default();
+        fields.set("Accept", "text/event-stream")?;
+        let (_, waiting) = client.start(Ask::get(Arc::clone(&url), fields)).await?;
         let Answer { head, mut body, .. } = waiting.answer().await?;
         if !(200..300).contains(&head.status) || Kind::of(&head) != Kind::Events {
             return Err(not_a_stream(&url, &head, &mut body).await);
         }
         let mut stream = Stream { decoder: EventDecoder::new(body.limit()), body, began: None };
-        let endpoint = stream.endpoint(&url).await?;
+        let endpoint = Arc::new(stream.endpoint(&url).await?);
         let (telling, heard) = mpsc::channel(HEARD_MAX);
         let task = client.tasks.spawn(stream.tell(telling.clone()));
         Ok(Self { client, endpoint, posts: HashMap::new(), heard, telling, ended: None, _stream: task })
@@ -83,20 +81,15 @@ impl LegacySse {
         if self.posts.len() >= POSTS_MAX {
             return Err(Fault::new(Reason::Internal, "too many messages whose receipt the server has not told"));
         }
-        let post = Ask { url: self.endpoint.clone(), ..ask(&self.client, outgoing)? };
-        let post = accepting_anything(post);
+        let mut post = Ask { url: Arc::clone(&self.endpoint), ..ask(&self.client, outgoing)? };
+        // The answer to a POST is a receipt of no set type.
+        post.fields.set("Accept", "*/*")?;
+        post.fields.set("Content-Type", "application/json")?;
         let (sent, waiting) = self.client.start(post).await?;
         let task = self.client.tasks.spawn(receipt(waiting, key, intent, self.telling.clone()));
         self.posts.insert(key, task);
         Ok(sent)
     }
-}
-
-/// The answer to a POST is a receipt of no set type.
-fn accepting_anything(mut post: Ask) -> Ask {
-    post.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    post.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    post
 }
 
 impl Link for LegacySse {

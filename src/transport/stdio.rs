@@ -1,7 +1,6 @@
 //! The stdio transport: a child process, one JSON-RPC message a line on its stdin and stdout. Stdout and stderr are
 //! read by tasks of the link from the first moment; the link knows the process and says why nothing more comes.
 
-mod scratch;
 mod stderr;
 mod stdout;
 

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::http::queue::Queue;
-use super::http::{Answer, Ask, Body, Client, Kind, Waiting, header, too_large};
+use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, too_large};
 use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What};
 use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
@@ -66,27 +65,24 @@ pub(super) fn ask(client: &Client, outgoing: Outgoing) -> Result<Ask, Fault> {
         Intent::Resume | Intent::Listen => (Method::GET, Some("text/event-stream")),
         Intent::End => (Method::DELETE, None),
     };
-    let mut headers = HeaderMap::with_capacity(outgoing.headers.len() + 2);
+    let mut fields = Fields::with_room(outgoing.headers.len() + 2);
     if method == Method::POST {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.set("Content-Type", "application/json")?;
     }
     if let Some(accept) = accept {
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        fields.set("Accept", accept)?;
     }
     let mut without = Vec::new();
-    for (name, value) in &outgoing.headers {
-        let is_left_out = value == LEFT_OUT;
-        let (name, value) = header(name, if is_left_out { "" } else { value })?;
-        if is_left_out {
-            headers.remove(&name);
+    for (name, value) in outgoing.headers {
+        if value == LEFT_OUT {
+            fields.remove(&name);
             without.push(name);
         } else {
-            headers.insert(name, value);
+            fields.set(name, value)?;
         }
     }
-    super::http::sensitive(&mut headers);
-    let url = client.template().url.clone();
-    Ok(Ask { method, url, body: outgoing.body, headers, without, repeatable: outgoing.repeatable })
+    let url = Arc::clone(&client.template().url);
+    Ok(Ask { method, url, body: outgoing.body, fields, without, repeatable: outgoing.repeatable })
 }
 
 impl Link for StreamableHttp {

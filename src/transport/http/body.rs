@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use flate2::write::{GzDecoder, ZlibDecoder};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::client::Client;
+use super::connection::Connection;
 use super::fault;
-use super::pool::{Connection, Draining};
+use super::pool::Draining;
 use crate::event::{Finding, Reason, Severity};
 use crate::transport::{Fault, Head};
 
@@ -72,7 +71,6 @@ impl Inflate {
 pub(in crate::transport) struct Body {
     client: Arc<Client>,
     connection: Option<Connection>,
-    incoming: Incoming,
     inflate: Option<Inflate>,
     /// Compressed bytes that were not fed yet.
     compressed: Bytes,
@@ -84,12 +82,7 @@ pub(in crate::transport) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(
-        client: Arc<Client>,
-        connection: Connection,
-        incoming: Incoming,
-        head: &Head,
-    ) -> Result<Self, Fault> {
+    pub(super) fn new(client: Arc<Client>, connection: Connection, head: &Head) -> Result<Self, Fault> {
         let inflate = match head.header("content-encoding").map(|value| value.trim().to_ascii_lowercase()) {
             None => None,
             Some(coding) => match coding.as_str() {
@@ -113,11 +106,10 @@ impl Body {
             ));
         }
         let announced = head.header("content-length").and_then(|value| value.parse().ok());
-        let at = connection.stamps.last();
+        let (_, at) = connection.read();
         Ok(Self {
             client,
             connection: Some(connection),
-            incoming,
             inflate,
             compressed: Bytes::new(),
             announced,
@@ -134,21 +126,11 @@ impl Body {
             if let Some(chunk) = self.inflated()? {
                 return Ok(Some((chunk, self.at)));
             }
-            let frame = self.incoming.frame();
-            let frame = match &mut self.connection {
-                Some(connection) => connection.drive(frame).await,
-                None => frame.await,
-            };
-            match frame {
-                None => {
-                    self.finish();
-                    return Ok(None);
-                }
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    if let Some(connection) = &self.connection {
-                        self.at = connection.stamps.last();
-                    }
+            let Some(connection) = &mut self.connection else { return Ok(None) };
+            match connection.chunk().await {
+                Ok(None) => self.finish(),
+                Ok(Some(data)) => {
+                    (_, self.at) = connection.read();
                     self.received += data.len() as u64;
                     if self.inflate.is_some() {
                         self.compressed = data;
@@ -157,8 +139,8 @@ impl Body {
                         return Ok(Some((data, self.at)));
                     }
                 }
-                Some(Err(error)) => {
-                    let fault = fault::of_body(&error, self.received, self.announced, &self.sample);
+                Err(broken) => {
+                    let fault = fault::of_body(&broken, self.received, self.announced, &self.sample);
                     return Err(self.client.named(fault));
                 }
             }

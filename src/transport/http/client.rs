@@ -1,20 +1,20 @@
 //! One HTTP exchange after another with one target: the request as the protocol and the user want it, the answer's
 //! head, redirects on the same origin, and the one honest repetition, of a request whose pooled connection was dead.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method};
 use url::{Position, Url};
 
 use super::body::Body;
+use super::connection::Connection;
 use super::connector::Connector;
-use super::exchange::Sent;
-use super::pool::{Connection, Pool, Tasks};
+use super::fault::Broken;
+use super::fields::Fields;
+use super::pool::{Pool, Tasks};
+use super::request::Request;
 use super::tls_words;
 use super::{date, fault};
 use crate::event::{Finding, Phases, Reason, Severity, TransportKind};
@@ -29,7 +29,7 @@ const FINDINGS_MAX: usize = 64;
 
 /// What every request of a target has in common.
 pub(in crate::transport) struct Template {
-    pub(in crate::transport) url: Url,
+    pub(in crate::transport) url: Arc<Url>,
     /// The authority as the user wrote it.
     pub(in crate::transport) authority: HeaderValue,
     /// The user's own headers, without those that are the protocol's.
@@ -43,28 +43,21 @@ pub(in crate::transport) struct Template {
 #[derive(Clone)]
 pub(in crate::transport) struct Ask {
     pub(in crate::transport) method: Method,
-    pub(in crate::transport) url: Url,
+    pub(in crate::transport) url: Arc<Url>,
     pub(in crate::transport) body: Bytes,
     /// Those of the protocol; they win over the user's.
-    pub(in crate::transport) headers: HeaderMap,
-    /// The user's headers that are not sent.
-    pub(in crate::transport) without: Vec<HeaderName>,
+    pub(in crate::transport) fields: Fields,
+    /// The names of the user's headers that are not sent.
+    pub(in crate::transport) without: Vec<String>,
     /// Whether it may be made twice.
     pub(in crate::transport) repeatable: bool,
 }
 
 impl Ask {
     /// A GET, which may be made twice.
-    pub(in crate::transport) fn get(url: Url, headers: HeaderMap) -> Self {
-        Self { method: Method::GET, url, body: Bytes::new(), headers, without: Vec::new(), repeatable: true }
+    pub(in crate::transport) fn get(url: Arc<Url>, fields: Fields) -> Self {
+        Self { method: Method::GET, url, body: Bytes::new(), fields, without: Vec::new(), repeatable: true }
     }
-}
-
-/// A header that somebody else chose.
-pub(in crate::transport) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Fault> {
-    let wrong = || Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value"));
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-    Ok((parsed, HeaderValue::from_str(value).map_err(|_| wrong())?))
 }
 
 #[derive(Default)]
@@ -83,14 +76,13 @@ pub(in crate::transport) struct Client {
     pub(super) pool: Arc<Pool>,
     pub(in crate::transport) tasks: Tasks,
     notes: Mutex<Notes>,
-    uri: OnceLock<Uri>,
 }
 
 impl Client {
     pub(super) fn new(template: Arc<Template>, connector: Arc<Connector>, findings: Vec<Finding>) -> Arc<Self> {
         let notes = Notes { findings, ..Notes::default() };
-        let (pool, tasks, uri) = (Arc::default(), Tasks::default(), OnceLock::new());
-        Arc::new(Self { template, connector, pool, tasks, notes: Mutex::new(notes), uri })
+        let (pool, tasks) = (Arc::default(), Tasks::default());
+        Arc::new(Self { template, connector, pool, tasks, notes: Mutex::new(notes) })
     }
 
     pub(in crate::transport) fn template(&self) -> &Template {
@@ -179,90 +171,47 @@ impl Client {
     }
 
     /// Connects where needed and hands the request over. The instant is that of its writing. Where the request was not
-    /// written at once, and over HTTP/2, whose exchanges share their stamps, it is the instant at which it was handed over.
+    /// written at once, and over HTTP/2, whose exchanges share their connection, it is the instant at which it was handed
+    /// over.
     pub(in crate::transport) async fn start(self: &Arc<Self>, ask: Ask) -> Result<(Instant, Waiting), Fault> {
-        let connection = if let Some(connection) = self.pool.take().await {
-            connection
-        } else {
-            let connection = self.connect().await?;
-            self.pool.introduce(&connection);
-            connection
+        let connection = match self.pool.take().await {
+            Some(connection) => connection,
+            None => self.connect_anew().await?,
         };
         self.write(ask, connection).await
     }
 
+    /// A connection for an exchange that waits for it. Rare, and long: in a place of its own it makes no exchange larger.
+    async fn connect_anew(&self) -> Result<Connection, Fault> {
+        let connection = Box::pin(self.connect()).await?;
+        self.pool.introduce(&connection);
+        Ok(connection)
+    }
+
     async fn write(self: &Arc<Self>, ask: Ask, mut connection: Connection) -> Result<(Instant, Waiting), Fault> {
-        let is_h2 = connection.is_h2();
-        let request = self.request(&ask, is_h2)?;
-        let handed_over = Instant::now();
-        let response = connection.send(request).await.map_err(|error| self.named(fault::of_handshake(&error)))?;
-        let written = connection.stamps.written().filter(|_| !is_h2);
-        let sent = written.unwrap_or(handed_over);
-        Ok((sent, Waiting { client: Arc::clone(self), ask, connection, response, repeated: false }))
-    }
-
-    fn request(&self, ask: &Ask, h2: bool) -> Result<Request<Full<Bytes>>, Fault> {
-        let ours = |error: &dyn std::fmt::Display| {
-            Fault::new(Reason::Internal, format!("the request to {} cannot be written: {error}", bare(&ask.url)))
-        };
-        let path = &ask.url[Position::BeforePath..Position::AfterQuery];
-        let authority = &self.template.authority;
-        let mut request = Request::new(Full::new(ask.body.clone()));
-        *request.method_mut() = ask.method.clone();
-        *request.uri_mut() = if h2 || self.connector.forwards() {
-            let uri = Uri::builder().scheme(ask.url.scheme()).authority(authority.as_bytes()).path_and_query(path);
-            uri.build().map_err(|error| ours(&error))?
-        } else {
-            self.path(path).map_err(|error| ours(&error))?
-        };
-        let mut headers = HeaderMap::with_capacity(ask.headers.len() + self.template.headers.len() + 2);
-        if !h2 {
-            headers.insert(HOST, authority.clone());
-        }
-        for (name, value) in &self.template.headers {
-            if !ask.headers.contains_key(name) && !ask.without.contains(name) {
-                headers.append(name, value.clone());
-            }
-        }
-        for (name, value) in &ask.headers {
-            // An audit may send another host than that of the URL: there is never more than one.
-            if name == HOST {
-                headers.insert(name, value.clone());
-            } else {
-                headers.append(name, value.clone());
-            }
-        }
-        if self.connector.forwards()
-            && let Some(basic) = self.connector.proxy.as_ref().and_then(|proxy| proxy.basic.clone())
-        {
-            headers.insert(PROXY_AUTHORIZATION, basic);
-        }
-        *request.headers_mut() = headers;
-        Ok(request)
-    }
-
-    /// A path as the URI of a request. All requests of a link go to one path, so that it is read once.
-    fn path(&self, path: &str) -> Result<Uri, http::Error> {
-        if let Some(uri) = self.uri.get().filter(|uri| uri.path_and_query().is_some_and(|known| known == path)) {
-            return Ok(uri.clone());
-        }
-        let uri = Uri::builder().path_and_query(path).build()?;
-        // A path after a redirect is another one.
-        let _ = self.uri.set(uri.clone());
-        Ok(uri)
+        let is_forwarded = self.connector.forwards();
+        let proxy = self.connector.proxy.as_ref().filter(|_| is_forwarded);
+        let proxy_basic = proxy.and_then(|proxy| proxy.basic.as_ref());
+        let request = Request { template: &self.template, ask: &ask, is_forwarded, proxy_basic };
+        let sent = connection.send(&request).await?;
+        Ok((sent, Waiting { client: Arc::clone(self), ask, connection, repeated: false }))
     }
 
     /// Whether a redirect is followed, and where to; what is not followed is left for others to judge.
-    fn redirect(&self, ask: &Ask, response: &Response<Incoming>, visited: &[Url]) -> Option<Url> {
-        let status = response.status();
-        if !status.is_redirection() {
+    fn redirect(&self, ask: &Ask, head: &Head, visited: &[Arc<Url>]) -> Option<Arc<Url>> {
+        let status = head.status;
+        if !(300..400).contains(&status) {
             return None;
         }
-        let location = std::str::from_utf8(response.headers().get(LOCATION)?.as_bytes()).ok()?;
-        let target = ask.url.join(location).ok()?;
-        let keeps_method = matches!(status.as_u16(), 307 | 308);
+        // One that is not known whole leads somewhere else.
+        let is_whole = |location: &&str| {
+            location.len() < HEADER_VALUE_BYTES_MAX && !location.contains(char::REPLACEMENT_CHARACTER)
+        };
+        let target = ask.url.join(head.header("location").filter(is_whole)?).ok()?;
+        let keeps_method = matches!(status, 307 | 308);
         let same_origin = target.origin() == self.template.url.origin();
-        let follow = keeps_method && same_origin && visited.len() < REDIRECTS_MAX && !visited.contains(&target);
+        let follow =
+            keeps_method && same_origin && visited.len() < REDIRECTS_MAX && !visited.iter().any(|url| **url == target);
         let (severity, what) = if follow {
             (Severity::Warning, "followed: send to it instead")
         } else if ask.url.scheme() == "https" && target.scheme() == "http" {
@@ -274,27 +223,23 @@ impl Client {
         } else {
             (Severity::Warning, "not followed: this status does not keep the method")
         };
-        let actual = format!("{} redirects ({}) to {}; {what}", bare(&ask.url), status.as_u16(), bare(&target));
+        let actual = format!("{} redirects ({status}) to {}; {what}", bare(&ask.url), bare(&target));
         self.notice(Finding::new("http.redirect", severity, "an answer at the address given", actual));
-        follow.then_some(target)
+        follow.then(|| Arc::new(target))
     }
 
     /// A body read to its end gives its connection back; `first_byte` is that of the whole answer.
-    fn answer(self: &Arc<Self>, response: Response<Incoming>, connection: Connection) -> Result<Answer, Fault> {
-        let stamps = Arc::clone(&connection.stamps);
-        let at = stamps.last();
-        let first_byte = if connection.is_h2() { at } else { stamps.first() };
-        let (parts, incoming) = response.into_parts();
-        let head = head(parts.status.as_u16(), &parts.headers);
+    fn answer(self: &Arc<Self>, head: Head, connection: Connection) -> Result<Answer, Fault> {
+        let (first_byte, at) = connection.read();
         self.look_at_clock(&head);
-        let body = Body::new(Arc::clone(self), connection, incoming, &head)?;
+        let body = Body::new(Arc::clone(self), connection, &head)?;
         Ok(Answer { head, first_byte, at, body })
     }
 
     /// A fault of an exchange with the target, with its proxy named.
-    pub(in crate::transport) fn failed(&self, error: &hyper::Error, opening: &[u8]) -> Fault {
+    fn failed(&self, broken: &Broken, opening: &[u8]) -> Fault {
         let host = self.template.authority.to_str().unwrap_or_default();
-        self.named(fault::of_exchange(error, opening, host))
+        self.named(fault::of_exchange(broken, opening, host))
     }
 }
 
@@ -303,7 +248,6 @@ pub(in crate::transport) struct Waiting {
     client: Arc<Client>,
     ask: Ask,
     connection: Connection,
-    response: Sent,
     repeated: bool,
 }
 
@@ -320,31 +264,26 @@ impl Waiting {
     pub(in crate::transport) async fn answer(mut self) -> Result<Answer, Fault> {
         let mut visited = Vec::new();
         loop {
-            match self.connection.drive(&mut self.response).await {
-                Ok(response) => {
-                    if response.status().is_redirection() {
-                        visited.push(self.ask.url.clone());
+            match self.connection.head().await {
+                Ok(head) => {
+                    if (300..400).contains(&head.status) {
+                        visited.push(Arc::clone(&self.ask.url));
                     }
-                    let Some(target) = self.client.redirect(&self.ask, &response, &visited) else {
-                        return self.client.answer(response, self.connection);
+                    let Some(target) = self.client.redirect(&self.ask, &head, &visited) else {
+                        return self.client.answer(head, self.connection);
                     };
                     self.ask.url = target;
-                    self = self.follow(response).await?;
+                    self = self.follow().await?;
                 }
-                Err(error) => {
-                    let unsent = error.message().is_some();
-                    self = self.again(unsent, error.error()).await?;
-                }
+                Err(broken) => self = self.again(&broken).await?,
             }
         }
     }
 
-    async fn follow(self, response: Response<Incoming>) -> Result<Self, Fault> {
-        use hyper::body::Body as _;
+    async fn follow(self) -> Result<Self, Fault> {
         let Self { client, ask, connection, .. } = self;
         // A body that is still on its way is not worth waiting for; its connection goes with it.
-        if response.body().is_end_stream() {
-            drop(response);
+        if connection.is_over() {
             client.pool.give_back(connection, &client.tasks);
         }
         client.start(ask).await.map(|(_, waiting)| waiting)
@@ -352,14 +291,13 @@ impl Waiting {
 
     /// The connection died. A pooled one may have been dead already when the request was written, which is no
     /// failure of the server: such a request is made once more, if it may be made twice or was never written.
-    async fn again(self, unsent: bool, error: &hyper::Error) -> Result<Self, Fault> {
+    async fn again(self, broken: &Broken) -> Result<Self, Fault> {
         let Self { client, ask, connection, repeated, .. } = self;
-        let silent = connection.is_h2() || connection.stamps.bytes() == 0;
-        let stale = connection.reused && silent && fault::is_closed(error);
+        let stale = connection.reused && connection.is_unanswered() && broken.is_closed();
         if repeated || !stale {
-            return Err(client.failed(error, &connection.stamps.opening()));
+            return Err(client.failed(broken, connection.opening()));
         }
-        if !unsent && !ask.repeatable {
+        if !connection.is_unsent(broken) && !ask.repeatable {
             let message = "the connection, which had been used before, was closed before any byte of an answer; \
                            this request may have been executed and is not safe to repeat, so it was not sent again";
             return Err(client.named(Fault::new(Reason::Closed, message)));
@@ -372,8 +310,7 @@ impl Waiting {
             "the server closed it just as it was used again; the request was sent once more on a new one, and its \
              latency holds both",
         ));
-        let connection = client.connect().await?;
-        client.pool.introduce(&connection);
+        let connection = client.connect_anew().await?;
         let (_, waiting) = client.write(ask, connection).await?;
         Ok(Self { repeated: true, ..waiting })
     }
@@ -384,24 +321,7 @@ pub(in crate::transport) fn bare(url: &Url) -> &str {
     &url[..Position::AfterPath]
 }
 
-fn head(status: u16, headers: &HeaderMap) -> Head {
-    let text = |value: &HeaderValue| {
-        let bytes = value.as_bytes();
-        String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_VALUE_BYTES_MAX)]).into_owned()
-    };
-    let headers = headers
-        .iter()
-        .take(super::pool::HEADERS_MAX)
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-        .collect();
-    Head { status, headers }
-}
-
-/// Marks the values that must not show up in any debug output.
-pub(in crate::transport) fn sensitive(headers: &mut HeaderMap) {
-    for (name, value) in headers.iter_mut() {
-        if name == AUTHORIZATION || name.as_str().contains("session") {
-            value.set_sensitive(true);
-        }
-    }
+/// The value of an answer's header as text, bounded.
+pub(super) fn value_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_VALUE_BYTES_MAX)]).into_owned()
 }

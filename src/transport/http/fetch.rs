@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, LOCATION, USER_AGENT};
+use http::header::{LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use super::client::Template;
 use super::connector::Connector;
-use super::{Answer, Ask, Client, HttpDial, HttpSettings, Pem, ProxyChoice, TlsSettings, bare, header};
+use super::{Answer, Ask, Client, Fields, HttpDial, HttpSettings, Pem, ProxyChoice, TlsSettings, bare};
 use crate::event::Reason;
 use crate::transport::{Document, Fault};
 
@@ -70,7 +70,7 @@ impl HttpDial {
     fn client_for(&self, url: &Url) -> Result<Arc<Client>, Fault> {
         let client = |template: &Template, connector: &Arc<Connector>| {
             let template = Template {
-                url: url.clone(),
+                url: Arc::new(url.clone()),
                 authority: template.authority.clone(),
                 headers: introduced(&self.elsewhere.user_agent),
                 asks_gzip: false,
@@ -96,13 +96,12 @@ impl HttpDial {
 }
 
 async fn get(client: &Arc<Client>, url: &Url, more: &[(String, String)]) -> Result<Document, Fault> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let mut fields = Fields::with_room(more.len() + 1);
+    fields.set("Accept", "application/json")?;
     for (name, value) in more {
-        let (name, value) = header(name, value)?;
-        headers.insert(name, value);
+        fields.set(name.clone(), value.clone())?;
     }
-    let (_, waiting) = client.start(Ask::get(url.clone(), headers)).await?;
+    let (_, waiting) = client.start(Ask::get(Arc::new(url.clone()), fields)).await?;
     let Answer { head, mut body, .. } = waiting.answer().await?;
     let body = body.whole().await?;
     Ok(Document { head, body })

@@ -1,26 +1,17 @@
-//! Connections that can carry requests, and the few that wait for their next one. Nothing is sent again here:
-//! whether a dead connection may be replaced is for the exchange to say.
+//! The few connections of a link that wait for their next request. Nothing is sent again here: whether a dead connection may be replaced is for the exchange to say.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use hyper::client::conn::http2;
 use hyper::rt::Executor;
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::connector::Stream;
-use super::exchange::{Exchange, Io, Sent};
-use super::stamped::{Stamped, Stamps};
+use super::connection::Connection;
 
 /// node and uvicorn close idle connections after 5 s; one that waited longer than this is not used again.
-const IDLE_MAX: Duration = Duration::from_secs(4);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(4);
 /// How long a connection that is let go of may take to say goodbye.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
 /// More idle connections than this are not kept.
@@ -31,8 +22,6 @@ const DRAIN_WAIT: Duration = Duration::from_millis(5);
 pub(super) const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// A head with more headers than this is refused.
 pub(super) const HEADERS_MAX: usize = 100;
-/// Flow control that lets a large reply arrive without waiting for us.
-const H2_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// The tasks of one link; all end with it.
 #[derive(Clone, Default)]
@@ -68,122 +57,6 @@ where
 {
     fn execute(&self, task: F) {
         drop(self.spawn(task).detach());
-    }
-}
-
-/// What a connection is at the moment.
-enum Work {
-    /// HTTP/1.1 between two exchanges: the bare stream.
-    Resting(Io),
-    /// HTTP/1.1 in an exchange.
-    Busy(Box<Exchange>),
-    /// Over, or about to be.
-    Ended,
-    /// HTTP/2: any number of exchanges, which a task drives.
-    Shared(http2::SendRequest<Full<Bytes>>, Arc<AbortOnDropHandle<()>>),
-}
-
-/// One connection; of HTTP/2, a share in one. Dropping it closes it (its last share).
-pub(super) struct Connection {
-    work: Work,
-    /// When bytes came on it.
-    pub(super) stamps: Arc<Stamps>,
-    /// It has carried an exchange before this one.
-    pub(super) reused: bool,
-    idle_since: Instant,
-}
-
-impl Connection {
-    /// Speaks HTTP over a stream that was just connected.
-    pub(super) async fn start(stream: Box<dyn Stream>, h2: bool, tasks: &Tasks) -> hyper::Result<Self> {
-        let stamps = Arc::new(Stamps::default());
-        let io = TokioIo::new(Stamped::new(stream, Arc::clone(&stamps)));
-        let work = if h2 {
-            let (sender, connection) = http2::Builder::new(tasks.clone())
-                .max_header_list_size(HEAD_BYTES_MAX)
-                .initial_stream_window_size(H2_WINDOW_BYTES)
-                .initial_connection_window_size(H2_WINDOW_BYTES)
-                .handshake(io)
-                .await?;
-            Work::Shared(sender, Arc::new(tasks.spawn(connection)))
-        } else {
-            Work::Resting(io)
-        };
-        Ok(Self { work, stamps, reused: false, idle_since: Instant::now() })
-    }
-
-    /// Whether exchanges share this connection.
-    pub(super) fn is_h2(&self) -> bool {
-        matches!(self.work, Work::Shared(..))
-    }
-
-    /// Hands a request over. Over HTTP/1.1 it is written when this returns, as far as the stream takes it at once.
-    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Sent> {
-        self.work = match std::mem::replace(&mut self.work, Work::Ended) {
-            Work::Resting(io) => Work::Busy(Exchange::begin(io).await?),
-            other => other,
-        };
-        match &mut self.work {
-            Work::Busy(exchange) => {
-                self.stamps.arm();
-                Ok(exchange.send(request).await)
-            }
-            Work::Shared(sender, _) => Ok(Box::pin(sender.try_send_request(request))),
-            Work::Resting(_) | Work::Ended => unreachable!("a connection without a stream carries no exchange"),
-        }
-    }
-
-    /// Waits for a part of the answer. Nobody else moves the bytes of HTTP/1.1.
-    pub(super) async fn drive<F: Future + Unpin>(&mut self, part: F) -> F::Output {
-        match &mut self.work {
-            Work::Busy(exchange) => exchange.drive(part).await,
-            _ => part.await,
-        }
-    }
-
-    /// The exchange is complete: the connection as it waits for the next one, where it can carry one.
-    fn rest(mut self) -> Option<Self> {
-        self.work = match self.work {
-            Work::Busy(exchange) => Work::Resting(exchange.end()?),
-            other => other,
-        };
-        (self.reused, self.idle_since) = (true, Instant::now());
-        Some(self)
-    }
-
-    async fn is_usable(&mut self) -> bool {
-        match &mut self.work {
-            Work::Resting(io) => self.idle_since.elapsed() <= IDLE_MAX && super::exchange::is_silent(io),
-            Work::Shared(sender, _) => !sender.is_closed() && sender.ready().await.is_ok(),
-            Work::Busy(_) | Work::Ended => false,
-        }
-    }
-
-    fn share(&self) -> Option<Self> {
-        let Work::Shared(sender, driver) = &self.work else { return None };
-        Some(Self {
-            work: Work::Shared(sender.clone(), Arc::clone(driver)),
-            stamps: Arc::clone(&self.stamps),
-            reused: self.reused,
-            idle_since: self.idle_since,
-        })
-    }
-
-    /// Lets the connection say goodbye (TLS `close_notify`, HTTP/2 `GOAWAY`) before it is closed.
-    async fn end(self) {
-        match self.work {
-            Work::Resting(io) => {
-                // A server that is gone hears no goodbye.
-                let _ = io.into_inner().shutdown().await;
-            }
-            Work::Shared(sender, driver) => {
-                drop(sender);
-                if let Some(driver) = Arc::into_inner(driver) {
-                    let _ = driver.await;
-                }
-            }
-            Work::Busy(_) | Work::Ended => {}
-        }
     }
 }
 
@@ -239,8 +112,9 @@ impl Pool {
 
     /// Keeps a connection that was just made, so that every exchange can share it.
     pub(super) fn introduce(&self, connection: &Connection) {
-        if let Some(share) = connection.share() {
-            self.lock().shared = Some(Connection { reused: true, ..share });
+        if let Some(mut share) = connection.share() {
+            share.reused = true;
+            self.lock().shared = Some(share);
         }
     }
 
@@ -277,8 +151,8 @@ impl Pool {
         loop {
             let (expired, oldest) = {
                 let mut state = self.lock();
-                let expired: Vec<_> = state.idle.extract_if(.., |one| one.idle_since.elapsed() > IDLE_MAX).collect();
-                let oldest = state.idle.iter().map(|one| one.idle_since).min();
+                let expired: Vec<_> = state.idle.extract_if(.., |one| one.idle_since().elapsed() > IDLE_MAX).collect();
+                let oldest = state.idle.iter().map(Connection::idle_since).min();
                 state.watched = oldest.is_some() || !expired.is_empty();
                 (expired, oldest)
             };
@@ -304,7 +178,7 @@ impl Pool {
     #[cfg(test)]
     pub(super) fn age(&self, by: Duration) {
         for connection in &mut self.lock().idle {
-            connection.idle_since = connection.idle_since.checked_sub(by).unwrap_or(connection.idle_since);
+            connection.age(by);
         }
     }
 

@@ -1,5 +1,6 @@
-//! A stream that notes when its bytes leave and arrive. The marks sit on the plaintext side of TLS, so that session tickets
-//! are not taken for an answer.
+//! A stream that notes when bytes arrive on it, and which came first: below HTTP/2, whose bytes its own task moves, and below
+//! TLS, to see what answers there instead. For HTTP/2 it stands on the plaintext side of TLS, so that session tickets are not
+//! taken for an answer.
 
 use std::io;
 use std::pin::Pin;
@@ -14,14 +15,11 @@ const OPENING_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 struct Marks {
-    written: Option<Instant>,
-    first: Option<Instant>,
     last: Option<Instant>,
-    bytes: u64,
     opening: Vec<u8>,
 }
 
-/// When bytes were written and read since [`Stamps::arm`].
+/// When the latest bytes were read, and what the first were.
 #[derive(Debug, Default)]
 pub(super) struct Stamps(Mutex<Marks>);
 
@@ -30,35 +28,9 @@ impl Stamps {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything: a request is about to be written.
-    pub(super) fn arm(&self) {
-        let mut marks = self.lock();
-        marks.written = None;
-        marks.first = None;
-        marks.last = None;
-        marks.bytes = 0;
-        marks.opening.clear();
-    }
-
-    /// The instant just before the latest write that no byte had answered yet: the server may read, and be at work, before
-    /// a write returns.
-    pub(super) fn written(&self) -> Option<Instant> {
-        self.lock().written
-    }
-
-    /// When the first byte was read; now, where none was.
-    pub(super) fn first(&self) -> Instant {
-        self.lock().first.unwrap_or_else(Instant::now)
-    }
-
     /// When the latest byte was read; now, where none was.
     pub(super) fn last(&self) -> Instant {
         self.lock().last.unwrap_or_else(Instant::now)
-    }
-
-    /// How many bytes were read.
-    pub(super) fn bytes(&self) -> u64 {
-        self.lock().bytes
     }
 
     /// The first bytes that were read, up to a bound.
@@ -66,19 +38,10 @@ impl Stamps {
         self.lock().opening.clone()
     }
 
-    fn note_write(&self, began: Instant) {
-        let mut marks = self.lock();
-        if marks.first.is_none() {
-            marks.written = Some(began);
-        }
-    }
-
     fn note(&self, read: &[u8]) {
         let now = Instant::now();
         let mut marks = self.lock();
-        marks.first.get_or_insert(now);
         marks.last = Some(now);
-        marks.bytes += read.len() as u64;
         let room = OPENING_BYTES_MAX - marks.opening.len();
         if room > 0 {
             marks.opening.extend_from_slice(&read[..read.len().min(room)]);
@@ -86,7 +49,7 @@ impl Stamps {
     }
 }
 
-/// A stream with [`Stamps`].
+/// A stream with a [`Stamps`].
 #[derive(Debug)]
 pub(super) struct Stamped<S> {
     inner: S,
@@ -113,10 +76,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let began = Instant::now();
-        let count = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
-        self.stamps.note_write(began);
-        Poll::Ready(Ok(count))
+        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,10 +92,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let began = Instant::now();
-        let count = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
-        self.stamps.note_write(began);
-        Poll::Ready(Ok(count))
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -97,7 +97,7 @@ fn the_spelling_of_the_host_is_kept_but_never_another_host() {
 #[tokio::test]
 async fn credentials_in_the_url_become_a_header() {
     let server = always(json()).await;
-    let mut link = open(&server.url().replace("127", "us%20er:p%2Bw@127")).await;
+    let mut link = open(&server.url().replace("//", "//us%20er:p%2Bw@")).await;
     exchange(&mut link, request(1)).await;
     let seen = server.seen().remove(0);
     assert!(seen.contains("\r\nAuthorization: Basic dXMgZXI6cCt3\r\n"), "{seen}");
@@ -529,7 +529,7 @@ async fn a_connection_that_waited_long_is_not_used() {
     client.open().await.unwrap();
     for (seconds, connections) in [(0, 1), (3, 1), (5, 2)] {
         client.pool.age(Duration::from_secs(seconds));
-        let ask = Ask { repeatable: false, ..Ask::get(dial.template.url.clone(), HeaderMap::new()) };
+        let ask = Ask { repeatable: false, ..Ask::get(Arc::clone(&dial.template.url), Fields::default()) };
         let (_, waiting) = client.start(ask).await.unwrap();
         let Answer { mut body, .. } = waiting.answer().await.unwrap();
         assert_eq!(body.whole().await.unwrap(), REPLY);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncRead;
 
-use super::scratch;
 use crate::event::{Finding, Severity};
+use crate::transport::scratch;
 
 /// How much of the end is kept.
 pub const TAIL_BYTES_MAX: usize = 8 * 1024;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use tokio::io::AsyncRead;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::scratch;
 use crate::base::sanitize;
 use crate::event::{Finding, Reason, Severity};
+use crate::transport::scratch;
 use crate::transport::{Fault, Heard, What};
 use crate::wire::lines::{Line, LineDecoder};
 use crate::wire::{Frame, message};
