@@ -4,6 +4,7 @@
 //! The contract: a [`Dial`] opens a [`Link`]; `send` hands over one message and tells when it was written;
 //! `recv` gives what was heard, in order, with the key of the message it belongs to where the transport knows.
 
+mod ongoing;
 mod scratch;
 pub mod child;
 pub mod stdio;
@@ -245,7 +246,7 @@ pub trait Dial: Send + Sync {
 /// An open line to a server. Dropping it without [`Link::close`] ends the child (if any) at once.
 pub trait Link: Send {
     /// Hands over one message and gives the time at which it was written. On HTTP, connecting (where needed) comes
-    /// before that time; the answer is read by a task of the link.
+    /// before that time; the answer is read as long as somebody waits in `send` or `recv`.
     fn send(&mut self, outgoing: Outgoing) -> BoxFuture<'_, Result<Instant, Fault>>;
 
     /// The next thing heard. Cancel-safe. After the end of the link it gives the same `Fault` without key again.

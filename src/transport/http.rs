@@ -16,7 +16,6 @@ mod incoming;
 mod pem;
 mod pool;
 mod proxy;
-pub(super) mod queue;
 mod request;
 mod stamped;
 mod tls;

@@ -1,17 +1,15 @@
 //! HTTP+SSE of 2024-11-05, deprecated and still deployed: GET opens an event stream whose first event names the
 //! endpoint for POSTs; everything the server says comes on that stream, whatever was posted.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, bare, too_large};
+use super::ongoing::{Ongoing, Teller};
 use super::streamable_http::{NOISE_BYTES_MAX, ask};
 use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
 use crate::base::sanitize;
@@ -20,8 +18,6 @@ use crate::protocol::refusal;
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::message;
 
-/// What was heard and not yet received; a full channel holds back the server.
-const HEARD_MAX: usize = 64;
 /// Of a body that is no stream, messages show this much.
 const BODY_CHARS_SHOWN: usize = 160;
 /// POSTs whose status is still awaited.
@@ -31,12 +27,10 @@ const POSTS_MAX: usize = 1024;
 pub(super) struct LegacySse {
     client: Arc<Client>,
     endpoint: Arc<Url>,
-    posts: HashMap<Key, AbortOnDropHandle<()>>,
-    heard: mpsc::Receiver<Heard>,
-    telling: mpsc::Sender<Heard>,
+    /// The stream, and the POSTs whose status is awaited.
+    ongoing: Ongoing,
     /// How the stream ended: the link is of no use any more.
     ended: Option<Fault>,
-    _stream: AbortOnDropHandle<()>,
 }
 
 impl LegacySse {
@@ -53,9 +47,9 @@ impl LegacySse {
         }
         let mut stream = Stream { decoder: EventDecoder::new(body.limit()), body, began: None };
         let endpoint = Arc::new(stream.endpoint(&url).await?);
-        let (telling, heard) = mpsc::channel(HEARD_MAX);
-        let task = client.tasks.spawn(stream.tell(telling.clone()));
-        Ok(Self { client, endpoint, posts: HashMap::new(), heard, telling, ended: None, _stream: task })
+        let mut ongoing = Ongoing::default();
+        ongoing.begin(None, |teller| stream.tell(teller));
+        Ok(Self { client, endpoint, ongoing, ended: None })
     }
 
     async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
@@ -68,26 +62,23 @@ impl LegacySse {
             // The stream is the session: there is nothing to delete and nothing else to listen to.
             Intent::End => {
                 let now = Instant::now();
-                let end = Heard { key: Some(key), first_byte: now, at: now, what: What::End };
-                // A full channel has more to say than that nothing was done.
-                let _ = self.telling.try_send(end);
+                // Where much is told already, there is more to say than that nothing was done.
+                self.ongoing.tell(Heard { key: Some(key), first_byte: now, at: now, what: What::End });
                 return Ok(now);
             }
             Intent::Resume | Intent::Listen => {
                 return Err(Fault::new(Reason::Internal, "HTTP+SSE has one stream, which is open already"));
             }
         }
-        self.posts.retain(|_, post| !post.is_finished());
-        if self.posts.len() >= POSTS_MAX {
+        if self.ongoing.count() > POSTS_MAX {
             return Err(Fault::new(Reason::Internal, "too many messages whose receipt the server has not told"));
         }
         let mut post = Ask { url: Arc::clone(&self.endpoint), ..ask(&self.client, outgoing)? };
         // The answer to a POST is a receipt of no set type.
         post.fields.set("Accept", "*/*")?;
         post.fields.set("Content-Type", "application/json")?;
-        let (sent, waiting) = self.client.start(post).await?;
-        let task = self.client.tasks.spawn(receipt(waiting, key, intent, self.telling.clone()));
-        self.posts.insert(key, task);
+        let (sent, waiting) = self.ongoing.during(self.client.start(post)).await?;
+        self.ongoing.begin(Some(key), |teller| receipt(waiting, intent, teller));
         Ok(sent)
     }
 }
@@ -103,21 +94,16 @@ impl Link for LegacySse {
                 let now = Instant::now();
                 return Heard { key: None, first_byte: now, at: now, what: What::Fault(fault.clone()) };
             }
-            let Some(heard) = self.heard.recv().await else {
-                // We hold a sender ourselves: the channel cannot end.
-                return std::future::pending().await;
-            };
-            match (&heard.key, &heard.what) {
-                (None, What::Fault(fault)) => self.ended = Some(fault.clone()),
-                (Some(key), _) => drop(self.posts.remove(key)),
-                _ => {}
+            let heard = self.ongoing.next().await;
+            if let (None, What::Fault(fault)) = (heard.key, &heard.what) {
+                self.ended = Some(fault.clone());
             }
             heard
         })
     }
 
     fn abandon(&mut self, key: Key) {
-        self.posts.remove(&key);
+        self.ongoing.stop(key);
     }
 
     fn facts(&self) -> LinkFacts {
@@ -127,7 +113,7 @@ impl Link for LegacySse {
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
         Box::pin(async move {
             let started = Instant::now();
-            self.posts.clear();
+            self.ongoing.clear();
             let findings = self.client.close(grace).await;
             Farewell { took: started.elapsed(), findings, ..Farewell::default() }
         })
@@ -141,7 +127,7 @@ impl Drop for LegacySse {
 }
 
 /// Waits for the status of a POST. A refusal is told; that it was taken, only where no reply will follow.
-async fn receipt(waiting: Waiting, key: Key, intent: Intent, telling: mpsc::Sender<Heard>) {
+async fn receipt(waiting: Waiting, intent: Intent, teller: Teller) {
     let what = match waiting.answer().await {
         Ok(Answer { head, mut body, .. }) => {
             let text = read_some(&mut body).await;
@@ -157,7 +143,7 @@ async fn receipt(waiting: Waiting, key: Key, intent: Intent, telling: mpsc::Send
         Err(fault) => What::Fault(fault),
     };
     let now = Instant::now();
-    let _ = telling.send(Heard { key: Some(key), first_byte: now, at: now, what }).await;
+    teller.tell(now, now, what).await;
 }
 
 async fn read_some(body: &mut Body) -> Bytes {
@@ -256,7 +242,7 @@ impl Stream {
     }
 
     /// Tells every message until the stream ends, and how it ended.
-    async fn tell(mut self, telling: mpsc::Sender<Heard>) {
+    async fn tell(mut self, teller: Teller) {
         let fault = loop {
             let (event, first_byte, at) = match self.event().await {
                 Ok(Some(event)) => event,
@@ -273,17 +259,15 @@ impl Stream {
                 // Events of other names are the server's own, unless they hold what should have been a message.
                 if frames.iter().all(|frame| frame.parsed.is_ok()) {
                     let noise = data.slice(..data.len().min(NOISE_BYTES_MAX));
-                    let _ = telling.send(Heard { key: None, first_byte, at, what: What::Noise(noise) }).await;
+                    teller.tell(first_byte, at, What::Noise(noise)).await;
                 }
                 continue;
             }
             for frame in frames {
-                let heard = Heard { key: None, first_byte, at, what: What::Frame(frame) };
-                let _ = telling.send(heard).await;
+                teller.tell(first_byte, at, What::Frame(frame)).await;
             }
         };
-        let now = Instant::now();
-        let _ = telling.send(Heard { key: None, first_byte: now, at: now, what: What::Fault(fault) }).await;
+        teller.fault(fault).await;
     }
 }
 

@@ -1,17 +1,15 @@
 //! Streamable HTTP (2025-03-26 and later): every message is a POST to one endpoint, answered by JSON or by an event
 //! stream; GET resumes or listens, DELETE ends the session. Closing a response stream cancels its request.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::Method;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::http::queue::Queue;
 use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, too_large};
+use super::ongoing::{Ongoing, Teller};
 use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What};
 use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
@@ -19,41 +17,27 @@ use crate::wire::{Message, message};
 
 /// Bodies that are no message are kept up to here.
 pub(super) const NOISE_BYTES_MAX: usize = 64 * 1024;
-/// What was heard and not yet received; a full queue holds back the server.
-const HEARD_MAX: usize = 64;
-
-/// Items carry the serial number of their exchange: what an abandoned one has left in the queue is dropped.
-type Numbered = (u64, Heard);
-
-struct Open {
-    serial: u64,
-    _task: AbortOnDropHandle<()>,
-}
 
 /// An open link.
 pub(super) struct StreamableHttp {
     client: Arc<Client>,
-    open: HashMap<Key, Open>,
-    serials: u64,
-    heard: Arc<Queue<Numbered>>,
+    ongoing: Ongoing,
 }
 
 impl StreamableHttp {
     /// Makes the first connection.
     pub(super) async fn open(client: Arc<Client>) -> Result<Self, Fault> {
         client.open().await?;
-        Ok(Self { client, open: HashMap::new(), serials: 0, heard: Arc::new(Queue::new(HEARD_MAX)) })
+        Ok(Self { client, ongoing: Ongoing::default() })
     }
 
     async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
         let (key, intent) = (outgoing.key, outgoing.intent);
-        self.open.remove(&key);
+        self.ongoing.stop(key);
         let ask = ask(&self.client, outgoing)?;
-        let (sent, waiting) = self.client.start(ask).await?;
-        self.serials += 1;
-        let teller = Teller { key, serial: self.serials, telling: Arc::clone(&self.heard) };
-        let task = self.client.tasks.spawn(hear(waiting, intent, teller));
-        self.open.insert(key, Open { serial: self.serials, _task: task });
+        // One of the others may be about to give back its connection.
+        let (sent, waiting) = self.ongoing.during(self.client.start(ask)).await?;
+        self.ongoing.begin(Some(key), |teller| hear(waiting, intent, teller));
         Ok(sent)
     }
 }
@@ -91,23 +75,11 @@ impl Link for StreamableHttp {
     }
 
     fn recv(&mut self) -> BoxFuture<'_, Heard> {
-        Box::pin(async move {
-            loop {
-                let (serial, heard) = self.heard.next().await;
-                let Some(key) = heard.key else { return heard };
-                if self.open.get(&key).is_none_or(|open| open.serial != serial) {
-                    continue;
-                }
-                if matches!(heard.what, What::End | What::Fault(_)) {
-                    self.open.remove(&key);
-                }
-                return heard;
-            }
-        })
+        Box::pin(self.ongoing.next())
     }
 
     fn abandon(&mut self, key: Key) {
-        self.open.remove(&key);
+        self.ongoing.stop(key);
     }
 
     fn facts(&self) -> LinkFacts {
@@ -127,19 +99,13 @@ impl Link for StreamableHttp {
     }
 
     fn is_still(&mut self) -> bool {
-        // Behind a reply hardly anything comes but the end of its answer.
-        while let Some((serial, heard)) = self.heard.next_if(|(_, heard)| matches!(heard.what, What::End)) {
-            if let Some(key) = heard.key.filter(|key| self.open.get(key).is_some_and(|open| open.serial == serial)) {
-                self.open.remove(&key);
-            }
-        }
-        self.open.is_empty()
+        self.ongoing.is_still()
     }
 
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
         Box::pin(async move {
             let started = Instant::now();
-            self.open.clear();
+            self.ongoing.clear();
             let findings = self.client.close(grace).await;
             Farewell { took: started.elapsed(), findings, ..Farewell::default() }
         })
@@ -149,25 +115,6 @@ impl Link for StreamableHttp {
 impl Drop for StreamableHttp {
     fn drop(&mut self) {
         self.client.tasks.cancel.cancel();
-    }
-}
-
-/// Tells what one exchange hears.
-struct Teller {
-    key: Key,
-    serial: u64,
-    telling: Arc<Queue<Numbered>>,
-}
-
-impl Teller {
-    async fn tell(&self, first_byte: Instant, at: Instant, what: What) {
-        let heard = Heard { key: Some(self.key), first_byte, at, what };
-        self.telling.put((self.serial, heard)).await;
-    }
-
-    async fn fault(&self, fault: Fault) {
-        let now = Instant::now();
-        self.tell(now, now, What::Fault(fault)).await;
     }
 }
 

@@ -273,9 +273,9 @@ impl Waiting {
                         return self.client.answer(head, self.connection);
                     };
                     self.ask.url = target;
-                    self = self.follow().await?;
+                    self = Box::pin(self.follow()).await?;
                 }
-                Err(broken) => self = self.again(&broken).await?,
+                Err(broken) => self = Box::pin(self.again(&broken)).await?,
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Against servers that write their bytes by hand.
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use super::super::http::fixture::{REPLY, Server, always, answer, next, open_with, request, settings};
 use super::*;
