@@ -41,8 +41,15 @@ impl Engine {
         }
     }
 
+    /// Our own network still does not work: channels that have not heard of it do.
+    pub(super) fn go_on_with_outage(&mut self, now: Now) {
+        if let Some(since) = self.targets.outage.as_ref().map(|outage| outage.since) {
+            self.fire_connectivity(since, now);
+        }
+    }
+
     /// Hands the alert about our own network to all channels.
-    pub(super) fn fire_connectivity(&mut self, since: Timestamp, now: Now) {
+    fn fire_connectivity(&mut self, since: Timestamp, now: Now) {
         let view = self.connectivity(since);
         let mut channels: Vec<&String> = self.rules.iter().flat_map(|rule| &rule.notify).collect();
         channels.sort();

@@ -407,7 +407,9 @@ impl Engine {
             return Ready::Silenced(Some(nanos(now.monotonic).saturating_add(ahead)));
         }
         if view.ended.is_some() {
-            return Ready::Tell;
+            // What began and ended while something else was to blame is no news.
+            let is_held = self.targets.find(&view.target).is_some_and(|target| self.targets.holds(target));
+            return if is_held { Ready::Silenced(None) } else { Ready::Tell };
         }
         self.targets.wait(view, now).map_or(Ready::Tell, Ready::Wait)
     }

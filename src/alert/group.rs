@@ -391,7 +391,7 @@ fn tell(key: &GroupKey, group: &mut Group, from: Telling<'_>, now: Now, out: &mu
                 member.again &= !member.fresh;
                 member.view.told += 1;
                 let mut view = member.view.clone();
-                if !still {
+                if !still || member.flapping {
                     // Its end follows in a message of its own.
                     (view.ended, view.ended_because) = (None, None);
                 }

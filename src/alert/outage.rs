@@ -53,7 +53,7 @@ pub(super) struct Target {
     pub pairs: Vec<usize>,
     parents: Vec<usize>,
     children: Vec<usize>,
-    every: Nanos,
+    pub every: Nanos,
     pub known: Known,
     /// It went bad a short time ago.
     recent: bool,

@@ -37,7 +37,9 @@ impl Engine {
         let mut out = Vec::new();
         let saved = Saved::read(snapshot);
         let Some(saved) = saved else {
-            samples.for_each(|sample| self.remember(&sample, now));
+            for sample in samples {
+                self.remember(&sample, now);
+            }
             return out;
         };
         // A clock that was set back does not say how old it is, nor when the runs were.
@@ -46,7 +48,7 @@ impl Engine {
         self.restore_targets(&saved, now);
         let mut since = Vec::new();
         for sample in samples.filter(|_| age.is_some()) {
-            if sample.at > saved.at {
+            if self.is_news(&sample, saved.at, now) {
                 since.push(sample);
             } else {
                 self.remember(&sample, now);
@@ -57,22 +59,20 @@ impl Engine {
         for alert in &saved.alerts {
             self.restore_alert(alert, is_young, now);
         }
-        if !is_young {
-            // Windows are times, and know what is missing; a row of failures does not.
-            self.forget_rows();
-        }
         since.sort_by_key(|sample| sample.at);
         for sample in since {
             self.catch_up(&sample, now, &mut out);
+        }
+        if !is_young {
+            // Windows are times, and know what is missing; a row of failures does not.
+            self.forget_rows();
         }
         for repair in saved.repairs {
             let times = repair.times.into_iter().map(past).collect();
             self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
         }
         self.end_what_is_gone(now);
-        if let Some(since) = self.targets.outage.as_ref().map(|outage| outage.since) {
-            self.fire_connectivity(since, now);
-        }
+        self.go_on_with_outage(now);
         self.fire_where_nobody_knows(now);
         for number in 0..self.pairs.len() {
             self.await_data(number);
@@ -172,30 +172,40 @@ impl Engine {
         self.desk = desk;
     }
 
-    /// What a run that was recorded after the snapshot said of its target, and what follows for others.
+    /// Whether the snapshot does not know of a run yet, as far as it says anything of its target. A run is recorded with the
+    /// time at which it was due: it may have ended after the snapshot all the same.
+    fn is_news(&self, sample: &Sample, saved_at: Timestamp, now: Now) -> bool {
+        let Some(number) = self.find(&sample.probe, &sample.target) else { return false };
+        let target = &self.targets.list[self.pairs[number].target];
+        let at = nanos(now.monotonic) - ago(now, sample.at);
+        match target.known.judged_at {
+            // Clocks that are read one after the other do not say quite the same.
+            Some(judged) => at > judged + target.every / 20,
+            None => at > nanos(now.monotonic) - ago(now, saved_at) - target.every,
+        }
+    }
+
+    /// What a run that the snapshot does not know of said of its target, and what follows for others.
     fn catch_up(&mut self, sample: &Sample, now: Now, out: &mut Vec<Action>) {
-        self.remember(sample, now);
-        let Some(number) = self.find(&sample.probe, &sample.target) else { return };
-        let pair = &self.pairs[number];
-        let Some(run) = pair.last.filter(|run| run.judged && pair.last_at == Some(run.at)) else { return };
-        let (target, fails) = (pair.target, self.fails_as_whole(pair.target));
+        let Some((target, run)) = self.remember(sample, now) else { return };
+        let fails = self.fails_as_whole(target);
         for turn in self.targets.notice(target, &run, fails, (run.at, sample.at)) {
             self.turn(turn, now, out);
         }
     }
 
-    /// Takes a run that was recorded into the windows; fires nothing.
-    fn remember(&mut self, sample: &Sample, now: Now) {
-        let Some(number) = self.find(&sample.probe, &sample.target) else { return };
+    /// Takes a run that was recorded into the windows; fires nothing. Gives its target, where it could be judged.
+    fn remember(&mut self, sample: &Sample, now: Now) -> Option<(usize, Run)> {
+        let number = self.find(&sample.probe, &sample.target)?;
         let at = nanos(now.monotonic) - ago(now, sample.at);
         let pair = &mut self.pairs[number];
         let run = Run::of(sample, at);
         if !run.judged || sample.at > now.wall || pair.last_at.is_some_and(|last| last > at) {
-            return;
+            return None;
         }
         (pair.last_at, pair.last) = (Some(at), Some(run));
         if run.failed && self.targets.explains(pair.target, at, run.network) {
-            return;
+            return Some((pair.target, run));
         }
         if run.failed {
             let reason = sample.reason.unwrap_or(Reason::Check);
@@ -207,6 +217,7 @@ impl Engine {
             instance.push(&pair.ring, sample, run.failed);
         }
         pair.ring.trim();
+        Some((pair.target, run))
     }
 
     fn forget_rows(&mut self) {

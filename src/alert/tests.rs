@@ -20,6 +20,7 @@ use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Latency, Reason, Sample, Status};
 
 mod heard;
+mod promises;
 mod restarts;
 
 const MINUTE: Duration = Duration::from_secs(60);
