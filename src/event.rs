@@ -172,7 +172,7 @@ reasons! {
     Flaky = "flaky",
     /// An answer was larger than the limit.
     TooLarge = "too_large",
-    /// The machine of the prober was suspended during the run.
+    /// The prober, or the machine under it, stood still during the run.
     Suspended = "suspended",
     /// The run was interrupted, or nobody agreed to start the target.
     Cancelled = "cancelled",

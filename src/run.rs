@@ -17,6 +17,7 @@ pub mod replicas;
 pub mod restart;
 mod ruled;
 pub mod serve;
+pub mod standstill;
 mod startup;
 mod step;
 pub mod survey;

@@ -13,6 +13,7 @@ pub mod compose;
 pub mod settled;
 pub mod channels;
 pub mod pushes;
+pub mod stalls;
 pub mod runs;
 pub mod acts;
 pub mod restart;

@@ -18,7 +18,8 @@ use mcp_probe::run::Context;
 use mcp_probe::run::held::Held;
 use mcp_probe::run::probe::probe;
 use mcp_probe::run::reach::Stage;
-use mcp_probe::run::restart::{restart, suspended};
+use mcp_probe::run::restart::restart;
+use mcp_probe::run::standstill::suspended;
 use tokio_util::sync::CancellationToken;
 
 const EXE: &str = env!("CARGO_BIN_EXE_mcp-probe");

@@ -98,7 +98,7 @@ pub struct ToolSeen {
 pub enum Missed {
     /// The run before was still going on.
     Overrun,
-    /// The machine slept.
+    /// The machine slept, or the prober stood still.
     Suspend,
     /// Somebody set the clock, and the slot of a calendar was jumped over.
     Clock,

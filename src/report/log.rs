@@ -170,7 +170,7 @@ impl<W: Write + Send> Log<W> {
         let level = if before == Some(reason) { Level::Debug } else { Level::Warn };
         let why = match reason {
             Missed::Overrun => "the run before was still going on",
-            Missed::Suspend => "the machine slept",
+            Missed::Suspend => "the machine slept, or mcp-probe stood still",
             Missed::Clock => "somebody set the clock",
             Missed::Backpressure => "no place was free in time",
         };

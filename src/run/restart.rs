@@ -1,6 +1,5 @@
 //! A target's `restart`: a command that asks somebody else to start the server anew. It runs in a process group of its own,
-//! within a time, its output is kept in part, it is waited for, and nothing of it is left. And what becomes of a run
-//! across which the machine slept.
+//! within a time, its output is kept in part, it is waited for, and nothing of it is left.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use super::Context;
 use super::reach::{folder, inherit};
 use crate::base::{duration, sanitize};
 use crate::config::{Diag, Environment, Text};
-use crate::event::{Cause, ProbeOutcome, Reason, Status};
+use crate::event::{Cause, Reason};
 use crate::plan::Target;
 use crate::transport::child::{Process, Start, describe, guard, ladder};
 
@@ -145,24 +144,4 @@ impl Said {
         let text = String::from_utf8_lossy(end);
         sanitize::one_line(cx.masker.mask(text.trim()).as_ref(), SAID_BYTES_MAX)
     }
-}
-
-/// The outcome of a run across which the machine slept: nobody can tell what it means, and its times mean nothing.
-#[must_use]
-pub fn suspended(mut outcome: ProbeOutcome, slept: Duration) -> ProbeOutcome {
-    let message = format!(
-        "this machine slept for {} during the run: what it saw says nothing of the server",
-        duration::written(Duration::from_secs(slept.as_secs()))
-    );
-    let cause = Cause::new(Reason::Suspended, message);
-    for step in outcome.steps.iter_mut().filter(|step| step.status != Status::Skipped) {
-        (step.latency, step.first_byte) = (None, None);
-        if matches!(step.status, Status::Failed | Status::Degraded) {
-            step.status = Status::Unknown;
-            step.cause = Some(cause.clone());
-        }
-    }
-    outcome.status = Status::Unknown;
-    outcome.cause = Some(cause);
-    outcome
 }

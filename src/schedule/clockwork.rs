@@ -83,12 +83,29 @@ pub(super) struct Clockwork {
     pub(super) slept_from: u64,
     /// ... until this one.
     pub(super) quiet_until: u64,
+    /// When this process last stood still on the boot clock: after this moment, until that one.
+    stalled: (u64, u64),
 }
 
 impl Clockwork {
     pub(super) fn new(now: &Now) -> Self {
         let now = Look::at(now);
-        Self { now, told_behind: now.behind, anchor: now.shift, slept_from: 0, quiet_until: 0 }
+        Self { now, told_behind: now.behind, anchor: now.shift, slept_from: 0, quiet_until: 0, stalled: (0, 0) }
+    }
+
+    /// This process stood still between two moments of the monotonic clock.
+    pub(super) fn stood_still(&mut self, from: Duration, until: Duration) {
+        self.stalled = (self.now.boot_of(from), self.now.boot_of(until));
+    }
+
+    /// Where a stretch of the boot clock that ends at a moment is to be cut, so that each part was slept through or stood
+    /// through as a whole, or not at all: the ends of the parts, and whether they were.
+    pub(super) fn parts(&self, upto: u64) -> [(u64, bool); 5] {
+        let away = [(self.slept_from, self.quiet_until), self.stalled];
+        let is_away = |end: u64| away.iter().any(|(from, until)| (from + 1..=*until).contains(&end));
+        let mut ends = [away[0].0, away[0].1, away[1].0, away[1].1, upto].map(|end| end.min(upto));
+        ends.sort_unstable();
+        ends.map(|end| (end, is_away(end)))
     }
 
     /// Looks at the clocks: what they did since.

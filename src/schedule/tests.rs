@@ -594,3 +594,25 @@ mod any_sequence {
         }
     }
 }
+
+#[test]
+fn points_of_a_standstill_are_missed_for_it_and_no_others() {
+    let clock = clock();
+    let mut timetable = of(vec![slot("idle", secs(4)), slot("busy", secs(4))], &clock);
+    let busy = loop {
+        clock.advance(Duration::from_millis(100));
+        if let Some(due) = timetable.take_due(clock.now()).due.into_iter().next() {
+            break due;
+        }
+    };
+    clock.advance(secs(5));
+    let from = clock.now().monotonic;
+    clock.advance(secs(40));
+    let now = clock.now();
+    timetable.stood_still(from, now.monotonic);
+    let missed = timetable.finished(busy.id, now, After::Unknown);
+    assert_eq!((count(&missed, Missed::Overrun), count(&missed, Missed::Suspend)), (1, 10));
+    let missed = timetable.take_due(now).missed;
+    assert!((8..=10).contains(&count(&missed, Missed::Suspend)), "{missed:?}");
+    assert!((1..=2).contains(&count(&missed, Missed::Backpressure)), "what had passed before it: {missed:?}");
+}

@@ -152,6 +152,11 @@ impl Timetable {
         turn
     }
 
+    /// This process stood still between two moments of the monotonic clock: what could not be run then is missed for it.
+    pub fn stood_still(&mut self, from: Duration, until: Duration) {
+        self.clocks.stood_still(from, until);
+    }
+
     /// A run begins: what was taken is under way.
     pub fn started(&mut self, id: SlotId) {
         if let Some(state) = self.state_mut(id)
@@ -454,12 +459,10 @@ impl State {
         }
     }
 
-    /// Leaves all points up to a moment behind, each with its reason: those of a suspend were slept through.
+    /// Leaves all points up to a moment behind, each with its reason: those of a suspend or a standstill have that one.
     fn pass(&mut self, id: SlotId, upto: u64, reason: Missed, clocks: &Clockwork, missed: &mut Vec<MissedRun>) {
-        let slept = clocks.slept_from.saturating_add(1)..=clocks.quiet_until;
-        for (limit, reason) in
-            [(upto.min(*slept.start() - 1), reason), (upto.min(*slept.end()), Missed::Suspend), (upto, reason)]
-        {
+        for (limit, was_away) in clocks.parts(upto) {
+            let reason = if was_away { Missed::Suspend } else { reason };
             let Passed { count, last } = self.points.pass(&self.slot, limit, &clocks.now, clocks.anchor);
             if count > 0 {
                 self.miss(id, reason, count, clocks.now.wall(last), missed);

@@ -26,13 +26,14 @@ use super::restart::{Repaired, Repairs};
 use super::runs::{Finished, Run, Runner};
 use super::sd::Systemd;
 use super::settled::{Retune, Settled};
+use super::stalls::Heeded;
 use crate::alert::notify::Channels;
 use crate::alert::{Action, Engine};
 use crate::base::clock::{Clock, Now};
 use crate::base::duration::human;
 use crate::base::secret::Masker;
 use crate::deliver::{Courier, Outbox};
-use crate::event::{EventKind, Level, Missed, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
+use crate::event::{EventKind, Level, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
 use crate::metrics::Shared;
 use crate::plan::Known;
 use crate::schedule::{After, Due, Gap, MissedRun, SlotId, Timetable};
@@ -141,6 +142,7 @@ pub struct Daemon {
     pub(super) repeats: Repeats,
     pub(super) replicas: Replicas,
     pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
+    pub(super) heeded: Heeded,
     looked_after: Option<Duration>,
     lags: Lags,
     tidied_at: Duration,
@@ -172,6 +174,7 @@ impl Daemon {
             repeats: Repeats::new(setup.channels.clone()),
             replicas: Replicas::of(setup.replicas.clone()),
             gates: HashMap::new(),
+            heeded: Heeded::default(),
             looked_after: None,
             lags: Lags::default(),
             tidied_at: now.monotonic,
@@ -274,6 +277,7 @@ impl Daemon {
     /// Takes up what is due.
     fn turn(&mut self) -> Vec<Action> {
         let now = self.now();
+        self.heed_stalls(now);
         let turn = self.timetable.take_due(now);
         let mut actions = Vec::new();
         for gap in turn.gaps {
@@ -289,7 +293,8 @@ impl Daemon {
             self.start(waiting, now);
         }
         for late in self.places.too_late(now.monotonic) {
-            missed.extend(self.timetable.gave_up(late.what.id, now, Missed::Backpressure));
+            let why = self.why_too_late(late.since, now.monotonic);
+            missed.extend(self.timetable.gave_up(late.what.id, now, why));
         }
         self.miss(missed);
         if self.engine.next_tick().is_some_and(|tick| tick <= now.monotonic) {
@@ -389,6 +394,7 @@ impl Daemon {
 
     fn finished(&mut self, finished: Finished) -> Vec<Action> {
         let now = self.now();
+        self.heed_stalls(now);
         let Finished { waiting, outcome, sample, unkept } = finished;
         let id = waiting.what.id;
         self.places.finished(&waiting);

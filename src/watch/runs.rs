@@ -9,13 +9,14 @@ use tokio::sync::Mutex;
 
 use super::compose::Pair;
 use super::limits::{Needs, Waiting};
+use super::stalls::Stalls;
 use crate::base::clock::Clock;
 use crate::event::{Cause, ProbeOutcome, Reason, Sample, Scheduled};
 use crate::report::wire_log::json_line;
 use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
-use crate::run::restart::suspended;
+use crate::run::standstill::{stood_still, suspended};
 use crate::schedule::{Due, slept_between};
 use crate::store::Store;
 
@@ -34,6 +35,8 @@ pub struct Runner {
     pub transcripts: bool,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// When we stood still.
+    pub stalls: Stalls,
 }
 
 /// A run that has its place.
@@ -75,14 +78,18 @@ impl Runner {
     /// What a run of a pair finds, without secrets. Whoever calls holds its gate.
     pub async fn outcome(&self, pair: &Pair) -> ProbeOutcome {
         let begun = self.clock.now();
+        let still = self.stalls.total(begun.monotonic);
         // Each hand that it goes through would copy all of it.
         let run = Box::pin(self.held.run(&self.cx, &self.stage, &pair.probe, &pair.target));
         let ended = AssertUnwindSafe(run).catch_unwind().await;
         let outcome = ended.unwrap_or_else(|_| broken(pair));
-        let mut outcome = match slept_between(&begun, &self.clock.now()) {
+        let ended = self.clock.now();
+        let still = self.stalls.total(ended.monotonic).saturating_sub(still);
+        let mut outcome = match slept_between(&begun, &ended) {
             // A run that slept says nothing of the server.
             Some(slept) => suspended(outcome, slept),
-            None => outcome,
+            None if still.is_zero() => outcome,
+            None => stood_still(outcome, still.min(ended.monotonic.saturating_sub(begun.monotonic))),
         };
         outcome.mask(&self.cx.masker);
         outcome

@@ -85,7 +85,9 @@ pub fn remedy(reason: Reason) -> &'static str {
         }
         Reason::Flaky => "Every attempt is in the JSON report. A probe that needs retries will one day fail with them.",
         Reason::TooLarge => "Bounds protect the prober from a server that never stops. Ask for less, or for pages.",
-        Reason::Suspended => "Clocks jumped while the run was on; nothing is said about the server. Run it again.",
+        Reason::Suspended => {
+            "The machine slept, or mcp-probe was stopped, frozen or without processor time while the run was on; nothing is said about the server. Where it happens again and again, give the prober more of a machine, or less to do."
+        }
         Reason::Cancelled => {
             "Ctrl-C, SIGTERM, or no consent: a target found in a client file starts a program or uses variables, which needs your yes or `--yes`."
         }

@@ -34,6 +34,7 @@ use crate::watch::pushes::{Counted, Ears, Pushes, Surroundings};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
 use crate::watch::settled::Retune;
+use crate::watch::stalls::Stalls;
 use crate::watch::web::kept::Kept;
 use crate::watch::web::{Facts, Past, WebConfig, serve};
 
@@ -155,12 +156,16 @@ struct Parts {
 }
 
 impl Parts {
+    /// A command of a notifier gets neither the secrets of others nor the word of the service manager.
+    fn courier(&self) -> Courier {
+        let hidden = self.loaded.hidden.iter().cloned().chain(SERVICE.map(ToOwned::to_owned)).collect();
+        Courier::new(self.masker.clone()).hiding(hidden)
+    }
+
     async fn work(self, signals: Signals, listener: Option<TcpListener>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = self.loaded.telling.watch.clone();
-        // A command of a notifier gets neither the secrets of others nor the word of the service manager.
-        let hidden = self.loaded.hidden.iter().cloned().chain(SERVICE.map(ToOwned::to_owned)).collect();
-        let courier = Courier::new(self.masker.clone()).hiding(hidden);
+        let courier = self.courier();
         let outbox = Outbox::new(
             self.store.clone(),
             courier.clone(),
@@ -203,6 +208,7 @@ impl Parts {
             store: self.store.clone(),
             transcripts: watch.transcripts,
             clock: Arc::clone(&clock),
+            stalls: Stalls::among(&mut services, &clock, &stop),
         };
         let setup = Setup {
             source: Arc::new(self.source),
