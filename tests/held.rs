@@ -98,7 +98,7 @@ async fn a_child_is_started_by_the_first_run_and_kept() {
     assert_eq!(held.run(&cx, &stage, &other, &target).await.status, Status::Healthy);
     assert_eq!(held.run(&cx, &stage, &fresh, &target).await.status, Status::Healthy);
     assert_eq!(held.usage().len(), 2);
-    let ending = held.release("warm", "files", GRACE).await.unwrap();
+    let ending = held.release("warm", "files", GRACE).unwrap().await.unwrap();
     assert!(ending.farewell.exit.is_some() && !is_alive(child.pid));
     held.release_all(GRACE).await;
     assert!(held.usage().is_empty() && held.count() == 0);

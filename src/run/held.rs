@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -87,10 +88,11 @@ impl Held {
         outcome
     }
 
-    /// Lets go of the session of one probe and target, when a run that is going on has ended.
-    pub async fn release(&self, probe: &str, target: &str, grace: Duration) -> Option<Ending> {
+    /// Takes the session of one probe and target out, at once: no later run has it. What is given back lets go of it, when
+    /// a run that is going on on it has ended; whoever has better things to do than to wait for that gives it to a task.
+    pub fn release(&self, probe: &str, target: &str, grace: Duration) -> Option<BoxFuture<'static, Option<Ending>>> {
         let place = self.places().remove(probe, target)?;
-        place.seat.lock().await.let_go(grace).await
+        Some(Box::pin(async move { place.seat.lock().await.let_go(grace).await }))
     }
 
     /// Lets go of all sessions, side by side.

@@ -213,7 +213,7 @@ impl Daemon {
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
         let before = std::mem::take(&mut self.fleet);
-        self.let_go(&before, &members).await;
+        self.let_go(&before, &members);
         let counts = (changes.kept, changes.added.len(), changes.removed.len());
         self.gates = before.into_values().map(|member| (names(&member.pair), member.gate)).collect();
         self.enter(changes.ids, members);
@@ -249,14 +249,18 @@ impl Daemon {
         why
     }
 
-    /// Sessions and children of what is gone or changed end.
-    async fn let_go(&self, before: &HashMap<SlotId, Member>, members: &[Pair]) {
+    /// Sessions and children of what is gone or changed end, beside the loop: a run that is going on on one may hang.
+    fn let_go(&mut self, before: &HashMap<SlotId, Member>, members: &[Pair]) {
         let now: HashMap<(String, String), [u8; 32]> =
             members.iter().map(|pair| (names(pair), pair.fingerprint)).collect();
         for member in before.values() {
             if now.get(&names(&member.pair)) != Some(&member.pair.fingerprint) {
-                let target = &member.pair.target.name;
-                self.runner.held.release(&member.pair.probe.name, target, self.runner.cx.grace).await;
+                let (probe, target) = (&member.pair.probe.name, &member.pair.target.name);
+                let Some(letting_go) = self.runner.held.release(probe, target, self.runner.cx.grace) else { continue };
+                self.tasks.spawn(async move {
+                    letting_go.await;
+                    Ended::Nothing
+                });
             }
         }
     }
