@@ -72,3 +72,78 @@ fn a_prober_that_stood_still_blames_no_server() {
     assert!(missed["suspend"].as_u64() >= Some(1), "the points of that time: {missed}");
     assert!(missed["backpressure"].is_null(), "{missed}");
 }
+
+#[test]
+fn a_heartbeat_without_a_run_that_ended_is_not_sent() {
+    let (folder, heart) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let text = format!(
+        "[watch]\nrun_at_start = true\nheartbeat = \"alive\"\n[target.demo]\n{}\n[[probe]]\nname = \"list\"\ntarget = \
+         \"demo\"\nevery = \"100s\"\ntimeout = \"30s\"\n[notify.alive]\nkind = \"healthchecks\"\nurl = \"{}/ping\"\n",
+        server(folder),
+        heart.url
+    );
+    write(folder, &text);
+    behave(folder, "--fault silent");
+    let mut watch = Watch::start(folder);
+    watch.says("started probe=list");
+    for count in 1..=2 {
+        std::thread::sleep(Duration::from_secs(1));
+        write(folder, &format!("{text}# {count}\n"));
+        watch.signal(Signal::SIGHUP);
+        until("it is read again", || (watch.log().matches("files were read again").count() >= count).then_some(()));
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(heart.heard().is_empty(), "nothing was probed: {:?}", heart.heard());
+    watch.signal(Signal::SIGKILL);
+    watch.ended();
+    behave(folder, "");
+    let watch = Watch::start(folder);
+    until("it beats", || (!heart.heard().is_empty()).then_some(()));
+    assert!(watch.log().contains("status=healthy"), "not before");
+}
+
+/// A target that hangs in its opening and is held, beside one that answers at once.
+fn hung_and_quick(folder: &Path, hung: &str) -> String {
+    let quick = server(folder);
+    format!(
+        "[watch]\nrun_at_start = true\njitter = \"0%\"\n{hung}[target.quick]\n{quick}\n[[probe]]\nname = \"q\"\ntarget = \
+         \"quick\"\nevery = \"500ms\"\ntimeout = \"450ms\"\n"
+    )
+}
+
+fn hung(env: &str) -> String {
+    let binary = watching::BINARY;
+    format!(
+        "[target.hung]\ncommand = [\"{binary}\", \"demo\", \"--fault\", \"silent\"]\n{env}\n[[probe]]\nname = \
+         \"h\"\ntarget = \"hung\"\nevery = \"90s\"\ntimeout = \"10s\"\nsession = \"reuse\"\n"
+    )
+}
+
+#[test]
+fn a_reload_waits_for_no_run_and_holds_up_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &hung_and_quick(folder, &hung("")));
+    let mut watch = Watch::start(folder);
+    let count = |words: &str| watch.log().matches(words).count();
+    watch.says("started probe=h");
+    until("the other is healthy", || (count("status=healthy") > 0).then_some(()));
+    // Once it is changed while it hangs, once it is taken out.
+    for (round, hung) in [(1, hung("env = { X = \"1\" }")), (2, String::new())] {
+        let begun = std::time::Instant::now();
+        write(folder, &hung_and_quick(folder, &hung));
+        watch.signal(Signal::SIGHUP);
+        until("it is read again", || (count("files were read again") >= round).then_some(()));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        let before = count("status=healthy");
+        until("runs go on", || (count("status=healthy") > before + 3).then_some(()));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+    // What still hangs is broken off in time, and nothing is left.
+    let begun = std::time::Instant::now();
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    watch.leaves_nothing();
+}

@@ -399,6 +399,7 @@ impl Daemon {
         let id = waiting.what.id;
         self.places.finished(&waiting);
         self.progressed = now.monotonic;
+        self.heartbeat.probed();
         self.keeping(unkept);
         let missed = self.timetable.finished(id, now, after(&outcome));
         self.miss(missed);

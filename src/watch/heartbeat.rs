@@ -24,6 +24,8 @@ pub struct Heartbeat {
     systemd_told: Option<Duration>,
     is_under_way: bool,
     failed: Option<String>,
+    /// Whether a run has ended since the start: before that there is no probing to vouch for.
+    has_probed: bool,
 }
 
 impl Heartbeat {
@@ -40,7 +42,21 @@ impl Heartbeat {
             systemd_told: None,
             is_under_way: false,
             failed: None,
+            has_probed: false,
         }
+    }
+
+    /// The same of another plan: to read files again is no sign of life.
+    #[must_use]
+    pub fn of(&self, plan: &AtWork, members: &[Pair]) -> Self {
+        let Self { to, cycle, .. } = Self::new(plan, members);
+        let Self { told, systemd_told, is_under_way, has_probed, .. } = *self;
+        Self { to, cycle, told, systemd_told, is_under_way, failed: self.failed.clone(), has_probed }
+    }
+
+    /// A run has ended.
+    pub fn probed(&mut self) {
+        self.has_probed = true;
     }
 }
 
@@ -56,8 +72,9 @@ impl Daemon {
             }
         }
         let is_due = self.heartbeat.told.is_none_or(|told| now.monotonic.saturating_sub(told) >= self.heartbeat.cycle);
-        // Of a cycle in which nothing came to an end there is nothing to tell.
-        let progressed = self.heartbeat.told.is_none_or(|told| self.progressed() > told);
+        // Of a cycle in which nothing came to an end there is nothing to tell, and of one in which nothing was due only
+        // once something has.
+        let progressed = self.heartbeat.has_probed && self.heartbeat.told.is_none_or(|told| self.progressed() > told);
         let Some(to) = self.heartbeat.to.as_ref().filter(|_| is_due && !self.heartbeat.is_under_way) else { return };
         let outbox = self.outbox_state();
         let ping = match (outbox.is_stuck, progressed) {

@@ -12,7 +12,6 @@ use super::board::PairState;
 use super::compose::{Loaded, Pair, Unreadable, pairs};
 use super::daemon::{Daemon, Ended, Member};
 use super::files::{LOOK_EVERY, Seen};
-use super::heartbeat::Heartbeat;
 use super::limits::Limits;
 use super::repeats::Repeats;
 use crate::alert::{Action, Settings, Watched};
@@ -205,7 +204,7 @@ impl Daemon {
         self.places.forget(|due| gone.contains(&due.id));
         self.places.set_limits(plan.limits());
         let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
-        self.heartbeat = Heartbeat::new(&plan, &members);
+        self.heartbeat = self.heartbeat.of(&plan, &members);
         let runner = Arc::make_mut(&mut self.runner);
         runner.transcripts = plan.telling.watch.transcripts;
         runner.cx = runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
