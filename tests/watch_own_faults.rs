@@ -147,3 +147,45 @@ fn a_reload_waits_for_no_run_and_holds_up_none() {
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     watch.leaves_nothing();
 }
+
+#[test]
+fn what_is_asked_for_keeps_to_the_limits() {
+    const TARGETS: usize = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    behave(folder, "--latency 300ms");
+    let targets: String = (0..TARGETS).map(|at| format!("[target.t{at}]\n{}\n", server(folder))).collect();
+    write(
+        folder,
+        &format!(
+            "[watch]\njobs = 2\n{targets}[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"1h\"\ntimeout = \
+             \"10s\"\n"
+        ),
+    );
+    let watch = Watch::start(folder);
+    let most = std::thread::scope(|scope| {
+        let watch = &watch;
+        let asked: Vec<_> = (0..TARGETS)
+            .map(|at| scope.spawn(move || watch.get(&format!("/probe?target=t{at}&module=list"))))
+            .collect();
+        let mut most = 0;
+        while asked.iter().any(|asked| !asked.is_finished()) {
+            // The shells that become servers are no servers yet.
+            let servers = watch.processes().into_iter().filter(|pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                line.starts_with(watching::BINARY.as_bytes()) && String::from_utf8_lossy(&line).contains("demo")
+            });
+            most = most.max(servers.count());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for asked in asked {
+            let (code, body) = asked.join().unwrap();
+            assert_eq!(code, 200);
+            assert!(body.contains("probe_success 1"), "{body}");
+        }
+        most
+    });
+    // One may still be looked at that has just ended.
+    assert!((1..=3).contains(&most), "{most} at once, two were allowed");
+    until("nothing runs", || (watch.status()["daemon"]["running"] == 0).then_some(()));
+}

@@ -5,14 +5,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::board::{Control, ProbeNow};
-use super::daemon::{Daemon, Ended};
+use super::compose::Pair;
+use super::daemon::{Daemon, Ended, Wanted};
+use super::limits::Waiting;
+use crate::base::clock::Now;
 use crate::event::ProbeOutcome;
 
 /// Requests that wait.
 const REQUESTS_MAX: usize = 64;
+
+/// Where the answer to a wish for a run goes.
+type Answer = oneshot::Sender<Result<ProbeOutcome, ProbeNow>>;
+
+/// A run that somebody asked for, and that waits for a place.
+pub(super) struct Asked {
+    pair: Arc<Pair>,
+    /// One run at a time per pair.
+    gate: Arc<Mutex<()>>,
+    answer: Answer,
+}
+
+impl Asked {
+    /// It waited for too long.
+    pub(super) fn found_no_place(self) {
+        // Whoever asked may have gone.
+        let _ = self.answer.send(Err(ProbeNow::Busy));
+    }
+}
 
 /// A request to the loop.
 pub enum Request {
@@ -27,7 +49,7 @@ pub enum Request {
         /// How long whoever asks waits.
         limit: Duration,
         /// What came of it.
-        answer: oneshot::Sender<Result<ProbeOutcome, ProbeNow>>,
+        answer: Answer,
     },
 }
 
@@ -85,19 +107,23 @@ impl Daemon {
         }
     }
 
-    fn probe_now(
-        &mut self,
-        probe: &str,
-        target: &str,
-        limit: Duration,
-        answer: oneshot::Sender<Result<ProbeOutcome, ProbeNow>>,
-    ) {
+    /// Such a run waits for a place like every other: whoever may look at the page cannot make us do more at once.
+    fn probe_now(&mut self, probe: &str, target: &str, limit: Duration, answer: Answer) {
         let Some(member) = self.fleet.values().find(|member| member.pair.is(probe, target)) else {
             let is_withheld = self.setup.board.pair(probe, target).is_some();
             let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
             return;
         };
-        let (runner, pair, gate) = (Arc::clone(&self.runner), Arc::clone(&member.pair), Arc::clone(&member.gate));
+        let asked = Asked { pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), answer };
+        let (needs, since) = (self.runner.needs(&asked.pair), self.now().monotonic);
+        let what = Wanted::Asked(Box::new(asked));
+        self.places.enqueue(Waiting { ticket: 0, what, needs, since, until: since + limit });
+    }
+
+    /// Begins a run that was asked for and has its place.
+    pub(super) fn start_asked(&mut self, asked: Asked, place: Waiting<()>, now: Now) {
+        let Asked { pair, gate, answer } = asked;
+        let (runner, limit) = (Arc::clone(&self.runner), place.until.saturating_sub(now.monotonic));
         self.tasks.spawn(async move {
             let run = async {
                 let Ok(turn) = tokio::time::timeout(limit, gate.lock_owned()).await else {
@@ -109,7 +135,7 @@ impl Daemon {
             };
             // Whoever asked may have gone; the run is not cut for it, so that its session ends well.
             let _ = answer.send(run.await);
-            Ended::Nothing
+            Ended::Answered(place)
         });
     }
 }

@@ -1,7 +1,7 @@
 //! The loop. It alone owns the timetable, the rules and the board; everything that takes time is a task beside it and
 //! comes back as a value. One turn takes up what is due, judges what has ended, and carries out what the rules ask for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::acts::Acts;
 use super::board::Board;
 use super::compose::{Loaded, Pair, Source, Unreadable};
-use super::control::Request;
+use super::control::{Asked, Request};
 use super::files::Seen;
 use super::heartbeat::Heartbeat;
 use super::lag::Lags;
@@ -100,6 +100,8 @@ pub struct Setup {
 pub(super) enum Ended {
     /// A run of the timetable.
     Run(Box<Finished>),
+    /// A run that somebody asked for; its place.
+    Answered(Waiting<()>),
     /// A restart.
     Repaired(Repaired),
     /// The files were looked at.
@@ -112,6 +114,21 @@ pub(super) enum Ended {
     Beaten(Result<(), String>),
     /// Something that concerns nobody any more.
     Nothing,
+}
+
+/// What may be run, once it has a place.
+pub(super) enum Wanted {
+    /// By the timetable.
+    Due(Due),
+    /// Because somebody asked for it.
+    Asked(Box<Asked>),
+}
+
+impl Wanted {
+    /// Whether it is a run of the timetable's of one of these slots.
+    pub(super) fn is_of(&self, slots: &HashSet<SlotId>) -> bool {
+        matches!(self, Self::Due(due) if slots.contains(&due.id))
+    }
 }
 
 /// A pair in the fleet.
@@ -130,7 +147,7 @@ pub struct Daemon {
     pub(super) timetable: Timetable,
     pub(super) engine: Engine,
     pub(super) fleet: HashMap<SlotId, Member>,
-    pub(super) places: Places<Due>,
+    pub(super) places: Places<Wanted>,
     pub(super) tasks: JoinSet<Ended>,
     pub(super) acts: Acts,
     pub(super) heartbeat: Heartbeat,
@@ -287,14 +304,21 @@ impl Daemon {
         for due in turn.due {
             let Some(member) = self.fleet.get(&due.id) else { continue };
             let needs = self.runner.needs(&member.pair);
-            self.places.enqueue(Waiting { ticket: 0, what: due, needs, since: now.monotonic, until: due.until });
+            let (since, until) = (now.monotonic, due.until);
+            self.places.enqueue(Waiting { ticket: 0, what: Wanted::Due(due), needs, since, until });
         }
         while let Some(waiting) = self.places.next(now.monotonic) {
-            self.start(waiting, now);
+            match waiting.split() {
+                (Wanted::Due(due), place) => self.start(due, place, now),
+                (Wanted::Asked(asked), place) => self.start_asked(*asked, place, now),
+            }
         }
         for late in self.places.too_late(now.monotonic) {
             let why = self.why_too_late(late.since, now.monotonic);
-            missed.extend(self.timetable.gave_up(late.what.id, now, why));
+            match late.what {
+                Wanted::Due(due) => missed.extend(self.timetable.gave_up(due.id, now, why)),
+                Wanted::Asked(asked) => asked.found_no_place(),
+            }
         }
         self.miss(missed);
         if self.engine.next_tick().is_some_and(|tick| tick <= now.monotonic) {
@@ -321,8 +345,7 @@ impl Daemon {
         }
     }
 
-    fn start(&mut self, waiting: Waiting<Due>, now: Now) {
-        let due = waiting.what;
+    fn start(&mut self, due: Due, waiting: Waiting<()>, now: Now) {
         let Some(member) = self.fleet.get(&due.id) else {
             self.places.finished(&waiting);
             return;
@@ -337,7 +360,7 @@ impl Daemon {
         let (probe, target) = (member.pair.probe.name.clone(), member.pair.target.name.clone());
         self.setup.publisher.publish(EventKind::ProbeStarted { index: member.place, probe, target });
         self.setup.board.change(member.place, |pair| pair.running = true);
-        let run = Run { waiting, pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), scheduled };
+        let run = Run { waiting, due, pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), scheduled };
         let runner = Arc::clone(&self.runner);
         self.tasks.spawn(async move { Ended::Run(Box::new(runner.run(run).await)) });
     }
@@ -376,6 +399,10 @@ impl Daemon {
                 let actions = self.finished(*finished);
                 self.act(actions).await;
             }
+            Some(Ended::Answered(place)) => {
+                self.places.finished(&place);
+                self.progressed = self.now().monotonic;
+            }
             Some(Ended::Repaired(repaired)) => {
                 let actions = self.repaired(repaired);
                 self.act(actions).await;
@@ -395,8 +422,8 @@ impl Daemon {
     fn finished(&mut self, finished: Finished) -> Vec<Action> {
         let now = self.now();
         self.heed_stalls(now);
-        let Finished { waiting, outcome, sample, unkept } = finished;
-        let id = waiting.what.id;
+        let Finished { waiting, due, outcome, sample, unkept } = finished;
+        let id = due.id;
         self.places.finished(&waiting);
         self.progressed = now.monotonic;
         self.heartbeat.probed();

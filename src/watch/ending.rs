@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::daemon::{Daemon, Ended};
+use super::daemon::{Daemon, Ended, Wanted};
 use crate::base::clock::Now;
 use crate::event::{EventKind, Level};
 
@@ -23,6 +23,8 @@ impl Daemon {
         self.setup.systemd.stopping(GRACE + OUTBOX + self.runner.cx.grace + LAST);
         self.setup.board.operate(|operation| operation.is_draining = true);
         self.setup.requests.close();
+        // Whoever asked for a run that has not begun hears that there will be none.
+        self.places.forget(|what| matches!(what, Wanted::Asked(_)));
         let running = self.places.taken();
         self.note(Level::Info, "watch", format!("ending: {running} running, up to {} s for them", GRACE.as_secs()));
         let is_left = |daemon: &Self| daemon.places.taken() > 0 || daemon.repairs.any();
@@ -68,7 +70,9 @@ impl Daemon {
         let until = tokio::time::Instant::now() + limit;
         while is_left(self) {
             match tokio::time::timeout_at(until, self.tasks.join_next()).await {
-                Ok(Some(Ok(ended @ (Ended::Run(_) | Ended::Repaired(_))))) => self.take_up(Some(ended)).await,
+                Ok(Some(Ok(ended @ (Ended::Run(_) | Ended::Answered(_) | Ended::Repaired(_))))) => {
+                    self.take_up(Some(ended)).await;
+                }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }

@@ -51,6 +51,14 @@ pub struct Waiting<T> {
     pub until: Duration,
 }
 
+impl<T> Waiting<T> {
+    /// What is run, and its place.
+    pub fn split(self) -> (T, Waiting<()>) {
+        let Self { ticket, what, needs, since, until } = self;
+        (what, Waiting { ticket, what: (), needs, since, until })
+    }
+}
+
 /// Runs that wait and places that are taken.
 #[derive(Debug)]
 pub struct Places<T> {
@@ -141,7 +149,7 @@ impl<T> Places<T> {
     }
 
     /// A run ended; its place is free, and that of its start, where that was not yet.
-    pub fn finished(&mut self, run: &Waiting<T>) {
+    pub fn finished<W>(&mut self, run: &Waiting<W>) {
         self.taken = self.taken.saturating_sub(1);
         match &run.needs {
             Needs::Host(host) => {

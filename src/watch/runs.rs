@@ -42,7 +42,9 @@ pub struct Runner {
 /// A run that has its place.
 pub struct Run {
     /// Its place.
-    pub waiting: Waiting<Due>,
+    pub waiting: Waiting<()>,
+    /// Why it is run now.
+    pub due: Due,
     /// What is run.
     pub pair: Arc<Pair>,
     /// One at a time per pair, asked for or by the timetable.
@@ -54,7 +56,9 @@ pub struct Run {
 /// A run that has ended.
 pub struct Finished {
     /// Its place.
-    pub waiting: Waiting<Due>,
+    pub waiting: Waiting<()>,
+    /// Why it was run.
+    pub due: Due,
     /// What it found; without secrets.
     pub outcome: ProbeOutcome,
     /// Its digest, as it was kept.
@@ -72,7 +76,8 @@ impl Runner {
         let transcript = self.transcript(&outcome);
         let sample = Sample::of(&outcome);
         let kept = self.store.record(sample.clone(), transcript).await;
-        Finished { waiting: run.waiting, outcome, sample, unkept: kept.err().map(|error| error.to_string()) }
+        let unkept = kept.err().map(|error| error.to_string());
+        Finished { waiting: run.waiting, due: run.due, outcome, sample, unkept }
     }
 
     /// What a run of a pair finds, without secrets. Whoever calls holds its gate.
