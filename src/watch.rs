@@ -8,6 +8,7 @@ pub mod limits;
 pub mod sd;
 pub mod writer;
 pub mod lag;
+pub mod keeping;
 pub mod files;
 pub mod compose;
 pub mod settled;

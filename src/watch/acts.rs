@@ -88,7 +88,7 @@ impl Daemon {
                 if told {
                     self.setup.outbox.nudge();
                 }
-                self.keeping(None);
+                self.keeping("alerts", None);
             }
             Err(error) => {
                 self.acts.again = Some(now.monotonic + AGAIN);
@@ -96,7 +96,7 @@ impl Daemon {
                 self.acts.messages.drain(..spare);
                 let spare = self.acts.changes.len().saturating_sub(UNWRITTEN_MAX);
                 self.acts.changes.drain(..spare);
-                self.keeping(Some(format!("alerts could not be written: {error}")));
+                self.keeping("alerts", Some(error.to_string()));
             }
         }
     }

@@ -16,6 +16,7 @@ use super::compose::{Loaded, Pair, Source, Unreadable};
 use super::control::{Asked, Request};
 use super::files::Seen;
 use super::heartbeat::Heartbeat;
+use super::keeping::{Unkept, Word};
 use super::lag::Lags;
 use super::limits::{Places, Waiting};
 use super::pushes::Pushes;
@@ -164,7 +165,7 @@ pub struct Daemon {
     lags: Lags,
     tidied_at: Duration,
     progressed: Duration,
-    unkept: Option<String>,
+    unkept: Unkept,
 }
 
 impl Daemon {
@@ -196,7 +197,7 @@ impl Daemon {
             lags: Lags::default(),
             tidied_at: now.monotonic,
             progressed: now.monotonic,
-            unkept: None,
+            unkept: Unkept::default(),
             settled: Settled::of(&plan.telling),
             plan,
             setup,
@@ -427,7 +428,7 @@ impl Daemon {
         self.places.finished(&waiting);
         self.progressed = now.monotonic;
         self.heartbeat.probed();
-        self.keeping(unkept);
+        self.keeping("runs", unkept);
         let missed = self.timetable.finished(id, now, after(&outcome));
         self.miss(missed);
         // A reload has taken it out meanwhile: what it found concerns nobody.
@@ -445,17 +446,18 @@ impl Daemon {
         self.engine.observe(&sample, now)
     }
 
-    /// The store works, or it does not: said once.
-    pub(super) fn keeping(&mut self, unkept: Option<String>) {
-        if self.unkept == unkept {
-            return;
+    /// The store takes what is of one kind, or it does not: said once for each kind, and once when all is well again.
+    pub(super) fn keeping(&mut self, what: &'static str, unkept: Option<String>) {
+        let had_trouble = self.unkept.trouble().is_some();
+        match self.unkept.heard(what, unkept) {
+            Some(Word::Lost(sentence)) => self.note(Level::Error, "store", format!("{sentence}; it is tried again")),
+            Some(Word::Again) => self.note(Level::Info, "store", "what waited could be written"),
+            None => {}
         }
-        match &unkept {
-            Some(why) => self.note(Level::Error, "store", format!("{why}; it is tried again")),
-            None => self.note(Level::Info, "store", "what waited could be written"),
+        let trouble = self.unkept.trouble();
+        if had_trouble || trouble.is_some() {
+            self.setup.board.operate(|operation| operation.store_error = trouble.cloned());
         }
-        self.setup.board.operate(|operation| operation.store_error.clone_from(&unkept));
-        self.unkept = unkept;
     }
 
     /// Everything that is done by the clock and not by the timetable.

@@ -221,8 +221,9 @@ impl Daemon {
         let pairs = self.fleet.values().map(|member| &member.pair);
         let expected =
             pairs.map(|pair| (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())).collect();
-        let kept = self.setup.store.expect(expected, now.wall).await;
-        self.keeping(kept.err().map(|error| error.to_string()));
+        if let Err(error) = self.setup.store.expect(expected, now.wall).await {
+            self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
+        }
         let (kept, added, removed) = counts;
         let told = format!("the files were read again: {kept} kept, {added} new, {removed} gone");
         let told = self.restart_needed(waits).map_or_else(|| told.clone(), |why| format!("{told}; {why}"));
