@@ -88,13 +88,16 @@ fn the_heartbeat_says_that_alerts_do_not_get_out() {
     until("it says so", || pings("/ping/fail").first().cloned().filter(|said| said.contains("alerts do not get out")));
     let status = watch.status();
     assert_eq!(status["daemon"]["outbox_waiting"], 1, "{status}");
-    assert_eq!(watch.get("/-/healthy").0, 200, "probing goes on");
+    let (code, said) = watch.get("/-/healthy");
+    assert_eq!((code, said.contains("no alert gets out: 1 message")), (503, true), "{said}");
+    assert_eq!(watch.get("/-/alive").0, 200, "probing goes on");
     // Somebody hears it again: so does the heartbeat's receiver. (A reload tries at once what waits.)
     hook.answer(200);
     watch.signal(Signal::SIGHUP);
     hook.hears("down", "firing");
     let before = pings("/ping").len();
     until("all is well again", || (pings("/ping").len() > before).then_some(()));
+    until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
 }
 
 struct Served(Child);

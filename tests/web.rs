@@ -233,6 +233,10 @@ fn health_and_readiness_say_what_is() {
         assert_eq!(status["daemon"]["alive"], false);
         served.board.turned(std::time::Instant::now());
         assert_eq!(both().await, (200, 200));
+        // Somebody must hear that nobody hears us; to start us anew would help nobody.
+        served.board.operate(|operation| operation.outbox.is_silent = true);
+        assert_eq!((both().await, served.get("/-/alive").await.status), ((503, 200), 200));
+        served.board.operate(|operation| operation.outbox.is_silent = false);
         served.board.operate(|operation| operation.is_draining = true);
         assert_eq!(both().await, (200, 503));
         served.board.operate(|operation| operation.is_alive = false);

@@ -59,6 +59,8 @@ struct Lane {
     failures: u32,
     /// Nothing is tried before.
     pause: Duration,
+    /// It took what it was told last.
+    works: bool,
 }
 
 /// A message that is to be sent now.
@@ -170,6 +172,7 @@ impl Lanes {
                 lane.messages.remove(&id);
                 // A refusal is an answer: the channel works.
                 lane.failures = 0;
+                lane.works = tried == Try::Arrived;
                 lane.pause = Duration::ZERO;
                 if before >= BREAKER {
                     lane.messages.values_mut().for_each(|message| message.due = message.due.min(now));
@@ -181,6 +184,7 @@ impl Lanes {
                 pause = backoff(attempts, &mut self.random);
                 if let Try::Failed(asked) = tried {
                     lane.failures += 1;
+                    lane.works = false;
                     if lane.failures >= BREAKER {
                         lane.pause = now + backoff(lane.failures, &mut self.random);
                     }
@@ -270,12 +274,19 @@ impl Lanes {
             oldest: lanes().filter_map(|lane| lane.oldest(now)).max(),
             failing: named(&|lane| lane.failures > 0 && !lane.messages.is_empty()),
             stuck: named(&|lane| lane.oldest(now).is_some_and(|age| age > STUCK)),
+            is_silent: lanes().any(|lane| lane.is_down(now)) && !lanes().any(|lane| lane.works),
             ..OutboxHealth::default()
         }
     }
 }
 
 impl Lane {
+    /// What waits here does not get out, and not only for a moment.
+    fn is_down(&self, now: Duration) -> bool {
+        let is_refused = self.failures >= BREAKER && !self.messages.is_empty();
+        is_refused || self.oldest(now).is_some_and(|age| age > STUCK)
+    }
+
     fn on_their_way(&self) -> usize {
         self.messages.values().filter(|message| message.on_its_way).count()
     }

@@ -58,6 +58,8 @@ pub struct OutboxHealth {
     pub trouble: Option<String>,
     /// Whether the loop turns.
     pub alive: bool,
+    /// Whether no alert gets out at all: every channel that is tried has failed again and again, or nothing can be kept.
+    pub is_silent: bool,
 }
 
 impl OutboxHealth {
@@ -132,8 +134,10 @@ impl Outbox {
         let now = self.0.clock.now().monotonic;
         let health = self.0.lanes().health(now);
         let state = self.0.state();
-        let alive = state.turned.is_some_and(|turned| now.saturating_sub(turned) < SILENCE_MAX);
-        OutboxHealth { trouble: state.trouble.clone(), alive, ..health }
+        let is_late = |turned: Duration| now.saturating_sub(turned) >= SILENCE_MAX;
+        let is_silent = health.is_silent || state.trouble.is_some() || state.turned.is_some_and(is_late);
+        let alive = state.turned.is_some_and(|turned| !is_late(turned));
+        OutboxHealth { trouble: state.trouble.clone(), alive, is_silent, ..health }
     }
 
     /// Delivers until it is cancelled. What is on its way then is broken off: [`Outbox::drain`] comes before.

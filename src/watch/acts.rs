@@ -138,6 +138,7 @@ impl Daemon {
             oldest: health.oldest,
             // What cannot even be written does not move either.
             is_stuck: health.is_stuck() || self.acts.again.is_some(),
+            is_silent: health.is_silent || self.acts.again.is_some(),
             failing: health.failing.into_iter().map(|channel| (channel, FAILING.to_owned())).collect(),
         }
     }

@@ -133,7 +133,7 @@ pub struct Operation {
     pub outbox: OutboxState,
     /// When a run last ended, or when it was last seen that none was due.
     pub progressed_at: Timestamp,
-    /// Whether the loop turns and what is due is taken up; what `/-/healthy` says.
+    /// Whether the loop turns and what is due is taken up; what `/-/alive` says.
     pub is_alive: bool,
     /// Whether the state was restored and the first plan is at work; what `/-/ready` says.
     pub is_ready: bool,
@@ -154,6 +154,8 @@ pub struct OutboxState {
     pub failing: Vec<(String, String)>,
     /// Whether nothing moves although something waits.
     pub is_stuck: bool,
+    /// Whether no alert gets out at all, by any channel.
+    pub is_silent: bool,
 }
 
 /// How a push does.

@@ -127,6 +127,25 @@ fn a_broken_channel_is_tried_with_one_message_at_a_time_and_never_the_same_one_o
 }
 
 #[test]
+fn no_alert_gets_out_where_each_channel_that_is_tried_fails_again_and_again() {
+    let mut now = Duration::ZERO;
+    let entries = [(1, "a"), (2, "b"), (3, "b")].map(|(id, channel)| entry(id, channel, channel, "firing", now));
+    let mut lanes = lanes(entries.into());
+    let failed = Try::Failed(None);
+    lanes.settle("b", 2, Try::Arrived, now);
+    for _ in 0..BREAKER {
+        assert!(!lanes.health(now).is_silent);
+        now += BACKOFF_MAX / 100;
+        lanes.settle("a", 1, failed, now);
+    }
+    assert!(!lanes.health(now).is_silent, "the other works");
+    lanes.settle("b", 3, failed, now);
+    assert!(lanes.health(now).is_silent, "it does not any more");
+    lanes.settle("a", 1, Try::Arrived, now);
+    assert!(!lanes.health(now).is_silent);
+}
+
+#[test]
 fn a_message_that_alone_fails_holds_nobody_up() {
     let mut now = Duration::ZERO;
     let mut lanes = lanes(vec![entry(1, "a", "poison", "firing", now)]);

@@ -23,6 +23,7 @@ use super::web_config::Verdict;
 use super::{Arrived, Facts, WebConfig, gate, target_page};
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::metrics::{Format, Snapshot};
+use crate::report::count;
 use crate::watch::board::{PairState, ProbeNow};
 use crate::watch::status::Document;
 
@@ -58,6 +59,7 @@ pub fn router(config: WebConfig, facts: Facts, listening: SocketAddr) -> Router 
         .route("/metrics", get(metrics))
         .route("/probe", get(probe))
         .route("/api/v1/status", get(status))
+        .route("/-/alive", get(alive))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
@@ -255,11 +257,24 @@ fn limit(headers: &HeaderMap) -> Result<Duration, String> {
     Ok(limit.saturating_sub(WAY_BACK).max(limit / 2).min(PROBE_WITHIN))
 }
 
-async fn healthy(State(site): Shared) -> Response {
+/// Whether a restart would help: what is wrong with receivers of alerts is no reason to end a prober.
+async fn alive(State(site): Shared) -> Response {
     if site.facts.board.is_alive() {
-        plain(StatusCode::OK, "healthy\n")
+        plain(StatusCode::OK, "alive\n")
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "the timetable does not move\n")
+    }
+}
+
+async fn healthy(State(site): Shared) -> Response {
+    let outbox = site.facts.board.operation().outbox.clone();
+    if !site.facts.board.is_alive() {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "the timetable does not move\n")
+    } else if outbox.is_silent {
+        let said = format!("no alert gets out: {} to be delivered\n", count(outbox.waiting, "message"));
+        plain(StatusCode::SERVICE_UNAVAILABLE, &said)
+    } else {
+        plain(StatusCode::OK, "healthy\n")
     }
 }
 
