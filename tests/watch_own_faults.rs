@@ -154,7 +154,8 @@ fn what_is_asked_for_keeps_to_the_limits() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     behave(folder, "--latency 300ms");
-    let targets: String = (0..TARGETS).map(|at| format!("[target.t{at}]\n{}\n", server(folder))).collect();
+    let targets: Vec<String> = (0..TARGETS).map(|at| format!("[target.t{at}]\n{}\n", server(folder))).collect();
+    let targets = targets.concat();
     write(
         folder,
         &format!(
@@ -188,4 +189,22 @@ fn what_is_asked_for_keeps_to_the_limits() {
     // One may still be looked at that has just ended.
     assert!((1..=3).contains(&most), "{most} at once, two were allowed");
     until("nothing runs", || (watch.status()["daemon"]["running"] == 0).then_some(()));
+}
+
+#[test]
+fn a_notifier_that_is_taken_out_hears_the_end_of_what_it_was_told() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let text =
+        slow_server(folder, &hook).replace("every = \"4s\"", "every = \"3500ms\"").replace("restart = true\n", "");
+    write(folder, &text);
+    behave(folder, "--fault exit-at-start");
+    let watch = Watch::start(folder);
+    hook.hears("down", "firing");
+    write(folder, &text.replace("notify = [\"ops\"]", "notify = [\"new\"]").replace("[notify.ops]", "[notify.new]"));
+    watch.signal(Signal::SIGHUP);
+    watch.says("files were read again");
+    behave(folder, "");
+    hook.hears("down", "resolved");
+    assert!(!watch.log().contains("no such notifier"), "{}", watch.log());
 }

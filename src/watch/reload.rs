@@ -191,7 +191,7 @@ impl Daemon {
 
     /// Puts a new plan to work.
     async fn take(&mut self, loaded: Loaded) -> Result<(String, Vec<Action>), Unreadable> {
-        let render = super::channels::compile(&loaded.telling, &self.setup.masker)?;
+        let render = super::channels::compile(&loaded.telling, &self.setup.masker, self.repeats.channels())?;
         self.setup.masker.absorb(&loaded.masker);
         let now = self.now();
         let (plan, members) = AtWork::of(loaded, &self.setup.instance, &self.replicas.known());

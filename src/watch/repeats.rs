@@ -31,6 +31,12 @@ impl Repeats {
         Self { channels, told: BTreeMap::new() }
     }
 
+    /// The channels of the plan.
+    #[must_use]
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
     /// The channels whose turn it is.
     fn due(&mut self, now: Duration) -> Vec<String> {
         let mut due = Vec::new();

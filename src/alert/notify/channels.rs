@@ -1,6 +1,7 @@
 //! The channels of a set of files by name: what the outbox asks for payloads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,7 +54,9 @@ impl Channel {
 /// All channels.
 #[derive(Default)]
 pub struct Channels {
-    channels: BTreeMap<String, Channel>,
+    channels: BTreeMap<String, Arc<Channel>>,
+    /// Those that the files had before: whoever was told of a beginning by one is told of the end by it.
+    gone: BTreeMap<String, Arc<Channel>>,
     masker: Masker,
 }
 
@@ -61,18 +64,28 @@ impl Channels {
     /// These channels. The masker keeps secrets out of what a server's words bring in.
     #[must_use]
     pub fn new(channels: Vec<Channel>, masker: Masker) -> Self {
-        Self { channels: channels.into_iter().map(|channel| (channel.name.clone(), channel)).collect(), masker }
+        let named = channels.into_iter().map(|channel| (channel.name.clone(), Arc::new(channel)));
+        Self { channels: named.collect(), gone: BTreeMap::new(), masker }
+    }
+
+    /// The same after other files: what these do not have any more still takes what is on its way to it.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        let known = before.gone.iter().chain(&before.channels);
+        let gone = known.filter(|(name, _)| !self.channels.contains_key(*name));
+        self.gone = gone.map(|(name, channel)| (name.clone(), Arc::clone(channel))).collect();
+        self
     }
 
     /// One of them.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Channel> {
-        self.channels.get(name)
+        self.channels.get(name).map(Arc::as_ref)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Channel> {
-        self.channels.values()
+        self.channels.values().map(Arc::as_ref)
     }
 }
 
@@ -103,7 +116,7 @@ impl Channels {
 
 impl Render for Channels {
     fn render(&self, channel: &str, body: &Value, collapsed: bool) -> Result<Vec<Payload>, Unrendered> {
-        let channel = self.channels.get(channel).ok_or(Unrendered::Gone)?;
+        let channel = self.channels.get(channel).or_else(|| self.gone.get(channel)).ok_or(Unrendered::Gone)?;
         let notification: Notification = serde_json::from_value(body.clone())
             .map_err(|error| Unrendered::Wrong(format!("what the outbox holds is no notification: {error}")))?;
         channel.render(&notification, collapsed, &self.masker).map_err(Unrendered::Wrong)

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::logging::Logging;
 use super::plan::FromFiles;
 use super::{LISTEN, WatchArgs};
+use crate::alert::notify::Channels;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::ids::RunId;
 use crate::cli::complaint::Complaint;
@@ -50,7 +51,8 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let masker = loaded.masker.clone();
     let web = WebConfig::load(args.web_config.as_deref(), args.allow_host.clone(), masker.clone())
         .map_err(Complaint::usage)?;
-    let rendering = channels::compile(&loaded.telling, &masker).map_err(|wrong| Complaint::usage(wrong.summary))?;
+    let rendering = channels::compile(&loaded.telling, &masker, &Channels::default())
+        .map_err(|wrong| Complaint::usage(wrong.summary))?;
     let folder = folder(args)?;
     let store = Store::open_in(&folder).map_err(|error| Complaint::usage(error.to_string()))?;
     let metrics = Shared::default();
@@ -150,7 +152,7 @@ struct Parts {
     metrics: Shared,
     folder: PathBuf,
     ears: Ears,
-    rendering: Arc<crate::alert::notify::Channels>,
+    rendering: Arc<Channels>,
     web: WebConfig,
     retune: Retune,
 }
