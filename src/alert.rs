@@ -24,6 +24,7 @@ mod reload;
 pub mod engine;
 mod blame;
 mod heard;
+pub mod explained;
 pub mod lint;
 pub mod replay;
 

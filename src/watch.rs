@@ -15,6 +15,7 @@ pub mod settled;
 pub mod channels;
 pub mod pushes;
 pub mod stalls;
+pub mod shadows;
 pub mod runs;
 pub mod acts;
 pub mod restart;

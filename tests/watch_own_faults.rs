@@ -14,6 +14,9 @@ mod watching;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use mcp_probe::event::Status;
+use mcp_probe::store::Reader;
 use nix::sys::signal::Signal;
 use watching::{Hook, Watch, behave, server, until, write};
 
@@ -207,4 +210,67 @@ fn a_notifier_that_is_taken_out_hears_the_end_of_what_it_was_told() {
     behave(folder, "");
     hook.hears("down", "resolved");
     assert!(!watch.log().contains("no such notifier"), "{}", watch.log());
+}
+
+/// How the runs of a target ended, as they are kept.
+fn kept(folder: &Path, target: &str) -> Vec<Status> {
+    let reader = Reader::open(&folder.join("state/history.sqlite")).unwrap();
+    let samples = reader.samples(None, Some(target), Timestamp::UNIX_EPOCH, Timestamp::now(), 1000).unwrap();
+    samples.iter().map(|sample| sample.status).collect()
+}
+
+#[test]
+fn what_a_failing_parent_explains_is_kept_as_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (parent, child) = (server(folder), server(folder));
+    write(
+        folder,
+        &format!(
+            "[watch]\nrun_at_start = true\njitter = \"0%\"\n[target.parent]\n{parent}\n[target.child]\n{child}\ndepends_on = \
+             [\"parent\"]\n[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"500ms\"\ntimeout = \"450ms\"\n"
+        ),
+    );
+    behave(folder, "--fault exit-at-start");
+    let mut watch = Watch::start(folder);
+    let explained = "`parent`, which it depends on, fails, so this says nothing of the target";
+    until("it is explained", || (watch.log().matches(explained).count() >= 3).then_some(()));
+    let page = watch.get("/api/v1/status").1;
+    assert!(page.contains(explained), "{page}");
+    behave(folder, "");
+    let healthy = |target: &str| watch.log().contains(&format!("target={target} status=healthy"));
+    until("both are well again", || (healthy("parent") && healthy("child")).then_some(()));
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    let failed = |target: &str| kept(folder, target).iter().filter(|status| **status == Status::Failed).count();
+    let unknown = kept(folder, "child").iter().filter(|status| **status == Status::Unknown).count();
+    assert!(unknown >= 3 && unknown > failed("child"), "{:?}", kept(folder, "child"));
+    assert!(failed("parent") >= 3, "the parent is to blame: {:?}", kept(folder, "parent"));
+}
+
+#[test]
+fn what_the_network_of_the_prober_explains_is_kept_as_unknown() {
+    use std::fmt::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut text = "[watch]\nrun_at_start = true\njitter = \"0%\"\n".to_owned();
+    for at in 0..6 {
+        writeln!(text, "[target.t{at}]\nurl = \"http://127.0.0.1:{port}/mcp\"\nstartup_timeout = \"400ms\"").unwrap();
+    }
+    text += "[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"1s\"\ntimeout = \"450ms\"\n[[alert]]\nname = \"down\"\n\
+             consecutive_failures = 3\nnotify = []\n";
+    write(folder, &text);
+    let mut watch = Watch::start(folder);
+    let explained = "status=unknown reason=connect";
+    until("it is explained", || (watch.log().matches(explained).count() >= 12).then_some(()));
+    watch.says("the prober itself cannot reach the network");
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0));
+    for target in (0..6).map(|at| format!("t{at}")) {
+        let kept = kept(folder, &target);
+        assert!(kept.iter().filter(|status| **status == Status::Unknown).count() >= 1, "{target}: {kept:?}");
+        assert!(!kept[2..].contains(&Status::Failed), "{target}: {kept:?}");
+    }
 }

@@ -34,10 +34,10 @@ use crate::base::clock::{Clock, Now};
 use crate::base::duration::human;
 use crate::base::secret::Masker;
 use crate::deliver::{Courier, Outbox};
-use crate::event::{EventKind, Level, Note, ProbeOutcome, Publisher, Sample, Scheduled, Status};
+use crate::event::{EventKind, Level, Note, ProbeOutcome, Publisher, Sample, Scheduled};
 use crate::metrics::Shared;
 use crate::plan::Known;
-use crate::schedule::{After, Due, Gap, MissedRun, SlotId, Timetable};
+use crate::schedule::{Due, Gap, MissedRun, SlotId, Timetable};
 use crate::store::{Reader, Retention, Store};
 
 /// At least so often the loop turns, so that a suspend is noticed in time.
@@ -284,6 +284,8 @@ impl Daemon {
         if let Err(error) = self.setup.store.expect(pairs.collect(), now.wall).await {
             self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
         }
+        self.runner.shadows.plan(self.plan.dependencies.clone());
+        self.cast_shadows(None);
         // What fired before fires on without being told anew.
         let fires = self.engine.open().into_iter().filter(|open| open.is_firing);
         self.setup.metrics.go_on_firing(fires.map(|open| (open.view.alert, open.view.probe, open.view.target)));
@@ -423,13 +425,13 @@ impl Daemon {
     fn finished(&mut self, finished: Finished) -> Vec<Action> {
         let now = self.now();
         self.heed_stalls(now);
-        let Finished { waiting, due, outcome, sample, unkept } = finished;
+        let Finished { waiting, due, outcome, sample, after, unkept } = finished;
         let id = due.id;
         self.places.finished(&waiting);
         self.progressed = now.monotonic;
         self.heartbeat.probed();
         self.keeping("runs", unkept);
-        let missed = self.timetable.finished(id, now, after(&outcome));
+        let missed = self.timetable.finished(id, now, after);
         self.miss(missed);
         // A reload has taken it out meanwhile: what it found concerns nobody.
         let Some(member) = self.fleet.get(&id) else { return Vec::new() };
@@ -443,7 +445,9 @@ impl Daemon {
             pair.finished(shown, now.wall);
         });
         self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome });
-        self.engine.observe(&sample, now)
+        let actions = self.engine.observe(&sample, now);
+        self.cast_shadows(Some(&sample));
+        actions
     }
 
     /// The store takes what is of one kind, or it does not: said once for each kind, and once when all is well again.
@@ -559,14 +563,4 @@ fn without_transcript(outcome: &Arc<ProbeOutcome>) -> Arc<ProbeOutcome> {
     let mut shown = ProbeOutcome::clone(outcome);
     shown.observed.transcript.clear();
     Arc::new(shown)
-}
-
-/// What the timetable concludes.
-fn after(outcome: &ProbeOutcome) -> After {
-    match (outcome.status, outcome.observed.retry_after) {
-        (Status::Failed | Status::Degraded, Some(asked)) => After::AskedToWait(asked),
-        (Status::Failed, None) => After::Failing,
-        (Status::Unknown, _) => After::Unknown,
-        _ => After::Settled,
-    }
 }

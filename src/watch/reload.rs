@@ -31,7 +31,7 @@ pub struct AtWork {
     pub span_max: Duration,
     /// Targets, each with the command that restarts it.
     pub restarts: BTreeMap<String, Vec<String>>,
-    dependencies: BTreeMap<String, Vec<String>>,
+    pub(super) dependencies: BTreeMap<String, Vec<String>>,
     withheld: Vec<ProbeOutcome>,
     shown: BTreeMap<String, String>,
     files: Vec<PathBuf>,
@@ -208,9 +208,11 @@ impl Daemon {
         let runner = Arc::make_mut(&mut self.runner);
         runner.transcripts = plan.telling.watch.transcripts;
         runner.cx = runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
+        runner.shadows.plan(plan.dependencies.clone());
         (self.setup.retune)(&plan.telling.log);
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
+        self.cast_shadows(None);
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members);
         let counts = (changes.kept, changes.added.len(), changes.removed.len());

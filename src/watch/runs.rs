@@ -9,15 +9,16 @@ use tokio::sync::Mutex;
 
 use super::compose::Pair;
 use super::limits::{Needs, Waiting};
+use super::shadows::{Shadows, shadowed};
 use super::stalls::Stalls;
 use crate::base::clock::Clock;
-use crate::event::{Cause, ProbeOutcome, Reason, Sample, Scheduled};
+use crate::event::{Cause, ProbeOutcome, Reason, Sample, Scheduled, Status};
 use crate::report::wire_log::json_line;
 use crate::run::Context;
 use crate::run::held::Held;
 use crate::run::reach::Stage;
 use crate::run::standstill::{stood_still, suspended};
-use crate::schedule::{Due, slept_between};
+use crate::schedule::{After, Due, slept_between};
 use crate::store::Store;
 
 /// What every run needs.
@@ -37,6 +38,8 @@ pub struct Runner {
     pub clock: Arc<dyn Clock>,
     /// When we stood still.
     pub stalls: Stalls,
+    /// What explains failures that are not the target's.
+    pub shadows: Shadows,
 }
 
 /// A run that has its place.
@@ -61,8 +64,10 @@ pub struct Finished {
     pub due: Due,
     /// What it found; without secrets.
     pub outcome: ProbeOutcome,
-    /// Its digest, as it was kept.
+    /// The digest of what was seen, for the rules: what they explain by something else is kept as unknown.
     pub sample: Sample,
+    /// What the timetable concludes.
+    pub after: After,
     /// Why it could not be kept.
     pub unkept: Option<String>,
 }
@@ -74,10 +79,14 @@ impl Runner {
         let mut outcome = self.outcome(&run.pair).await;
         outcome.observed.scheduled = Some(run.scheduled);
         let transcript = self.transcript(&outcome);
-        let sample = Sample::of(&outcome);
-        let kept = self.store.record(sample.clone(), transcript).await;
+        let (sample, after) = (Sample::of(&outcome), after(&outcome));
+        let mut kept = sample.clone();
+        if let Some(why) = self.shadows.over(&sample) {
+            (outcome, kept) = shadowed(outcome, &why);
+        }
+        let kept = self.store.record(kept, transcript).await;
         let unkept = kept.err().map(|error| error.to_string());
-        Finished { waiting: run.waiting, due: run.due, outcome, sample, unkept }
+        Finished { waiting: run.waiting, due: run.due, outcome, sample, after, unkept }
     }
 
     /// What a run of a pair finds, without secrets. Whoever calls holds its gate.
@@ -115,6 +124,16 @@ impl Runner {
         }
         let (at, run_id) = (outcome.started_at, self.cx.publisher.run_id());
         Some(records.iter().filter_map(|record| json_line(record, at, run_id).ok()).collect())
+    }
+}
+
+/// What the timetable concludes.
+fn after(outcome: &ProbeOutcome) -> After {
+    match (outcome.status, outcome.observed.retry_after) {
+        (Status::Failed | Status::Degraded, Some(asked)) => After::AskedToWait(asked),
+        (Status::Failed, None) => After::Failing,
+        (Status::Unknown, _) => After::Unknown,
+        _ => After::Settled,
     }
 }
 

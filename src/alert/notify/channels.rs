@@ -54,7 +54,7 @@ impl Channel {
 /// All channels.
 #[derive(Default)]
 pub struct Channels {
-    channels: BTreeMap<String, Arc<Channel>>,
+    here: BTreeMap<String, Arc<Channel>>,
     /// Those that the files had before: whoever was told of a beginning by one is told of the end by it.
     gone: BTreeMap<String, Arc<Channel>>,
     masker: Masker,
@@ -65,14 +65,14 @@ impl Channels {
     #[must_use]
     pub fn new(channels: Vec<Channel>, masker: Masker) -> Self {
         let named = channels.into_iter().map(|channel| (channel.name.clone(), Arc::new(channel)));
-        Self { channels: named.collect(), gone: BTreeMap::new(), masker }
+        Self { here: named.collect(), gone: BTreeMap::new(), masker }
     }
 
     /// The same after other files: what these do not have any more still takes what is on its way to it.
     #[must_use]
     pub fn after(mut self, before: &Self) -> Self {
-        let known = before.gone.iter().chain(&before.channels);
-        let gone = known.filter(|(name, _)| !self.channels.contains_key(*name));
+        let known = before.gone.iter().chain(&before.here);
+        let gone = known.filter(|(name, _)| !self.here.contains_key(*name));
         self.gone = gone.map(|(name, channel)| (name.clone(), Arc::clone(channel))).collect();
         self
     }
@@ -80,12 +80,12 @@ impl Channels {
     /// One of them.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Channel> {
-        self.channels.get(name).map(Arc::as_ref)
+        self.here.get(name).map(Arc::as_ref)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Channel> {
-        self.channels.values().map(Arc::as_ref)
+        self.here.values().map(Arc::as_ref)
     }
 }
 
@@ -94,14 +94,14 @@ impl Channels {
     /// it is restarted).
     #[must_use]
     pub fn repeat_every(&self, channel: &str) -> Option<Duration> {
-        self.channels.get(channel)?.notifier.repeat_every()
+        self.here.get(channel)?.notifier.repeat_every()
     }
 
     /// What such a channel is told of the alerts that go on: to be sent at once and not by the outbox, as the next one
     /// replaces it. One that is still under way when the end is told would bring the alert back: wait for it.
     #[must_use]
     pub fn repeat(&self, channel: &str, alerts: Vec<AlertView>, at: Timestamp, instance: &str) -> Vec<Payload> {
-        let Some(channel) = self.channels.get(channel) else { return Vec::new() };
+        let Some(channel) = self.here.get(channel) else { return Vec::new() };
         let notification = Notification {
             channel: channel.name.clone(),
             dedup_key: String::new(),
@@ -116,7 +116,7 @@ impl Channels {
 
 impl Render for Channels {
     fn render(&self, channel: &str, body: &Value, collapsed: bool) -> Result<Vec<Payload>, Unrendered> {
-        let channel = self.channels.get(channel).or_else(|| self.gone.get(channel)).ok_or(Unrendered::Gone)?;
+        let channel = self.here.get(channel).or_else(|| self.gone.get(channel)).ok_or(Unrendered::Gone)?;
         let notification: Notification = serde_json::from_value(body.clone())
             .map_err(|error| Unrendered::Wrong(format!("what the outbox holds is no notification: {error}")))?;
         channel.render(&notification, collapsed, &self.masker).map_err(Unrendered::Wrong)

@@ -35,6 +35,7 @@ use crate::watch::pushes::{Counted, Ears, Pushes, Surroundings};
 use crate::watch::runs::Runner;
 use crate::watch::sd::Systemd;
 use crate::watch::settled::Retune;
+use crate::watch::shadows::Shadows;
 use crate::watch::stalls::Stalls;
 use crate::watch::web::kept::Kept;
 use crate::watch::web::{Facts, Past, WebConfig, serve};
@@ -158,6 +159,11 @@ struct Parts {
 }
 
 impl Parts {
+    fn outbox(&self, courier: &Courier, clock: &Arc<dyn Clock>) -> Outbox {
+        let (store, courier, publisher) = (self.store.clone(), courier.clone(), self.publisher.clone());
+        Outbox::new(store, courier, self.rendering.clone(), publisher, Arc::clone(clock))
+    }
+
     /// A command of a notifier gets neither the secrets of others nor the word of the service manager.
     fn courier(&self) -> Courier {
         let hidden = self.loaded.hidden.iter().cloned().chain(SERVICE.map(ToOwned::to_owned)).collect();
@@ -168,13 +174,7 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = self.loaded.telling.watch.clone();
         let courier = self.courier();
-        let outbox = Outbox::new(
-            self.store.clone(),
-            courier.clone(),
-            self.rendering.clone(),
-            self.publisher.clone(),
-            Arc::clone(&clock),
-        );
+        let outbox = self.outbox(&courier, &clock);
         let cx = Context::new(self.publisher.clone(), self.masker.clone(), CancellationToken::new(), true)
             // `jobs`, `per_host` and `spawns` are the bounds. One more here would let four servers that do not answer hold
             // up the openings of all others, and nobody would count that as waiting.
@@ -211,6 +211,7 @@ impl Parts {
             transcripts: watch.transcripts,
             clock: Arc::clone(&clock),
             stalls: Stalls::among(&mut services, &clock, &stop),
+            shadows: Shadows::default(),
         };
         let setup = Setup {
             source: Arc::new(self.source),
