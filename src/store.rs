@@ -2,11 +2,13 @@
 //! batches and may cost the last moment when the power fails; alerts and messages are on the disk when their commit
 //! returns.
 
+mod books;
 mod desk;
 mod error;
 mod file;
 mod outbox;
 mod reader;
+mod recent;
 mod rolling;
 mod rows;
 mod spread;
@@ -34,7 +36,8 @@ pub use tidy::{Retention, Tidied};
 pub use times::Uptime;
 
 use crate::event::{AlertChange, Missed, Sample};
-use desk::{Books, Desk, Entry, Inbox, Job, Placed, ROOM_MIN};
+use books::{Books, Entry};
+use desk::{Desk, Inbox, Job, Placed, ROOM_MIN};
 use rusqlite::Connection;
 
 /// Jobs that may wait for the writer.
@@ -265,6 +268,10 @@ impl Store {
     /// When a slice could not be written; those before it were.
     pub async fn tidy(&self, retention: &Retention, now: Timestamp) -> Result<Tidied, StoreError> {
         let retention = *retention;
+        // Everything that is old enough to go lies sorted then.
+        for part in self.write(|_, connection| recent::parts(connection)).await? {
+            self.ask(move |desk| desk.settle_part(part)).await?;
+        }
         let mut rows = 0;
         loop {
             let tidied = self.write(move |books, connection| tidy::slice(books, connection, &retention, now)).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mcp_probe::event::{Latency, Sample, Status};
-use mcp_probe::store::{FILE_NAME, Kind, Reader, Store, StoreError};
+use mcp_probe::store::{FILE_NAME, Kind, Reader, Retention, Store, StoreError};
 use rusqlite::Connection;
 
 fn sample(target: &str, at: i64) -> Sample {
@@ -85,6 +85,57 @@ fn a_newer_file_is_refused_and_left() {
     connection.execute_batch("PRAGMA user_version = 999;").unwrap();
     connection.close().unwrap();
     refused(&path, Kind::Newer, "layout 999");
+}
+
+/// A file as a mcp-probe of before there was `recent` has written it: fourteen runs of each of two targets.
+fn first_layout(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join(FILE_NAME);
+    let mut file = std::fs::File::create(&path).unwrap();
+    let packed = include_bytes!("store/history-1.sqlite.gz");
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut file).unwrap();
+    path
+}
+
+#[test]
+fn an_older_file_is_read_as_it_is_and_brought_up_to_date_by_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = first_layout(folder.path());
+    let before = std::fs::read(&path).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let all = |reader: &Reader| reader.samples(None, None, Timestamp::MIN, Timestamp::MAX, usize::MAX).unwrap();
+    let old = all(&reader);
+    let failures = reader.failures(Some("broken"), None, Timestamp::MIN, 50).unwrap();
+    assert_eq!((old.len(), failures.len()), (28, 14));
+    assert!(failures[13].transcript.is_some() && failures[0].sample.message.as_ref().unwrap().contains("exit code 1"));
+    let counts = |reader: &Reader| {
+        ["weather", "broken"].map(|target| {
+            let bar = reader.counts(target, None, Timestamp::MIN, Timestamp::MAX).unwrap();
+            (bar.healthy, bar.failed)
+        })
+    };
+    assert_eq!(counts(&reader), [(14, 0), (0, 14)]);
+    assert!(std::fs::read(&path).unwrap() == before, "reading changes nothing");
+    // A reader that is open goes on to see everything.
+    let store = Store::open(&path).unwrap();
+    let mut new = sample("weather", 0);
+    new.at = old[27].at + Duration::from_secs(1);
+    wait(store.record(new.clone(), None)).unwrap();
+    // Of a moment that is taken.
+    wait(store.record(Sample { at: old[26].at, target: old[26].target.clone(), ..new.clone() }, None)).unwrap();
+    wait(store.flush()).unwrap();
+    let now = all(&reader);
+    assert_eq!((now.len(), now.last()), (30, Some(&new)));
+    assert_eq!(all(&Reader::open(&path).unwrap()), now);
+    let by_hand = Connection::open(&path).unwrap();
+    let one = |query: &str| by_hand.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!([one("SELECT COUNT(*) FROM runs"), one("PRAGMA user_version")], [30, 2]);
+    assert_eq!(one("SELECT COUNT(*) FROM recent"), 2, "what was there stays where it is");
+    by_hand.close().unwrap();
+    wait(store.close()).unwrap();
+    let store = Store::open(&path).unwrap();
+    wait(store.tidy(&Retention::of(Duration::from_secs(86_400 * 30), 1 << 30), new.at)).unwrap();
+    wait(store.close()).unwrap();
+    assert_eq!(all(&Reader::open(&path).unwrap()), now);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What was acknowledged is there, however the writer ends. This program starts itself again as a writer that
-//! acknowledges each commit of an alert on stdout, kills it with SIGKILL at random moments, and looks at the file; and
-//! once with a disk that has no more room. It is a program of its own, because it is its own child.
+//! acknowledges each commit of an alert, or each batch of runs, on stdout, kills it with SIGKILL at random moments, and
+//! looks at the file; and once with a disk that has no more room. It is a program of its own, because it is its own child.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, reason = "a test fails by panicking")]
 
@@ -21,11 +21,14 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "write-alerts", path, from] => wait(write_alerts(Path::new(path), from.parse().unwrap())),
+        [_, "write-runs", path, from] => wait(write_runs(Path::new(path), from.parse().unwrap())),
         [_, "write-until-full", path] => wait(write_until_full(Path::new(path))),
         // Other words are options of the test runner.
         _ => {
             killed_at_any_moment();
             println!("killed at any moment ... ok");
+            killed_while_runs_move();
+            println!("killed while runs move ... ok");
             no_more_room();
             println!("no more room ... ok");
         }
@@ -137,6 +140,60 @@ fn killed_at_any_moment() {
         wait(store.close()).unwrap();
     }
     assert!(kept > 20, "the writer acknowledged {kept} at most: the kills come too early");
+}
+
+/// Writes runs of two hundred targets, and says how many there are whenever they are written. Their messages are long, so
+/// that they move to where they stay after every few batches.
+async fn write_runs(path: &Path, from: u64) {
+    let store = Store::open(path).unwrap();
+    for number in from.. {
+        let mut run = sample(number);
+        run.target = format!("target-{}", number % 200).into();
+        store.record(run, None).await.unwrap();
+        if number % 50 == 49 {
+            store.flush().await.unwrap();
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{}", number + 1).unwrap();
+            stdout.flush().unwrap();
+        }
+    }
+}
+
+fn killed_while_runs_move() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    let mut next = 0_u64;
+    for round in 0..ROUNDS {
+        let mut child = start(&["write-runs", path.to_str().unwrap(), &next.to_string()]);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut acknowledged = next;
+        for _ in 0..random.u64(1..12) {
+            acknowledged = lines.next().unwrap().unwrap().parse().unwrap();
+        }
+        // Right after a batch its parts move.
+        std::thread::sleep(Duration::from_micros(random.u64(0..3_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged = lines.map(|line| line.unwrap().parse().unwrap()).last().unwrap_or(acknowledged);
+        let reader = Reader::open(&path).unwrap();
+        let runs = reader.samples(None, None, Timestamp::MIN, Timestamp::MAX, usize::MAX).unwrap();
+        // All of them up to the last that is there, each once.
+        let numbers = runs.iter().map(|run| (run.at.as_second() - sample(0).at.as_second()) / 15);
+        assert!(numbers.eq(0..i64::try_from(runs.len()).unwrap()), "round {round}");
+        next = runs.len() as u64;
+        assert!(next >= acknowledged, "round {round}: {acknowledged} were acknowledged, and {next} are there");
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let count = |table: &str| -> i64 {
+            file.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(file.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+        assert!(round < 10 || count("samples") > 500, "round {round}: hardly any has moved");
+        assert!(count("recent") < 2_000, "round {round}");
+    }
+    println!("{next} runs");
 }
 
 /// Writes runs until that fails, then an alert, and tells what became of them.

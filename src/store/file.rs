@@ -14,14 +14,16 @@ use super::error::{Kind, StoreError};
 
 /// `mcpp`, at the place where SQLite keeps a mark of whose file it is.
 const APPLICATION: u32 = 0x6d63_7070;
-/// The layout that this program writes.
-const VERSION: u32 = 1;
+/// The layout that this program writes. In the first there was no `recent`.
+const VERSION: u32 = 2;
+const TABLES: &str = include_str!("schema.sql");
+const RECENT: &str = include_str!("recent.sql");
 /// From here on SQLite resets its log without losing what was written meanwhile.
 const SQLITE_MIN: i32 = 3_051_003;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER: usize = 100;
-/// Every run touches the page of its probe: small pages and a long log keep the disk from writing a hundred times more
-/// than there is.
+/// Few runs of a probe come together before they are written: small pages and a long log keep the disk from writing many
+/// times more than there is.
 const PAGE: u32 = 2_048;
 /// Pages of the log before it is brought into the file: 16 MiB.
 const LOG_PAGES: u32 = 8_192;
@@ -92,8 +94,9 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Lock), StoreError> {
     Ok((connection, lock))
 }
 
-/// Opens for reading, beside a daemon that writes or without one.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+/// Opens for reading, beside a daemon that writes or without one. Whether it is an older file, which has no `recent`: an
+/// empty one stands in for it.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), StoreError> {
     match fs::metadata(path) {
         Ok(file) if file.is_file() && file.len() > 0 => {}
         Ok(file) if file.is_file() => return Err(Kind::Missing.at(path, "there is no history yet: the file is empty")),
@@ -121,11 +124,26 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         }
         Err(error) => return Err(told(error)),
     };
-    match version {
-        VERSION => Ok(connection),
-        0 => Err(Kind::Missing.at(path, "there is no history yet")),
-        newer => Err(newer_than_we(path, newer)),
+    if version == 0 {
+        return Err(Kind::Missing.at(path, "there is no history yet"));
     }
+    if version > VERSION {
+        return Err(newer_than_we(path, version));
+    }
+    if version < VERSION {
+        let stands_in = "CREATE TEMP TABLE recent AS SELECT 0 AS part, * FROM samples WHERE FALSE";
+        connection.execute_batch(&format!("PRAGMA temp_store = MEMORY; {stands_in}")).map_err(told)?;
+    }
+    Ok((connection, version < VERSION))
+}
+
+/// Whether a daemon has brought the file up to date since it was opened for reading.
+pub(super) fn is_renewed(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_renewed = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? >= VERSION;
+    if is_renewed {
+        connection.execute_batch("DROP TABLE temp.recent")?;
+    }
+    Ok(is_renewed)
 }
 
 fn escaped(path: &Path) -> String {
@@ -189,9 +207,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let connection = Connection::open_with_flags(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
     connection
         .execute_batch(&format!(
-            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {}
-             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
-            include_str!("schema.sql")
+            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {TABLES} {RECENT}
+             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         ))
         .map_err(told)?;
     // What only the log knows, a look at the header would miss: the log begins when the file is whole.
@@ -288,6 +305,10 @@ fn ready(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         if verdict != "ok" {
             return Err(broken(path, verdict.lines().next().unwrap_or_default()));
         }
+    }
+    if version < VERSION {
+        let renew = format!("BEGIN; DROP VIEW IF EXISTS runs; {RECENT} PRAGMA user_version = {VERSION}; COMMIT;");
+        connection.execute_batch(&renew).map_err(told)?;
     }
     Ok(())
 }

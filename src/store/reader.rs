@@ -1,7 +1,7 @@
 //! Looking back, beside a daemon that writes or without one. Old times are read from the roll-ups of days and hours, the
 //! last hour from the runs themselves; what a window cuts is read from the runs while they are kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 use serde_json::Value;
 
-use super::desk::bound;
+use super::books::bound;
 use super::error::StoreError;
+use super::recent;
 use super::rolling::{self, Counts, floor};
-use super::rows::{COLUMNS, Dictionary, each_latency, sample, timestamp};
+use super::rows::{COLUMNS, Dictionary, RUN, each_latency, sample, timestamp};
 use super::spread::Spread;
 use super::times::{DAY, HOUR, Stretch, Times, Uptime, stretches};
 use super::window::{Slots, Source, each_run, pairs, parts, scope};
@@ -25,6 +26,8 @@ pub struct Reader {
     connection: Connection,
     path: PathBuf,
     words: RefCell<Dictionary>,
+    /// Whether it is a file of before there was `recent`.
+    is_old: Cell<bool>,
 }
 
 /// A probe on a target.
@@ -119,9 +122,9 @@ impl Reader {
     /// # Errors
     /// When there is no history, or the file is newer, foreign or broken, or cannot be read.
     pub fn open(path: &Path) -> Told<Self> {
-        let connection = file::open_to_read(path)?;
+        let (connection, is_old) = file::open_to_read(path)?;
         file::steady(&connection, path)?;
-        Ok(Self { connection, path: path.to_owned(), words: RefCell::default() })
+        Ok(Self { connection, path: path.to_owned(), words: RefCell::default(), is_old: Cell::new(is_old) })
     }
 
     /// The history of a state folder.
@@ -176,8 +179,9 @@ impl Reader {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut samples = Vec::new();
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM pairs p JOIN targets t ON t.id = p.target JOIN samples s ON s.pair = p.id
-                 WHERE p.id = ?1 AND s.at >= ?2 AND s.at < ?3 ORDER BY s.at DESC LIMIT ?4"
+                "SELECT {COLUMNS} FROM ({} ORDER BY at DESC LIMIT ?4) s JOIN pairs p ON p.id = s.pair
+                   JOIN targets t ON t.id = p.target",
+                recent::runs(RUN, "at >= ?2 AND at < ?3")
             ))?;
             for pair in pairs(connection, probe, target)? {
                 let mut rows = statement.query([pair, from, to, limit])?;
@@ -394,10 +398,9 @@ impl Reader {
             let limit_of_one = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut failures = Vec::new();
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, x.lines FROM pairs p JOIN targets t ON t.id = p.target
-                   JOIN samples s INDEXED BY troubles ON s.pair = p.id
-                   LEFT JOIN transcripts x ON x.pair = s.pair AND x.at = s.at
-                 WHERE p.id = ?1 AND s.status > 1 AND s.status < 4 AND s.at >= ?2 ORDER BY s.at DESC LIMIT ?3"
+                "SELECT {COLUMNS}, x.lines FROM ({} ORDER BY at DESC LIMIT ?3) s JOIN pairs p ON p.id = s.pair
+                   JOIN targets t ON t.id = p.target LEFT JOIN transcripts x ON x.pair = s.pair AND x.at = s.at",
+                recent::troubles(RUN, "status < 4 AND at >= ?2")
             ))?;
             for pair in pairs(connection, probe, target)? {
                 let mut rows = statement.query([pair, from.as_microsecond(), limit_of_one])?;
@@ -468,8 +471,12 @@ impl Reader {
     }
 
     fn told<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Told<T> {
+        let told = |error: rusqlite::Error| StoreError::of(&self.path, &error);
+        if self.is_old.get() {
+            self.is_old.set(!file::is_renewed(&self.connection).map_err(told)?);
+        }
         // One transaction, so that runs and roll-ups are of the same moment.
         let done = self.connection.unchecked_transaction().and_then(|transaction| work(&transaction));
-        done.map_err(|error| StoreError::of(&self.path, &error))
+        done.map_err(told)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::recent;
 use super::rows::{each_latency, status};
 use super::spread::Spread;
 use super::times::{DAY, HOUR, Seen, Stretch, Times, stretches};
@@ -54,13 +55,12 @@ pub(super) fn seen(connection: &Connection, pair: i64, from: i64, to: i64) -> ru
         Ok(Seen { at, until: at.saturating_add(stands.saturating_mul(1000)), status: status(row.get(1)?) })
     };
     let before = connection
-        .prepare_cached("SELECT at, status, stands FROM samples WHERE pair = ?1 AND at < ?2 ORDER BY at DESC LIMIT 1")?
+        .prepare_cached(&format!("{} ORDER BY at DESC LIMIT 1", recent::runs("at, status, stands", "at < ?2")))?
         .query_row([pair, from], read)
         .optional()?;
     let mut runs: Vec<Seen> = before.into_iter().collect();
-    let mut statement = connection.prepare_cached(
-        "SELECT at, status, stands FROM samples WHERE pair = ?1 AND at >= ?2 AND at < ?3 ORDER BY at",
-    )?;
+    let mut statement = connection
+        .prepare_cached(&format!("{} ORDER BY at", recent::runs("at, status, stands", "at >= ?2 AND at < ?3")))?;
     for run in statement.query_map([pair, from, to], read)? {
         runs.push(run?);
     }
@@ -70,8 +70,7 @@ pub(super) fn seen(connection: &Connection, pair: i64, from: i64, to: i64) -> ru
 /// Counts and latencies of the runs of a probe in a window.
 pub(super) fn counted(connection: &Connection, pair: i64, from: i64, to: i64) -> rusqlite::Result<(Counts, Spread)> {
     let (mut counts, mut spread) = (Counts::default(), Spread::default());
-    let mut statement =
-        connection.prepare_cached("SELECT status, latencies FROM samples WHERE pair = ?1 AND at >= ?2 AND at < ?3")?;
+    let mut statement = connection.prepare_cached(&recent::runs("status, latencies", "at >= ?2 AND at < ?3"))?;
     let mut rows = statement.query([pair, from, to])?;
     while let Some(row) = rows.next()? {
         counts.count(status(row.get(0)?));
@@ -141,16 +140,14 @@ fn next_covered(connection: &Connection, target: i64, hour: i64) -> rusqlite::Re
     let mut first: Option<i64> = None;
     for pair in pairs_of(connection, target)? {
         let reaches: Option<i64> = connection
-            .prepare_cached(
-                "SELECT at + stands * 1000 FROM samples WHERE pair = ?1 AND at < ?2 ORDER BY at DESC LIMIT 1",
-            )?
-            .query_row([pair, hour], |row| row.get(0))
+            .prepare_cached(&format!("{} ORDER BY at DESC LIMIT 1", recent::runs("at, stands", "at < ?2")))?
+            .query_row([pair, hour], |row| Ok(row.get::<_, i64>(0)? + row.get::<_, i64>(1)? * 1000))
             .optional()?;
         if reaches.is_some_and(|until| until > hour) {
             return Ok(Some(hour));
         }
         let next: Option<i64> = connection
-            .prepare_cached("SELECT at FROM samples WHERE pair = ?1 AND at >= ?2 ORDER BY at LIMIT 1")?
+            .prepare_cached(&format!("{} ORDER BY at LIMIT 1", recent::runs("at", "at >= ?2")))?
             .query_row([pair, hour], |row| row.get(0))
             .optional()?;
         first = first.into_iter().chain(next).min();

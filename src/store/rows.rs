@@ -1,12 +1,13 @@
 //! Samples as rows and back. Words of closed sets and what a server calls itself are kept once and referred to by number;
 //! a word that this program does not know is read as none, never as another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::{Value, json};
 
 use super::spread::{put, take};
@@ -122,51 +123,67 @@ impl Identified {
     }
 }
 
-/// Writes a sample. Where there is one of this very moment, it takes the next free microsecond; gives that moment.
-pub(super) fn insert(
-    connection: &Connection,
-    words: &mut Words,
-    (pair, identified): (i64, &mut Identified),
-    stands_ms: i64,
-    sample: &Sample,
-) -> rusqlite::Result<i64> {
-    let identity = identified.number(connection, words, sample)?;
-    let reason = sample.reason.map(|reason| words.number(connection, reason.code())).transpose()?;
-    let mut latencies = Vec::with_capacity(sample.latencies.len() * 5);
-    for latency in sample.latencies.iter().take(LATENCIES_MAX) {
-        let method = words.number(connection, &sanitize::cut(&latency.method, IDENTITY_CHARS_MAX))?;
-        put(&mut latencies, u64::try_from(method).unwrap_or(0));
-        let took = u64::try_from(latency.took.as_micros()).unwrap_or(u64::MAX).min(u64::MAX >> 1);
-        put(&mut latencies, took << 1 | u64::from(latency.timed_out));
-    }
-    let message = sample.message.as_ref().map(|message| sanitize::cut(message, MESSAGE_CHARS_MAX));
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO samples (pair, at, status, stands, duration, latencies, identity, reason, message, certificate_ends_s,
-           token_ends_s, cpu, resident_bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
-    )?;
-    let mut at = sample.at.as_microsecond();
-    loop {
-        let written = statement.execute(params![
-            pair,
-            at,
-            status_number(sample.status),
-            stands_ms,
-            micros(sample.duration),
-            latencies,
-            identity,
-            reason,
-            message,
-            sample.certificate_ends.map(Timestamp::as_second),
-            sample.token_ends.map(Timestamp::as_second),
-            sample.usage.map(|usage| micros(usage.cpu)),
-            sample.usage.map(|usage| i64::try_from(usage.resident_bytes).unwrap_or(i64::MAX)),
-        ])?;
-        if written == 1 {
-            return Ok(at);
+/// The columns of a run, which `samples` and `recent` have alike.
+pub(super) const RUN: &str = "pair, at, status, stands, duration, latencies, identity, reason, message, \
+     certificate_ends_s, token_ends_s, cpu, resident_bytes";
+
+/// A run as [`RUN`] has it, before it is written, with its target and what was said.
+pub(super) struct Run<'a> {
+    pub(super) target: i64,
+    pub(super) transcript: Option<&'a str>,
+    pub(super) pair: i64,
+    pub(super) at: i64,
+    pub(super) status: i64,
+    pub(super) stands_ms: i64,
+    pub(super) duration: i64,
+    pub(super) latencies: Vec<u8>,
+    pub(super) identity: Option<i64>,
+    pub(super) reason: Option<i64>,
+    pub(super) message: Option<Cow<'a, str>>,
+    pub(super) certificate_ends_s: Option<i64>,
+    pub(super) token_ends_s: Option<i64>,
+    pub(super) cpu: Option<i64>,
+    pub(super) resident_bytes: Option<i64>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn of(
+        (sample, transcript): (&'a Sample, Option<&'a str>),
+        (pair, target, stands_ms): (i64, i64, i64),
+        identified: &mut Identified,
+        words: &mut Words,
+        connection: &Connection,
+    ) -> rusqlite::Result<Self> {
+        let mut latencies = Vec::with_capacity(sample.latencies.len() * 5);
+        for latency in sample.latencies.iter().take(LATENCIES_MAX) {
+            let method = words.number(connection, &cut(&latency.method, IDENTITY_CHARS_MAX))?;
+            put(&mut latencies, u64::try_from(method).unwrap_or(0));
+            let took = u64::try_from(latency.took.as_micros()).unwrap_or(u64::MAX).min(u64::MAX >> 1);
+            put(&mut latencies, took << 1 | u64::from(latency.timed_out));
         }
-        at += 1;
+        Ok(Self {
+            target,
+            transcript,
+            pair,
+            at: sample.at.as_microsecond(),
+            status: status_number(sample.status),
+            stands_ms,
+            duration: micros(sample.duration),
+            latencies,
+            identity: identified.number(connection, words, sample)?,
+            reason: sample.reason.map(|reason| words.number(connection, reason.code())).transpose()?,
+            message: sample.message.as_ref().map(|message| cut(message, MESSAGE_CHARS_MAX)),
+            certificate_ends_s: sample.certificate_ends.map(Timestamp::as_second),
+            token_ends_s: sample.token_ends.map(Timestamp::as_second),
+            cpu: sample.usage.map(|usage| micros(usage.cpu)),
+            resident_bytes: sample.usage.map(|usage| i64::try_from(usage.resident_bytes).unwrap_or(i64::MAX)),
+        })
     }
+}
+
+/// As [`sanitize::cut`]; what is surely short enough is not copied.
+fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
+    if text.len() <= chars_max { Cow::Borrowed(text) } else { Cow::Owned(sanitize::cut(text, chars_max)) }
 }
 
 /// What the server is and speaks, as one word.
@@ -200,7 +217,7 @@ fn identified(sample: &mut Sample, text: &str) {
     sample.tools = tools.as_u64();
 }
 
-/// What [`sample`] reads, in its order; `s` is samples, `p` pairs, `t` targets.
+/// What [`sample`] reads, in its order; `s` is the runs, `p` pairs, `t` targets.
 pub(super) const COLUMNS: &str = "p.probe, t.name, s.at, s.status, s.duration, s.latencies, s.reason, s.message, \
      s.identity, s.certificate_ends_s, s.token_ends_s, s.cpu, s.resident_bytes";
 

@@ -42,9 +42,3 @@ CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY, channel TEXT NOT NULL, dedup_key TEXT NOT NULL, transition TEXT NOT NULL, at INTEGER NOT NULL,
   ended_at INTEGER NOT NULL, attempts INTEGER NOT NULL, dropped_because TEXT) STRICT;
 CREATE TABLE counters (target TEXT PRIMARY KEY, requests INTEGER NOT NULL, errors INTEGER NOT NULL) STRICT, WITHOUT ROWID;
--- For whoever opens this file by hand.
-CREATE VIEW runs AS
-  SELECT strftime('%Y-%m-%dT%H:%M:%fZ', s.at / 1e6, 'unixepoch') AS at, p.probe, t.name AS target, w.word AS status,
-    r.word AS reason, s.duration / 1000.0 AS duration_ms, s.message
-  FROM samples s JOIN pairs p ON p.id = s.pair JOIN targets t ON t.id = p.target JOIN words w ON w.id = s.status
-    LEFT JOIN words r ON r.id = s.reason;

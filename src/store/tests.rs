@@ -15,11 +15,11 @@ fn begin() -> Timestamp {
     BEGIN.parse().unwrap()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_microsecond(begin().as_microsecond() + seconds * SECOND).unwrap()
 }
 
-fn sample(probe: &str, target: &str, at: Timestamp, status: Status) -> Sample {
+pub(super) fn sample(probe: &str, target: &str, at: Timestamp, status: Status) -> Sample {
     let healthy = status == Status::Healthy;
     Sample {
         probe: probe.into(),
@@ -43,18 +43,18 @@ fn sample(probe: &str, target: &str, at: Timestamp, status: Status) -> Sample {
     }
 }
 
-struct Place {
+pub(super) struct Place {
     _folder: tempfile::TempDir,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/history.sqlite");
     Place { _folder: folder, path }
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
@@ -106,7 +106,7 @@ fn alerts_and_messages_go_before_samples_that_wait() {
         let order = Arc::clone(&order);
         move |desk: &mut Desk| {
             let samples = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
-            let rows = desk.connection.query_row("SELECT count(*) FROM samples", [], samples).unwrap();
+            let rows = desk.connection.query_row("SELECT count(*) FROM runs", [], samples).unwrap();
             order.lock().unwrap().push((what, rows));
             Ok(())
         }
@@ -268,6 +268,9 @@ proptest! {
                 store.record(sample, None).await.unwrap();
                 if number % 5 == 0 {
                     store.flush().await.unwrap();
+                }
+                if number % 17 == 0 {
+                    store.ask(|desk| desk.settle_part(0)).await.unwrap();
                 }
             }
             store.flush().await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::desk::{Books, bound, set_bound};
+use super::books::{Books, bound, set_bound};
 use super::rolling::{DAYS, HOURS, floor};
 use super::rows::micros;
 use super::times::{DAY, HOUR};

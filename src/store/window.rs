@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::desk::bound;
+use super::books::bound;
+use super::recent;
 use super::rolling::{self, DAYS, HOURS, floor};
 use super::rows::{status, timestamp};
 use super::times::{DAY, HOUR};
@@ -133,8 +134,7 @@ pub(super) fn each_run(
     to: i64,
     mut tell: impl FnMut(i64, Status, &[u8]),
 ) -> rusqlite::Result<()> {
-    let mut statement = connection
-        .prepare_cached("SELECT at, status, latencies FROM samples WHERE pair = ?1 AND at >= ?2 AND at < ?3")?;
+    let mut statement = connection.prepare_cached(&recent::runs("at, status, latencies", "at >= ?2 AND at < ?3"))?;
     let mut rows = statement.query([pair, from, to])?;
     while let Some(row) = rows.next()? {
         tell(row.get(0)?, status(row.get(1)?), row.get_ref(2)?.as_blob().unwrap_or_default());
