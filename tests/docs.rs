@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use mcp_probe::config::{self, Environment};
 use mcp_probe::files;
@@ -79,6 +80,17 @@ impl Environment for Everything {
 
     fn file(&self, _: &Path) -> Result<String, String> {
         Ok("a-text-from-a-file".to_owned())
+    }
+
+    /// A certificate and its key.
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        static MADE: OnceLock<(String, String)> = OnceLock::new();
+        let (cert, key) = MADE.get_or_init(|| {
+            let made = rcgen::generate_simple_self_signed(["weather.example".to_owned()]).unwrap();
+            (made.cert.pem(), made.signing_key.serialize_pem())
+        });
+        let is_key = path.extension().is_some_and(|extension| extension == "key");
+        Ok(if is_key { key } else { cert }.clone().into_bytes())
     }
 }
 
