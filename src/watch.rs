@@ -18,6 +18,7 @@ pub mod stalls;
 pub mod shadows;
 pub mod runs;
 pub mod acts;
+pub mod asked;
 pub mod restart;
 pub mod reload;
 pub mod heartbeat;

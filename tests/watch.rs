@@ -11,7 +11,7 @@
 mod watching;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -198,6 +198,37 @@ fn files_that_cannot_be_used_change_nothing_and_are_told_everywhere() {
 }
 
 #[test]
+fn a_server_that_hangs_is_down_for_whoever_asks_in_the_time_that_they_wait() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    // Whatever the probe itself allows; only those who ask have it run.
+    let patient = "every = \"1h\"\ntimeout = \"30s\"";
+    let text = probes(folder, &hook, "").replace("every = \"300ms\"\ntimeout = \"290ms\"", patient);
+    for session in ["fresh", "reuse"] {
+        write(
+            folder,
+            &text
+                .replace("run_at_start = true", "run_at_start = false")
+                .replace(patient, &format!("{patient}\nsession = \"{session}\"")),
+        );
+        let ask = |faults: &str| {
+            behave(folder, faults);
+            let watch = Watch::start(folder);
+            let (path, begun) = ("/probe?target=demo&module=list", Instant::now());
+            let (code, said) = watch.ask_with("GET", path, "X-Prometheus-Scrape-Timeout-Seconds: 3\r\n");
+            assert!(code == 200 && begun.elapsed() < Duration::from_secs(3), "{session}: {:?} {said}", begun.elapsed());
+            said
+        };
+        let well = ask("");
+        assert!(well.contains("\nprobe_success 1\n"), "{session}: {well}");
+        let hung = ask("--fault silent-calls");
+        assert!(hung.contains("\nprobe_success 0\n") && hung.contains("reason=\"timeout\""), "{session}: {hung}");
+        let took = hung.lines().find_map(|line| line.strip_prefix("probe_duration_seconds ")).unwrap();
+        assert!((2.4..3.0).contains(&took.parse::<f64>().unwrap()), "{session}: {hung}");
+    }
+}
+
+#[test]
 fn a_signal_drains_and_leaves_nothing() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
     let folder = folder.path();
@@ -296,7 +327,7 @@ fn the_heartbeat_is_heard_as_long_as_probing_progresses() {
     // The next run hangs in its opening: nothing comes to an end any more, and nobody says that we live.
     behave(folder, "--fault silent");
     until("a run hangs", || {
-        let (before, begun) = (watch.log().lines().count(), std::time::Instant::now());
+        let (before, begun) = (watch.log().lines().count(), Instant::now());
         while begun.elapsed() < Duration::from_secs(1) {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -7,24 +7,22 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::asked::{self, Answer, Patience};
 use super::board::{Control, ProbeNow};
 use super::compose::Pair;
 use super::daemon::{Daemon, Ended, Wanted};
 use super::limits::Waiting;
-use crate::base::clock::Now;
 use crate::event::ProbeOutcome;
 
 /// Requests that wait.
 const REQUESTS_MAX: usize = 64;
-
-/// Where the answer to a wish for a run goes.
-type Answer = oneshot::Sender<Result<ProbeOutcome, ProbeNow>>;
 
 /// A run that somebody asked for, and that waits for a place.
 pub(super) struct Asked {
     pair: Arc<Pair>,
     /// One run at a time per pair.
     gate: Arc<Mutex<()>>,
+    patience: Patience,
     answer: Answer,
 }
 
@@ -89,7 +87,7 @@ impl Control for Remote {
                 mpsc::error::TrySendError::Full(_) => ProbeNow::Busy,
                 mpsc::error::TrySendError::Closed(_) => ProbeNow::Refused,
             })?;
-            match tokio::time::timeout(limit, heard).await {
+            match tokio::time::timeout(Patience::at_most(limit), heard).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(ProbeNow::Refused),
                 Err(_) => Err(ProbeNow::Busy),
@@ -114,27 +112,19 @@ impl Daemon {
             let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
             return;
         };
-        let asked = Asked { pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), answer };
+        let patience = Patience::new(limit);
+        let asked = Asked { pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), patience, answer };
         let (needs, since) = (self.runner.needs(&asked.pair), self.now().monotonic);
         let what = Wanted::Asked(Box::new(asked));
         self.places.enqueue(Waiting { ticket: 0, what, needs, since, until: since + limit });
     }
 
     /// Begins a run that was asked for and has its place.
-    pub(super) fn start_asked(&mut self, asked: Asked, place: Waiting<()>, now: Now) {
-        let Asked { pair, gate, answer } = asked;
-        let (runner, limit) = (Arc::clone(&self.runner), place.until.saturating_sub(now.monotonic));
+    pub(super) fn start_asked(&mut self, asked: Asked, place: Waiting<()>) {
+        let Asked { pair, gate, patience, answer } = asked;
+        let runner = Arc::clone(&self.runner);
         self.tasks.spawn(async move {
-            let run = async {
-                let Ok(turn) = tokio::time::timeout(limit, gate.lock_owned()).await else {
-                    return Err(ProbeNow::Busy);
-                };
-                let outcome = runner.outcome(&pair).await;
-                drop(turn);
-                Ok(outcome)
-            };
-            // Whoever asked may have gone; the run is not cut for it, so that its session ends well.
-            let _ = answer.send(run.await);
+            asked::run(&runner, &pair, gate, patience, answer).await;
             Ended::Answered(place)
         });
     }

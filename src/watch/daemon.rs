@@ -313,7 +313,7 @@ impl Daemon {
         while let Some(waiting) = self.places.next(now.monotonic) {
             match waiting.split() {
                 (Wanted::Due(due), place) => self.start(due, place, now),
-                (Wanted::Asked(asked), place) => self.start_asked(*asked, place, now),
+                (Wanted::Asked(asked), place) => self.start_asked(*asked, place),
             }
         }
         for late in self.places.too_late(now.monotonic) {

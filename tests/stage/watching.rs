@@ -131,10 +131,16 @@ impl Watch {
 
     /// The same with any method.
     pub fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        self.ask_with(method, path, "")
+    }
+
+    /// The same with further headers, each with its line end.
+    pub fn ask_with(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let address = self.address().expect("it listens");
         let Ok(mut stream) = TcpStream::connect(&address) else { return (0, String::new()) };
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n"
+        );
         let mut reply = Vec::new();
         if stream.write_all(request.as_bytes()).is_err() || stream.read_to_end(&mut reply).is_err() {
             return (0, String::new());
