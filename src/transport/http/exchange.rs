@@ -43,6 +43,8 @@ pub(super) struct Exchange {
     stream: Box<dyn Stream>,
     outgoing: Outgoing,
     incoming: Incoming,
+    /// The request said that no other follows it: a server that was told may refuse one that does.
+    is_last: bool,
     /// The instant just before the latest write that no byte had answered yet: the server may read, and be at work, before a
     /// write returns. Where nothing was written, that at which the request was handed over.
     sent: Instant,
@@ -61,6 +63,7 @@ impl Exchange {
             stream,
             outgoing: Outgoing::Written,
             incoming: Incoming::new(request.is_head()),
+            is_last: request.is_last(),
             sent: Instant::now(),
             has_written: false,
             first: None,
@@ -237,7 +240,7 @@ impl Exchange {
     pub(super) fn end(mut self) -> Option<Box<dyn Stream>> {
         self.write_on(&mut Context::from_waker(Waker::noop()));
         let is_written = matches!(self.outgoing, Outgoing::Written);
-        (is_written && self.incoming.keeps()).then_some(self.stream)
+        (is_written && !self.is_last && self.incoming.keeps()).then_some(self.stream)
     }
 }
 

@@ -33,6 +33,14 @@ impl Request<'_> {
         self.ask.method == Method::HEAD
     }
 
+    /// Whether it asks for the connection to be closed behind the answer (RFC 9112 section 9.6).
+    pub(super) fn is_last(&self) -> bool {
+        let closes = |value: &[u8]| {
+            value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(b"close"))
+        };
+        self.headers().any(|(name, value)| name.eq_ignore_ascii_case("connection") && closes(value))
+    }
+
     fn path(&self) -> &str {
         &self.ask.url[Position::BeforePath..Position::AfterQuery]
     }

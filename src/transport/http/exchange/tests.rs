@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An exchange whose request has a body of so many bytes, over a stream that holds so many in each direction.
 async fn begun(body_bytes: usize, room: usize) -> (Box<Exchange>, DuplexStream) {
+    begun_with(body_bytes, room, Fields::default()).await
+}
+
+async fn begun_with(body_bytes: usize, room: usize, fields: Fields) -> (Box<Exchange>, DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(room);
     let url = Arc::new(Url::parse("http://host.test/mcp").unwrap());
     let template = Template {
@@ -25,7 +29,7 @@ async fn begun(body_bytes: usize, room: usize) -> (Box<Exchange>, DuplexStream) 
         asks_gzip: false,
         body_bytes_max: 0,
     };
-    let ask = Ask { method: Method::POST, body: vec![b'x'; body_bytes].into(), ..Ask::get(url, Fields::default()) };
+    let ask = Ask { method: Method::POST, body: vec![b'x'; body_bytes].into(), ..Ask::get(url, fields) };
     let request = Request { template: &template, ask: &ask, is_forwarded: false, proxy_basic: None };
     (Exchange::begin(Box::new(ours), &request).await.unwrap(), theirs)
 }
@@ -55,6 +59,18 @@ async fn a_request_and_its_answer() {
     assert!(exchange.sent() <= first && first <= last);
     assert_eq!((head.status, body(&mut exchange).await.unwrap()), (200, b"hello".to_vec()));
     assert!(exchange.end().is_some(), "another exchange may follow");
+}
+
+#[tokio::test]
+async fn nothing_follows_a_request_that_said_so() {
+    for (name, value, expected) in [("connection", "x, Close", false), ("Connection", "keep-alive", true)] {
+        let mut fields = Fields::default();
+        fields.set(name, value).unwrap();
+        let (mut exchange, mut server) = begun_with(3, 1 << 16, fields).await;
+        server.write_all(ANSWER).await.unwrap();
+        assert_eq!((exchange.head().await.unwrap().status, body(&mut exchange).await.unwrap().len()), (200, 5));
+        assert_eq!(exchange.end().is_some(), expected, "{value}");
+    }
 }
 
 #[tokio::test]
