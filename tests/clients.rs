@@ -19,6 +19,7 @@ mod bounds;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use mcp_probe::config::{self, Diag, Environment};
 use mcp_probe::files::{Discovery, Folders, Found, Range, discover, given};
@@ -46,6 +47,19 @@ impl Environment for Variables {
 
     fn file(&self, path: &Path) -> Result<String, String> {
         fs::read_to_string(path).map_err(|_| "it does not exist".to_owned())
+    }
+
+    /// A certificate and its key are there where the variables are.
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        static MADE: LazyLock<(String, String)> = LazyLock::new(|| {
+            let made = rcgen::generate_simple_self_signed(["mcp.example".to_owned()]).unwrap();
+            (made.cert.pem(), made.signing_key.serialize_pem())
+        });
+        match path.extension().and_then(|of| of.to_str()).filter(|_| self.0) {
+            Some("pem") => Ok(MADE.0.clone().into_bytes()),
+            Some("key") => Ok(MADE.1.clone().into_bytes()),
+            _ => self.file(path).map(String::into_bytes),
+        }
     }
 }
 

@@ -64,6 +64,7 @@ const SEEN_BY_THE_PARSER_ALONE: &[&str] = &[
     "target-startup-zero",
     "target-url-after-variables",
     "target-url-secret",
+    "tls-file-gone",
     "variable-file-gone",
     "variable-name",
     "variable-save-in-url",
