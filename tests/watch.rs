@@ -108,6 +108,48 @@ fn the_three_rules_fire_and_resolve() {
     );
 }
 
+/// The rules that are shipped. Their times are scaled down and their receivers are here; nothing else is changed.
+fn shipped(hook: &Hook) -> String {
+    let (rules, _) = include_str!("../probes/alerts.toml").split_once("[notify.").unwrap();
+    let mut text = rules.to_owned();
+    for (as_shipped, here) in [
+        ("window = \"5m\"", "window = \"3s\""),
+        ("window = \"10m\"", "window = \"3s\""),
+        ("p95 > 2000ms", "p95 > 200ms"),
+        ("within = \"1m\"", "within = \"2s\""),
+    ] {
+        assert_eq!(text.matches(as_shipped).count(), 1, "{as_shipped}");
+        text = text.replace(as_shipped, here);
+    }
+    format!("{text}\n[notify.oncall]\nkind = \"webhook\"\nurl = \"{}/alerts\"\n", hook.url)
+}
+
+#[test]
+fn the_shipped_rules_fire_have_the_server_restarted_and_resolve() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let restart = format!("restart = [\"sh\", \"-c\", \": > {}\"]\n\n[[probe]]", folder.join("fault").display());
+    write(folder, &probes(folder, &hook, &shipped(&hook)).replacen("[[probe]]", &restart, 1));
+    let watch = Watch::start(folder);
+    until("it is healthy", || (watch.status()["summary"]["healthy"] == 1).then_some(()));
+    // Longer than the windows: a server that is well fires nothing.
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(hook.told().is_empty(), "{:?}", hook.told());
+
+    behave(folder, "--fault exit-at-start");
+    for told in ["firing", "restart", "resolved"] {
+        hook.hears("mcp_server_unresponsive", told);
+    }
+    hook.hears("mcp_error_rate_spike", "firing");
+    hook.hears("mcp_error_rate_spike", "resolved");
+
+    behave(folder, "--latency 220ms");
+    hook.hears("mcp_p95_latency_exceeds", "firing");
+    behave(folder, "");
+    hook.hears("mcp_p95_latency_exceeds", "resolved");
+    assert_eq!(hook.count("mcp_server_unresponsive", "firing"), 1, "{:?}", hook.told());
+}
+
 #[test]
 fn an_alert_outlives_a_kill_and_is_not_told_twice() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
