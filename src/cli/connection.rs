@@ -118,10 +118,8 @@ fn tls_files(options: &ConnectionOptions) -> Result<(), Complaint> {
         })?;
         *read = Some(bytes);
     }
-    // A certificate whose key comes through a pipe has none that could be looked at.
     let [ca, cert, key] = read.each_ref().map(Option::as_deref);
-    let cert = cert.filter(|_| key.is_some() || options.key.is_none());
-    match pem_faults(ca, cert, key).first() {
+    match pem_faults(ca, cert, key, options.key.is_some()).first() {
         Some((part, why)) => {
             let (option, path) = named[*part as usize];
             let path = path.as_deref().map(shown).unwrap_or_default();

@@ -2,7 +2,6 @@
 //! to where its target is rolled up. With it entries become rows.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use super::recent::Recent;
 use super::rolling::{advance, again, floor};
 use super::rows::{Identified, Run, Words};
 use super::times::HOUR;
+use crate::base::by_pair::ByPair;
 use crate::event::{Missed, Sample};
 
 /// An hour is rolled up when a run has begun so long after its end.
@@ -32,8 +32,6 @@ pub(super) enum Entry {
 }
 
 struct Pair {
-    probe: String,
-    target_name: String,
     id: i64,
     target: i64,
     /// As it was told, in milliseconds; 0 where nobody did.
@@ -45,10 +43,6 @@ struct Pair {
 }
 
 impl Pair {
-    fn is_of(&self, probe: &str, target: &str) -> bool {
-        self.probe == probe && self.target_name == target
-    }
-
     /// For how long a result may stand, in milliseconds: the interval and a tenth.
     fn stands(&mut self, at: i64) -> i64 {
         if let Some(gap) = self.last_at.map(|last| (at - last) / 1000).filter(|gap| *gap > 0) {
@@ -69,20 +63,11 @@ impl Pair {
     }
 }
 
-/// Pairs, found by a hash of both names: one look instead of one for each name. Of two with one hash the later has the
-/// next that is free.
-#[derive(Default)]
-struct Pairs {
-    hashes: RandomState,
-    places: HashMap<u64, usize>,
-    list: Vec<Pair>,
-}
-
 /// What the writer knows of the file without reading it again.
 #[derive(Default)]
 pub(super) struct Books {
     words: Words,
-    pairs: Pairs,
+    pairs: ByPair<Pair>,
     pub(super) recent: Recent,
     /// Up to where each target is rolled up.
     rolled: HashMap<i64, i64>,
@@ -104,14 +89,14 @@ impl Books {
                 Entry::Sample(sample, transcript) => {
                     let at = sample.at.as_microsecond();
                     let names = (&*sample.probe, &*sample.target);
-                    let pair = self.pairs.of(connection, &mut self.rolled, names, at)?;
+                    let pair = pair(&mut self.pairs, connection, &mut self.rolled, names, at)?;
                     let of = (pair.id, pair.target, pair.stands(at));
                     let said = (&**sample, transcript.as_deref());
                     runs.push(Run::of(said, of, &mut pair.identified, &mut self.words, connection)?);
                 }
                 Entry::Missed { probe, target, reason, at, count } => {
                     let at = at.as_microsecond();
-                    let pair = self.pairs.of(connection, &mut self.rolled, (probe, target), at)?.id;
+                    let pair = pair(&mut self.pairs, connection, &mut self.rolled, (probe, target), at)?.id;
                     connection
                         .prepare_cached(
                             "INSERT INTO missed VALUES (?1, ?2, ?3, ?4)
@@ -173,7 +158,7 @@ impl Books {
     ) -> rusqlite::Result<()> {
         let every = every.map_or(0, |every| i64::try_from(every.as_millis()).unwrap_or(STANDS_MAX_MS));
         let at = at.as_microsecond();
-        let pair = self.pairs.of(connection, &mut self.rolled, (probe, target), at)?;
+        let pair = pair(&mut self.pairs, connection, &mut self.rolled, (probe, target), at)?;
         pair.every = every;
         connection.prepare_cached("UPDATE pairs SET every = ?2 WHERE id = ?1")?.execute([pair.id, every])?;
         Ok(())
@@ -207,28 +192,18 @@ impl Books {
     }
 }
 
-impl Pairs {
-    /// A probe on a target, which gets a number where it has none.
-    fn of(
-        &mut self,
-        connection: &Connection,
-        rolled: &mut HashMap<i64, i64>,
-        (probe, target): (&str, &str),
-        at: i64,
-    ) -> rusqlite::Result<&mut Pair> {
-        let mut hash = self.hashes.hash_one((probe, target));
-        let mut place = self.places.get(&hash).copied();
-        while place.is_some_and(|place| self.list.get(place).is_some_and(|pair| !pair.is_of(probe, target))) {
-            hash = hash.wrapping_add(1);
-            place = self.places.get(&hash).copied();
-        }
-        let place = place.unwrap_or(self.list.len());
-        if place == self.list.len() {
-            self.list.push(numbered(rolled, connection, (probe, target), at)?);
-            self.places.insert(hash, place);
-        }
-        self.list.get_mut(place).ok_or(rusqlite::Error::QueryReturnedNoRows)
+/// A probe on a target, which gets a number where it has none.
+fn pair<'a>(
+    pairs: &'a mut ByPair<Pair>,
+    connection: &Connection,
+    rolled: &mut HashMap<i64, i64>,
+    (probe, target): (&str, &str),
+    at: i64,
+) -> rusqlite::Result<&'a mut Pair> {
+    if pairs.get(probe, target).is_none() {
+        pairs.insert(probe, target, numbered(rolled, connection, (probe, target), at)?);
     }
+    pairs.get_mut(probe, target).ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
 /// A pair as the file has it, which gets a number where it has none.
@@ -258,16 +233,7 @@ fn numbered(
     let (id, every) = connection
         .prepare_cached("SELECT id, every FROM pairs WHERE target = ?1 AND probe = ?2")?
         .query_row(params![number, probe], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Pair {
-        probe: probe.to_owned(),
-        target_name: target.to_owned(),
-        id,
-        target: number,
-        every,
-        last_at: None,
-        gaps: VecDeque::new(),
-        identified: Identified::default(),
-    })
+    Ok(Pair { id, target: number, every, last_at: None, gaps: VecDeque::new(), identified: Identified::default() })
 }
 
 /// A moment that the file keeps: before it something is no longer there.

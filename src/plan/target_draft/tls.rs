@@ -43,9 +43,7 @@ impl Resolver<'_> {
             }
         }
         let [ca, cert, key] = read.each_ref().map(Option::as_deref);
-        // A key that could not be read is no reason to look for it in the certificate.
-        let cert = cert.filter(|_| key.is_some() || files[PemPart::Key as usize].is_none());
-        for (part, why) in pem_faults(ca, cert, key) {
+        for (part, why) in pem_faults(ca, cert, key, files[PemPart::Key as usize].is_some()) {
             let at = part as usize;
             let Some(text) = &written[at] else { continue };
             let message = format!("`target.{}.{}`: the file `{}` {why}", self.target, KEYS[at].0, text.written());

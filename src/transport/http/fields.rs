@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::event::Reason;
+use crate::protocol::headers::is_token;
 use crate::transport::Fault;
 
 type Text = Cow<'static, str>;
@@ -25,7 +26,7 @@ impl Fields {
     pub(in crate::transport) fn set(&mut self, name: impl Into<Text>, value: impl Into<Text>) -> Result<(), Fault> {
         let (name, value) = (name.into(), value.into());
         let is_value = |byte: u8| (byte >= b' ' && byte != 0x7f) || byte == b'\t';
-        if !is_name(&name) || !value.bytes().all(is_value) {
+        if !is_token(&name) || !value.bytes().all(is_value) {
             return Err(Fault::new(Reason::Internal, format!("the header {name:?} cannot be sent with this value")));
         }
         match self.0.iter_mut().find(|(have, _)| have.eq_ignore_ascii_case(&name)) {
@@ -49,12 +50,6 @@ impl Fields {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
-}
-
-/// Whether a text is a token.
-fn is_name(text: &str) -> bool {
-    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_of_token)
 }
 
 #[cfg(test)]

@@ -44,9 +44,15 @@ pub enum PemPart {
 }
 
 /// What is wrong with each of the texts that are given, in words that go on after the name of its file. A certificate
-/// without a key holds its key itself.
+/// without a key holds its key itself; where a key is named and its text is not here, the two cannot be judged together.
 #[must_use]
-pub fn pem_faults(ca: Option<&[u8]>, cert: Option<&[u8]>, key: Option<&[u8]>) -> Vec<(PemPart, String)> {
+pub fn pem_faults(
+    ca: Option<&[u8]>,
+    cert: Option<&[u8]>,
+    key: Option<&[u8]>,
+    is_key_named: bool,
+) -> Vec<(PemPart, String)> {
+    let cert = cert.filter(|_| key.is_some() || !is_key_named);
     let mut faults = Vec::new();
     let mut note = |part, why| faults.push((part, why));
     if let Some(Err(why)) = ca.map(|text| certificates(text, CA)) {
@@ -142,10 +148,11 @@ mod tests {
         let (cert, key) = (one.cert.pem(), one.signing_key.serialize_pem());
         let both = format!("{cert}{key}");
         let parts = |ca: Option<&str>, cert: Option<&str>, key: Option<&str>| {
-            pem_faults(ca.map(str::as_bytes), cert.map(str::as_bytes), key.map(str::as_bytes))
+            pem_faults(ca.map(str::as_bytes), cert.map(str::as_bytes), key.map(str::as_bytes), key.is_some())
         };
         assert_eq!(parts(Some(&cert), Some(&cert), Some(&key)), []);
         assert_eq!(parts(None, Some(&both), None), []);
+        assert_eq!(pem_faults(None, Some(cert.as_bytes()), None, true), [], "its key is elsewhere");
         assert_eq!(parts(None, None, Some(&key)), [], "the certificate may come from elsewhere");
         for (faults, part, words) in [
             (parts(Some(""), None, None), PemPart::Ca, "has no PEM CA certificate in it"),
