@@ -29,8 +29,8 @@ pub(super) struct Run {
     pub network: bool,
     /// It failed before there was an answer to be judged.
     pub transport: bool,
-    /// It starts a process: no network is involved.
-    pub local: bool,
+    /// Whether it starts a process, so that no network is involved; none where it does not say.
+    pub local: Option<bool>,
 }
 
 impl Run {
@@ -38,11 +38,12 @@ impl Run {
         let failed = sample.status == Status::Failed;
         let judged = failed || matches!(sample.status, Status::Healthy | Status::Degraded);
         let reason = sample.reason.filter(|_| failed);
-        let local = matches!(reason, Some(Reason::Spawn | Reason::Exited));
+        let is_of_process = matches!(reason, Some(Reason::Spawn | Reason::Exited));
         let network =
             matches!(reason, Some(Reason::Resolve | Reason::Connect | Reason::Tls | Reason::Closed | Reason::Timeout));
-        let over_stdio = sample.protocol.as_ref().is_some_and(|(.., kind)| *kind == TransportKind::Stdio);
-        Self { at, judged, failed, network, transport: network || local, local: local || over_stdio }
+        let over_stdio = sample.protocol.as_ref().map(|(.., kind)| *kind == TransportKind::Stdio);
+        let local = if is_of_process { Some(true) } else { over_stdio };
+        Self { at, judged, failed, network, transport: network || is_of_process, local }
     }
 }
 
@@ -206,9 +207,13 @@ impl Targets {
 
     fn reachable(&mut self, number: usize, run: &Run) {
         let target = &mut self.list[number];
-        if run.local && !target.known.local {
-            target.known.local = true;
-            self.remote_count -= 1;
+        if let Some(local) = run.local.filter(|local| *local != target.known.local) {
+            target.known.local = local;
+            if local {
+                self.remote_count -= 1;
+            } else {
+                self.remote_count += 1;
+            }
         }
         let is_bad = run.network && !target.known.local;
         match (target.known.bad_since, is_bad) {

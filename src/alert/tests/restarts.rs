@@ -190,3 +190,21 @@ fn what_began_after_the_snapshot_is_explained_by_what_was_recorded() {
     let at: u64 = fired[0].split(' ').next().unwrap().parse().unwrap();
     assert!(at >= 690, "four of its own: {fired:?}");
 }
+
+#[test]
+fn targets_that_were_of_processes_and_are_reached_over_the_network_now_count_for_it() {
+    use crate::event::{Era, TransportKind};
+
+    let mut prober = Prober::new(down(), fleet(12, secs(15)), Settings::default());
+    for transport in [TransportKind::Stdio, TransportKind::StreamableHttp] {
+        for one in prober.fleet.clone() {
+            let mut sample = sample(&one, Ends::Well, prober.now());
+            sample.protocol = Some(("2025-11-25".into(), Era::Legacy, transport));
+            let actions = prober.engine.observe(&sample, prober.now());
+            prober.keep(actions);
+        }
+    }
+    prober.run(secs(300), |_, _| Ends::Failed(Reason::Connect));
+    prober.run(secs(300), |_, _| Ends::Well);
+    assert_eq!(after(&prober, 0), ["ops firing prober connectivity", "ops resolved prober connectivity"]);
+}
