@@ -60,6 +60,10 @@ pub fn stood_still(mut outcome: ProbeOutcome, still: Duration) -> ProbeOutcome {
     }
     if is_unknown {
         outcome.status = Status::Unknown;
+        // A step that failed for another reason did so by the server's own fault.
+        if let Some(step) = outcome.steps.iter().find(|step| step.status == Status::Failed) {
+            (outcome.status, outcome.cause) = (step.status, step.cause.clone());
+        }
     }
     outcome
 }
@@ -160,6 +164,15 @@ mod tests {
         let both = stood_still(run(950, steps), millis(150));
         assert_eq!((both.status, both.cause.unwrap().reason), (Status::Failed, Reason::Check));
         assert_eq!(both.steps[0].status, Status::Unknown);
+        let steps = vec![
+            step(Status::Failed, Some(Reason::Timeout), None),
+            step(Status::Failed, Some(Reason::Check), Some(20)),
+        ];
+        let mut late_first = run(3050, steps);
+        late_first.cause = late_first.steps[0].cause.clone();
+        let outcome = stood_still(late_first, millis(3000));
+        assert_eq!((outcome.status, outcome.cause.unwrap().reason), (Status::Failed, Reason::Check));
+        assert_eq!(outcome.steps[0].status, Status::Unknown);
     }
 
     #[test]
