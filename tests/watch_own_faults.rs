@@ -195,6 +195,37 @@ fn what_is_asked_for_keeps_to_the_limits() {
 }
 
 #[test]
+fn what_was_asked_for_of_a_target_that_is_taken_out_meanwhile_is_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    behave(folder, "--latency 1500ms");
+    let target = |name: &str| format!("[target.{name}]\n{}\n", server(folder));
+    let rest = "[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"1h\"\ntimeout = \"20s\"\n[watch]\njobs = 1\n";
+    write(folder, &format!("{}{}{rest}", target("first"), target("second")));
+    let mut watch = Watch::start(folder);
+    std::thread::scope(|scope| {
+        let ask = |name: &'static str| {
+            let watch = &watch;
+            scope.spawn(move || watch.get(&format!("/probe?target={name}&module=list")))
+        };
+        let first = ask("first");
+        until("it runs", || (!watch.processes().is_empty()).then_some(()));
+        let second = ask("second");
+        // So long it certainly waits; nothing shows that from outside.
+        std::thread::sleep(Duration::from_millis(700));
+        write(folder, &format!("{}{rest}", target("first")));
+        watch.signal(Signal::SIGHUP);
+        let (code, body) = second.join().unwrap();
+        assert_eq!((code, body.trim()), (400, "no such probe of no such target is in the probe files"));
+        let (code, body) = first.join().unwrap();
+        assert!(code == 200 && body.contains("probe_success 1"), "{body}");
+    });
+    watch.signal(Signal::SIGTERM);
+    watch.ended();
+    watch.leaves_nothing();
+}
+
+#[test]
 fn a_notifier_that_is_taken_out_hears_the_end_of_what_it_was_told() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
     let folder = folder.path();
@@ -204,11 +235,17 @@ fn a_notifier_that_is_taken_out_hears_the_end_of_what_it_was_told() {
     behave(folder, "--fault exit-at-start");
     let watch = Watch::start(folder);
     hook.hears("down", "firing");
-    write(folder, &text.replace("notify = [\"ops\"]", "notify = [\"new\"]").replace("[notify.ops]", "[notify.new]"));
+    let other = Hook::start();
+    let told_elsewhere = text
+        .replace("notify = [\"ops\"]", "notify = [\"new\"]")
+        .replace("[notify.ops]", "[notify.new]")
+        .replace(&format!("url = \"{}\"", hook.url), &format!("url = \"{}\"", other.url));
+    write(folder, &told_elsewhere);
     watch.signal(Signal::SIGHUP);
     watch.says("files were read again");
     behave(folder, "");
     hook.hears("down", "resolved");
+    other.hears("down", "resolved");
     assert!(!watch.log().contains("no such notifier"), "{}", watch.log());
 }
 
@@ -223,7 +260,9 @@ fn kept(folder: &Path, target: &str) -> Vec<Status> {
 fn what_a_failing_parent_explains_is_kept_as_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let (parent, child) = (server(folder), server(folder));
+    let above = folder.join("above");
+    std::fs::create_dir(&above).unwrap();
+    let (parent, child) = (server(&above), server(folder));
     write(
         folder,
         &format!(
@@ -231,15 +270,23 @@ fn what_a_failing_parent_explains_is_kept_as_unknown() {
              [\"parent\"]\n[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"500ms\"\ntimeout = \"450ms\"\n"
         ),
     );
+    behave(&above, "--fault exit-at-start");
     behave(folder, "--fault exit-at-start");
     let mut watch = Watch::start(folder);
     let explained = "`parent`, which it depends on, fails, so this says nothing of the target";
     until("it is explained", || (watch.log().matches(explained).count() >= 3).then_some(()));
     let page = watch.get("/api/v1/status").1;
     assert!(page.contains(explained), "{page}");
+    behave(&above, "");
     behave(folder, "");
     let healthy = |target: &str| watch.log().contains(&format!("target={target} status=healthy"));
     until("both are well again", || (healthy("parent") && healthy("child")).then_some(()));
+    // What nothing explains any more is the child's own.
+    let own = || watch.log().matches("target=child status=failed").count();
+    let before = own();
+    behave(folder, "--fault exit-at-start");
+    until("it fails by itself", || (own() > before).then_some(()));
+    behave(folder, "");
     watch.signal(Signal::SIGTERM);
     assert_eq!(watch.ended().code(), Some(0));
     let failed = |target: &str| kept(folder, target).iter().filter(|status| **status == Status::Failed).count();

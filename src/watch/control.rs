@@ -5,23 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::asked::{self, Answer, Patience};
 use super::board::{Control, ProbeNow};
-use super::compose::Pair;
 use super::daemon::{Daemon, Ended, Wanted};
 use super::limits::Waiting;
 use crate::event::ProbeOutcome;
+use crate::schedule::SlotId;
 
 /// Requests that wait.
 const REQUESTS_MAX: usize = 64;
 
 /// A run that somebody asked for, and that waits for a place.
 pub(super) struct Asked {
-    pair: Arc<Pair>,
-    /// One run at a time per pair.
-    gate: Arc<Mutex<()>>,
+    id: SlotId,
     patience: Patience,
     answer: Answer,
 }
@@ -107,22 +105,26 @@ impl Daemon {
 
     /// Such a run waits for a place like every other: whoever may look at the page cannot make us do more at once.
     fn probe_now(&mut self, probe: &str, target: &str, limit: Duration, answer: Answer) {
-        let Some(member) = self.fleet.values().find(|member| member.pair.is(probe, target)) else {
+        let Some((id, member)) = self.fleet.iter().find(|(_, member)| member.pair.is(probe, target)) else {
             let is_withheld = self.setup.board.pair(probe, target).is_some();
             let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
             return;
         };
-        let patience = Patience::new(limit);
-        let asked = Asked { pair: Arc::clone(&member.pair), gate: Arc::clone(&member.gate), patience, answer };
-        let (needs, since) = (self.runner.needs(&asked.pair), self.now().monotonic);
-        let what = Wanted::Asked(Box::new(asked));
+        let (needs, since) = (self.runner.needs(&member.pair), self.now().monotonic);
+        let what = Wanted::Asked(Box::new(Asked { id: *id, patience: Patience::new(limit), answer }));
         self.places.enqueue(Waiting { ticket: 0, what, needs, since, until: since + limit });
     }
 
-    /// Begins a run that was asked for and has its place.
+    /// Begins a run that was asked for and has its place, where somebody still waits for it and the files still have it. What
+    /// they say now is run.
     pub(super) fn start_asked(&mut self, asked: Asked, place: Waiting<()>) {
-        let Asked { pair, gate, patience, answer } = asked;
-        let runner = Arc::clone(&self.runner);
+        let Asked { id, patience, answer } = asked;
+        let Some(member) = self.fleet.get(&id).filter(|_| !answer.is_closed()) else {
+            let _ = answer.send(Err(ProbeNow::Unknown));
+            self.places.finished(&place);
+            return;
+        };
+        let (pair, gate, runner) = (Arc::clone(&member.pair), Arc::clone(&member.gate), Arc::clone(&self.runner));
         self.tasks.spawn(async move {
             asked::run(&runner, &pair, gate, patience, answer).await;
             Ended::Answered(place)

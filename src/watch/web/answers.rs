@@ -217,7 +217,9 @@ async fn probe(State(site): Shared, Query(query): Query<HashMap<String, String>>
         Err(ProbeNow::Unknown) => {
             return plain(StatusCode::BAD_REQUEST, "no such probe of no such target is in the probe files\n");
         }
-        Err(ProbeNow::Busy) => not_run(&pair, "it runs already and did not end in time"),
+        Err(ProbeNow::Busy) => {
+            not_run(&pair, "it runs already, or as much runs as may at once: there was no turn for it in time")
+        }
         Err(ProbeNow::Refused) => not_run(&pair, "nobody agreed to it, or the daemon is ending"),
     };
     let format = accepted(&headers);
