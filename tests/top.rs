@@ -21,7 +21,10 @@ struct Top {
 
 impl Top {
     fn start(url: &str) -> Self {
-        let line = format!("stty cols 100 rows 30; {BINARY} top --url {url} --interval 200ms; echo \"code $?\"");
+        let line = format!(
+            "stty cols 100 rows 30; was=$(stty -g); {BINARY} top --url {url} --interval 200ms; echo \"code $?\"; \
+             [ \"$(stty -g)\" = \"$was\" ] && echo as-it-was"
+        );
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = script.spawn().expect("script(1) is there");
@@ -38,9 +41,7 @@ impl Top {
 
     /// What came since the last look has this word. Spaces are not drawn where nothing was.
     fn shows(&self, word: &str) {
-        until(&format!("{word:?} is shown: {:?}", self.shown.lock().unwrap()), || {
-            self.shown.lock().unwrap().contains(word).then_some(())
-        });
+        until(&format!("{word:?} is shown"), || self.shown.lock().unwrap().contains(word).then_some(()));
     }
 
     fn press(&mut self, key: &str) {
@@ -92,4 +93,5 @@ fn top_shows_the_fleet_obeys_keys_and_gives_the_terminal_back() {
     top.shows("\u{1b}[?1049l");
     top.shows("\u{1b}[?25h");
     top.shows("code 0");
+    top.shows("as-it-was");
 }

@@ -174,8 +174,8 @@ impl Engine {
         Some(Duration::from_nanos(u64::try_from(next).unwrap_or(0)))
     }
 
-    /// The machine slept. Nothing that was missed then is missing.
-    pub fn gap(&mut self, _gap: Duration, now: Now) {
+    /// Nobody was there: the machine slept, or the prober stood still. Nothing that was missed then is missing.
+    pub fn gap(&mut self, now: Now) {
         self.now = now;
         let mono = nanos(now.monotonic);
         for number in 0..self.pairs.len() {

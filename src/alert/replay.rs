@@ -169,7 +169,7 @@ pub fn replay(
         let silent = since(last, at);
         if silent > away {
             past.slept += silent;
-            engine.gap(silent, past.now(at));
+            engine.gap(past.now(at));
         }
         past.tick(&mut engine, at, &mut replayed);
         let actions = engine.observe(&sample, past.now(at));

@@ -186,7 +186,7 @@ impl Daemon {
             places: Places::new(plan.limits()),
             tasks: JoinSet::new(),
             acts: Acts::default(),
-            heartbeat: Heartbeat::new(&plan, &members),
+            heartbeat: Heartbeat::new(&plan, &members, now.monotonic),
             reading: Reading::new(&setup.source.paths()),
             repairs: Repairs::default(),
             repeats: Repeats::new(setup.channels.clone()),
@@ -277,13 +277,7 @@ impl Daemon {
                 Vec::new()
             }
         };
-        let pairs = self.fleet.values().map(|member| {
-            let pair = &member.pair;
-            (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())
-        });
-        if let Err(error) = self.setup.store.expect(pairs.collect(), now.wall).await {
-            self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
-        }
+        self.keep_intervals(now).await;
         self.runner.shadows.plan(self.plan.dependencies.clone());
         self.cast_shadows(None);
         // What fired before fires on without being told anew.
@@ -292,6 +286,16 @@ impl Daemon {
         self.act(actions).await;
         self.show_alerts();
         self.setup.outbox.nudge();
+    }
+
+    /// Tells the history how often each probe runs.
+    pub(super) async fn keep_intervals(&self, now: Now) {
+        let pairs = self.fleet.values().map(|member| &member.pair);
+        let intervals =
+            pairs.map(|pair| (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())).collect();
+        if let Err(error) = self.setup.store.expect(intervals, now.wall).await {
+            self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
+        }
     }
 
     /// Takes up what is due.
@@ -334,7 +338,7 @@ impl Daemon {
     fn gap(&mut self, gap: Gap, now: Now) {
         match gap {
             Gap::Suspended(slept) => {
-                self.engine.gap(slept, now);
+                self.engine.gap(now);
                 let message = format!("the machine slept for {}: nothing is concluded from that time", human(slept));
                 self.note(Level::Warn, "clock", message);
             }

@@ -220,12 +220,7 @@ impl Daemon {
         self.enter(changes.ids, members);
         self.show_plan(now);
         self.put_pushes_to_work().await;
-        let pairs = self.fleet.values().map(|member| &member.pair);
-        let expected =
-            pairs.map(|pair| (pair.probe.name.to_string(), pair.target.name.to_string(), pair.every())).collect();
-        if let Err(error) = self.setup.store.expect(expected, now.wall).await {
-            self.note(Level::Warn, "store", format!("the intervals could not be kept: {error}"));
-        }
+        self.keep_intervals(now).await;
         let (kept, added, removed) = counts;
         let told = format!("the files were read again: {kept} kept, {added} new, {removed} gone");
         let told = self.restart_needed(waits).map_or_else(|| told.clone(), |why| format!("{told}; {why}"));

@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(100);
 /// What is worth a line of the log.
 const TOLD: Duration = Duration::from_secs(1);
+/// Over this short ones are added up.
+const MINUTE: Duration = Duration::from_secs(60);
 /// After a longer one, data that is missing is missing for it.
 const LONG: Duration = Duration::from_secs(10);
 
@@ -114,6 +116,8 @@ pub struct Heeded {
     /// The beginning of the one that was told last, and of the last long one.
     told: Option<Duration>,
     long: Option<Duration>,
+    /// When a minute began whose short ones are added up, how much there had been of them by then, and whether they were told.
+    minute: (Duration, Duration, bool),
 }
 
 impl Daemon {
@@ -126,7 +130,7 @@ impl Daemon {
         self.timetable.stood_still(stall.from, stall.until);
         let still = stall.until.saturating_sub(stall.from);
         if still >= LONG && self.heeded.long.replace(stall.from) != Some(stall.from) {
-            self.engine.gap(still, now);
+            self.engine.gap(now);
         }
         if still >= TOLD && self.heeded.told.replace(stall.from) != Some(stall.from) {
             let message = format!(
@@ -135,6 +139,28 @@ impl Daemon {
             );
             self.note(Level::Warn, "clock", message);
         }
+        self.heed_short_stalls(now);
+    }
+
+    /// Many short ones excuse as much as a long one: they are told, too, once a minute.
+    fn heed_short_stalls(&mut self, now: Now) {
+        let total = self.runner.stalls.total(now.monotonic);
+        if now.monotonic.saturating_sub(self.heeded.minute.0) >= MINUTE {
+            self.heeded.minute = (now.monotonic, total, false);
+        }
+        let (_, before, is_told) = self.heeded.minute;
+        let still = total.saturating_sub(before);
+        let is_known = self.heeded.told.is_some_and(|from| from >= self.heeded.minute.0);
+        if still < TOLD || is_told || is_known {
+            return;
+        }
+        self.heeded.minute.2 = true;
+        let message = format!(
+            "mcp-probe stood still for {} in all within a minute: it has too little processor time, or too much to do; what \
+             fails for a reason of time then is unknown",
+            human(still)
+        );
+        self.note(Level::Warn, "clock", message);
     }
 
     /// Why a run found no place in all that time.

@@ -42,6 +42,7 @@ fn flapping(ends: Ends) -> Prober {
         if at.as_secs() / 60 % 3 == 0 { Ends::Failed(Reason::Connect) } else { Ends::Well }
     };
     while !prober.lines().last().is_some_and(|line| line.contains("flapping")) {
+        assert!((prober.now().monotonic - prober.begun).as_secs() < 86_400, "it never flaps: {:#?}", prober.lines());
         prober.run(secs(60), comes_and_goes);
     }
     prober.run(secs(180), |_, _| ends);
@@ -109,6 +110,11 @@ fn in_a_silence_nobody_is_called_and_nothing_is_said_to_flap() {
     let mut prober = Prober::new(vec![down], vec![watched("smoke", "weather", secs(15))], settings);
     let fails = between(120, 180, Ends::Failed(Reason::Connect));
     while !prober.actions.iter().any(|(_, action)| matches!(action, Action::Restart { .. })) {
+        assert!(
+            (prober.now().monotonic - prober.begun).as_secs() < 3600,
+            "nothing is restarted: {:#?}",
+            prober.lines()
+        );
         prober.run(secs(1), &fails);
     }
     let actions = prober.engine.restarted("weather", Ok(String::new()), prober.now());

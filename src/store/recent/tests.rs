@@ -27,7 +27,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let status = prop::sample::select(vec![Status::Healthy, Status::Healthy, Status::Degraded, Status::Failed]);
+    let status =
+        prop::sample::select(vec![Status::Healthy, Status::Healthy, Status::Degraded, Status::Failed, Status::Unknown]);
     // Few moments: many runs are late, and some of one moment.
     let run =
         (0..SOME.len(), 0..30_i64, status).prop_map(|(pair, second, status)| Step::Run(SOME[pair], second, status));
@@ -47,9 +48,11 @@ fn names(pair: usize) -> (String, String) {
 
 /// The lock is given back when the writer has ended.
 fn opened(path: &Path) -> Store {
+    let begun = std::time::Instant::now();
     loop {
-        if let Ok(store) = Store::open(path) {
-            return store;
+        match Store::open(path) {
+            Ok(store) => return store,
+            Err(error) => assert!(begun.elapsed().as_secs() < 20, "{error}"),
         }
         std::thread::yield_now();
     }
@@ -93,7 +96,8 @@ fn compare(reader: &Reader, model: &Model) {
         assert!(window.iter().eq(inside[inside.len().saturating_sub(3)..].iter().copied()));
         assert_eq!(reader.latest(Some(&probe), &target).unwrap().as_ref(), told.last());
         let failures = reader.failures(Some(&target), Some(&probe), at(3), 4).unwrap();
-        let troubles = told.iter().rev().filter(|run| run.at >= at(3) && run.status != Status::Healthy).take(4);
+        let is_trouble = |run: &&Sample| run.at >= at(3) && matches!(run.status, Status::Degraded | Status::Failed);
+        let troubles = told.iter().rev().filter(is_trouble).take(4);
         assert!(failures.iter().map(|failure| &failure.sample).eq(troubles));
         for failure in &failures {
             let id = failure.sample.duration.as_micros().to_string();
