@@ -88,7 +88,7 @@ pub enum Status {
     Healthy,
     /// Works, but something is not as it should be.
     Degraded,
-    /// We could not tell, through a fault or an interruption of our own.
+    /// We could not tell, through a fault or an interruption of our own, or because something else explains the failure.
     Unknown,
     /// The server is at fault.
     Failed,

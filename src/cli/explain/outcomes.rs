@@ -18,7 +18,8 @@ pub const STATUSES: &[(&str, &str, &str)] = &[
     ),
     (
         "unknown",
-        "We could not tell: the run was interrupted, nobody agreed to start the target, or the fault was our own.",
+        "We could not tell: the run was interrupted, nobody agreed to start the target, the fault was our own, or \
+         something else explains the failure: the prober's network, or a target that this one depends on.",
         "Never counted as a failure of the server. Exit code 8, where nothing failed.",
     ),
     (
