@@ -43,7 +43,7 @@ impl Engine {
 
     /// Our own network still does not work: channels that have not heard of it do.
     pub(super) fn go_on_with_outage(&mut self, now: Now) {
-        if let Some(since) = self.targets.outage.as_ref().map(|outage| outage.since) {
+        if let Some(since) = self.targets.outage {
             self.fire_connectivity(since, now);
         }
     }

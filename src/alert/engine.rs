@@ -82,6 +82,22 @@ pub(super) struct Pair {
     queued: bool,
 }
 
+impl Pair {
+    /// Takes a run that says something of the target into the windows.
+    pub fn count(&mut self, run: &Run, sample: &Sample) {
+        if run.failed {
+            let reason = sample.reason.unwrap_or(Reason::Check);
+            self.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
+        }
+        let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
+        self.ring.push(Entry { at: run.at, failed: run.failed, network: run.network, voided: false, latencies });
+        for instance in &mut self.instances {
+            instance.push(&self.ring, sample, run.failed);
+        }
+        self.ring.trim();
+    }
+}
+
 /// The state of all rules.
 #[derive(Debug)]
 pub struct Engine {
@@ -188,8 +204,8 @@ impl Engine {
     #[must_use]
     pub fn open(&self) -> Vec<OpenAlert> {
         let mut open = Vec::new();
-        if let Some(outage) = &self.targets.outage {
-            open.push(OpenAlert { view: self.connectivity(outage.since), state: "firing", is_firing: true });
+        if let Some(since) = self.targets.outage {
+            open.push(OpenAlert { view: self.connectivity(since), state: "firing", is_firing: true });
         }
         for (number, pair) in self.pairs.iter().enumerate() {
             for (place, instance) in pair.instances.iter().enumerate() {
@@ -230,16 +246,7 @@ impl Engine {
         let shadowed = self.targets.is_shadowed(target, run);
         let pair = &mut self.pairs[number];
         if !shadowed {
-            if run.failed {
-                let reason = sample.reason.unwrap_or(Reason::Check);
-                pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
-            }
-            let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
-            pair.ring.push(Entry { at: run.at, failed: run.failed, network: run.network, voided: false, latencies });
-            for instance in &mut pair.instances {
-                instance.push(&pair.ring, sample, run.failed);
-            }
-            pair.ring.trim();
+            pair.count(run, sample);
         }
         for place in 0..self.pairs[number].instances.len() {
             let pair = &mut self.pairs[number];

@@ -1,31 +1,32 @@
 //! What explains the failures of others now, for whoever records runs: a run that failed for something else than its target
 //! says nothing of the target. The rules themselves are told what was seen.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Engine;
 use super::outage::Run;
 use crate::event::Sample;
 
-/// What fails that others need.
+/// What explains failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// The prober's own network does not work.
     pub outage: bool,
-    /// Targets that fail as a whole, and that others depend on.
-    pub failing: BTreeSet<String>,
+    /// Targets, each with the nearest of what it needs that fails as a whole.
+    pub under: BTreeMap<String, String>,
 }
 
 impl Engine {
-    /// What explains failures now.
-    #[must_use]
-    pub fn explanation(&self) -> Explanation {
-        let targets = self.targets.list.iter().enumerate();
-        let failing = targets.filter(|(number, target)| target.known.failing && self.targets.is_needed(*number));
-        Explanation {
-            outage: self.targets.outage.is_some(),
-            failing: failing.map(|(_, target)| target.name.clone()).collect(),
+    /// What explains failures from now on, where that is another than when it was last asked for.
+    pub fn explained_anew(&mut self) -> Option<Explanation> {
+        if !std::mem::take(&mut self.targets.is_explained_anew) {
+            return None;
         }
+        let targets = self.targets.list.iter().enumerate();
+        let under = targets.filter_map(|(number, target)| {
+            self.targets.failing_above(number).map(|above| (target.name.clone(), above.to_owned()))
+        });
+        Some(Explanation { outage: self.targets.outage.is_some(), under: under.collect() })
     }
 }
 

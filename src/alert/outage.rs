@@ -1,7 +1,7 @@
 //! Whose fault it is: a target that fails while something it needs fails, or while the prober itself cannot reach the
 //! network, says nothing of itself. Here is kept how targets are, who needs whom, and whether our own network works.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -77,12 +77,6 @@ pub(super) struct Known {
     pub failures: Stretches,
 }
 
-/// Our own network does not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outage {
-    pub since: Timestamp,
-}
-
 /// What follows from a run for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -103,7 +97,8 @@ pub(super) struct Targets {
     together: Nanos,
     /// For so long it is remembered what failed.
     pub keep: Nanos,
-    pub outage: Option<Outage>,
+    /// Since when our own network does not work.
+    pub outage: Option<Timestamp>,
     /// When there were any.
     pub outages: Stretches,
     pub back_at: Option<Nanos>,
@@ -111,6 +106,8 @@ pub(super) struct Targets {
     recent_count: usize,
     bad_count: usize,
     remote_count: usize,
+    /// Since it was last asked for, what explains failures has become another.
+    pub is_explained_anew: bool,
 }
 
 impl Targets {
@@ -129,11 +126,10 @@ impl Targets {
         this.together = this.list.iter().map(|target| target.every).max().unwrap_or(0);
         this.together = (this.together + this.together / 2).min(TOGETHER_MAX);
         this.references = settings.reference.iter().filter_map(|name| this.index.get(name).copied()).collect();
-        for (name, needs) in &settings.dependencies {
+        this.is_explained_anew = true;
+        for name in settings.dependencies.keys() {
             let Some(child) = this.index.get(name).copied() else { continue };
-            for parent in
-                needs.iter().filter_map(|name| this.index.get(name).copied()).filter(|parent| *parent != child)
-            {
+            for parent in this.needed(name, &settings.dependencies) {
                 this.list[child].parents.push(parent);
                 this.list[parent].children.push(child);
             }
@@ -141,9 +137,34 @@ impl Targets {
         this
     }
 
+    /// What a target needs, as far as it is watched here: what is not, because nobody agreed to it or another daemon has it,
+    /// still needs what it needs.
+    fn needed(&self, name: &str, dependencies: &BTreeMap<String, Vec<String>>) -> Vec<usize> {
+        let of = |name: &str| dependencies.get(name).into_iter().flatten().map(String::as_str);
+        let mut names: Vec<&str> = of(name).collect();
+        let mut found = Vec::new();
+        let mut done = 0;
+        while let Some(here) = names.get(done).copied() {
+            done += 1;
+            if here == name {
+                continue;
+            }
+            if let Some(number) = self.index.get(here) {
+                found.push(*number);
+                continue;
+            }
+            for further in of(here) {
+                if !names.contains(&further) {
+                    names.push(further);
+                }
+            }
+        }
+        found
+    }
+
     /// What is known goes over to the targets of a new plan.
     pub fn take_over(&mut self, old: &Self, now: Nanos) {
-        (self.outage, self.back_at, self.outages) = (old.outage.clone(), old.back_at, old.outages.clone());
+        (self.outage, self.back_at, self.outages) = (old.outage, old.back_at, old.outages.clone());
         for target in &mut self.list {
             if let Some(known) = old.index.get(&target.name).map(|index| &old.list[*index].known) {
                 target.known = known.clone();
@@ -164,6 +185,7 @@ impl Targets {
         self.recent = bad.into_iter().filter(|(_, number)| self.list[*number].recent).collect();
         self.recent_count = self.recent.len();
         self.remote_count = self.list.iter().filter(|target| !target.known.local).count();
+        self.is_explained_anew = true;
     }
 
     /// Whether something that failed then explains why a target failed at that time.
@@ -191,6 +213,7 @@ impl Targets {
             target.known.recovered_at = Some(seen.0);
             target.known.failures.end(seen.0);
         }
+        self.is_explained_anew |= target.known.failing != fails_as_whole && !target.children.is_empty();
         target.known.failing = fails_as_whole;
         if began && !target.children.is_empty() {
             let from = target.known.good_at.unwrap_or(run.at - target.every);
@@ -251,17 +274,26 @@ impl Targets {
         if self.outage.is_none() && begins {
             let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.known.bad_since);
             let from = recent.min().unwrap_or(run.at).min(run.at);
-            self.outage = Some(Outage { since: seen.1 });
+            (self.outage, self.is_explained_anew) = (Some(seen.1), true);
             self.outages.begin(from);
             return Some(Turn::Lost { from });
         }
         if self.outage.is_some() && !goes_on {
-            self.outage = None;
+            (self.outage, self.is_explained_anew) = (None, true);
             self.back_at = Some(seen.0);
             self.outages.end(seen.0);
             return Some(Turn::Back);
         }
         None
+    }
+
+    /// The nearest of what a target needs that fails.
+    pub fn failing_above(&self, number: usize) -> Option<&str> {
+        if self.list[number].parents.is_empty() {
+            return None;
+        }
+        let above = self.above(number).into_iter().map(|up| &self.list[up]);
+        above.filter(|up| up.known.failing).map(|up| &*up.name).next()
     }
 
     /// Whether a failed run says nothing of its target.

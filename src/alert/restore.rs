@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use super::engine::{Action, Engine, who};
 use super::group::{Desk, Group, GroupKey, Member};
-use super::outage::{Known, Outage, Run};
+use super::outage::{Known, Run};
 use super::repair::Repair;
 use super::rule::Urgency;
 use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState, SavedStretch};
 use super::state::{Gauge, State};
 use super::stretches::{Stretch, Stretches};
-use super::window::{Entry, Nanos, Streak, nanos};
+use super::window::{Nanos, Streak, nanos};
 use crate::base::clock::Now;
-use crate::event::{Reason, Sample};
+use crate::event::Sample;
 
 impl Engine {
     /// The probe and the target of every pair, and how old the runs are that its rules look back at.
@@ -54,7 +54,6 @@ impl Engine {
                 self.remember(&sample, now);
             }
         }
-        let past = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
         self.restore_groups(saved.groups, is_young, now);
         for alert in &saved.alerts {
             self.restore_alert(alert, is_young, now);
@@ -68,7 +67,7 @@ impl Engine {
             self.forget_rows();
         }
         for repair in saved.repairs {
-            let times = repair.times.into_iter().map(past).collect();
+            let times = repair.times.into_iter().map(|at| past(now, at)).collect();
             self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
         }
         self.end_what_is_gone(now);
@@ -85,7 +84,7 @@ impl Engine {
     /// How targets and our own network were, however long ago: until a target has been looked at, it is taken for what it
     /// was, and then it says for itself. Runs that failed for something else must be known before any are counted.
     fn restore_targets(&mut self, saved: &Saved, now: Now) {
-        let past = |at: Timestamp| nanos(now.monotonic) - ago(now, at);
+        let past = |at: Timestamp| past(now, at);
         let stretches = |saved: &[SavedStretch]| {
             let mut stretches = Stretches::default();
             for one in saved {
@@ -93,7 +92,7 @@ impl Engine {
             }
             stretches
         };
-        self.targets.outage = saved.outage.map(|since| Outage { since });
+        self.targets.outage = saved.outage;
         self.targets.outages = stretches(&saved.outages);
         self.targets.back_at = saved.back_at.map(past);
         for saved in &saved.targets {
@@ -132,7 +131,7 @@ impl Engine {
         instance.known_from = saved.seen_from.map(|at| mono_of(now, at));
         instance.state = match saved.state {
             SavedState::Firing => State::Firing(saved.since),
-            SavedState::Pending if is_young => State::Pending(nanos(now.monotonic) - ago(now, saved.since)),
+            SavedState::Pending if is_young => State::Pending(past(now, saved.since)),
             SavedState::Pending | SavedState::Inactive => State::Inactive,
         };
     }
@@ -161,7 +160,7 @@ impl Engine {
             let group = Group {
                 members,
                 due,
-                flushed: saved.flushed.map(|at| nanos(now.monotonic) - ago(now, at)),
+                flushed: saved.flushed.map(|at| past(now, at)),
                 told_at: saved.told_at.map(|at| nanos(now.boot) - ago(now, at)),
             };
             let key = GroupKey { target: saved.target, cause: saved.cause, channel: saved.channel };
@@ -177,11 +176,11 @@ impl Engine {
     fn is_news(&self, sample: &Sample, saved_at: Timestamp, now: Now) -> bool {
         let Some(number) = self.find(&sample.probe, &sample.target) else { return false };
         let target = &self.targets.list[self.pairs[number].target];
-        let at = nanos(now.monotonic) - ago(now, sample.at);
+        let at = past(now, sample.at);
         match target.known.judged_at {
             // Clocks that are read one after the other do not say quite the same.
             Some(judged) => at > judged + target.every / 20,
-            None => at > nanos(now.monotonic) - ago(now, saved_at) - target.every,
+            None => at > past(now, saved_at) - target.every,
         }
     }
 
@@ -197,7 +196,7 @@ impl Engine {
     /// Takes a run that was recorded into the windows; fires nothing. Gives its target, where it could be judged.
     fn remember(&mut self, sample: &Sample, now: Now) -> Option<(usize, Run)> {
         let number = self.find(&sample.probe, &sample.target)?;
-        let at = nanos(now.monotonic) - ago(now, sample.at);
+        let at = past(now, sample.at);
         let pair = &mut self.pairs[number];
         let run = Run::of(sample, at);
         if !run.judged || sample.at > now.wall || pair.last_at.is_some_and(|last| last > at) {
@@ -207,16 +206,7 @@ impl Engine {
         if run.failed && self.targets.explains(pair.target, at, run.network) {
             return Some((pair.target, run));
         }
-        if run.failed {
-            let reason = sample.reason.unwrap_or(Reason::Check);
-            pair.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
-        }
-        let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
-        pair.ring.push(Entry { at, failed: run.failed, network: run.network, voided: false, latencies });
-        for instance in &mut pair.instances {
-            instance.push(&pair.ring, sample, run.failed);
-        }
-        pair.ring.trim();
+        pair.count(&run, sample);
         Some((pair.target, run))
     }
 
@@ -246,6 +236,11 @@ fn member(saved: SavedMember) -> Member {
 fn mono_of(now: Now, at: Timestamp) -> Nanos {
     let ago = Nanos::try_from(now.wall.duration_since(at).as_nanos()).unwrap_or(Nanos::MAX / 4);
     nanos(now.monotonic).saturating_sub(ago)
+}
+
+/// A time of day on the monotonic clock; what is yet to come is now.
+fn past(now: Now, at: Timestamp) -> Nanos {
+    nanos(now.monotonic) - ago(now, at)
 }
 
 /// How long ago a time of day was; what is yet to come is now.

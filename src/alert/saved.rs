@@ -207,7 +207,7 @@ impl Engine {
         let saved = Saved {
             schema: SCHEMA.to_owned(),
             at: now.wall,
-            outage: self.targets.outage.as_ref().map(|outage| outage.since),
+            outage: self.targets.outage,
             alerts,
             groups: groups.collect(),
             repairs: repairs.collect(),

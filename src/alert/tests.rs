@@ -19,6 +19,7 @@ use super::*;
 use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Latency, Reason, Sample, Status};
 
+mod blame;
 mod heard;
 mod promises;
 mod restarts;
@@ -374,65 +375,6 @@ fn suspends_steps_and_summer_time_alert_nobody() {
     // It began on the eve of summer time in Europe; by now that night is over.
     assert!(prober.now().wall.to_string().as_str() > "2026-03-29T02:00:00Z");
     assert!(prober.actions.is_empty(), "{:?}", prober.actions);
-}
-
-#[test]
-fn a_prober_without_network_tells_one_alert() {
-    let reasons = [Reason::Connect, Reason::Timeout, Reason::Resolve, Reason::Closed];
-    for reference in [false, true] {
-        let mut watched_all = fleet(200, secs(15));
-        let mut settings = Settings::default();
-        if reference {
-            watched_all.push(watched("reference", "gateway", secs(15)));
-            settings.reference = vec!["gateway".to_owned()];
-        }
-        let mut rules = three();
-        rules[1].notify = vec!["ops".to_owned()];
-        rules.push(rule("any failure", consecutive(1, None)));
-        let mut prober = Prober::new(rules, watched_all, settings);
-        prober.run(60 * MINUTE, |one, at| {
-            let number = one.target.len() + one.target.bytes().map(usize::from).sum::<usize>();
-            if (600..1200).contains(&at.as_secs()) { Ends::Failed(reasons[number % 4]) } else { Ends::Well }
-        });
-        let lines = prober.lines();
-        assert_eq!(lines.len(), 2, "reference {reference}: {lines:#?}");
-        assert!(lines[0].ends_with("ops firing prober connectivity"), "{lines:?}");
-        assert!(lines[1].ends_with("ops resolved prober connectivity"), "{lines:?}");
-        assert!(prober.engine.open().is_empty());
-    }
-}
-
-#[test]
-fn what_is_really_down_is_told_once_the_network_is_back() {
-    let mut prober = Prober::new(vec![rule("down", consecutive(3, None))], fleet(20, secs(15)), Settings::default());
-    prober.run(60 * MINUTE, |one, at| {
-        let stays = one.target == "server-007" && at.as_secs() >= 600 && at.as_secs() < 2400;
-        let cut = (600..1200).contains(&at.as_secs());
-        if stays || cut { Ends::Failed(Reason::Connect) } else { Ends::Well }
-    });
-    let lines = prober.lines();
-    assert_eq!(lines.len(), 4, "{lines:#?}");
-    assert!(lines[2].ends_with("ops firing down") && lines[3].ends_with("ops resolved down"), "{lines:#?}");
-    let told = prober.told();
-    assert_eq!(told[2].1.alerts[0].target, "server-007");
-    assert!(told[2].0 > 1230, "{lines:#?}");
-}
-
-#[test]
-fn what_needs_something_that_fails_is_held() {
-    let mut all = fleet(3, secs(15));
-    all.push(watched("smoke", "gateway", secs(15)));
-    let needs = all.iter().take(3).map(|one| (one.target.clone(), vec!["gateway".to_owned()])).collect();
-    let settings = Settings { dependencies: needs, ..Settings::default() };
-    let mut rules = three();
-    rules.push(rule("any failure", consecutive(1, None)));
-    let mut prober = Prober::new(rules, all, settings);
-    // The gateway has the last phase: its servers fail first.
-    prober.run(60 * MINUTE, between(600, 1200, Ends::Failed(Reason::Connect)));
-    let told: BTreeSet<&str> =
-        prober.told().iter().flat_map(|(_, told)| &told.alerts).map(|view| view.target.as_str()).collect();
-    assert_eq!(told, BTreeSet::from(["gateway"]), "{:#?}", prober.lines());
-    assert!(prober.engine.open().is_empty());
 }
 
 #[test]

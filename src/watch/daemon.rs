@@ -234,6 +234,7 @@ impl Daemon {
                 Some(ended) = self.tasks.join_next() => {
                     self.take_up(ended.ok()).await;
                     self.take_up_others().await;
+                    self.cast_shadows();
                 }
                 Some(request) = self.setup.requests.recv() => self.answer(request),
                 () = tokio::time::sleep(rest) => {}
@@ -278,8 +279,7 @@ impl Daemon {
             }
         };
         self.keep_intervals(now).await;
-        self.runner.shadows.plan(self.plan.dependencies.clone());
-        self.cast_shadows(None);
+        self.cast_shadows();
         // What fired before fires on without being told anew.
         let fires = self.engine.open().into_iter().filter(|open| open.is_firing);
         self.setup.metrics.go_on_firing(fires.map(|open| (open.view.alert, open.view.probe, open.view.target)));
@@ -449,9 +449,7 @@ impl Daemon {
             pair.finished(shown, now.wall);
         });
         self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome });
-        let actions = self.engine.observe(&sample, now);
-        self.cast_shadows(Some(&sample));
-        actions
+        self.engine.observe(&sample, now)
     }
 
     /// The store takes what is of one kind, or it does not: said once for each kind, and once when all is well again.

@@ -208,11 +208,10 @@ impl Daemon {
         let runner = Arc::make_mut(&mut self.runner);
         runner.transcripts = plan.telling.watch.transcripts;
         runner.cx = runner.cx.clone().with_transcripts(plan.telling.watch.transcripts);
-        runner.shadows.plan(plan.dependencies.clone());
         (self.setup.retune)(&plan.telling.log);
         let waits = self.settled.differs(&plan.telling);
         self.plan = plan;
-        self.cast_shadows(None);
+        self.cast_shadows();
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members);
         let counts = (changes.kept, changes.added.len(), changes.removed.len());
