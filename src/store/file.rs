@@ -139,11 +139,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), StoreError
 
 /// Whether a daemon has brought the file up to date since it was opened for reading.
 pub(super) fn is_renewed(connection: &Connection) -> rusqlite::Result<bool> {
-    let is_renewed = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? >= VERSION;
-    if is_renewed {
-        connection.execute_batch("DROP TABLE temp.recent")?;
-    }
-    Ok(is_renewed)
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? >= VERSION)
+}
+
+/// After that: what stood in for the newer table would stand before it.
+pub(super) fn read_as_new(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TABLE temp.recent")
 }
 
 fn escaped(path: &Path) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params_from_iter, types::Value as Sql};
+use rusqlite::{Connection, Transaction, params_from_iter, types::Value as Sql};
 use serde_json::Value;
 
 use super::books::bound;
@@ -471,12 +471,19 @@ impl Reader {
     }
 
     fn told<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Told<T> {
-        let told = |error: rusqlite::Error| StoreError::of(&self.path, &error);
-        if self.is_old.get() {
-            self.is_old.set(!file::is_renewed(&self.connection).map_err(told)?);
+        let done = self.begun().and_then(|transaction| work(&transaction));
+        done.map_err(|error| StoreError::of(&self.path, &error))
+    }
+
+    /// A transaction, so that runs, roll-ups and the version of the file are of the same moment.
+    fn begun(&self) -> rusqlite::Result<Transaction<'_>> {
+        let transaction = self.connection.unchecked_transaction()?;
+        if !self.is_old.get() || !file::is_renewed(&transaction)? {
+            return Ok(transaction);
         }
-        // One transaction, so that runs and roll-ups are of the same moment.
-        let done = self.connection.unchecked_transaction().and_then(|transaction| work(&transaction));
-        done.map_err(told)
+        drop(transaction);
+        file::read_as_new(&self.connection)?;
+        self.is_old.set(false);
+        self.connection.unchecked_transaction()
     }
 }

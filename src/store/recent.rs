@@ -12,9 +12,9 @@ use super::rows::{RUN, Run};
 /// Pairs that are one part, as the layout of the file has it: with more, whoever looks for the runs of one passes more of
 /// the others; with fewer, a batch touches more pages.
 const PAIRS: i64 = 64;
-/// Bytes of a part, roughly, from which on it moves: as many runs of each of its pairs as it has pairs.
+/// Bytes of a part, roughly, from which on it moves: of short runs some thirty for each of its pairs.
 const FULL: usize = 128 << 10;
-/// What a run takes, roughly, beside its message.
+/// What a run takes, roughly, beside its message and its latencies.
 const RUN_BYTES: usize = 64;
 
 /// What the writer knows of the runs that have not moved yet.
@@ -44,7 +44,7 @@ impl Recent {
             while run.at <= part.settled_until && is_settled(connection, run)? || !put(&mut insert, number, run)? {
                 run.at += 1;
             }
-            part.bytes += RUN_BYTES + run.message.as_ref().map_or(0, |message| message.len());
+            part.bytes += RUN_BYTES + run.latencies.len() + run.message.as_ref().map_or(0, |message| message.len());
         }
         Ok(())
     }
@@ -117,8 +117,11 @@ fn part_of(pair: i64) -> i64 {
 }
 
 fn looked_up(connection: &Connection, number: i64) -> rusqlite::Result<Part> {
-    let (runs, messages): (i64, i64) = connection
-        .prepare_cached("SELECT COUNT(*), COALESCE(SUM(LENGTH(CAST(message AS BLOB))), 0) FROM recent WHERE part = ?1")?
+    let (runs, rest): (i64, i64) = connection
+        .prepare_cached(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(latencies) + COALESCE(LENGTH(CAST(message AS BLOB)), 0)), 0) FROM recent
+             WHERE part = ?1",
+        )?
         .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let settled_until: Option<i64> = connection
         .prepare_cached(
@@ -126,7 +129,7 @@ fn looked_up(connection: &Connection, number: i64) -> rusqlite::Result<Part> {
         )?
         .query_row([number * PAIRS, (number + 1) * PAIRS], |row| row.get(0))?;
     let count = |number: i64| usize::try_from(number).unwrap_or(0);
-    Ok(Part { bytes: count(runs) * RUN_BYTES + count(messages), settled_until: settled_until.unwrap_or(i64::MIN) })
+    Ok(Part { bytes: count(runs) * RUN_BYTES + count(rest), settled_until: settled_until.unwrap_or(i64::MIN) })
 }
 
 fn is_settled(connection: &Connection, run: &Run<'_>) -> rusqlite::Result<bool> {
