@@ -1,6 +1,5 @@
 //! What a call gave: the reply or the fault, the time marks, and what was heard meanwhile. Checks judge it.
 
-use crate::base::name::Name;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::base::ids::SpanContext;
+use crate::base::name::Name;
 use crate::event::{Finding, ProtocolUsed, ServerIdentity, TransportKind};
 use crate::protocol::Revision;
 use crate::transport::{Fault, Head};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::Ending;
@@ -113,18 +114,18 @@ impl Line {
         let cancel = self.cancel.clone();
         tokio::select! {
             biased;
-            sent = self.link.send(outgoing) => match sent {
-                Ok(at) => pending.marks.sent = Some(at),
-                Err(fault) => pending.fail(fault),
+            sent = timeout_at(deadline.into(), self.link.send(outgoing)) => match sent {
+                Ok(Ok(at)) => pending.marks.sent = Some(at),
+                Ok(Err(fault)) => pending.fail(fault),
+                Err(_) => pending.fail(Fault::new(
+                    Reason::Timeout,
+                    format!(
+                        "{method} could not be written within {}: the server does not read",
+                        duration::human(pending.begun.elapsed())
+                    ),
+                )),
             },
             () = cancel.cancelled() => pending.fail(cancelled()),
-            () = tokio::time::sleep_until(deadline.into()) => pending.fail(Fault::new(
-                Reason::Timeout,
-                format!(
-                    "{method} could not be written within {}: the server does not read",
-                    duration::human(pending.begun.elapsed())
-                ),
-            )),
         }
         pending
     }
@@ -147,14 +148,14 @@ impl Line {
                 open.iter().filter_map(|pending| pending.resume.as_ref().map(|(at, _)| *at)).fold(until, Instant::min);
             tokio::select! {
                 biased;
-                heard = self.link.recv() => self.take(heard, open).await,
+                // A sleep beside it would never come to its turn while a server talks without a pause: all of what this task
+                // may do at a time goes to the reading. The time-out is looked at all the same.
+                heard = timeout_at(wake.into(), self.link.recv()) => match heard {
+                    Ok(heard) => self.take(heard, open).await,
+                    Err(_) if Instant::now() >= until => return Drive::TimeUp,
+                    Err(_) => self.resume(open, until).await,
+                },
                 () = cancel.cancelled() => return Drive::Cancelled,
-                () = tokio::time::sleep_until(wake.into()) => {
-                    if Instant::now() >= until {
-                        return Drive::TimeUp;
-                    }
-                    self.resume(open).await;
-                }
             }
         }
     }
@@ -242,7 +243,7 @@ impl Line {
         let _ = tokio::time::timeout(Duration::from_millis(100), self.link.send(outgoing)).await;
     }
 
-    async fn resume(&mut self, open: &mut [&mut Pending]) {
+    async fn resume(&mut self, open: &mut [&mut Pending], until: Instant) {
         let now = Instant::now();
         for pending in open {
             let Some((_, cursor)) = pending.resume.take_if(|(at, _)| *at <= now) else { continue };
@@ -255,7 +256,8 @@ impl Line {
                 headers,
                 repeatable: true,
             };
-            if let Err(fault) = self.link.send(outgoing).await {
+            // Whoever drives it sees that the time is up.
+            if let Ok(Err(fault)) = timeout_at(until.into(), self.link.send(outgoing)).await {
                 pending.fail(fault);
             }
         }

@@ -1,6 +1,5 @@
 //! One message that was sent and what has been heard for it so far, until it becomes an [`Exchange`].
 
-use crate::base::name::Name;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::exchange::{Exchange, Marks, Notice, Reply};
 use super::tap::CallIds;
+use crate::base::name::Name;
 use crate::event::{Finding, Reason, Severity};
 use crate::protocol::refusal;
 use crate::transport::{Fault, Head, Key};

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use tokio::task::coop;
 
 use super::{Fault, Heard, Key, What};
 
@@ -141,7 +142,16 @@ impl Ongoing {
         self.exchanges.is_empty()
     }
 
+    /// Each time another comes first: one that has no end of things to tell, or to read, leaves nothing to the others, neither
+    /// room nor what a task may do at a time. When that is used up it is nobody's turn.
     fn step(&mut self, cx: &mut Context<'_>) {
+        if !coop::has_budget_remaining() {
+            cx.waker().wake_by_ref();
+            return;
+        }
+        if self.exchanges.len() > 1 {
+            self.exchanges.rotate_left(1);
+        }
         let mut has_ended = false;
         for exchange in &mut self.exchanges {
             if exchange.work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready()) {
@@ -237,10 +247,11 @@ mod tests {
             two.try_send(noise("y")).unwrap();
         }
         drop((one, two));
-        let mut heard = [0; 3];
+        let mut heard: [usize; 3] = [0; 3];
         while !ongoing.is_still() {
             assert!(ongoing.told.lock().len() <= TOLD_MAX);
             heard[usize::try_from(ongoing.next().await.key.unwrap()).unwrap()] += 1;
+            assert!(heard[1].abs_diff(heard[2]) <= 2 * TOLD_MAX, "none is kept from being heard: {heard:?}");
         }
         assert_eq!(heard, [0, 500, 500]);
         assert!(ongoing.told.lock().capacity() <= 2 * KEPT, "room that was needed once is given back");

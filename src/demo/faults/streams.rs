@@ -29,6 +29,28 @@ pub(super) static FAULTS: &[Fault] = &[
     upon("endless-sse", "sends comments for ever and never the reply", |_, plain| {
         vec![Wire::Write(plain.head(&STREAM)), Wire::Forever(chunk(b": keep-alive\n\n"), Duration::from_millis(20))]
     }),
+    upon("flood-sse", "sends comments without a pause and never the reply", |_, plain| {
+        let many = chunk(&b": keep-alive\n\n".repeat(1 << 16));
+        vec![Wire::Write(plain.head(&STREAM)), Wire::Forever(many, Duration::ZERO)]
+    }),
+    upon("endless-chunk-size", "sends a chunk size that does not end", |_, plain| {
+        vec![Wire::Write(plain.head(&STREAM)), Wire::Forever(vec![b'0'; 1 << 20], Duration::ZERO)]
+    }),
+    fault(
+        "flood-behind-initialize",
+        On::Http,
+        Scope::Methods(&["initialize"]),
+        "answers initialize on an event stream that goes on with notifications without a pause (legacy)",
+        Act::Upon(|_, plain| {
+            let more = event(&notification("notifications/message", &json!({"level": "info", "data": "more"})));
+            let more = chunk(&more.repeat(1 << 13));
+            vec![
+                Wire::Write(plain.head(&STREAM)),
+                Wire::Write(chunk(&plain.events())),
+                Wire::Forever(more, Duration::ZERO),
+            ]
+        }),
+    ),
     upon("sse-bad-json", "sends an event whose data is not JSON before the reply", |_, plain| {
         let mut bytes = b"event: message\ndata: {not json\n\n".to_vec();
         bytes.extend(plain.events());

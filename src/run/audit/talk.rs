@@ -313,13 +313,13 @@ impl<'a> Talk<'a> {
                     }
                     return;
                 }
-                heard = self.link.recv() => heard,
-                () = tokio::time::sleep_until(until.into()) => {
-                    self.give_up(all);
-                    continue;
-                }
+                // Not beside a sleep: one that waits while the server talks without a pause would never come to its turn.
+                heard = tokio::time::timeout_at(until.into(), self.link.recv()) => heard,
             };
-            self.take(heard, all).await;
+            match heard {
+                Ok(heard) => self.take(heard, all).await,
+                Err(_) => self.give_up(all),
+            }
         }
     }
 

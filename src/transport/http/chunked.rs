@@ -5,6 +5,8 @@ use super::pool::{HEAD_BYTES_MAX, HEADERS_MAX};
 
 /// The extensions of all chunks of a body are no longer than this.
 const EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+/// The size of one chunk, with the zeros before it and the blanks behind it that some servers pad it with.
+const SIZE_BYTES_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -32,6 +34,7 @@ pub(super) struct Chunked {
     place: Place,
     /// Of the chunk at hand.
     left: u64,
+    size_bytes: usize,
     extensions_bytes: usize,
     trailers_bytes: u32,
     trailers: usize,
@@ -39,7 +42,7 @@ pub(super) struct Chunked {
 
 impl Chunked {
     pub(super) fn new() -> Self {
-        Self { place: Place::Start, left: 0, extensions_bytes: 0, trailers_bytes: 0, trailers: 0 }
+        Self { place: Place::Start, left: 0, size_bytes: 0, extensions_bytes: 0, trailers_bytes: 0, trailers: 0 }
     }
 
     /// Whether the end of the body has come.
@@ -73,6 +76,11 @@ impl Chunked {
         Ok(at)
     }
 
+    fn size_goes_on(&mut self) -> Result<(), &'static str> {
+        self.size_bytes += 1;
+        if self.size_bytes > SIZE_BYTES_MAX { Err("invalid chunk size: it does not end") } else { Ok(()) }
+    }
+
     /// The place behind one byte of the framing.
     fn after(&mut self, byte: u8) -> Result<Place, &'static str> {
         Ok(match (self.place, byte) {
@@ -80,10 +88,14 @@ impl Chunked {
                 let digit = u64::from((byte as char).to_digit(16).unwrap_or_default());
                 let longer = self.left.checked_mul(16).and_then(|size| size.checked_add(digit));
                 self.left = longer.ok_or("invalid chunk size: overflow")?;
+                self.size_goes_on()?;
                 Place::Size
             }
             (Place::Start, _) => return Err("invalid chunk size line: missing size digit"),
-            (Place::Size | Place::Space, b'\t' | b' ') => Place::Space,
+            (Place::Size | Place::Space, b'\t' | b' ') => {
+                self.size_goes_on()?;
+                Place::Space
+            }
             (Place::Size | Place::Space, b';') => Place::Extension,
             (Place::Size | Place::Space | Place::Extension, b'\r') => Place::SizeLf,
             (Place::Size | Place::Space, _) => return Err("invalid chunk size line: invalid size"),
@@ -96,10 +108,10 @@ impl Chunked {
                 }
                 Place::Extension
             }
-            (Place::SizeLf, b'\n') => match self.left {
-                0 => Place::Line,
-                _ => Place::Data,
-            },
+            (Place::SizeLf, b'\n') => {
+                self.size_bytes = 0;
+                if self.left == 0 { Place::Line } else { Place::Data }
+            }
             (Place::SizeLf, _) => return Err("invalid chunk size line: no LF behind its CR"),
             (Place::DataCr, b'\r') => Place::DataLf,
             (Place::DataLf, b'\n') => Place::Start,
@@ -202,6 +214,12 @@ mod tests {
         assert_eq!(decoded(&[&extension]), Err("chunk extensions over limit"));
         let small = b"1;xxxxxxxxxxxxxxx\r\na\r\n".repeat(EXTENSIONS_BYTES_MAX / 15 + 1);
         assert_eq!(decoded(&[&small]), Err("chunk extensions over limit"), "all of them together");
+        for endless in [b'0', b' '] {
+            let size = [b"1\r\na\r\n0", &[endless; SIZE_BYTES_MAX][..]].concat();
+            assert_eq!(decoded(&[&size]), Err("invalid chunk size: it does not end"));
+        }
+        let padded = [&b"000001  \r\na\r\n".repeat(10 * SIZE_BYTES_MAX)[..], b"000000\r\n\r\n"].concat();
+        assert!(decoded(&[&padded]).unwrap().is_some(), "each size for itself");
         let trailer = [b"0\r\nA: ", &vec![b'x'; HEAD_BYTES_MAX as usize][..]].concat();
         assert_eq!(decoded(&[&trailer]), Err("chunk trailers bytes over limit"));
         let trailers = [&b"0\r\n"[..], &b"A: b\r\n".repeat(HEADERS_MAX + 1)].concat();

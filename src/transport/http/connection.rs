@@ -105,8 +105,7 @@ impl Connection {
         let Work::Resting(stream) = std::mem::replace(&mut self.work, Work::Ended) else {
             return Err(Fault::new(Reason::Internal, "a connection carries one exchange at a time"));
         };
-        let exchange = Exchange::begin(stream, request).await?;
-        let sent = exchange.sent();
+        let (exchange, sent) = Exchange::begin(stream, request).await?;
         self.work = Work::Busy(exchange);
         Ok(sent)
     }

@@ -45,35 +45,34 @@ pub(super) struct Exchange {
     incoming: Incoming,
     /// The request said that no other follows it: a server that was told may refuse one that does.
     is_last: bool,
-    /// The instant just before the latest write that no byte had answered yet: the server may read, and be at work, before a
-    /// write returns. Where nothing was written, that at which the request was handed over.
-    sent: Instant,
     has_written: bool,
     first: Option<Instant>,
     last: Option<Instant>,
 }
 
 impl Exchange {
-    /// Writes a request, as far as the stream takes it at once, to a stream on which no other exchange goes on.
+    /// Writes a request, as far as the stream takes it at once, to a stream on which no other exchange goes on. Gives the
+    /// instant just before: the server may read, and be at work, before a write returns.
     ///
     /// # Errors
     /// [`Fault`], when it cannot be written at all. What goes wrong with the stream, the answer tells.
-    pub(super) async fn begin(stream: Box<dyn Stream>, request: &Request<'_>) -> Result<Box<Self>, Fault> {
+    pub(super) async fn begin(stream: Box<dyn Stream>, request: &Request<'_>) -> Result<(Box<Self>, Instant), Fault> {
         let mut exchange = Box::new(Self {
             stream,
             outgoing: Outgoing::Written,
-            incoming: Incoming::new(request.is_head()),
+            incoming: Incoming::new(),
             is_last: request.is_last(),
-            sent: Instant::now(),
             has_written: false,
             first: None,
             last: None,
         });
-        std::future::poll_fn(|cx| Poll::Ready(HEADS.with_borrow_mut(|head| exchange.start(cx, request, head)))).await?;
-        Ok(exchange)
+        let sent =
+            std::future::poll_fn(|cx| Poll::Ready(HEADS.with_borrow_mut(|head| exchange.start(cx, request, head))))
+                .await?;
+        Ok((exchange, sent))
     }
 
-    fn start(&mut self, cx: &mut Context<'_>, request: &Request<'_>, head: &mut Vec<u8>) -> Result<(), Fault> {
+    fn start(&mut self, cx: &mut Context<'_>, request: &Request<'_>, head: &mut Vec<u8>) -> Result<Instant, Fault> {
         head.clear();
         request.write_head(head)?;
         let mut body = request.body().clone();
@@ -81,11 +80,12 @@ impl Exchange {
             head.extend_from_slice(&body);
             body.clear();
         }
+        let sent = Instant::now();
         let written = match self.write(cx, head, &body) {
             Poll::Ready(Ok(count)) => count,
             Poll::Ready(Err(error)) => {
                 self.outgoing = Outgoing::Failed(error);
-                return Ok(());
+                return Ok(sent);
             }
             Poll::Pending => 0,
         };
@@ -98,11 +98,10 @@ impl Exchange {
         };
         head.shrink_to(KEPT_BYTES);
         self.write_on(cx);
-        Ok(())
+        Ok(sent)
     }
 
     fn write(&mut self, cx: &mut Context<'_>, head: &[u8], body: &[u8]) -> Poll<io::Result<usize>> {
-        let began = Instant::now();
         let stream = Pin::new(&mut self.stream);
         let count = ready!(match (head, body) {
             (head, []) => stream.poll_write(cx, head),
@@ -113,9 +112,6 @@ impl Exchange {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.has_written = true;
-        if self.first.is_none() {
-            self.sent = began;
-        }
         Poll::Ready(Ok(count))
     }
 
@@ -211,12 +207,7 @@ impl Exchange {
         .await
     }
 
-    /// When the request was written.
-    pub(super) fn sent(&self) -> Instant {
-        self.sent
-    }
-
-    /// Whether no byte of the request was written.
+    /// Whether no write of the request has succeeded: whatever the server got, it is not all of it.
     pub(super) fn is_unsent(&self) -> bool {
         !self.has_written
     }

@@ -32,12 +32,11 @@ pub(super) struct Read {
     pub(super) bytes: usize,
 }
 
-/// Reads a head, as lenient as the parser is with answers by default; `to_head` is whether HEAD was asked. None where more
-/// of it has to come. An interim answer (1xx) is a head without a body.
+/// Reads a head, as lenient as the parser is with answers by default. None where more of it has to come. An interim answer (1xx) is a head without a body.
 ///
 /// # Errors
 /// [`Broken`], where this is no head, or one that is over the limits.
-pub(super) fn read(bytes: &[u8], to_head: bool) -> Result<Option<Read>, Broken> {
+pub(super) fn read(bytes: &[u8]) -> Result<Option<Read>, Broken> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
     let mut response = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
@@ -54,7 +53,7 @@ pub(super) fn read(bytes: &[u8], to_head: bool) -> Result<Option<Read>, Broken> 
     }
     let is_http10 = response.version == Some(0);
     let headers = &*response.headers;
-    let (length, is_plain) = length_of(status, is_http10, headers, to_head)?;
+    let (length, is_plain) = length_of(status, is_http10, headers)?;
     let keeps = is_plain && length != Length::UntilClose && stays_open(is_http10, headers);
     let headers = headers.iter().map(|header| (header.name.to_ascii_lowercase(), value_text(header.value))).collect();
     Ok(Some(Read { head: Head { status, headers }, length, keeps, bytes }))
@@ -76,9 +75,12 @@ fn items<'a>(headers: &'a [Header<'_>], name: &'a str) -> impl DoubleEndedIterat
 }
 
 /// Where the body ends, and whether nobody could read that in another way.
-fn length_of(status: u16, is_http10: bool, headers: &[Header<'_>], to_head: bool) -> Result<(Length, bool), Broken> {
-    if to_head || matches!(status, 100..=199 | 204 | 304) {
-        return Ok((Length::Of(0), true));
+fn length_of(status: u16, is_http10: bool, headers: &[Header<'_>]) -> Result<(Length, bool), Broken> {
+    if matches!(status, 100..=199 | 204 | 304) {
+        // A body that is announced all the same may come (RFC 9110 section 8.6); of 304 the length is that of another answer.
+        let announces = items(headers, "content-length").any(|length| number(length) != Some(0)) && status != 304;
+        let is_plain = !announces && items(headers, "transfer-encoding").next().is_none();
+        return Ok((Length::Of(0), is_plain));
     }
     let mut lengths = items(headers, "content-length");
     if let Some(coding) = items(headers, "transfer-encoding").next_back() {
@@ -118,11 +120,11 @@ mod tests {
     use super::*;
 
     fn whole(text: &str) -> Read {
-        read(text.as_bytes(), false).unwrap().unwrap()
+        read(text.as_bytes()).unwrap().unwrap()
     }
 
     fn refusal(text: &str) -> String {
-        match read(text.as_bytes(), false) {
+        match read(text.as_bytes()) {
             Err(broken) => broken.to_string(),
             other => panic!("{text:?}: {other:?}"),
         }
@@ -137,7 +139,7 @@ mod tests {
         let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         assert_eq!(head.headers, expected);
         for end in 0..text.len() {
-            assert!(read(&text.as_bytes()[..end], false).unwrap().is_none(), "{end}");
+            assert!(read(&text.as_bytes()[..end]).unwrap().is_none(), "{end}");
         }
     }
 
@@ -153,7 +155,7 @@ mod tests {
         ] {
             assert_eq!(whole(text).head.status, 200, "{text:?}");
         }
-        let latin = read(b"HTTP/1.1 200 OK\r\nServer: Gr\xfcn\r\n\r\n", false).unwrap().unwrap();
+        let latin = read(b"HTTP/1.1 200 OK\r\nServer: Gr\xfcn\r\n\r\n").unwrap().unwrap();
         assert_eq!(latin.head.header("server"), Some("Gr\u{fffd}n"));
         let long = whole(&format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(20_000)));
         assert_eq!(long.head.header("a").map(str::len), Some(8 * 1024), "what is kept of a value is bounded");
@@ -181,10 +183,10 @@ mod tests {
         }
         let many = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
         assert_eq!(whole(&many(HEADERS_MAX)).head.headers.len(), HEADERS_MAX);
-        assert!(matches!(read(many(HEADERS_MAX + 1).as_bytes(), false), Err(Broken::HeadTooLarge)));
+        assert!(matches!(read(many(HEADERS_MAX + 1).as_bytes()), Err(Broken::HeadTooLarge)));
         for end in ["", "\r\n\r\n"] {
             let long = format!("HTTP/1.1 200 OK\r\nA: {}{end}", "x".repeat(HEAD_BYTES_MAX as usize));
-            assert!(matches!(read(long.as_bytes(), false), Err(Broken::HeadTooLarge)));
+            assert!(matches!(read(long.as_bytes()), Err(Broken::HeadTooLarge)));
         }
     }
 
@@ -202,9 +204,13 @@ mod tests {
             ("1.0 200", "Content-Length: 5\r\nConnection: Keep-Alive", (Of(5), true)),
             ("1.0 200", "Content-Length: 5\r\nConnection: keep-alive, close", (Of(5), false)),
             ("1.1 200", "A: b", (UntilClose, false)),
-            ("1.1 204", "Content-Length: 5", (Of(0), true)),
-            ("1.1 304", "Transfer-Encoding: chunked", (Of(0), true)),
-            ("1.1 100", "Content-Length: 5", (Of(0), true)),
+            ("1.1 204", "A: b", (Of(0), true)),
+            ("1.1 204", "Content-Length: 0", (Of(0), true)),
+            ("1.1 204", "Content-Length: 5", (Of(0), false)),
+            ("1.1 204", "Transfer-Encoding: chunked", (Of(0), false)),
+            ("1.1 304", "Content-Length: 5", (Of(0), true)),
+            ("1.1 304", "Transfer-Encoding: chunked", (Of(0), false)),
+            ("1.1 100", "A: b", (Of(0), true)),
             ("1.1 200", "Transfer-Encoding: Chunked", (Chunked, true)),
             ("1.1 200", "Transfer-Encoding: gzip, chunked", (Chunked, false)),
             // A reader that goes by the length would find its next answer in the middle of this one.
@@ -219,8 +225,6 @@ mod tests {
             let Read { length, keeps, .. } = whole(&format!("HTTP/{start} X\r\n{headers}\r\n\r\n"));
             assert_eq!((length, keeps), expected, "{start} {headers}");
         }
-        let asked = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-        assert_eq!(read(asked, true).unwrap().unwrap().length, Of(0), "HEAD has no body");
         for headers in ["5\r\nContent-Length: 6", "5, 6", "-5", "+5", "5x", "", "5,", "0x5", "18446744073709551616"] {
             let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {headers}\r\n\r\n");
             assert_eq!(refusal(&text), "invalid content-length parsed", "{headers:?}");

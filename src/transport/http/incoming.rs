@@ -34,7 +34,6 @@ pub(super) struct Incoming {
     /// Empty lines before a head, which some servers write behind the answer before it.
     empty_bytes: usize,
     interims: usize,
-    to_head: bool,
     head: Option<Head>,
     /// What came of the body.
     ready: Bytes,
@@ -44,14 +43,13 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// An answer of which nothing has come; `to_head` is whether HEAD was asked.
-    pub(super) fn new(to_head: bool) -> Self {
+    /// An answer of which nothing has come.
+    pub(super) fn new() -> Self {
         Self {
             stage: Stage::Head,
             opening: Vec::new(),
             empty_bytes: 0,
             interims: 0,
-            to_head,
             head: None,
             ready: Bytes::new(),
             broken: None,
@@ -93,7 +91,7 @@ impl Incoming {
             if bytes.is_empty() {
                 return Ok(bytes);
             }
-            return match head::read(bytes, self.to_head) {
+            return match head::read(bytes) {
                 Ok(Some(read)) => self.begin(read, bytes, bytes.len()),
                 Ok(None) => {
                     self.opening.extend_from_slice(bytes);
@@ -113,7 +111,7 @@ impl Incoming {
         if !is_worth_it {
             return Ok(&[]);
         }
-        match head::read(&self.opening, self.to_head)? {
+        match head::read(&self.opening)? {
             Some(read) => {
                 let length = self.opening.len();
                 self.opening = Vec::new();
@@ -228,7 +226,7 @@ mod tests {
 
     /// Everything an answer gives when it comes in such pieces, and whether its connection can be used again.
     fn heard(pieces: &[&[u8]], ends: bool) -> Result<(u16, Vec<u8>, bool), String> {
-        let mut incoming = Incoming::new(false);
+        let mut incoming = Incoming::new();
         let (mut status, mut body, mut is_over) = (0, Vec::new(), false);
         for piece in pieces.iter().copied().filter(|piece| !piece.is_empty()).chain(ends.then_some(&b""[..])) {
             incoming.feed(piece).map_err(|broken| broken.to_string())?;
@@ -297,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_came_before_broken_framing_is_told_first() {
-        let mut incoming = Incoming::new(false);
+        let mut incoming = Incoming::new();
         incoming.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz").unwrap();
         assert!(matches!(incoming.take_body(), Some(Ok(Some(data))) if data == "hello"));
         assert!(matches!(incoming.take_body(), Some(Err(Broken::Framing(why))) if why.contains("missing size digit")));
@@ -310,12 +308,12 @@ mod tests {
             (0..times).find_map(|_| incoming.feed(text).err()).map(|broken| broken.to_string())
         };
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
-        let why = told(&mut Incoming::new(false), interim, INTERIM_MAX + 1).unwrap();
+        let why = told(&mut Incoming::new(), interim, INTERIM_MAX + 1).unwrap();
         assert!(why.contains("no end of interim answers"), "{why}");
         let all_at_once = interim.repeat(INTERIM_MAX + 1);
-        assert!(told(&mut Incoming::new(false), &all_at_once, 1).is_some());
+        assert!(told(&mut Incoming::new(), &all_at_once, 1).is_some());
         for (start, forever) in [("HTTP/1.1 200 OK\r\nA: ", "x"), ("HTTP/1.1 200 O", "K"), ("", "\r\n"), ("", "\n")] {
-            let mut incoming = Incoming::new(false);
+            let mut incoming = Incoming::new();
             if !start.is_empty() {
                 incoming.feed(start.as_bytes()).unwrap();
             }
@@ -324,17 +322,16 @@ mod tests {
             assert_eq!(why, Broken::HeadTooLarge.to_string(), "{start} {forever:?}");
             assert!(began.elapsed() < std::time::Duration::from_secs(20), "{forever:?} costs {:?}", began.elapsed());
         }
-        let why =
-            told(&mut Incoming::new(false), b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 1).unwrap();
+        let why = told(&mut Incoming::new(), b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 1).unwrap();
         assert!(why.contains("nobody asked for"), "{why}");
     }
 
     #[test]
     fn what_no_head_is_found_in_is_kept_to_be_shown() {
-        let mut incoming = Incoming::new(false);
+        let mut incoming = Incoming::new();
         assert!(incoming.feed(&b"SSH-2.0\r\n".repeat(1000)).is_err());
         assert!(incoming.opening().starts_with(b"SSH-2.0\r\n") && incoming.opening().len() == OPENING_BYTES_MAX);
-        let mut incoming = Incoming::new(false);
+        let mut incoming = Incoming::new();
         incoming.feed(b"HTT").unwrap();
         assert!(incoming.feed(b"xyz").is_err(), "without waiting for the end of a line");
         assert_eq!(incoming.opening(), b"HTTxyz");

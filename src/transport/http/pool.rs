@@ -1,4 +1,5 @@
-//! The few connections of a link that wait for their next request. Nothing is sent again here: whether a dead connection may be replaced is for the exchange to say.
+//! The few connections of a link that wait for their next request. Nothing is sent again here: whether a dead connection may
+//! be replaced is for the exchange to say.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

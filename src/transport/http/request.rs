@@ -28,11 +28,6 @@ impl Request<'_> {
         &self.ask.body
     }
 
-    /// Whether the answer has no body, whatever its head says.
-    pub(super) fn is_head(&self) -> bool {
-        self.ask.method == Method::HEAD
-    }
-
     /// Whether it asks for the connection to be closed behind the answer (RFC 9112 section 9.6).
     pub(super) fn is_last(&self) -> bool {
         let closes = |value: &[u8]| {
