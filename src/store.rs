@@ -5,6 +5,7 @@
 mod books;
 mod desk;
 mod error;
+mod explained;
 mod file;
 mod outbox;
 mod reader;
@@ -35,7 +36,7 @@ pub use spread::Spread;
 pub use tidy::{Retention, Tidied};
 pub use times::Uptime;
 
-use crate::event::{AlertChange, Missed, Sample};
+use crate::event::{AlertChange, Missed, Reason, Sample};
 use books::{Books, Entry};
 use desk::{Desk, Inbox, Job, Placed, ROOM_MIN};
 use rusqlite::Connection;
@@ -143,6 +144,22 @@ impl Store {
         count: u64,
     ) -> Result<(), StoreError> {
         self.enter(Entry::Missed { probe: probe.into(), target: target.into(), reason, at, count }).await
+    }
+
+    /// Keeps that what failed between two times, both included, for one of these reasons or for any, says nothing of the
+    /// target: it becomes unknown, with these words before what was seen.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn explain(
+        &self,
+        probe: &str,
+        target: &str,
+        between: (Timestamp, Timestamp),
+        reasons: &'static [Reason],
+        words: String,
+    ) -> Result<(), StoreError> {
+        self.enter(Entry::Explained { probe: probe.into(), target: target.into(), between, reasons, words }).await
     }
 
     /// Says how often probes run (probe, target, interval; none for a calendar): so long a result stands. Without it the

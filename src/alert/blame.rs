@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::engine::{Action, CONNECTIVITY, Engine, change, who};
+use super::explained::{Explained, fails_above, no_network};
 use super::group::{GroupKey, Member, Who};
 use super::notification::AlertView;
-use super::outage::Turn;
+use super::outage::{NETWORK, Turn};
 use super::rule::Urgency;
+use super::saved::wall_of;
 use super::state::{Reading, State};
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
@@ -91,11 +93,24 @@ impl Engine {
         }
     }
 
+    /// Takes back what failed since a time, of a target whose failures something else explains.
     fn void(&mut self, target: usize, from: Nanos, network_only: bool, now: Now, out: &mut Vec<Action>) {
+        let above = self.targets.failing_above(target).filter(|_| !network_only);
+        let why = above.map_or_else(no_network, fails_above);
         for number in self.targets.list[target].pairs.clone() {
             let pair = &mut self.pairs[number];
             let times = pair.ring.void(from, network_only);
-            let Some(at) = pair.last_at.filter(|_| !times.is_empty()) else { continue };
+            let (Some(at), Some(newest), Some(oldest)) = (pair.last_at, times.first(), times.last()) else { continue };
+            // The nearest other run is much further away.
+            let slack = nanos(pair.watched.every) / 4;
+            let wall = |at: Nanos| wall_of(now, at - nanos(now.monotonic));
+            out.push(Action::Explained(Explained {
+                probe: pair.watched.probe.clone(),
+                target: pair.watched.target.clone(),
+                between: (wall(oldest - slack), wall(newest + slack)),
+                reasons: if network_only { NETWORK } else { &[] },
+                why: why.clone(),
+            }));
             for place in 0..self.pairs[number].instances.len() {
                 let pair = &mut self.pairs[number];
                 let instance = &mut pair.instances[place];

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::explained::Explained;
 use super::group::{Desk, GroupKey, Member, Ready, Telling, Who};
 use super::notification::{AlertView, Notification};
 use super::outage::{Run, Targets};
@@ -49,6 +50,8 @@ pub enum Action {
         /// How long from now.
         after: Duration,
     },
+    /// Runs that failed say nothing of the target.
+    Explained(Explained),
     /// Something changed that is worth an event.
     Changed(AlertChange),
 }

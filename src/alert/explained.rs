@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::Engine;
-use super::outage::Run;
-use crate::event::Sample;
+use super::engine::CONNECTIVITY;
+use super::outage::NETWORK;
+use crate::event::{Reason, Sample, Status};
 
 /// What explains failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +33,45 @@ impl Engine {
     }
 }
 
-/// Whether a run failed in a way in which the prober's own network fails.
+impl Explanation {
+    /// Why a run says nothing of its target, where it does not.
+    #[must_use]
+    pub fn of(&self, sample: &Sample) -> Option<String> {
+        if sample.status != Status::Failed {
+            return None;
+        }
+        if self.outage && sample.reason.is_some_and(|reason| NETWORK.contains(&reason)) {
+            return Some(no_network());
+        }
+        self.under.get(&*sample.target).map(|above| fails_above(above))
+    }
+}
+
+/// Runs that failed before it was known why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The probe.
+    pub probe: String,
+    /// The target.
+    pub target: String,
+    /// The times at which the first and the last of them were due.
+    pub between: (Timestamp, Timestamp),
+    /// The reasons that are explained; any, where there are none.
+    pub reasons: &'static [Reason],
+    /// Why they say nothing of the target.
+    pub why: String,
+}
+
+/// The words before what a run saw that says nothing of its target.
 #[must_use]
-pub fn is_of_network(sample: &Sample) -> bool {
-    Run::of(sample, 0).network
+pub fn words_before(why: &str) -> String {
+    format!("{why}, so this says nothing of the target; what the run saw: ")
+}
+
+pub(super) fn no_network() -> String {
+    format!("the prober itself cannot reach the network (the alert `{CONNECTIVITY}`)")
+}
+
+pub(super) fn fails_above(above: &str) -> String {
+    format!("`{above}`, which it depends on, fails")
 }

@@ -17,6 +17,8 @@ const TARGETS_MIN: usize = 5;
 /// Targets that go bad within a longer time than this do not go bad together.
 const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
 const SECOND: Nanos = 1_000_000_000;
+/// How the prober's own network fails.
+pub(super) const NETWORK: &[Reason] = &[Reason::Resolve, Reason::Connect, Reason::Tls, Reason::Closed, Reason::Timeout];
 
 /// A run, as far as it says whether its target can be reached.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +41,7 @@ impl Run {
         let judged = failed || matches!(sample.status, Status::Healthy | Status::Degraded);
         let reason = sample.reason.filter(|_| failed);
         let is_of_process = matches!(reason, Some(Reason::Spawn | Reason::Exited));
-        let network =
-            matches!(reason, Some(Reason::Resolve | Reason::Connect | Reason::Tls | Reason::Closed | Reason::Timeout));
+        let network = reason.is_some_and(|reason| NETWORK.contains(&reason));
         let over_stdio = sample.protocol.as_ref().map(|(.., kind)| *kind == TransportKind::Stdio);
         let local = if is_of_process { Some(true) } else { over_stdio };
         Self { at, judged, failed, network, transport: network || is_of_process, local }

@@ -242,7 +242,7 @@ impl Past {
                     let more = engine.restarted(&target, Ok(String::new()), self.now(at));
                     self.take(engine, more, at, replayed);
                 }
-                Action::Verify { .. } => {}
+                Action::Verify { .. } | Action::Explained(_) => {}
                 Action::Changed(change) => {
                     let key = (change.alert.clone(), change.probe.clone(), change.target.clone());
                     if !change.firing {

@@ -230,6 +230,7 @@ fn saved_member(member: &Member) -> SavedMember {
     }
 }
 
-fn wall_of(now: Now, ahead: Nanos) -> Timestamp {
+/// The time of day so far from now.
+pub(super) fn wall_of(now: Now, ahead: Nanos) -> Timestamp {
     now.wall.checked_add(jiff::SignedDuration::from_nanos(ahead)).unwrap_or(now.wall)
 }

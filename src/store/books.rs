@@ -7,12 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::explained::Failures;
 use super::recent::Recent;
 use super::rolling::{advance, again, floor};
 use super::rows::{Identified, Run, Words};
 use super::times::HOUR;
 use crate::base::by_pair::ByPair;
-use crate::event::{Missed, Sample};
+use crate::event::{Missed, Reason, Sample};
 
 /// An hour is rolled up when a run has begun so long after its end.
 const ROLL_GRACE: i64 = 60_000_000;
@@ -28,7 +29,21 @@ const TRANSCRIPT_BYTES_MAX: usize = 64 << 10;
 /// What is written in batches.
 pub(super) enum Entry {
     Sample(Box<Sample>, Option<String>),
-    Missed { probe: String, target: String, reason: Missed, at: Timestamp, count: u64 },
+    Missed {
+        probe: String,
+        target: String,
+        reason: Missed,
+        at: Timestamp,
+        count: u64,
+    },
+    /// What failed between two times, for these reasons or for any, says nothing of the target.
+    Explained {
+        probe: String,
+        target: String,
+        between: (Timestamp, Timestamp),
+        reasons: &'static [Reason],
+        words: String,
+    },
 }
 
 struct Pair {
@@ -63,6 +78,13 @@ impl Pair {
     }
 }
 
+/// A run of which hours are made anew, where they were made already.
+struct Touched {
+    target: i64,
+    at: i64,
+    stands_ms: i64,
+}
+
 /// What the writer knows of the file without reading it again.
 #[derive(Default)]
 pub(super) struct Books {
@@ -84,6 +106,7 @@ impl Books {
 
     pub(super) fn write(&mut self, connection: &Connection, entries: &VecDeque<Entry>) -> rusqlite::Result<()> {
         let mut runs = Vec::with_capacity(entries.len());
+        let mut explained = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Sample(sample, transcript) => {
@@ -109,6 +132,11 @@ impl Books {
                             i64::try_from(*count).unwrap_or(i64::MAX)
                         ])?;
                 }
+                Entry::Explained { probe, target, between: (from, until), reasons, words } => {
+                    let (from, until) = (from.as_microsecond(), until.as_microsecond());
+                    let pair = pair(&mut self.pairs, connection, &mut self.rolled, (probe, target), from)?;
+                    explained.push((pair.id, pair.target, Failures { from, until, reasons, words }));
+                }
             }
         }
         self.recent.write(connection, &mut runs)?;
@@ -117,11 +145,17 @@ impl Books {
                 write_transcript(connection, run.pair, run.at, lines)?;
             }
         }
-        self.roll_up(connection, &runs)
+        let mut touched: Vec<Touched> =
+            runs.iter().map(|run| Touched { target: run.target, at: run.at, stands_ms: run.stands_ms }).collect();
+        for (pair, target, failures) in explained {
+            let changed = failures.explain(connection, &mut self.words, pair)?;
+            touched.extend(changed.into_iter().map(|(at, stands_ms)| Touched { target, at, stands_ms }));
+        }
+        self.roll_up(connection, &touched)
     }
 
-    /// What is over by now, and anew what a run that came late belongs to.
-    fn roll_up(&mut self, connection: &Connection, runs: &[Run<'_>]) -> rusqlite::Result<()> {
+    /// What is over by now, and anew what a run belongs to that came late or became another.
+    fn roll_up(&mut self, connection: &Connection, runs: &[Touched]) -> rusqlite::Result<()> {
         let (mut late, mut reached) = (BTreeSet::new(), HashMap::<i64, i64>::new());
         for run in runs {
             let rolled = self.rolled.get(&run.target).copied().unwrap_or(run.at);

@@ -105,6 +105,26 @@ pub(super) fn troubles(columns: &str, condition: &str) -> String {
     both("samples INDEXED BY troubles", columns, &format!("status > 1 AND {condition}"))
 }
 
+/// Makes another of a run, wherever it lies.
+pub(super) fn change(
+    connection: &Connection,
+    pair: i64,
+    at: i64,
+    status: i64,
+    latencies: &[u8],
+    message: &str,
+) -> rusqlite::Result<()> {
+    let in_part = format!("part = ?1 / {PAIRS} AND ");
+    for (table, part) in [("samples", ""), ("recent", &*in_part)] {
+        connection
+            .prepare_cached(&format!(
+                "UPDATE {table} SET status = ?3, latencies = ?4, message = ?5 WHERE {part}pair = ?1 AND at = ?2"
+            ))?
+            .execute(params![pair, at, status, latencies, message])?;
+    }
+    Ok(())
+}
+
 fn both(samples: &str, columns: &str, condition: &str) -> String {
     format!(
         "SELECT {columns} FROM {samples} WHERE pair = ?1 AND {condition}

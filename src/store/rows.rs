@@ -289,6 +289,18 @@ pub(super) fn sample(connection: &Connection, words: &mut Dictionary, row: &Row<
     Ok(sample)
 }
 
+/// Latencies, without those that are limits that were reached.
+pub(super) fn without_limits(mut bytes: &[u8]) -> Vec<u8> {
+    let mut left = Vec::with_capacity(bytes.len());
+    while let (Some(method), Some(took)) = (take(&mut bytes), take(&mut bytes)) {
+        if took & 1 == 0 {
+            put(&mut left, method);
+            put(&mut left, took);
+        }
+    }
+    left
+}
+
 /// The latencies of a sample without their methods.
 pub(super) fn each_latency(mut bytes: &[u8], mut tell: impl FnMut(Duration)) {
     while let (Some(_), Some(took)) = (take(&mut bytes), take(&mut bytes)) {

@@ -272,6 +272,10 @@ proptest! {
                 if number % 17 == 0 {
                     store.ask(|desk| desk.settle_part(0)).await.unwrap();
                 }
+                if number % 11 == 0 {
+                    let between = (at(second - 5000), at(*second));
+                    store.explain(&format!("p{probe}"), "t", between, &[], "so: ".into()).await.unwrap();
+                }
             }
             store.flush().await.unwrap();
         });

@@ -50,6 +50,7 @@ impl Daemon {
     /// Carries out actions, and what is left of earlier ones.
     pub(super) async fn act(&mut self, actions: Vec<Action>) {
         let any = !actions.is_empty();
+        let mut explained = Vec::new();
         for action in actions {
             match action {
                 Action::Notify(notification) => self.acts.messages.extend(self.message(notification)),
@@ -59,8 +60,10 @@ impl Daemon {
                 }
                 Action::Restart { target, alert, why } => self.restart(target, &alert, &why),
                 Action::Verify { probe, target, after } => self.verify(&probe, &target, after),
+                Action::Explained(runs) => explained.push(runs),
             }
         }
+        self.keep_explained(explained);
         if any {
             self.show_alerts();
         }

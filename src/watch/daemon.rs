@@ -234,7 +234,6 @@ impl Daemon {
                 Some(ended) = self.tasks.join_next() => {
                     self.take_up(ended.ok()).await;
                     self.take_up_others().await;
-                    self.cast_shadows();
                 }
                 Some(request) = self.setup.requests.recv() => self.answer(request),
                 () = tokio::time::sleep(rest) => {}
@@ -441,6 +440,7 @@ impl Daemon {
         let Some(member) = self.fleet.get(&id) else { return Vec::new() };
         let (place, next) = (member.place, self.timetable.next_of(id).map(|(_, at)| at));
         self.see_replicas(&outcome);
+        let kept_as = outcome.status;
         let outcome = Arc::new(outcome);
         let shown = without_transcript(&outcome);
         self.setup.board.change(place, |pair| {
@@ -449,7 +449,10 @@ impl Daemon {
             pair.finished(shown, now.wall);
         });
         self.setup.publisher.publish(EventKind::ProbeFinished { index: place, outcome });
-        self.engine.observe(&sample, now)
+        let mut actions = self.engine.observe(&sample, now);
+        self.cast_shadows();
+        actions.extend(self.explained(kept_as, &sample));
+        actions
     }
 
     /// The store takes what is of one kind, or it does not: said once for each kind, and once when all is well again.

@@ -1,11 +1,12 @@
 //! Runs that say nothing of their target: what it needs fails, or the prober's own network. They are told and kept as
-//! unknown, so that no uptime suffers from what is not the target's; the rules see what was seen.
+//! unknown, so that no uptime suffers from what is not the target's, also those that failed before that was known; the rules
+//! see what was seen.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::daemon::Daemon;
-use crate::alert::CONNECTIVITY;
-use crate::alert::explained::{Explanation, is_of_network};
+use super::daemon::{Daemon, Ended};
+use crate::alert::Action;
+use crate::alert::explained::{Explained, Explanation, words_before};
 use crate::event::{Cause, ProbeOutcome, Sample, Status};
 
 /// What explains failures now. Clones are the same.
@@ -21,15 +22,7 @@ impl Shadows {
     /// Why a run says nothing of its target, where it does not.
     #[must_use]
     pub fn over(&self, sample: &Sample) -> Option<String> {
-        if sample.status != Status::Failed {
-            return None;
-        }
-        let by = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if by.outage && is_of_network(sample) {
-            return Some(format!("the prober itself cannot reach the network (the alert `{CONNECTIVITY}`)"));
-        }
-        let above = by.under.get(&*sample.target)?;
-        Some(format!("`{above}`, which it depends on, fails"))
+        self.0.read().unwrap_or_else(PoisonError::into_inner).of(sample)
     }
 }
 
@@ -38,7 +31,7 @@ impl Shadows {
 pub fn shadowed(mut outcome: ProbeOutcome, why: &str) -> (ProbeOutcome, Sample) {
     let unknown = |cause: &Cause| {
         let seen = cause.message.lines().next().unwrap_or_default();
-        Cause::new(cause.reason, format!("{why}, so this says nothing of the target; what the run saw: {seen}"))
+        Cause::new(cause.reason, words_before(why) + seen)
     };
     for step in outcome.steps.iter_mut().filter(|step| step.status == Status::Failed) {
         step.status = Status::Unknown;
@@ -57,6 +50,28 @@ impl Daemon {
         if let Some(by) = self.engine.explained_anew() {
             self.runner.shadows.cast(by);
         }
+    }
+
+    /// A run that was kept as a failure, and of which it is known now that it says nothing of its target.
+    pub(super) fn explained(&self, kept: Status, sample: &Sample) -> Option<Action> {
+        let why = self.runner.shadows.over(sample).filter(|_| kept == Status::Failed)?;
+        let (probe, target) = (sample.probe.to_string(), sample.target.to_string());
+        Some(Action::Explained(Explained { probe, target, between: (sample.at, sample.at), reasons: &[], why }))
+    }
+
+    /// Has the history know it, too.
+    pub(super) fn keep_explained(&mut self, all: Vec<Explained>) {
+        if all.is_empty() {
+            return;
+        }
+        let store = self.setup.store.clone();
+        self.tasks.spawn(async move {
+            for Explained { probe, target, between, reasons, why } in all {
+                // A batch that could not be written is tried again; the loop says so with the next sample.
+                let _ = store.explain(&probe, &target, between, reasons, words_before(&why)).await;
+            }
+            Ended::Nothing
+        });
     }
 }
 

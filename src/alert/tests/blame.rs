@@ -1,5 +1,7 @@
 //! Whose fault it is: the prober's own network, or what a target needs.
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::alert::explained::Explanation;
 
@@ -90,4 +92,47 @@ fn what_needs_something_by_way_of_what_is_not_watched_here_is_held() {
             prober.told().iter().flat_map(|(_, told)| &told.alerts).map(|view| view.target.as_str()).collect();
         assert_eq!(told, BTreeSet::from(["root"]), "ring {ring}: {:#?}", prober.lines());
     }
+}
+
+#[test]
+fn what_failed_before_its_cause_was_known_is_explained_and_nothing_else_is() {
+    let explained = |prober: &Prober| -> Vec<(String, Timestamp, Timestamp, bool)> {
+        let explained = prober.actions.iter().filter_map(|(_, action)| match action {
+            Action::Explained(of) => Some((of.target.clone(), of.between.0, of.between.1, of.reasons.is_empty())),
+            _ => None,
+        });
+        explained.collect()
+    };
+    let covers = |all: &[(String, Timestamp, Timestamp, bool)], sample: &Sample| {
+        all.iter().any(|(target, from, until, _)| sample.target == *target && (*from..=*until).contains(&sample.at))
+    };
+    let begin = |prober: &Prober, secs: u64| prober.now().wall_at(prober.begun + Duration::from_secs(secs));
+    // The network of the prober.
+    let mut prober = Prober::new(vec![rule("down", consecutive(3, None))], fleet(20, secs(15)), Settings::default());
+    prober.run(secs(900), between(600, 900, Ends::Failed(Reason::Connect)));
+    let all = explained(&prober);
+    assert!(all.len() >= 10 && all.iter().all(|(.., any)| !any), "half of them: {all:?}");
+    let told_at =
+        prober.changes().iter().find(|line| line.contains("firing")).unwrap().split_once(' ').unwrap().0.to_owned();
+    let (cut, told_at) = (begin(&prober, 600), begin(&prober, told_at.parse().unwrap()));
+    for sample in &prober.history {
+        let is_before = sample.status == Status::Failed && sample.at < told_at;
+        assert!(
+            covers(&all, sample) == is_before || sample.at >= told_at,
+            "{sample:?}, cut at {cut}, told at {told_at}"
+        );
+    }
+    // What a target needs.
+    let names = ["child", "gateway", "other"];
+    let all = names.map(|name| watched("smoke", name, secs(15))).to_vec();
+    let dependencies = BTreeMap::from([("child".to_owned(), vec!["gateway".to_owned()])]);
+    let settings = Settings { dependencies, ..Settings::default() };
+    let mut prober = Prober::new(vec![rule("down", consecutive(3, None))], all, settings);
+    prober.run(secs(900), between(600, 900, Ends::Failed(Reason::Check)));
+    let all = explained(&prober);
+    let failed =
+        prober.history.iter().find(|sample| sample.target == "child" && sample.status == Status::Failed).unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(covers(&all, failed) && all[0].3, "whatever it failed for: {all:?}");
+    assert_eq!(prober.history.iter().filter(|sample| covers(&all, sample)).count(), 1);
 }

@@ -293,7 +293,7 @@ impl World {
                 Action::Notify(told) => self.hear(told)?,
                 Action::Restart { target, .. } => more.push(target.clone()),
                 Action::Changed(change) => self.changed(change)?,
-                Action::Verify { .. } => {}
+                Action::Verify { .. } | Action::Explained(_) => {}
             }
         }
         self.prober.keep(actions);
