@@ -151,6 +151,15 @@ fn a_reload_waits_for_no_run_and_holds_up_none() {
     watch.leaves_nothing();
 }
 
+/// How many servers there are. The shells that become servers are none yet.
+fn servers(watch: &Watch) -> usize {
+    let is_server = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(watching::BINARY.as_bytes()) && String::from_utf8_lossy(&line).contains("demo")
+    };
+    watch.processes().iter().filter(|pid| is_server(pid)).count()
+}
+
 #[test]
 fn what_is_asked_for_keeps_to_the_limits() {
     const TARGETS: usize = 12;
@@ -174,12 +183,7 @@ fn what_is_asked_for_keeps_to_the_limits() {
             .collect();
         let mut most = 0;
         while asked.iter().any(|asked| !asked.is_finished()) {
-            // The shells that become servers are no servers yet.
-            let servers = watch.processes().into_iter().filter(|pid| {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                line.starts_with(watching::BINARY.as_bytes()) && String::from_utf8_lossy(&line).contains("demo")
-            });
-            most = most.max(servers.count());
+            most = most.max(servers(watch));
             std::thread::sleep(Duration::from_millis(20));
         }
         for asked in asked {
@@ -223,6 +227,30 @@ fn what_was_asked_for_of_a_target_that_is_taken_out_meanwhile_is_not_run() {
     watch.signal(Signal::SIGTERM);
     watch.ended();
     watch.leaves_nothing();
+}
+
+#[test]
+fn a_run_that_waits_for_its_turn_during_a_reload_leaves_no_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    behave(folder, "--latency 700ms");
+    let rest = "[watch]\nrun_at_start = true\n[[probe]]\nname = \"list\"\ntarget = \"*\"\nevery = \"1h\"\ntimeout = \"20s\"\nsession \
+                = \"reuse\"\n";
+    let kept = format!("[target.kept]\n{}\n{rest}", server(folder));
+    write(folder, &format!("[target.gone]\n{}\n{kept}", server(folder)));
+    let watch = Watch::start(folder);
+    until("both run", || (servers(&watch) == 2).then_some(()));
+    std::thread::scope(|scope| {
+        // It waits until the run of the timetable has ended.
+        let asked = scope.spawn(|| watch.get("/probe?target=gone&module=list"));
+        std::thread::sleep(Duration::from_millis(300));
+        write(folder, &kept);
+        watch.signal(Signal::SIGHUP);
+        watch.says("files were read again");
+        let (code, body) = asked.join().unwrap();
+        assert!(code == 200 && body.contains("probe_success 1"), "{body}");
+    });
+    until("one session is held", || (servers(&watch) == 1).then_some(()));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -64,7 +65,6 @@ pub trait Source: Send + Sync {
 }
 
 /// A probe on a target, as the loop has it.
-#[derive(Clone)]
 pub struct Pair {
     /// The probe.
     pub probe: Arc<Probe>,
@@ -74,6 +74,8 @@ pub struct Pair {
     pub needs: Needs,
     /// What changes when anything about target or session does: a session that is held is not kept then.
     pub fingerprint: [u8; 32],
+    /// Other files were read since: nothing is held for it any more.
+    pub is_gone: AtomicBool,
 }
 
 /// Every probe on each of its targets.
@@ -88,6 +90,7 @@ pub fn pairs(plan: &Plan) -> Vec<Pair> {
                 target: Arc::clone(target),
                 needs: needs(target),
                 fingerprint: fingerprint(probe, target),
+                is_gone: AtomicBool::new(false),
             });
         }
     }

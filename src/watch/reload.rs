@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -252,6 +253,7 @@ impl Daemon {
         for member in before.values() {
             if now.get(&names(&member.pair)) != Some(&member.pair.fingerprint) {
                 let (probe, target) = (&member.pair.probe.name, &member.pair.target.name);
+                member.pair.is_gone.store(true, Ordering::Relaxed);
                 let Some(letting_go) = self.runner.held.release(probe, target, self.runner.cx.grace) else { continue };
                 self.tasks.spawn(async move {
                     letting_go.await;

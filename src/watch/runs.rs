@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
@@ -98,6 +99,12 @@ impl Runner {
         let ended = AssertUnwindSafe(run).catch_unwind().await;
         let outcome = ended.unwrap_or_else(|_| broken(pair));
         let ended = self.clock.now();
+        // It had begun, or waited for its turn, when the files were read again: nobody else would let go of its session.
+        if pair.is_gone.load(Ordering::Relaxed)
+            && let Some(letting_go) = self.held.release(&pair.probe.name, &pair.target.name, self.cx.grace)
+        {
+            letting_go.await;
+        }
         let still = self.stalls.total(ended.monotonic).saturating_sub(still);
         let mut outcome = match slept_between(&begun, &ended) {
             // A run that slept says nothing of the server.
