@@ -31,7 +31,7 @@ impl Engine {
                 }
                 let summary = self.connectivity(now.wall).summary;
                 out.push(Action::Changed(change(CONNECTIVITY, "", "", "firing", true, &summary)));
-                self.fire_connectivity(now.wall, now);
+                self.go_on_with_outage(now);
             }
             Turn::Back => {
                 let (alert, probe, target, cause) = (CONNECTIVITY, "", "", "connectivity");
@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    /// Our own network still does not work: channels that have not heard of it do.
+    /// Our own network does not work: channels that have not heard of it do.
     pub(super) fn go_on_with_outage(&mut self, now: Now) {
         if let Some(since) = self.targets.outage {
             self.fire_connectivity(since, now);

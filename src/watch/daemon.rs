@@ -30,6 +30,7 @@ use super::settled::{Retune, Settled};
 use super::stalls::Heeded;
 use crate::alert::notify::Channels;
 use crate::alert::{Action, Engine};
+use crate::base::by_pair::ByPair;
 use crate::base::clock::{Clock, Now};
 use crate::base::duration::human;
 use crate::base::secret::Masker;
@@ -159,7 +160,7 @@ pub struct Daemon {
     pub(super) repairs: Repairs,
     pub(super) repeats: Repeats,
     pub(super) replicas: Replicas,
-    pub(super) gates: HashMap<(String, String), Arc<Mutex<()>>>,
+    pub(super) gates: ByPair<Arc<Mutex<()>>>,
     pub(super) heeded: Heeded,
     looked_after: Option<Duration>,
     lags: Lags,
@@ -191,7 +192,7 @@ impl Daemon {
             repairs: Repairs::default(),
             repeats: Repeats::new(setup.channels.clone()),
             replicas: Replicas::of(setup.replicas.clone()),
-            gates: HashMap::new(),
+            gates: ByPair::default(),
             heeded: Heeded::default(),
             looked_after: None,
             lags: Lags::default(),

@@ -16,6 +16,7 @@ use super::files::{LOOK_EVERY, Seen};
 use super::limits::Limits;
 use super::repeats::Repeats;
 use crate::alert::{Action, Settings, Watched};
+use crate::base::by_pair::ByPair;
 use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
@@ -216,7 +217,9 @@ impl Daemon {
         let before = std::mem::take(&mut self.fleet);
         self.let_go(&before, &members);
         let counts = (changes.kept, changes.added.len(), changes.removed.len());
-        self.gates = before.into_values().map(|member| (names(&member.pair), member.gate)).collect();
+        for Member { pair, gate, .. } in before.into_values() {
+            self.gates.insert(&pair.probe.name, &pair.target.name, gate);
+        }
         self.enter(changes.ids, members);
         self.show_plan(now);
         self.put_pushes_to_work().await;
@@ -248,11 +251,13 @@ impl Daemon {
 
     /// Sessions and children of what is gone or changed end, beside the loop: a run that is going on on one may hang.
     fn let_go(&mut self, before: &HashMap<SlotId, Member>, members: &[Pair]) {
-        let now: HashMap<(String, String), [u8; 32]> =
-            members.iter().map(|pair| (names(pair), pair.fingerprint)).collect();
+        let mut now = ByPair::default();
+        for pair in members {
+            now.insert(&pair.probe.name, &pair.target.name, pair.fingerprint);
+        }
         for member in before.values() {
-            if now.get(&names(&member.pair)) != Some(&member.pair.fingerprint) {
-                let (probe, target) = (&member.pair.probe.name, &member.pair.target.name);
+            let (probe, target) = (&member.pair.probe.name, &member.pair.target.name);
+            if now.get(probe, target) != Some(&member.pair.fingerprint) {
                 member.pair.is_gone.store(true, Ordering::Relaxed);
                 let Some(letting_go) = self.runner.held.release(probe, target, self.runner.cx.grace) else { continue };
                 self.tasks.spawn(async move {
@@ -267,26 +272,23 @@ impl Daemon {
     pub(super) fn enter(&mut self, ids: Vec<SlotId>, members: Vec<Pair>) {
         let mut gates = std::mem::take(&mut self.gates);
         for (place, (id, pair)) in ids.into_iter().zip(members).enumerate() {
-            let gate = gates.remove(&names(&pair)).unwrap_or_default();
+            let gate = gates.remove(&pair.probe.name, &pair.target.name).unwrap_or_default();
             self.fleet.insert(id, Member { pair: Arc::new(pair), place, gate });
         }
     }
 
     /// Puts the plan on the board; what is known of a pair by its names stays.
     pub(super) fn show_plan(&self, now: Now) {
-        let known: HashMap<(String, String), Arc<PairState>> = self
-            .setup
-            .board
-            .fleet()
-            .into_iter()
-            .map(|pair| ((pair.probe.clone(), pair.target.clone()), pair))
-            .collect();
+        let mut known = ByPair::default();
+        for pair in self.setup.board.fleet() {
+            known.insert(&pair.probe.clone(), &pair.target.clone(), pair);
+        }
         let mut fleet = vec![PairState::default(); self.fleet.len()];
         for (id, member) in &self.fleet {
             let fresh = member.pair.state(&self.plan.shown);
             let next_due = self.timetable.next_of(*id).map(|(_, at)| at);
             let running = self.timetable.is_busy(*id);
-            let state = match known.get(&names(&member.pair)) {
+            let state = match known.get(&member.pair.probe.name, &member.pair.target.name) {
                 Some(known) => PairState { next_due, running, ..fresh.after(known) },
                 None => PairState { next_due, running, ..fresh },
             };
@@ -325,8 +327,4 @@ impl Daemon {
             operation.limit = self.places.limits().jobs;
         });
     }
-}
-
-fn names(pair: &Pair) -> (String, String) {
-    (pair.probe.name.to_string(), pair.target.name.to_string())
 }
