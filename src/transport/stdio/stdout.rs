@@ -33,7 +33,7 @@ pub struct Parcel {
 /// Where what was heard waits: bounded in number and in bytes. Full, it makes the child wait.
 #[derive(Debug)]
 pub struct Inbox {
-    parcels: mpsc::Receiver<Parcel>,
+    parcels: mpsc::Receiver<Box<Parcel>>,
     budget: Arc<Semaphore>,
 }
 
@@ -152,7 +152,8 @@ impl Stdout {
 #[derive(Debug)]
 pub struct Reader {
     stdout: Arc<Stdout>,
-    parcels: mpsc::Sender<Parcel>,
+    /// Boxed: a channel has room for 32 of what it carries from the first on, as long as the child is held.
+    parcels: mpsc::Sender<Box<Parcel>>,
     budget: Arc<Semaphore>,
     budget_bytes: usize,
     line_bytes_max: usize,
@@ -285,7 +286,7 @@ impl Reader {
         // Both fail only when nobody listens any more.
         let Ok(share) = self.budget.clone().acquire_many_owned(share).await else { return };
         let heard = Heard { key: None, first_byte, at, what };
-        let _ = self.parcels.send(Parcel { heard, _share: share }).await;
+        let _ = self.parcels.send(Box::new(Parcel { heard, _share: share })).await;
     }
 }
 
