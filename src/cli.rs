@@ -155,4 +155,38 @@ mod tests {
         assert_eq!(shielded(|| 0), 0);
         let _ = std::panic::take_hook();
     }
+
+    /// The hook writes to the real stderr, so the test starts itself: what is told there of panics that carry a secret, on
+    /// this thread, in a task, and on a thread of its own.
+    #[test]
+    fn a_panic_tells_nothing_of_what_it_carries() {
+        const SECRET: &str = "MCP_PROBE_TEST_SECRET";
+        if let Ok(secret) = std::env::var(SECRET) {
+            let code = shielded(|| {
+                let (ours, theirs, last) = (secret.clone(), secret.clone(), secret.clone());
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let mut tasks = tokio::task::JoinSet::new();
+                tasks.spawn_on(async move { panic!("no place for {ours}") }, runtime.handle());
+                assert!(runtime.block_on(tasks.join_next()).unwrap().unwrap_err().is_panic());
+                assert!(std::thread::spawn(move || std::panic::panic_any(theirs)).join().is_err());
+                last.parse::<u8>().map_err(|_| last).expect("a number")
+            });
+            assert_eq!(code, 70);
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        let test = "cli::tests::a_panic_tells_nothing_of_what_it_carries";
+        let ran = std::process::Command::new(own)
+            .args(["--exact", test, "--nocapture"])
+            .env(SECRET, "canary-77aa-secret")
+            .env("RUST_BACKTRACE", "full")
+            .output()
+            .unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(
+            ran.status.success() && said.matches("this is a bug in mcp-probe at src/cli.rs:").count() == 3,
+            "{said}"
+        );
+        assert!(!said.contains("canary"), "{said}");
+    }
 }

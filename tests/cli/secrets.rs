@@ -1,67 +1,13 @@
 //! No credential comes back out, whatever a server does with it; no child sees what is not meant for it.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread;
+#[path = "../stage/echo.rs"]
+mod echo;
 
-use serde_json::{Value, json};
+use std::fs;
+
+use echo::Echo;
 
 use super::place::{EXE, Place, finished, refused};
-
-/// An HTTP server that answers every request with all it got: path, headers, body. Gives its authority.
-fn echo(status: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let authority = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            thread::spawn(move || while answer(&mut stream, status).is_some() {});
-        }
-    });
-    authority
-}
-
-fn answer(stream: &mut std::net::TcpStream, status: &str) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        head.push_str(&line);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let reply = match request["method"].as_str().unwrap_or_default() {
-        "server/discover" => json!({"error": {"code": -32601, "message": head}}),
-        "initialize" => json!({"result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
-            "serverInfo": {"name": head, "version": head}, "instructions": head}}),
-        "tools/list" => {
-            json!({"result": {"tools": [{"name": "t", "description": head, "inputSchema": {"type": "object"}}]}})
-        }
-        "tools/call" => json!({"result": {"isError": true, "content": [{"type": "text", "text": head}]}}),
-        _ => json!({"error": {"code": -32000, "message": head, "data": {head.clone(): [head]}}}),
-    };
-    let mut reply = reply;
-    reply["jsonrpc"] = "2.0".into();
-    reply["id"] = request["id"].clone();
-    let (status, text) = match request.get("id") {
-        None if status == "200 OK" => ("202 Accepted", String::new()),
-        _ => (status, reply.to_string()),
-    };
-    let answer =
-        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-    stream.write_all(answer.as_bytes()).ok()
-}
 
 /// Runs it in every way in which something is printed; nothing may hold any of the words.
 fn nothing_leaks(place: &Place, arguments: &[&str], words: &[&str], environment: &[(&str, &str)]) {
@@ -81,7 +27,8 @@ fn nothing_leaks(place: &Place, arguments: &[&str], words: &[&str], environment:
 fn credentials_never_come_back_out() {
     let place = Place::new();
     for status in ["200 OK", "401 Unauthorized", "500 Internal Server Error"] {
-        let at = echo(status);
+        let echo = Echo::start(status);
+        let at = &echo.authority;
         let url = format!("http://{at}/mcp");
         for method in [&["tools"][..], &["tools/call", "--tool", "t"], &["x/y"], &["check"]] {
             let leaks = |more: &[&str], words: &[&str]| nothing_leaks(&place, &[method, more].concat(), words, &[]);
@@ -96,7 +43,8 @@ fn credentials_never_come_back_out() {
 
 #[test]
 fn variables_of_a_file_never_come_back_out() {
-    let at = echo("200 OK");
+    let echo = Echo::start("200 OK");
+    let at = &echo.authority;
     let file = format!(
         "[target.a]\nurl = \"http://{at}/mcp?x=${{IN_URL}}\"\nheaders = {{ X-Team = \"${{IN_HEADER}}\" }}\n\
          auth = {{ bearer = \"${{IN_AUTH}}\" }}\n\
