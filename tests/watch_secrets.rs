@@ -20,9 +20,10 @@ use nix::sys::signal::Signal;
 use watching::{BINARY, Hook, PATIENCE, Watch, until, write};
 
 const CANARY: &str = "canary-4b1d-secret";
-/// The places that hold one each: a word of a command, a variable, a header, password and query of an address, a token, which
-/// is an argument of a tool as well; of notifiers and pushes path and headers.
-const PLACES: [&str; 9] = ["WORD", "TOKEN", "HEADER", "PASSWORD", "KEY", "BEARER", "HOOK", "HOOKTOKEN", "PUSHKEY"];
+/// The places that hold one each: a word of a command, a variable, a header, password and query of an address, a token, an
+/// argument of a tool whose name says what it is; of notifiers and pushes path and headers.
+const PLACES: [&str; 10] =
+    ["WORD", "TOKEN", "HEADER", "PASSWORD", "KEY", "BEARER", "SAID_SECRET", "HOOK", "HOOKTOKEN", "PUSHKEY"];
 
 fn canary(place: &str) -> String {
     format!("{CANARY}-{}", place.to_ascii_lowercase())
@@ -77,7 +78,7 @@ every = "300ms"
 timeout = "250ms"
 [[probe.step]]
 tool = "t"
-arguments = {{ message = "${{BEARER}}" }}
+arguments = {{ message = "${{SAID_SECRET}}" }}
 [[alert]]
 name = "down"
 consecutive_failures = 2
@@ -166,9 +167,8 @@ fn life(folder: &Path, hook: &Hook, echo: &Echo, words: &[&str], outputs: &mut O
         (alerts >= Some(4) && (before > 0 || hook.count("down", "firing") >= 4)).then_some(())
     });
     until("it is restarted", || (hook.count("down", "restart") > 0).then_some(()));
-    let argument = format!("\"message\":\"{}\"", canary("BEARER"));
-    for word in ["HEADER", "KEY", "BEARER", "PUSHKEY"].map(canary).into_iter().chain([argument]) {
-        until(&format!("{word} is sent"), || echo.heard(&word).then_some(()));
+    for place in ["HEADER", "KEY", "BEARER", "SAID_SECRET", "PUSHKEY"] {
+        until(&format!("{place} is sent"), || echo.heard(&canary(place)).then_some(()));
     }
     write(folder, &text.replace("level = ", "levle = "));
     until("a mistake is told", || watch.status()["daemon"]["plan_error"].as_str().map(ToOwned::to_owned));

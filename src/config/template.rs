@@ -130,6 +130,17 @@ impl Template {
         })
     }
 
+    /// The variables that it waits for.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&str> {
+        match self {
+            Self::Fixed(_) | Self::Mixed(_) => Vec::new(),
+            Self::Text(text) => text.variables().collect(),
+            Self::Array(items) => items.iter().flat_map(Self::variables).collect(),
+            Self::Object(members) => members.iter().flat_map(|(_, item)| item.variables()).collect(),
+        }
+    }
+
     /// The names of saved values that it waits for.
     #[must_use]
     pub fn saved_names(&self) -> Vec<&str> {

@@ -9,6 +9,7 @@ use super::target_draft::TargetDraft;
 use super::{Plan, Probe, ProbeDraft, Shard, Share, Steps};
 use crate::base::glob;
 use crate::base::secret::Masker;
+use crate::config::secrets::is_secret_name;
 use crate::config::{Diag, Environment};
 
 /// What to select; everything empty selects all.
@@ -242,7 +243,13 @@ impl Draft {
         let masker = Masker::default();
         let targets = self.targets.iter();
         let named = targets.flat_map(|target| target.secret_variables().chain(target.env_variables()));
-        for name in named.chain(self.secret_variables.iter().map(String::as_str)) {
+        // What a call says is no secret, unless its variable is called one.
+        let steps = self.probes.iter().flat_map(|probe| match &probe.steps {
+            Steps::Lists => &[],
+            Steps::Given(steps) => steps.as_slice(),
+        });
+        let said = steps.flat_map(|step| step.params.variables()).filter(|name| is_secret_name(name));
+        for name in named.chain(said).chain(self.secret_variables.iter().map(String::as_str)) {
             if let Some(value) = environment.variable(name) {
                 masker.add(&value);
             }
@@ -485,6 +492,16 @@ answers = { roots = [{ uri = "file:///tmp" }] }
         assert_eq!(files.hidden_env, ["OPS_WEBHOOK", "PAGERDUTY_KEY", "TEAM", "WEATHER_TOKEN"], "not its own");
         assert_eq!(local.hidden_env, ["FILES_KEY", "OPS_WEBHOOK", "PAGERDUTY_KEY", "TEAM", "WEATHER_TOKEN"]);
         assert_eq!(selected.masker.mask("w-secret k-secret t-42 https://hook/1 error"), "*** *** *** *** error");
+    }
+
+    #[test]
+    fn what_a_call_says_is_masked_where_its_variable_is_called_a_secret() {
+        let toml = "[target.a]\nurl = 'http://a/mcp'\n[[probe]]\nname = 'one'\ntarget = '*'\n[[probe.step]]\ntool = 't'\n\
+                    arguments = { city = \"${CITY}\", login = [\"by ${SHOP_TOKEN}\"] }\n";
+        let variables = [("CITY", "Oslo"), ("SHOP_TOKEN", "s-secret")].into();
+        let given = Given { variables, ..Given::default() };
+        let selected = select(&draft(toml, &given), &Selection::default(), &given);
+        assert_eq!(selected.masker.mask("by s-secret in Oslo"), "by *** in Oslo");
     }
 
     #[test]
