@@ -45,6 +45,8 @@ pub struct Site {
     /// Whether strangers could reach it.
     exposed: bool,
     workers: Arc<Semaphore>,
+    /// One password is compared at a time.
+    passwords: Arc<Semaphore>,
 }
 
 type Shared = State<Arc<Site>>;
@@ -52,7 +54,13 @@ type Shared = State<Arc<Site>>;
 /// All routes behind the gate.
 pub fn router(config: WebConfig, facts: Facts, listening: SocketAddr) -> Router {
     let exposed = !listening.ip().to_canonical().is_loopback();
-    let site = Arc::new(Site { config, facts, exposed, workers: Arc::new(Semaphore::new(MADE_AT_ONCE)) });
+    let site = Arc::new(Site {
+        config,
+        facts,
+        exposed,
+        workers: Arc::new(Semaphore::new(MADE_AT_ONCE)),
+        passwords: Arc::new(Semaphore::new(1)),
+    });
     Router::new()
         .route("/", get(fleet))
         .route("/target/{name}", get(target))
@@ -102,17 +110,32 @@ async fn admit(State(site): Shared, request: Request, next: Next) -> Response {
 
 impl Site {
     async fn is_stranger(self: &Arc<Self>, headers: &HeaderMap) -> bool {
-        let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let site = Arc::clone(self);
-        let judged = tokio::task::spawn_blocking(move || site.config.protection.judge(said.as_deref())).await;
-        judged.unwrap_or(Verdict::Stranger) == Verdict::Stranger
+        let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(verdict) = self.config.protection.judge_at_sight(said) {
+            return verdict == Verdict::Stranger;
+        }
+        let (said, site) = (said.map(str::to_owned), Arc::clone(self));
+        // Whoever leaves takes along its place in the queue, and the comparison that goes on keeps its own: threads that
+        // strangers fill are missing where probes look names up.
+        let Ok(turn) = Arc::clone(&self.passwords).acquire_owned().await else { return true };
+        let judged = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            site.config.protection.judge(said.as_deref())
+        });
+        judged.await.unwrap_or(Verdict::Stranger) == Verdict::Stranger
     }
 
     /// Makes an answer beside the loop that probes, so that a long page makes no probe look slow.
     async fn make(self: &Arc<Self>, how: impl FnOnce(&Self) -> Response + Send + 'static) -> Response {
-        let Ok(_place) = self.workers.acquire().await else { return went_wrong("nobody is here to make it") };
+        let place = Arc::clone(&self.workers).acquire_owned().await;
+        let Ok(place) = place else { return went_wrong("nobody is here to make it") };
         let site = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || how(&site)).await {
+        // The place is that of the work, which goes on when whoever asked has left.
+        let made = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            how(&site)
+        });
+        match made.await {
             Ok(response) => response,
             Err(_) => went_wrong("this is a bug in mcp-probe"),
         }

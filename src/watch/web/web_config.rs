@@ -133,31 +133,40 @@ impl Protection {
         if self.users.is_empty() { "Bearer" } else { "Basic realm=\"mcp-probe\"" }
     }
 
-    /// Judges what the header `Authorization` says. It takes its time where a password must be compared: call it where
-    /// it keeps no probe waiting.
+    /// Judges what the header `Authorization` says, where that takes no time: none where a password must be compared.
     #[must_use]
-    pub fn judge(&self, authorization: Option<&str>) -> Verdict {
+    pub fn judge_at_sight(&self, authorization: Option<&str>) -> Option<Verdict> {
         if self.users.is_empty() && self.tokens.is_empty() {
-            return Verdict::Welcome;
+            return Some(Verdict::Welcome);
         }
         let Some((scheme, said)) = authorization.and_then(|value| value.trim().split_once(' ')) else {
-            return Verdict::Stranger;
+            return Some(Verdict::Stranger);
         };
         let is_right = match scheme.to_ascii_lowercase().as_str() {
             "bearer" => self.tokens.contains(&digest(said.trim())),
-            "basic" => self.is_password(said.trim()),
+            "basic" if self.users.is_empty() => false,
+            "basic" if self.is_remembered(&digest(said.trim())) => true,
+            "basic" => return None,
             _ => false,
         };
-        if is_right { Verdict::Welcome } else { Verdict::Stranger }
+        Some(if is_right { Verdict::Welcome } else { Verdict::Stranger })
+    }
+
+    /// The same for everything. It takes its time where a password must be compared: call it where it keeps no probe
+    /// waiting, and not twice at once, so that guessing does not get much of the machine.
+    #[must_use]
+    pub fn judge(&self, authorization: Option<&str>) -> Verdict {
+        self.judge_at_sight(authorization).unwrap_or_else(|| {
+            let said = authorization.and_then(|value| value.trim().split_once(' ')).map_or("", |(_, said)| said.trim());
+            if self.is_password(said) { Verdict::Welcome } else { Verdict::Stranger }
+        })
+    }
+
+    fn is_remembered(&self, digest: &[u8; 32]) -> bool {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
     fn is_password(&self, said: &str) -> bool {
-        let known = digest(said);
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.contains(&known) {
-            return true;
-        }
-        // The lock is kept: one comparison at a time is what guessing gets.
         let Ok(decoded) = base64::engine::general_purpose::STANDARD.decode(said) else { return false };
         let Ok(decoded) = String::from_utf8(decoded) else { return false };
         let Some((user, password)) = decoded.split_once(':') else { return false };
@@ -165,10 +174,11 @@ impl Protection {
         let is_same = bcrypt::verify(password, hash.map_or(NOBODY, String::as_str)).unwrap_or(false);
         let is_right = is_same && hash.is_some();
         if is_right {
+            let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
             if remembered.len() >= REMEMBERED_MAX {
                 remembered.clear();
             }
-            remembered.insert(known);
+            remembered.insert(digest(said));
         }
         is_right
     }
