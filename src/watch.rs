@@ -19,6 +19,7 @@ pub mod shadows;
 pub mod runs;
 pub mod acts;
 pub mod asked;
+mod askers;
 pub mod restart;
 pub mod reload;
 pub mod heartbeat;

@@ -199,6 +199,34 @@ fn what_is_asked_for_keeps_to_the_limits() {
 }
 
 #[test]
+fn many_who_ask_for_a_run_that_hangs_leave_the_places_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &hung_and_quick(folder, &hung("")).replacen("[watch]\n", "[watch]\njobs = 4\n", 1));
+    let watch = Watch::start(folder);
+    watch.says("started probe=h");
+    let quick = || watch.log().matches("target=quick status=healthy").count();
+    until("the other is healthy", || (quick() > 0).then_some(()));
+    // Most of them do not wait for the answer.
+    let address = watch.address().unwrap();
+    let mut waiting: Vec<std::net::TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&address).unwrap();
+            let request = format!("GET /probe?target=hung&module=h HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    waiting.truncate(10);
+    let before = quick();
+    until("runs go on", || (quick() > before + 6).then_some(()));
+    let status = watch.status();
+    assert!(status["daemon"]["running"].as_u64().unwrap() <= 3, "{status}");
+    assert!(!watch.log().contains("backpressure"), "{}", watch.log());
+}
+
+#[test]
 fn what_was_asked_for_of_a_target_that_is_taken_out_meanwhile_is_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -38,7 +38,9 @@ impl Patience {
         limit + last_words(limit)
     }
 
-    fn left(self) -> Duration {
+    /// How long yet.
+    #[must_use]
+    pub fn left(self) -> Duration {
         self.limit.saturating_sub(self.asked_at.elapsed())
     }
 
@@ -55,8 +57,14 @@ fn last_words(limit: Duration) -> Duration {
 
 /// Runs a pair as soon as no other run of it goes on, and answers. A run that is cut short ends well all the same: it goes
 /// on until its session is closed.
-pub async fn run(runner: &Runner, pair: &Pair, gate: Arc<Mutex<()>>, patience: Patience, answer: Answer) {
-    let Ok(_turn) = tokio::time::timeout(patience.left(), gate.lock_owned()).await else {
+pub async fn run(runner: &Runner, pair: &Pair, gate: Arc<Mutex<()>>, patience: Patience, mut answer: Answer) {
+    let turn = tokio::select! {
+        biased;
+        // Nothing is run for nobody.
+        () = answer.closed() => return,
+        turn = tokio::time::timeout(patience.left(), gate.lock_owned()) => turn,
+    };
+    let Ok(_turn) = turn else {
         // Whoever asked may have gone, here and below.
         let _ = answer.send(Err(ProbeNow::Busy));
         return;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::asked::{self, Answer, Patience};
 use super::board::{Control, ProbeNow};
 use super::daemon::{Daemon, Ended, Wanted};
-use super::limits::Waiting;
+use super::limits::{Needs, Waiting};
 use crate::event::ProbeOutcome;
 use crate::schedule::SlotId;
 
@@ -25,10 +25,19 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// It waited for too long.
-    pub(super) fn found_no_place(self) {
+    pub(super) fn id(&self) -> SlotId {
+        self.id
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.answer.is_closed() || self.patience.left().is_zero()
+    }
+
+    /// There will be no run.
+    pub(super) fn refuse(self, why: ProbeNow) {
         // Whoever asked may have gone.
-        let _ = self.answer.send(Err(ProbeNow::Busy));
+        let _ = self.answer.send(Err(why));
     }
 }
 
@@ -103,31 +112,51 @@ impl Daemon {
         }
     }
 
-    /// Such a run waits for a place like every other: whoever may look at the page cannot make us do more at once.
+    /// Such a run waits for a place like every other: whoever may look at the page cannot make us do more at once, nor, with
+    /// many wishes for one pair, less.
     fn probe_now(&mut self, probe: &str, target: &str, limit: Duration, answer: Answer) {
-        let Some((id, member)) = self.fleet.iter().find(|(_, member)| member.pair.is(probe, target)) else {
+        let id = self.fleet.iter().find(|(_, member)| member.pair.is(probe, target)).map(|(id, _)| *id);
+        let Some(id) = id else {
             let is_withheld = self.setup.board.pair(probe, target).is_some();
             let _ = answer.send(Err(if is_withheld { ProbeNow::Refused } else { ProbeNow::Unknown }));
             return;
         };
-        let (needs, since) = (self.runner.needs(&member.pair), self.now().monotonic);
-        let what = Wanted::Asked(Box::new(Asked { id: *id, patience: Patience::new(limit), answer }));
-        self.places.enqueue(Waiting { ticket: 0, what, needs, since, until: since + limit });
+        let asked = Asked { id, patience: Patience::new(limit), answer };
+        if let Some(asked) = self.askers.ask(asked) {
+            self.queue_asked(asked);
+        }
+    }
+
+    fn queue_asked(&mut self, asked: Asked) {
+        let needs = self.fleet.get(&asked.id).map_or(Needs::Nothing, |member| self.runner.needs(&member.pair));
+        let since = self.now().monotonic;
+        let until = since + asked.patience.left();
+        self.places.enqueue(Waiting { ticket: 0, what: Wanted::Asked(Box::new(asked)), needs, since, until });
+    }
+
+    /// A run that was asked for is over, or there was none: the next one of that pair has its turn.
+    pub(super) fn asked_is_over(&mut self, id: SlotId) {
+        if let Some(asked) = self.askers.next(id) {
+            self.queue_asked(asked);
+        }
     }
 
     /// Begins a run that was asked for and has its place, where somebody still waits for it and the files still have it. What
     /// they say now is run.
     pub(super) fn start_asked(&mut self, asked: Asked, place: Waiting<()>) {
-        let Asked { id, patience, answer } = asked;
-        let Some(member) = self.fleet.get(&id).filter(|_| !answer.is_closed()) else {
-            let _ = answer.send(Err(ProbeNow::Unknown));
+        let id = asked.id;
+        let Some(member) = self.fleet.get(&id).filter(|_| !asked.is_over()) else {
+            let why = if self.fleet.contains_key(&id) { ProbeNow::Busy } else { ProbeNow::Unknown };
+            asked.refuse(why);
             self.places.finished(&place);
+            self.asked_is_over(id);
             return;
         };
+        let Asked { patience, answer, .. } = asked;
         let (pair, gate, runner) = (Arc::clone(&member.pair), Arc::clone(&member.gate), Arc::clone(&self.runner));
         self.tasks.spawn(async move {
             asked::run(&runner, &pair, gate, patience, answer).await;
-            Ended::Answered(place)
+            Ended::Answered(id, place)
         });
     }
 }

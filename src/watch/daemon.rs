@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::acts::Acts;
-use super::board::Board;
+use super::askers::Askers;
+use super::board::{Board, ProbeNow};
 use super::compose::{Loaded, Pair, Source, Unreadable};
 use super::control::{Asked, Request};
 use super::files::Seen;
@@ -102,8 +103,8 @@ pub struct Setup {
 pub(super) enum Ended {
     /// A run of the timetable.
     Run(Box<Finished>),
-    /// A run that somebody asked for; its place.
-    Answered(Waiting<()>),
+    /// A run that somebody asked for; its pair and its place.
+    Answered(SlotId, Waiting<()>),
     /// A restart.
     Repaired(Repaired),
     /// The files were looked at.
@@ -160,6 +161,8 @@ pub struct Daemon {
     pub(super) repairs: Repairs,
     pub(super) repeats: Repeats,
     pub(super) replicas: Replicas,
+    /// Those who asked for runs.
+    pub(super) askers: Askers,
     pub(super) gates: ByPair<Arc<Mutex<()>>>,
     pub(super) heeded: Heeded,
     looked_after: Option<Duration>,
@@ -192,6 +195,7 @@ impl Daemon {
             repairs: Repairs::default(),
             repeats: Repeats::new(setup.channels.clone()),
             replicas: Replicas::of(setup.replicas.clone()),
+            askers: Askers::default(),
             gates: ByPair::default(),
             heeded: Heeded::default(),
             looked_after: None,
@@ -324,7 +328,11 @@ impl Daemon {
             let why = self.why_too_late(late.since, now.monotonic);
             match late.what {
                 Wanted::Due(due) => missed.extend(self.timetable.gave_up(due.id, now, why)),
-                Wanted::Asked(asked) => asked.found_no_place(),
+                Wanted::Asked(asked) => {
+                    let id = asked.id();
+                    asked.refuse(ProbeNow::Busy);
+                    self.asked_is_over(id);
+                }
             }
         }
         self.miss(missed);
@@ -406,8 +414,9 @@ impl Daemon {
                 let actions = self.finished(*finished);
                 self.act(actions).await;
             }
-            Some(Ended::Answered(place)) => {
+            Some(Ended::Answered(id, place)) => {
                 self.places.finished(&place);
+                self.asked_is_over(id);
                 self.progressed = self.now().monotonic;
             }
             Some(Ended::Repaired(repaired)) => {

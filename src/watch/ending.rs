@@ -24,6 +24,7 @@ impl Daemon {
         self.setup.board.operate(|operation| operation.is_draining = true);
         self.setup.requests.close();
         // Whoever asked for a run that has not begun hears that there will be none.
+        self.askers.clear();
         self.places.forget(|what| matches!(what, Wanted::Asked(_)));
         let running = self.places.taken();
         self.note(Level::Info, "watch", format!("ending: {running} running, up to {} s for them", GRACE.as_secs()));
@@ -70,7 +71,7 @@ impl Daemon {
         let until = tokio::time::Instant::now() + limit;
         while is_left(self) {
             match tokio::time::timeout_at(until, self.tasks.join_next()).await {
-                Ok(Some(Ok(ended @ (Ended::Run(_) | Ended::Answered(_) | Ended::Repaired(_))))) => {
+                Ok(Some(Ok(ended @ (Ended::Run(_) | Ended::Answered(..) | Ended::Repaired(_))))) => {
                     self.take_up(Some(ended)).await;
                 }
                 Ok(Some(_)) => {}

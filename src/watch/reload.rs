@@ -204,6 +204,7 @@ impl Daemon {
         let changes = self.timetable.reload(slots, now);
         let gone: HashSet<SlotId> = changes.removed.iter().map(|(id, ..)| *id).collect();
         self.places.forget(|what| what.is_of(&gone));
+        self.askers.forget(&gone);
         self.places.set_limits(plan.limits());
         let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
         self.heartbeat = self.heartbeat.of(&plan, &members);
