@@ -263,7 +263,7 @@ const LISTS: &[Row] = &[
     healthy("tools-poisoned", BOTH, LIST),
     healthy("hostile-texts", BOTH, LIST),
     // A megabyte of text is made safe to print.
-    fails("hostile-error", BOTH, LIST, "rpc_error", 5, &["-32000", "owned"]).patience(5_000),
+    fails("hostile-error", BOTH, PATIENT, "rpc_error", 5, &["-32000", "owned"]).patience(5_000),
     healthy("tools-changing", BOTH, LIST),
     // What changed since a lock is found by comparing with it: tests/lock.rs.
     healthy("tools-hint-flipped", BOTH, LIST),
