@@ -16,6 +16,8 @@ use crate::transport::{Fault, Head};
 
 /// Compressed bytes are fed in slices this long: each gives at most about a thousand times as much.
 const INFLATE_SLICE_BYTES: usize = 1024;
+/// After so much whoever waits for something else is looked after: time-outs, and what other servers say.
+const IN_A_ROW_BYTES_MAX: usize = 256 * 1024;
 /// What messages may show of a body that broke off.
 const SAMPLE_BYTES_MAX: usize = 256;
 
@@ -76,6 +78,8 @@ pub(in crate::transport) struct Body {
     compressed: Bytes,
     announced: Option<u64>,
     received: u64,
+    /// Bytes handed on since others had their turn.
+    in_a_row: usize,
     sample: Vec<u8>,
     draining: Option<Draining>,
     at: Instant,
@@ -114,6 +118,7 @@ impl Body {
             compressed: Bytes::new(),
             announced,
             received: 0,
+            in_a_row: 0,
             sample: Vec::new(),
             draining: None,
             at,
@@ -122,8 +127,13 @@ impl Body {
 
     /// The next bytes and when they were read; `None` at the end. Cancel-safe.
     pub(in crate::transport) async fn chunk(&mut self) -> Result<Option<(Bytes, Instant)>, Fault> {
+        if self.in_a_row >= IN_A_ROW_BYTES_MAX {
+            self.in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             if let Some(chunk) = self.inflated()? {
+                self.in_a_row += chunk.len();
                 return Ok(Some((chunk, self.at)));
             }
             let Some(connection) = &mut self.connection else { return Ok(None) };
@@ -136,6 +146,7 @@ impl Body {
                         self.compressed = data;
                     } else if !data.is_empty() {
                         self.keep_sample(&data);
+                        self.in_a_row += data.len();
                         return Ok(Some((data, self.at)));
                     }
                 }
