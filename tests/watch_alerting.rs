@@ -100,6 +100,50 @@ fn the_heartbeat_says_that_alerts_do_not_get_out() {
     until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
 }
 
+/// The token was changed, or the webhook deleted: nothing waits, as each message is given up at its first try.
+#[test]
+fn a_receiver_that_refuses_everything_does_not_look_healthy() {
+    let (folder, hook, heart) = (tempfile::tempdir().unwrap(), Hook::start(), Hook::start());
+    let folder = folder.path();
+    let alive = format!("[notify.alive]\nkind = \"healthchecks\"\nurl = \"{}/ping\"\n", heart.url);
+    let text = probes(folder, "heartbeat = \"alive\"", &format!("{DOWN}{}{alive}", webhook("ops", &hook)));
+    write(folder, &text);
+    behave(folder, "--fault exit-at-start");
+    hook.answer(404);
+    let watch = Watch::start(folder);
+    watch.says("refuses the firing, which is given up");
+    let said = until("it is not healthy", || Some(watch.get("/-/healthy")).filter(|(code, _)| *code == 503)).1;
+    assert!(said.contains("no alert gets out: what channels were told last was refused and is given up"), "{said}");
+    let status = watch.status();
+    let why = status["daemon"]["channels_failing"]["ops"].as_str().unwrap_or_default();
+    assert!(why.contains("refused and is given up"), "{status}");
+    assert_eq!(status["daemon"]["outbox_waiting"], 0, "{status}");
+    assert_eq!(watch.get("/-/alive").0, 200, "probing goes on");
+    until("the heartbeat says so", || {
+        heart
+            .heard()
+            .iter()
+            .any(|(path, body)| path.starts_with("/ping/fail") && body.contains("refused"))
+            .then_some(())
+    });
+    // Reading the same files again makes nobody well.
+    watch.signal(Signal::SIGHUP);
+    watch.says("the files were read again");
+    assert_eq!(watch.get("/-/healthy").0, 503);
+    hook.answer(200);
+    behave(folder, "");
+    hook.hears("down", "resolved");
+    until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
+    assert_eq!(watch.status()["daemon"]["channels_failing"], serde_json::json!({}));
+    // Another address is another receiver: what the one before it refused is forgotten.
+    hook.answer(410);
+    behave(folder, "--fault exit-at-start");
+    until("it is not healthy", || (watch.get("/-/healthy").0 == 503).then_some(()));
+    write(folder, &text.replace("/ops\"", "/other\""));
+    watch.signal(Signal::SIGHUP);
+    until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
+}
+
 struct Served(Child);
 
 impl Drop for Served {

@@ -61,6 +61,9 @@ struct Lane {
     pause: Duration,
     /// It took what it was told last.
     works: bool,
+    /// It refused a message for good, and nothing has arrived since. Such a message does not wait, so that nothing else
+    /// would show that nobody is told.
+    is_refusing: bool,
 }
 
 /// A message that is to be sent now.
@@ -83,8 +86,10 @@ pub(super) enum Try {
     Failed(Option<Duration>),
     /// It could not be rendered: no fault of the channel.
     Unrendered,
-    /// It is given up.
+    /// It was refused, and is given up.
     GivenUp,
+    /// It is given up because the files do not have the channel any more, which is no fault.
+    Gone,
     /// It was broken off.
     Cut,
 }
@@ -168,11 +173,12 @@ impl Lanes {
         let (mut pause, mut attempts) = (Duration::ZERO, message.attempts);
         match tried {
             Try::Cut => {}
-            Try::Arrived | Try::GivenUp => {
+            Try::Arrived | Try::GivenUp | Try::Gone => {
                 lane.messages.remove(&id);
-                // A refusal is an answer: the channel works.
+                // A refusal is an answer: what else waits is tried without a pause.
                 lane.failures = 0;
                 lane.works = tried == Try::Arrived;
+                lane.is_refusing = tried == Try::GivenUp;
                 lane.pause = Duration::ZERO;
                 if before >= BREAKER {
                     lane.messages.values_mut().for_each(|message| message.due = message.due.min(now));
@@ -252,6 +258,13 @@ impl Lanes {
         }
     }
 
+    /// What a channel did says nothing any more: the files have another in its place, or none.
+    pub(super) fn forget(&mut self, channel: &str) {
+        if let Some(lane) = self.channels.get_mut(channel) {
+            (lane.works, lane.is_refusing) = (false, false);
+        }
+    }
+
     /// When something may be tried next.
     pub(super) fn next(&self) -> Option<Duration> {
         self.channels.values().filter_map(Lane::next).min()
@@ -268,13 +281,16 @@ impl Lanes {
         let named = |want: &dyn Fn(&Lane) -> bool| {
             self.channels.iter().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
         };
+        let is_refused = lanes().any(|lane| lane.is_refusing) && lanes().all(|lane| lane.is_lost(now));
         OutboxHealth {
             waiting: lanes().map(|lane| lane.messages.len()).sum(),
             on_their_way: lanes().map(Lane::on_their_way).sum(),
             oldest: lanes().filter_map(|lane| lane.oldest(now)).max(),
-            failing: named(&|lane| lane.failures > 0 && !lane.messages.is_empty()),
+            failing: named(&|lane| lane.is_refusing || lane.failures > 0 && !lane.messages.is_empty()),
+            refusing: named(&|lane| lane.is_refusing),
+            is_refused,
             stuck: named(&|lane| lane.oldest(now).is_some_and(|age| age > STUCK)),
-            is_silent: lanes().any(|lane| lane.is_down(now)) && !lanes().any(|lane| lane.works),
+            is_silent: is_refused || lanes().any(|lane| lane.is_down(now)) && !lanes().any(|lane| lane.works),
             ..OutboxHealth::default()
         }
     }
@@ -285,6 +301,12 @@ impl Lane {
     fn is_down(&self, now: Duration) -> bool {
         let is_refused = self.failures >= BREAKER && !self.messages.is_empty();
         is_refused || self.oldest(now).is_some_and(|age| age > STUCK)
+    }
+
+    /// Nobody hears anything by it, as far as is known. One that has nothing to tell, and was told nothing, counts for
+    /// neither side; one that is being tried may still work.
+    fn is_lost(&self, now: Duration) -> bool {
+        self.is_refusing || self.is_down(now) || self.messages.is_empty() && !self.works
     }
 
     fn on_their_way(&self) -> usize {

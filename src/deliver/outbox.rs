@@ -39,6 +39,11 @@ pub trait Render: Send + Sync {
     /// # Errors
     /// Why there are none.
     fn render(&self, channel: &str, body: &Value, collapsed: bool) -> Result<Vec<Payload>, Unrendered>;
+
+    /// Whether the files have this channel. One that they had before may refuse the last that it is told: nobody minds.
+    fn has(&self, _channel: &str) -> bool {
+        true
+    }
 }
 
 /// How the outbox fares.
@@ -50,8 +55,12 @@ pub struct OutboxHealth {
     pub on_their_way: usize,
     /// How long the oldest of them waits.
     pub oldest: Option<Duration>,
-    /// Channels whose last try failed, and that have messages waiting.
+    /// Channels whose last try failed, and that have messages waiting; and those that refuse.
     pub failing: Vec<String>,
+    /// Channels that refused a message for good, and took none since.
+    pub refusing: Vec<String>,
+    /// Whether one refuses and no other works: what is told is lost, although little or nothing waits.
+    pub is_refused: bool,
     /// Channels with a message that waits for more than a quarter of an hour.
     pub stuck: Vec<String>,
     /// Why the store cannot be read or written.
@@ -66,7 +75,7 @@ impl OutboxHealth {
     /// Whether alerts do not get out: then the dead man's switch is let go, which tells somebody by another way.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        !self.alive || self.trouble.is_some() || !self.stuck.is_empty()
+        !self.alive || self.trouble.is_some() || !self.stuck.is_empty() || self.is_refused
     }
 }
 
@@ -121,6 +130,11 @@ impl Outbox {
         let now = self.0.clock.now().monotonic;
         self.0.lanes().hurry(now);
         self.nudge();
+    }
+
+    /// Other files have another receiver in place of this channel, or none: how it fared so far is forgotten.
+    pub fn forget(&self, channel: &str) {
+        self.0.lanes().forget(channel);
     }
 
     /// The table has new messages.
@@ -272,7 +286,9 @@ impl Inner {
                     &format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),
                 );
                 self.give_up(id, &why).await;
-                self.lanes().settle(channel, id, Try::GivenUp, self.clock.now().monotonic);
+                let is_there = self.render.read().unwrap_or_else(PoisonError::into_inner).has(channel);
+                let tried = if is_there { Try::GivenUp } else { Try::Gone };
+                self.lanes().settle(channel, id, tried, self.clock.now().monotonic);
             }
             Receipt::Failed { why, retry_after } => self.postpone(&job, Try::Failed(retry_after), &why).await,
             Receipt::Cut => {

@@ -40,7 +40,7 @@ pub struct Telling {
 }
 
 /// A notifier, its variables filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notifier {
     /// Its name.
     pub name: String,

@@ -15,6 +15,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 const UNWRITTEN_MAX: usize = 10_000;
 /// What is said of a channel whose last try failed; the log has what its receiver said.
 const FAILING: &str = "the last message was not received; it is tried again";
+/// What is said of a channel that refuses.
+const REFUSING: &str = "the last message was refused and is given up; the log says why";
 /// So often the state of the rules is written although nobody has to be told.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
@@ -136,13 +138,18 @@ impl Daemon {
     /// What waits to be delivered.
     pub(super) fn outbox_state(&self) -> OutboxState {
         let health = self.setup.outbox.health();
+        let sentence = |channel: String| {
+            let said = if health.refusing.contains(&channel) { REFUSING } else { FAILING };
+            (channel, said.to_owned())
+        };
         OutboxState {
             waiting: health.waiting + self.acts.messages.len(),
             oldest: health.oldest,
             // What cannot even be written does not move either.
             is_stuck: health.is_stuck() || self.acts.again.is_some(),
             is_silent: health.is_silent || self.acts.again.is_some(),
-            failing: health.failing.into_iter().map(|channel| (channel, FAILING.to_owned())).collect(),
+            is_refused: health.is_refused,
+            failing: health.failing.iter().cloned().map(sentence).collect(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::alert::notification::AlertView;
 use crate::event::{Missed, ProbeOutcome, Status, ToolsSeen};
 use crate::metrics::{Own, PushFigures};
 use crate::plan::Share;
+use crate::report::count;
 use crate::run::held::Held;
 
 /// A loop turns every second; one that has not for so long stands still.
@@ -150,12 +151,24 @@ pub struct OutboxState {
     pub waiting: usize,
     /// The age of the oldest.
     pub oldest: Option<Duration>,
-    /// Channels whose last try failed, and that have messages waiting; each with a sentence.
+    /// Channels whose last try failed, and that have messages waiting, or that refuse; each with a sentence.
     pub failing: Vec<(String, String)>,
-    /// Whether nothing moves although something waits.
+    /// Whether nothing moves although something waits, or all is refused.
     pub is_stuck: bool,
     /// Whether no alert gets out at all, by any channel.
     pub is_silent: bool,
+    /// Whether that is so because what is told is refused, and so does not even wait.
+    pub is_refused: bool,
+}
+
+impl OutboxState {
+    /// What is wrong with alerts that do not get out: whoever reads it looks for the cause where it is.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        let refused = "what channels were told last was refused and is given up; ";
+        let waiting = count(self.waiting, "message");
+        format!("{}{waiting} to be delivered", if self.is_refused { refused } else { "" })
+    }
 }
 
 /// How a push does.

@@ -97,7 +97,7 @@ impl Daemon {
         let Some(to) = self.heartbeat.to.as_ref().filter(|_| is_due && !self.heartbeat.is_under_way) else { return };
         let outbox = self.outbox_state();
         let ping = match (outbox.is_stuck, progressed) {
-            (true, _) => Ping::Fail(format!("alerts do not get out: {} wait to be delivered", outbox.waiting)),
+            (true, _) => Ping::Fail(format!("alerts do not get out: {}", outbox.trouble())),
             (false, true) => Ping::Success,
             (false, false) => return,
         };

@@ -200,6 +200,9 @@ impl Daemon {
         // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
         self.repeats = Repeats::new(render.clone());
         self.setup.outbox.replace(render);
+        for other in self.plan.telling.notifiers.iter().filter(|before| !plan.telling.notifiers.contains(before)) {
+            self.setup.outbox.forget(&other.name);
+        }
         let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
         let changes = self.timetable.reload(slots, now);
         let gone: HashSet<SlotId> = changes.removed.iter().map(|(id, ..)| *id).collect();

@@ -121,6 +121,10 @@ impl Render for Channels {
             .map_err(|error| Unrendered::Wrong(format!("what the outbox holds is no notification: {error}")))?;
         channel.render(&notification, collapsed, &self.masker).map_err(Unrendered::Wrong)
     }
+
+    fn has(&self, channel: &str) -> bool {
+        self.here.contains_key(channel)
+    }
 }
 
 /// What `notify test` tells a channel.

@@ -146,6 +146,48 @@ fn no_alert_gets_out_where_each_channel_that_is_tried_fails_again_and_again() {
 }
 
 #[test]
+fn a_channel_that_refuses_fails_until_something_arrives_by_it_again() {
+    let now = Duration::ZERO;
+    let entries = [(1, "a"), (2, "b")].map(|(id, channel)| entry(id, channel, channel, "firing", now));
+    let mut lanes = lanes(entries.into());
+    lanes.settle("a", 1, Try::GivenUp, now);
+    let health = lanes.health(now);
+    assert_eq!((health.failing, health.refusing), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    assert!(!health.is_refused && !health.is_silent, "the other is still being tried");
+    lanes.settle("b", 2, Try::Arrived, now);
+    assert!(!lanes.health(now).is_refused, "the other works");
+    lanes.merge(vec![entry(3, "b", "b", "resolved", now)], &at(now));
+    lanes.settle("b", 3, Try::GivenUp, now);
+    let health = lanes.health(now);
+    assert!(health.is_refused && health.is_silent && health.waiting == 0, "nothing waits, and nobody is told");
+    assert!(OutboxHealth { alive: true, ..health }.is_stuck());
+    // A failure that may pass is no sign that it takes anything again; an arrival is.
+    lanes.merge(vec![entry(4, "a", "a", "resolved", now)], &at(now));
+    lanes.settle("a", 4, Try::Failed(None), now);
+    assert!(lanes.health(now).is_refused);
+    lanes.settle("a", 4, Try::Arrived, now);
+    let health = lanes.health(now);
+    assert_eq!((health.failing, health.is_refused, health.is_silent), (vec!["b".to_owned()], false, false));
+}
+
+#[test]
+fn what_a_channel_did_is_forgotten_with_the_channel() {
+    let now = Duration::ZERO;
+    let mut lanes = lanes(vec![entry(1, "a", "x", "firing", now), entry(2, "b", "x", "firing", now)]);
+    lanes.settle("a", 1, Try::GivenUp, now);
+    lanes.settle("b", 2, Try::Gone, now);
+    assert!(lanes.health(now).is_refused, "one that is gone says nothing");
+    lanes.forget("a");
+    assert_eq!(lanes.health(now), OutboxHealth::default());
+    // One that worked and is gone does not vouch for those that are there.
+    lanes.merge(vec![entry(3, "a", "y", "firing", now), entry(4, "b", "y", "firing", now)], &at(now));
+    lanes.settle("b", 4, Try::Arrived, now);
+    lanes.forget("b");
+    lanes.settle("a", 3, Try::GivenUp, now);
+    assert!(lanes.health(now).is_silent);
+}
+
+#[test]
 fn a_message_that_alone_fails_holds_nobody_up() {
     let mut now = Duration::ZERO;
     let mut lanes = lanes(vec![entry(1, "a", "poison", "firing", now)]);

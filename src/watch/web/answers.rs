@@ -23,7 +23,6 @@ use super::web_config::Verdict;
 use super::{Arrived, Facts, WebConfig, gate, target_page};
 use crate::event::{Cause, ProbeOutcome, Reason};
 use crate::metrics::{Format, Snapshot};
-use crate::report::count;
 use crate::watch::board::{PairState, ProbeNow};
 use crate::watch::status::Document;
 
@@ -296,7 +295,7 @@ async fn healthy(State(site): Shared) -> Response {
     if !site.facts.board.is_alive() {
         plain(StatusCode::SERVICE_UNAVAILABLE, "the timetable does not move\n")
     } else if outbox.is_silent {
-        let said = format!("no alert gets out: {} to be delivered\n", count(outbox.waiting, "message"));
+        let said = format!("no alert gets out: {}\n", outbox.trouble());
         plain(StatusCode::SERVICE_UNAVAILABLE, &said)
     } else {
         plain(StatusCode::OK, "healthy\n")
