@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::answers::Answers;
@@ -69,7 +70,22 @@ pub struct Conversation {
 struct AskedBefore {
     given: Value,
     revision: &'static Revision,
-    sent: Arc<Value>,
+    sent: Arc<Sent>,
+}
+
+/// Parameters that are sent, and their text, which is written once however often they are.
+#[derive(Debug)]
+struct Sent {
+    params: Value,
+    text: Option<Box<RawValue>>,
+}
+
+impl Sent {
+    fn new(params: Value) -> Arc<Self> {
+        // It has no keys but strings: nothing of it can fail.
+        let text = to_raw_value(&params).ok();
+        Arc::new(Self { params, text })
+    }
 }
 
 /// What a frame came in.
@@ -157,15 +173,13 @@ impl Conversation {
         } else {
             Id::number(self.last_id)
         };
-        let token = format!("mcp-probe-{}", self.last_id);
-        let extras =
-            [("progressToken", (method == "tools/call").then_some(token.as_str())), (TRACEPARENT, traceparent)];
+        let token = (method == "tools/call").then(|| format!("mcp-probe-{}", self.last_id));
+        let extras = [("progressToken", token.as_deref()), (TRACEPARENT, traceparent)];
         let params = match self.revision {
             Some(revision) if revision.era == Era::Modern => Some(self.enveloped(params, revision, &extras)),
-            _ => legacy_params(params, &extras).map(Arc::new),
+            _ => legacy_params(params, &extras).map(Sent::new),
         };
-        let params = params.as_deref();
-        let asked = params.unwrap_or(&Value::Null);
+        let asked = params.as_ref().map_or(&Value::Null, |sent| &sent.params);
         let mut headers = self.headers(Some((method, asked)), schema);
         if traceparent.is_some()
             && self.transport != TransportKind::Stdio
@@ -173,19 +187,15 @@ impl Conversation {
         {
             headers.push((TRACEPARENT.to_owned(), headers::encode(told)));
         }
-        Composed { body: message::request(&id, method, params), id: Some(id), headers }
+        let text = params.as_ref().and_then(|sent| sent.text.as_deref());
+        Composed { body: message::request_with(&id, method, text), id: Some(id), headers }
     }
 
     /// The parameters with what the modern era adds. Where nothing is added for this one request, and it is asked again what was
     /// asked before, they are what they were then.
-    fn enveloped(
-        &mut self,
-        params: &Value,
-        revision: &'static Revision,
-        extras: &[(&str, Option<&str>)],
-    ) -> Arc<Value> {
+    fn enveloped(&mut self, params: &Value, revision: &'static Revision, extras: &[(&str, Option<&str>)]) -> Arc<Sent> {
         if extras.iter().any(|(_, value)| value.is_some()) {
-            return Arc::new(modern::envelope(params, revision, &self.answers, extras));
+            return Sent::new(modern::envelope(params, revision, &self.answers, extras));
         }
         if let Some(before) = &self.asked_before
             && before.given == *params
@@ -193,7 +203,7 @@ impl Conversation {
         {
             return Arc::clone(&before.sent);
         }
-        let sent = Arc::new(modern::envelope(params, revision, &self.answers, extras));
+        let sent = Sent::new(modern::envelope(params, revision, &self.answers, extras));
         self.asked_before = Some(AskedBefore { given: params.clone(), revision, sent: Arc::clone(&sent) });
         sent
     }

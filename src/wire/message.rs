@@ -4,7 +4,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -48,6 +48,20 @@ impl Id {
             Value::Number(_) => Some(Self::Number(raw.get().into())),
             Value::Null => Some(Self::Null),
             _ => None,
+        }
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Those that we give are written without a detour over a value.
+            Self::Number(digits) => match digits.parse::<u64>() {
+                Ok(number) => number.serialize(serializer),
+                Err(_) => self.to_value().serialize(serializer),
+            },
+            Self::Text(text) => text.serialize(serializer),
+            Self::Null => serializer.serialize_unit(),
         }
     }
 }
@@ -289,10 +303,16 @@ fn short(json: &str) -> String {
     crate::base::sanitize::one_line(json, 60)
 }
 
-/// Writes a request; `params` is raw JSON.
+/// Writes a request.
 #[must_use]
 pub fn request(id: &Id, method: &str, params: Option<&Value>) -> Bytes {
-    written(&Outgoing { jsonrpc: "2.0", id: Some(id.to_value()), method, params })
+    written(&Outgoing { jsonrpc: "2.0", id: Some(id), method, params })
+}
+
+/// Writes a request whose parameters were written before: they are sent again and again.
+#[must_use]
+pub fn request_with(id: &Id, method: &str, params: Option<&RawValue>) -> Bytes {
+    written(&Outgoing { jsonrpc: "2.0", id: Some(id), method, params })
 }
 
 /// Writes a notification.
@@ -303,16 +323,16 @@ pub fn notification(method: &str, params: Option<&Value>) -> Bytes {
 
 /// A request, or without an id a notification.
 #[derive(Serialize)]
-struct Outgoing<'a> {
+struct Outgoing<'a, P: ?Sized> {
     jsonrpc: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Value>,
+    id: Option<&'a Id>,
     method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    params: Option<&'a Value>,
+    params: Option<&'a P>,
 }
 
-fn written(message: &Outgoing<'_>) -> Bytes {
+fn written(message: &Outgoing<'_, impl Serialize + ?Sized>) -> Bytes {
     let mut text = Vec::with_capacity(512);
     // It is written into memory and has no keys but strings: nothing of it can fail.
     let _ = serde_json::to_writer(&mut text, message);
@@ -409,5 +429,14 @@ mod tests {
         let raw = request(&Id::text("p-1"), "tools/list", Some(&serde_json::json!({"cursor": ""})));
         assert_eq!(&raw[..], br#"{"jsonrpc":"2.0","id":"p-1","method":"tools/list","params":{"cursor":""}}"#);
         assert!(matches!(read(&raw).remove(0).parsed, Ok(Message::Request { .. })));
+        let params = RawValue::from_string(r#"{"cursor":""}"#.to_owned()).unwrap();
+        assert_eq!(request_with(&Id::text("p-1"), "tools/list", Some(&params)), raw);
+        for (id, written) in [(Id::number(7), "7"), (Id::Number("-1.5".into()), "-1.5"), (Id::Null, "null")] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{written},"method":"a"}}"#);
+            assert_eq!(
+                (&request(&id, "a", None)[..], &request_with(&id, "a", None)[..]),
+                (text.as_bytes(), text.as_bytes())
+            );
+        }
     }
 }
