@@ -94,7 +94,7 @@ impl Loop {
         let timetable = Timetable::new(7, slots.collect(), false, now);
         let watched = names.iter().map(|name| Watched {
             probe: "p".into(),
-            target: name.clone(),
+            target: name.as_str().into(),
             labels: BTreeMap::new(),
             every: EVERY,
             can_restart: false,

@@ -105,8 +105,8 @@ impl Engine {
             let slack = nanos(pair.watched.every) / 4;
             let wall = |at: Nanos| wall_of(now, at - nanos(now.monotonic));
             out.push(Action::Explained(Explained {
-                probe: pair.watched.probe.clone(),
-                target: pair.watched.target.clone(),
+                probe: pair.watched.probe.to_string(),
+                target: pair.watched.target.to_string(),
                 between: (wall(oldest - slack), wall(newest + slack)),
                 reasons: if network_only { NETWORK } else { &[] },
                 why: why.clone(),

@@ -440,8 +440,8 @@ impl Engine {
         let failure = pair.last_failure.as_ref().filter(|_| of_failures);
         AlertView {
             alert: instance.rule.name.clone(),
-            probe: pair.watched.probe.clone(),
-            target: pair.watched.target.clone(),
+            probe: pair.watched.probe.to_string(),
+            target: pair.watched.target.to_string(),
             severity: instance.rule.severity.name().to_owned(),
             labels: pair.watched.labels.clone(),
             summary: said::summary(instance, &pair.ring, pair.last_at.unwrap_or_default(), self.now.wall),

@@ -115,8 +115,8 @@ impl Targets {
     pub fn new(watched: &[Watched], settings: &Settings) -> Self {
         let mut this = Self::default();
         for (number, pair) in watched.iter().enumerate() {
-            let index = *this.index.entry(pair.target.clone()).or_insert_with(|| {
-                this.list.push(Target { name: pair.target.clone(), ..Target::default() });
+            let index = *this.index.entry(pair.target.to_string()).or_insert_with(|| {
+                this.list.push(Target { name: pair.target.to_string(), ..Target::default() });
                 this.list.len() - 1
             });
             let target = &mut this.list[index];

@@ -108,8 +108,8 @@ impl Engine {
         if !pair.watched.can_restart || !helps || !pair.last.is_some_and(|run| run.failed) {
             return;
         }
-        let target = pair.watched.target.clone();
-        let asker = Asker { alert: pair.instances[place].rule.name.clone(), probe: pair.watched.probe.clone() };
+        let target = pair.watched.target.to_string();
+        let asker = Asker { alert: pair.instances[place].rule.name.clone(), probe: pair.watched.probe.to_string() };
         let every = pair.watched.every;
         let seed = seed(&self.settings.instance, &target);
         let repair = self.repairs.entry(target).or_default();
@@ -156,7 +156,7 @@ impl Engine {
         }
         let has_failed_again = self
             .repairs
-            .get(&pair.watched.target)
+            .get(pair.watched.target.as_str())
             .is_none_or(|repair| repair.verify_from.is_none_or(|from| run.at >= from) && repair.going_on.is_none());
         if has_failed_again {
             self.plan_repair(number, place, now, out);

@@ -94,8 +94,8 @@ impl Synthetic {
         let took = self.p95.map(|p95| if number % 10 == 9 { p95 } else { p95 / 2 });
         let latency = |took| Latency { method: "tools/list".into(), took, timed_out: false };
         Sample {
-            probe: one.probe.clone().into(),
-            target: one.target.clone().into(),
+            probe: one.probe.clone(),
+            target: one.target.clone(),
             at,
             status: if failed { Status::Failed } else { Status::Healthy },
             reason: failed.then_some(Reason::RpcError),

@@ -25,7 +25,7 @@ impl Engine {
         let pairs = self.pairs.iter().map(|pair| {
             let spans = pair.instances.iter().map(|instance| instance.rule.condition.looks_back(pair.watched.every));
             let longest = spans.max().unwrap_or_default().max(self.settings.outage_tolerance);
-            (pair.watched.probe.clone(), pair.watched.target.clone(), longest)
+            (pair.watched.probe.to_string(), pair.watched.target.to_string(), longest)
         });
         pairs.collect()
     }

@@ -166,7 +166,7 @@ impl Engine {
                     State::Firing(since) | State::Resolving(since, _) => (SavedState::Firing, since),
                 };
                 let (alert, flap) = (instance.rule.name.clone(), instance.flap);
-                let (probe, target) = (pair.watched.probe.clone(), pair.watched.target.clone());
+                let (probe, target) = (pair.watched.probe.to_string(), pair.watched.target.to_string());
                 let cause = Some(said::cause(&instance.rule.condition).to_owned());
                 let seen_from = instance.seen_from.into_iter().chain(instance.known_from).min().map(wall);
                 alerts.push(SavedAlert { alert, probe, target, cause, state, since, flap, known_tools, seen_from });

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::rule::Selector;
+use crate::base::name::Name;
 
 /// How the engine tells, holds and repairs.
 #[derive(Clone, Debug)]
@@ -52,9 +53,9 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
     /// The probe.
-    pub probe: String,
+    pub probe: Name,
     /// The target.
-    pub target: String,
+    pub target: Name,
     /// The target's labels.
     pub labels: BTreeMap<String, String>,
     /// From one run to the next; of a calendar, the usual time between two.

@@ -71,7 +71,7 @@ fn three() -> Vec<Rule> {
 }
 
 fn watched(probe: &str, target: &str, every: Duration) -> Watched {
-    let (probe, target) = (probe.to_owned(), target.to_owned());
+    let (probe, target) = (probe.into(), target.into());
     Watched { probe, target, labels: BTreeMap::new(), every, can_restart: true }
 }
 
@@ -217,8 +217,8 @@ fn sample(one: &Watched, ends: Ends, now: Now) -> Sample {
     let timed_out = reason == Some(Reason::Timeout);
     let latency = |took| Latency { method: "tools/list".into(), took, timed_out };
     Sample {
-        probe: one.probe.clone().into(),
-        target: one.target.clone().into(),
+        probe: one.probe.clone(),
+        target: one.target.clone(),
         at: now.wall,
         status,
         reason,

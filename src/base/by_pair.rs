@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::name::Name;
+
 /// The two names. Copies share the texts.
 pub type Pair = (Arc<str>, Arc<str>);
 
@@ -50,6 +52,31 @@ impl PartialEq for dyn Two + '_ {
 
 impl Eq for dyn Two + '_ {}
 
+/// A text under which something is put: a copy of it, or, of a name, a share in it. Maps that share their names with whoever
+/// asks them compare texts that were just looked at, not copies of them somewhere else in memory.
+pub trait Text: AsRef<str> {
+    /// The text, to be kept.
+    fn kept(&self) -> Arc<str>;
+}
+
+impl Text for str {
+    fn kept(&self) -> Arc<str> {
+        self.into()
+    }
+}
+
+impl Text for String {
+    fn kept(&self) -> Arc<str> {
+        self.as_str().into()
+    }
+}
+
+impl Text for Name {
+    fn kept(&self) -> Arc<str> {
+        self.clone().into()
+    }
+}
+
 impl<V> Default for ByPair<V> {
     fn default() -> Self {
         Self(HashMap::new())
@@ -69,21 +96,21 @@ impl<V> ByPair<V> {
     }
 
     /// The entry of these names, made where there is none: only then are they copied.
-    pub fn get_or_insert_with(&mut self, one: &str, other: &str, make: impl FnOnce() -> V) -> &mut V {
-        if !self.0.contains_key(&(one, other) as &dyn Two) {
-            self.0.insert((one.into(), other.into()), make());
+    pub fn get_or_insert_with<T: Text + ?Sized>(&mut self, one: &T, other: &T, make: impl FnOnce() -> V) -> &mut V {
+        if !self.0.contains_key(&(one.as_ref(), other.as_ref()) as &dyn Two) {
+            self.0.insert((one.kept(), other.kept()), make());
         }
-        match self.get_mut(one, other) {
+        match self.get_mut(one.as_ref(), other.as_ref()) {
             Some(entry) => entry,
             None => unreachable!("it was there, or has just been put there"),
         }
     }
 
     /// Puts an entry there; gives what was there before.
-    pub fn insert(&mut self, one: &str, other: &str, value: V) -> Option<V> {
-        match self.get_mut(one, other) {
+    pub fn insert<T: Text + ?Sized>(&mut self, one: &T, other: &T, value: V) -> Option<V> {
+        match self.get_mut(one.as_ref(), other.as_ref()) {
             Some(entry) => Some(std::mem::replace(entry, value)),
-            None => self.0.insert((one.into(), other.into()), value),
+            None => self.0.insert((one.kept(), other.kept()), value),
         }
     }
 
@@ -153,6 +180,17 @@ mod tests {
             assert_eq!(map.insert(one, other, number), None);
         }
         assert_eq!((map.len(), map.get("ab", "c"), map.get("abc", "")), (4, Some(&1), Some(&3)));
+    }
+
+    #[test]
+    fn names_are_shared_and_not_copied() {
+        let (one, other) = (Name::from("a"), Name::from("b"));
+        let mut map = ByPair::default();
+        assert_eq!(map.insert(&one, &other, 1), None);
+        let shared = |(kept, _): &Pair| std::ptr::eq(kept.as_ptr(), one.as_ptr());
+        assert!(map.iter().all(|(names, _)| shared(names)));
+        assert_eq!((map.insert("a", "b", 2), map.get("a", "b")), (Some(1), Some(&2)));
+        assert!(map.iter().all(|(names, _)| shared(names)));
     }
 
     proptest! {

@@ -20,6 +20,7 @@ use super::{output, targets};
 use crate::alert::replay::{Episode, Replayed, Synthetic, replay};
 use crate::alert::{Rule, Settings, Silence, Watched};
 use crate::base::duration;
+use crate::base::name::Name;
 use crate::files::{Loaded, Machine, default_paths, load};
 use crate::plan::{EVERY, When};
 use crate::report::grid::{Cell, Column, Fit, Grid};
@@ -185,8 +186,8 @@ fn pairs(loaded: &Loaded) -> Vec<Watched> {
         let is_named = |name: &str| probe.targets.iter().any(|(named, _)| named == "*" || named == name);
         for target in draft.targets.iter().filter(|target| is_named(&target.name)) {
             pairs.push(Watched {
-                probe: probe.name.clone(),
-                target: target.name.clone(),
+                probe: probe.name.as_str().into(),
+                target: target.name.as_str().into(),
                 labels: target.labels.clone(),
                 every,
                 can_restart: target.can_restart(),
@@ -206,7 +207,7 @@ fn looked_at(rules: &[Rule], pairs: &[Watched], every: Duration) -> Vec<Watched>
         let takes = |one: &&Watched| selector.takes(&one.probe, &one.target, &one.labels);
         let one = pairs.iter().chain(&chosen).find(takes).cloned().unwrap_or_else(|| {
             let named = |names: &BTreeSet<String>| {
-                names.iter().find(|name| *name != "*").cloned().unwrap_or_else(|| INVENTED.to_owned())
+                names.iter().find(|name| *name != "*").map_or(Name::fixed(INVENTED), Name::from)
             };
             let (probe, target) = (named(&selector.probes), named(&selector.targets));
             Watched { probe, target, labels: selector.labels.clone(), every, can_restart: false }

@@ -18,6 +18,7 @@ use super::probe::run;
 use super::reach::Stage;
 use super::{Context, Turn};
 use crate::base::by_pair::{ByPair, Pair};
+use crate::base::name::Name;
 use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::{Cause, Finding, Phase, Phases, ProbeOutcome, Reason, Severity, Status, Usage};
@@ -42,7 +43,7 @@ impl fmt::Debug for Held {
 /// Where one session is held. A run has the seat to itself; who only looks does not wait for it.
 #[derive(Default)]
 struct Place {
-    target: String,
+    target: Name,
     seat: tokio::sync::Mutex<Seat>,
     /// The process, on stdio, and when it was there first.
     pid: Arc<Mutex<Option<(i32, Instant)>>>,
@@ -132,7 +133,7 @@ impl Held {
         let mut up = BTreeMap::new();
         for place in self.all() {
             let Some((_, since)) = place.child() else { continue };
-            let longest: &mut Duration = up.entry(place.target.clone()).or_default();
+            let longest: &mut Duration = up.entry(place.target.to_string()).or_default();
             *longest = since.elapsed().max(*longest);
         }
         up
@@ -150,7 +151,7 @@ impl Held {
         let mut held = BTreeMap::new();
         for place in self.all() {
             let is_held = place.seat.try_lock().map_or(true, |seat| seat.resting.is_some());
-            *held.entry(place.target.clone()).or_default() += u64::from(is_held);
+            *held.entry(place.target.to_string()).or_default() += u64::from(is_held);
         }
         held
     }
@@ -189,8 +190,8 @@ impl Held {
         self.places().values().cloned().collect()
     }
 
-    fn place(&self, probe: &str, target: &str) -> Arc<Place> {
-        let fresh = || Arc::new(Place { target: target.to_owned(), ..Place::default() });
+    fn place(&self, probe: &Name, target: &Name) -> Arc<Place> {
+        let fresh = || Arc::new(Place { target: target.clone(), ..Place::default() });
         Arc::clone(self.places().get_or_insert_with(probe, target, fresh))
     }
 

@@ -150,8 +150,8 @@ impl Pair {
     #[must_use]
     pub fn watched(&self) -> Watched {
         Watched {
-            probe: self.probe.name.to_string(),
-            target: self.target.name.to_string(),
+            probe: self.probe.name.clone(),
+            target: self.target.name.clone(),
             labels: self.target.labels.as_ref().clone(),
             every: self.every().unwrap_or_else(|| usual_distance(&self.probe.when)),
             can_restart: self.target.restart.is_some() || self.is_held_child(),

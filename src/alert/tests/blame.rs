@@ -51,7 +51,7 @@ fn what_is_really_down_is_told_once_the_network_is_back() {
 fn what_needs_something_that_fails_is_held() {
     let mut all = fleet(3, secs(15));
     all.push(watched("smoke", "gateway", secs(15)));
-    let needs = all.iter().take(3).map(|one| (one.target.clone(), vec!["gateway".to_owned()])).collect();
+    let needs = all.iter().take(3).map(|one| (one.target.to_string(), vec!["gateway".to_owned()])).collect();
     let settings = Settings { dependencies: needs, ..Settings::default() };
     let mut rules = three();
     rules.push(rule("any failure", consecutive(1, None)));

@@ -87,7 +87,7 @@ fn what_is_explained_by_what_it_needs_is_not_told_after_a_restart_either() {
     let mut all = fleet(3, secs(15));
     all.push(watched("smoke", "gateway", secs(60)));
     let needs: BTreeMap<_, _> =
-        all.iter().take(3).map(|one| (one.target.clone(), vec!["gateway".to_owned()])).collect();
+        all.iter().take(3).map(|one| (one.target.to_string(), vec!["gateway".to_owned()])).collect();
     let settings = || Settings { dependencies: needs.clone(), ..Settings::default() };
     let budget = || Condition::BurnRate { objective: 0.99, period: secs(30 * 86_400) };
     let rules = || {
