@@ -84,7 +84,7 @@ impl Shot {
             exercise: "",
             label: "step",
             place: 0,
-            method: Some(exchange.method.clone()),
+            method: Some(exchange.method.to_string()),
             id: None,
             verb: Verb::Post,
             sent: Bytes::new(),

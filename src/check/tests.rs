@@ -28,7 +28,7 @@ pub(crate) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange 
     let sent = Instant::now();
     let last_byte = Some(sent + Duration::from_millis(800));
     Exchange {
-        method: method.to_owned(),
+        method: method.into(),
         params: json!({}),
         call_id: "1".into(),
         span: crate::base::ids::SpanContext::root(),

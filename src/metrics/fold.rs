@@ -12,6 +12,7 @@ use super::histogram::{self, Histogram};
 use super::labels::Labels;
 use super::snapshot::Exemplar;
 use crate::base::by_pair::ByPair;
+use crate::base::name::Name;
 use crate::event::{
     AlertChange, Era, EventKind, Missed, Phases, ProbeOutcome, Reason, Status, StepOutcome, TransportKind, Usage,
 };
@@ -59,7 +60,7 @@ pub struct Pair {
     pub tools: Option<(u64, u64)>,
     pub runs: BTreeMap<(Status, &'static str), u64>,
     pub attempts: BTreeMap<Status, u64>,
-    pub requests: BTreeMap<(Arc<str>, &'static str), u64>,
+    pub requests: BTreeMap<(Name, &'static str), u64>,
     pub operations: BTreeMap<Operation, Arc<Histogram>>,
 }
 
@@ -80,7 +81,7 @@ pub struct LastRun {
 /// What the histogram tells apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    pub method: Arc<str>,
+    pub method: Name,
     /// `pipe` or `tcp`, in OpenTelemetry's words; empty where nothing was spoken.
     pub transport: &'static str,
     /// Empty where all went well.
@@ -96,7 +97,7 @@ pub struct TargetFigures {
     labels: Arc<BTreeMap<String, String>>,
     /// The same as series have them.
     pub named: Labels,
-    pub spoken: Option<(Era, String, TransportKind)>,
+    pub spoken: Option<(Era, Name, TransportKind)>,
     pub resident_bytes: Option<u64>,
     /// Since always: restarts of the prober are bridged by whoever keeps it.
     pub counts: Counts,
@@ -166,12 +167,19 @@ impl State {
 
     /// Folds a run.
     pub fn run_finished(&mut self, outcome: &ProbeOutcome) {
-        let (probe, target) = (outcome.name.as_str(), outcome.target.as_str());
+        let (probe, target) = (&outcome.name, &outcome.target);
         // Whoever has figures stands in the roster: it is asked about those who have none yet.
-        let is_counted = self.pairs.get(probe, target).is_some();
-        if !is_counted && self.roster.as_ref().is_some_and(|known| known.pairs.get(probe, target).is_none()) {
-            // It was going on while its probe was taken out of the files.
-            return;
+        if let Some(pair) = self.pairs.get_mut(probe, target) {
+            self.overflowed += Arc::make_mut(pair).run_finished(outcome);
+        } else {
+            if self.roster.as_ref().is_some_and(|known| known.pairs.get(probe, target).is_none()) {
+                // It was going on while its probe was taken out of the files.
+                return;
+            }
+            let labels = Labels::default().with("probe", probe).with("target", target);
+            let mut pair = Pair { labels, since: Some(outcome.started_at), ..Pair::default() };
+            self.overflowed += pair.run_finished(outcome);
+            self.pairs.insert(probe, target, Arc::new(pair));
         }
         if let Some(scheduled) = outcome.observed.scheduled {
             for (histogram, took) in [(&mut self.lag, scheduled.lag), (&mut self.queued, scheduled.queued)] {
@@ -179,14 +187,9 @@ impl State {
                 Arc::make_mut(histogram).add(took, None);
             }
         }
-        let pair = self.pairs.get_or_insert_with(probe, target, || {
-            let labels = Labels::default().with("probe", probe.to_owned()).with("target", target.to_owned());
-            Arc::new(Pair { labels, since: Some(outcome.started_at), ..Pair::default() })
-        });
-        self.overflowed += Arc::make_mut(pair).run_finished(outcome);
-        let figures = match self.targets.get_mut(target) {
+        let figures = match self.targets.get_mut(target.as_str()) {
             Some(figures) => figures,
-            None => self.targets.entry(target.into()).or_default(),
+            None => self.targets.entry(target.clone().into()).or_default(),
         };
         let figures = Arc::make_mut(figures);
         figures.run_finished(outcome);
@@ -282,19 +285,19 @@ impl Pair {
     ) -> u64 {
         let Some(came) = came(step) else { return 0 };
         let mut overflowed = 0;
-        let method: Arc<str> = step.method.as_str().into();
-        let key = (Arc::clone(&method), came);
+        let key = (step.method.clone(), came);
         let key = if self.requests.len() < METHODS_MAX || self.requests.contains_key(&key) {
             key
         } else {
             overflowed += 1;
-            (OTHER.into(), came)
+            (Name::fixed(OTHER), came)
         };
         *self.requests.entry(key).or_default() += 1;
         let Some(took) = step.latency.or((came == "timeout").then_some(timeout)) else { return overflowed };
+        let method = step.method.clone();
         let mut operation = Operation { method, transport, error: error_type(step, came) };
         if self.operations.len() >= METHODS_MAX && !self.operations.contains_key(&operation) {
-            operation.method = OTHER.into();
+            operation.method = Name::fixed(OTHER);
             overflowed += 1;
         }
         let fresh = || Arc::new(Histogram::new(histogram::OPERATION));
@@ -347,7 +350,8 @@ impl TargetFigures {
             self.named = Labels::of_target(&self.labels);
         }
         if let Some(used) = &outcome.protocol {
-            self.spoken = Some((used.era, used.dated().unwrap_or(OTHER).to_owned(), used.transport));
+            let version = if used.dated().is_some() { used.version.clone() } else { Name::fixed(OTHER) };
+            self.spoken = Some((used.era, version, used.transport));
         }
         let Some(Usage { cpu, resident_bytes }) = outcome.usage else {
             // Of a child that could not be had, nothing is known; of a run that tells nothing, nothing is concluded.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::family::FAMILIES;
+use crate::base::name::Name;
 
 /// Labels that no family has in the table, and that texts have all the same.
 const TAKEN: [&str; 4] = ["le", "quantile", "job", "instance"];
@@ -47,6 +48,12 @@ impl From<&'static str> for Word {
 impl From<String> for Word {
     fn from(text: String) -> Self {
         Self::Shared(text.into())
+    }
+}
+
+impl From<&Name> for Word {
+    fn from(name: &Name) -> Self {
+        Self::Shared(name.clone().into())
     }
 }
 

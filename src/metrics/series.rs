@@ -153,7 +153,7 @@ fn of_targets(show: Show<'_>, snapshot: &Snapshot) {
     };
     let infos = targets().filter_map(|(labels, figures)| {
         let (era, version, transport) = figures.spoken.as_ref()?;
-        let labels = labels.with("era", era.name()).with("protocol_version", version.clone());
+        let labels = labels.with("era", era.name()).with("protocol_version", version);
         let labels = labels.with("transport", transport.name());
         Some(whole(if snapshot.is_bare { labels.and(&figures.named) } else { labels }, 1))
     });

@@ -323,7 +323,7 @@ fn outcome(
 ) -> StepOutcome {
     StepOutcome {
         name: name.clone(),
-        method: exchange.method.clone().into(),
+        method: exchange.method.clone(),
         status,
         cause,
         latency: exchange.marks.latency(),

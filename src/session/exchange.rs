@@ -62,7 +62,7 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The method.
-    pub method: String,
+    pub method: Name,
     /// The parameters as the caller gave them, without what the era adds.
     pub params: Value,
     /// Counts the calls of a run; in every wire record of this call.

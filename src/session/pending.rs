@@ -238,7 +238,7 @@ impl Pending {
             Err(_) => self.body.len() as u64,
         };
         let exchange = Exchange {
-            method: self.method.to_string(),
+            method: self.method,
             params: self.params,
             call_id: self.ids.call_id.clone(),
             span: self.ids.calling.context,

@@ -91,7 +91,7 @@ impl Calling {
             .flatten();
         kept.calls.push(CallSpan {
             context: self.context,
-            method: exchange.method.clone(),
+            method: exchange.method.to_string(),
             about,
             rpc_id: match rpc_id {
                 Id::Number(text) | Id::Text(text) => Some(text.to_string()),

@@ -321,7 +321,7 @@ fn answer_told(exchange: Exchange) -> AnswerTold {
         Err(_) => (None, Vec::new()),
     };
     AnswerTold {
-        method: exchange.method,
+        method: exchange.method.into(),
         body,
         raw,
         latency,

@@ -9,6 +9,7 @@ use super::super::pause::Pauses;
 use super::super::probe::attempt::{Attempt, declared, on_session};
 use super::super::probe::{heed, outcome, rest};
 use super::{Tried, Wait};
+use crate::base::name::Name;
 use crate::event::{AttemptOutcome, Cause, ProbeOutcome, Reason};
 use crate::plan::{Endpoint, Probe, Target};
 use crate::protocol::Answers;
@@ -38,7 +39,7 @@ enum Held {
     Nothing,
     Open(Box<Session>, Answers),
     /// The process lives and refused the handshake that this method began.
-    Refused(Box<Closing>, String),
+    Refused(Box<Closing>, Name),
 }
 
 pub(super) struct Unit<'a> {
