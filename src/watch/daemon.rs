@@ -412,7 +412,10 @@ impl Daemon {
         match ended {
             Some(Ended::Run(finished)) => {
                 let actions = self.finished(*finished);
-                self.act(actions).await;
+                // What is left of earlier ones is looked at in each turn, and not for each run.
+                if !actions.is_empty() {
+                    self.act(actions).await;
+                }
             }
             Some(Ended::Answered(id, place)) => {
                 self.places.finished(&place);
