@@ -127,8 +127,8 @@ impl Store {
     ///
     /// # Errors
     /// When the batch before could not be written. This sample waits all the same, and is tried again.
-    pub async fn record(&self, sample: Sample, transcript: Option<String>) -> Result<(), StoreError> {
-        self.enter(Entry::Sample(Box::new(sample), transcript)).await
+    pub async fn record(&self, sample: impl Into<Arc<Sample>>, transcript: Option<String>) -> Result<(), StoreError> {
+        self.enter(Entry::Sample(sample.into(), transcript)).await
     }
 
     /// Keeps that grid points passed without a run.

@@ -2,6 +2,7 @@
 //! to where its target is rolled up. With it entries become rows.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,7 +29,7 @@ const TRANSCRIPT_BYTES_MAX: usize = 64 << 10;
 
 /// What is written in batches.
 pub(super) enum Entry {
-    Sample(Box<Sample>, Option<String>),
+    Sample(Arc<Sample>, Option<String>),
     Missed {
         probe: String,
         target: String,
@@ -158,14 +159,18 @@ impl Books {
     fn roll_up(&mut self, connection: &Connection, runs: &[Touched]) -> rusqlite::Result<()> {
         let (mut late, mut reached) = (BTreeSet::new(), HashMap::<i64, i64>::new());
         for run in runs {
-            let rolled = self.rolled.get(&run.target).copied().unwrap_or(run.at);
+            let known = self.rolled.get(&run.target).copied();
+            let rolled = known.unwrap_or(run.at);
             let mut hour = floor(run.at, HOUR);
             while hour < rolled && hour < run.at + run.stands_ms * 1000 {
                 late.insert((run.target, hour));
                 hour += HOUR;
             }
-            let reached = reached.entry(run.target).or_insert(run.at);
-            *reached = run.at.max(*reached);
+            // Once an hour there is something to roll up.
+            if known.is_none_or(|rolled| rolled < floor(run.at - ROLL_GRACE, HOUR)) {
+                let reached = reached.entry(run.target).or_insert(run.at);
+                *reached = run.at.max(*reached);
+            }
         }
         let raw_since = self.raw_since(connection)?;
         for (target, hour) in late.into_iter().filter(|(_, hour)| *hour >= raw_since) {

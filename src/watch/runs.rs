@@ -66,7 +66,7 @@ pub struct Finished {
     /// What it found; without secrets.
     pub outcome: ProbeOutcome,
     /// The digest of what was seen, for the rules: what they explain by something else is kept as unknown.
-    pub sample: Sample,
+    pub sample: Arc<Sample>,
     /// What the timetable concludes.
     pub after: After,
     /// Why it could not be kept.
@@ -80,10 +80,11 @@ impl Runner {
         let mut outcome = self.outcome(&run.pair).await;
         outcome.observed.scheduled = Some(run.scheduled);
         let transcript = self.transcript(&outcome);
-        let (sample, after) = (Sample::of(&outcome), after(&outcome));
-        let mut kept = sample.clone();
+        let (sample, after) = (Arc::new(Sample::of(&outcome)), after(&outcome));
+        let mut kept = Arc::clone(&sample);
         if let Some(why) = self.shadows.over(&sample) {
-            (outcome, kept) = shadowed(outcome, &why);
+            let (said, unknown) = shadowed(outcome, &why);
+            (outcome, kept) = (said, Arc::new(unknown));
         }
         let kept = self.store.record(kept, transcript).await;
         let unkept = kept.err().map(|error| error.to_string());
