@@ -36,12 +36,15 @@ impl Kind {
     /// Reads the content type; parameters such as `charset` do not matter.
     pub(in crate::transport) fn of(head: &Head) -> Self {
         let value = head.header("content-type").unwrap_or_default();
-        let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/json" | "text/json" => Self::Json,
-            "text/event-stream" => Self::Events,
-            other if other.ends_with("+json") => Self::Json,
-            _ => Self::Other,
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        let is = |kind: &str| essence.eq_ignore_ascii_case(kind);
+        let is_a_json = || essence.split('+').skip(1).last().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
+        if is("application/json") || is("text/json") || is_a_json() {
+            Self::Json
+        } else if is("text/event-stream") {
+            Self::Events
+        } else {
+            Self::Other
         }
     }
 }

@@ -122,10 +122,13 @@ impl Request<'_> {
 
 /// Some servers know only names as they were once written.
 fn write_line(into: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let begins = into.len();
+    into.reserve(name.len() + value.len() + 4);
+    into.extend_from_slice(name.as_bytes());
     let mut is_start = true;
-    for byte in name.bytes() {
-        into.push(if is_start { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() });
-        is_start = byte == b'-';
+    for byte in &mut into[begins..] {
+        *byte = if is_start { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+        is_start = *byte == b'-';
     }
     into.extend_from_slice(b": ");
     into.extend_from_slice(value);
