@@ -378,7 +378,11 @@ impl Session {
             format!("HTTP 404 for {method}: the server forgot the session; a new one was opened"),
         ));
         match negotiate::reopen(&mut self.line, self.facts.revision, self.strict, deadline).await {
-            Ok(()) => self.line.ask(&ask).await,
+            Ok(welcome) => {
+                self.facts = Arc::new(self.line.welcomed(welcome));
+                self.tools = None;
+                self.line.ask(&ask).await
+            }
             Err(fault) => Exchange { reply: Err(fault), ..exchange },
         }
     }
@@ -432,7 +436,13 @@ fn append(exchange: &mut Exchange, page: Exchange) {
                 reply.body = page.body;
             }
         }
-        (reply, Err(fault)) => *reply = Err(fault),
+        (reply, Err(fault)) => {
+            *reply = Err(fault);
+            // The list did not come, however quick its first page was; what the server says of that is in this head.
+            exchange.marks.last_byte = None;
+            exchange.head = page.head.or(exchange.head.take());
+            exchange.refused = page.refused;
+        }
         (Err(_), Ok(_)) => {}
     }
 }

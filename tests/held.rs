@@ -2,17 +2,18 @@
 //! verdict. The library against the demo server; processes are looked for when they should be gone.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mcp_probe::base::ids::RunId;
 use mcp_probe::base::secret::{Masker, Secret};
-use mcp_probe::event::{Phase, ProbeOutcome, Publisher, Reason, Status};
+use mcp_probe::event::{Phase, ProbeOutcome, Publisher, Reason, Sample, Status};
 use mcp_probe::plan::{Endpoint, Pin, Probe, SessionChoice, Target};
 use mcp_probe::run::Context;
 use mcp_probe::run::held::Held;
@@ -20,7 +21,12 @@ use mcp_probe::run::probe::probe;
 use mcp_probe::run::reach::Stage;
 use mcp_probe::run::restart::restart;
 use mcp_probe::run::standstill::suspended;
+use receiver::{Does, Receiver, ok};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
+
+#[path = "stage/receiver.rs"]
+mod receiver;
 
 const EXE: &str = env!("CARGO_BIN_EXE_mcp-probe");
 const GRACE: Duration = Duration::from_secs(2);
@@ -205,6 +211,92 @@ async fn an_http_session_is_kept_and_opened_anew_when_it_is_forgotten() {
     assert_eq!((held.count(), held.usage().len(), masker.count()), (1, 0, 0));
     held.release_all(GRACE).await;
     stage.strike(GRACE).await;
+}
+
+/// A server over HTTP with sessions, whose second life is another server: it says another version of itself, speaks an older
+/// revision, and knows no session of the first.
+fn redeployed(is_second: &Arc<AtomicBool>, page: &'static str) -> Receiver {
+    let is_second = Arc::clone(is_second);
+    Receiver::start(move |request| {
+        let (session, version, revision) =
+            if is_second.load(Ordering::SeqCst) { ("two", "2.0", "2025-06-18") } else { ("one", "1.0", "2025-11-25") };
+        if request.method != "POST" {
+            return ok("");
+        }
+        let asked = request.json();
+        let answer =
+            |result: serde_json::Value| json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}).to_string();
+        match asked["method"].as_str().unwrap() {
+            "initialize" => Does::Answer(
+                if session == "one" {
+                    "200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: one"
+                } else {
+                    "200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: two"
+                },
+                answer(json!({
+                    "protocolVersion": revision, "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "web", "version": version}
+                })),
+            ),
+            _ if request.header("mcp-session-id") != Some(session) => Does::Answer("404 Not Found", String::new()),
+            method if method.starts_with("notifications/") => Does::Answer("202 Accepted", String::new()),
+            _ if asked["params"]["cursor"] == "late" => Does::Hang,
+            _ if asked["params"]["cursor"] == "busy" => {
+                Does::Answer("429 Too Many Requests\r\nRetry-After: 7", String::new())
+            }
+            _ => {
+                let tools = json!([{"name": "a", "inputSchema": {"type": "object"}}]);
+                let mut result = json!({"tools": tools});
+                if !page.is_empty() {
+                    result["nextCursor"] = page.into();
+                }
+                Does::Answer("200 OK\r\nContent-Type: application/json", answer(result))
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_session_that_is_opened_anew_is_told_as_what_it_is() {
+    let (held, stage, cx) = (Held::default(), Stage::default(), context(&Masker::default()));
+    let is_second = Arc::new(AtomicBool::new(false));
+    let server = redeployed(&is_second, "");
+    let target = Target::ad_hoc("web", Endpoint::Url(server.url()));
+    let (probe, target) = reusing(Target { protocol: Pin::Legacy, ..target });
+    let told = |outcome: &ProbeOutcome| {
+        assert_eq!(outcome.status, Status::Healthy, "{:?}", outcome.cause);
+        let (server, protocol) = (outcome.server.clone().unwrap(), outcome.protocol.clone().unwrap());
+        format!("{} over {}", server.version, protocol.version)
+    };
+    assert_eq!(told(&held.run(&cx, &stage, &probe, &target).await), "1.0 over 2025-11-25");
+    is_second.store(true, Ordering::SeqCst);
+    let met = held.run(&cx, &stage, &probe, &target).await;
+    assert!(findings(&met).contains(&"session.expired"), "{:?}", met.findings);
+    for _ in 0..2 {
+        assert_eq!(told(&held.run(&cx, &stage, &probe, &target).await), "2.0 over 2025-06-18");
+    }
+    held.release_all(GRACE).await;
+}
+
+#[tokio::test]
+async fn a_list_whose_second_page_does_not_come_is_no_quick_answer() {
+    for (page, reason, status) in [("late", Reason::Timeout, Some(200)), ("busy", Reason::RateLimited, Some(429))] {
+        let (held, stage, cx) = (Held::default(), Stage::default(), context(&Masker::default()));
+        let server = redeployed(&Arc::default(), page);
+        let target = Target { protocol: Pin::Legacy, ..Target::ad_hoc("web", Endpoint::Url(server.url())) };
+        let (mut probe, target) = of("fresh", target, SessionChoice::Fresh);
+        probe.timeout = Duration::from_millis(700);
+        let outcome = held.run(&cx, &stage, &probe, &target).await;
+        let found = (outcome.status, outcome.cause.as_ref().map(|cause| cause.reason), outcome.observed.http_status);
+        assert_eq!(found, (Status::Failed, Some(reason), status), "{:?}", outcome.cause);
+        let failed = outcome.steps.iter().find(|step| step.status == Status::Failed).unwrap();
+        assert_eq!(failed.latency, None, "its first page came at once");
+        let sample = Sample::of(&outcome);
+        assert!(
+            sample.latencies.iter().all(|latency| latency.timed_out && latency.took == probe.timeout),
+            "{sample:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,11 @@
 use serde_json::{Value, json};
 
 use super::{Answers, client_info, revision::Revision};
+use crate::base::sanitize::{cut, one_line};
 use crate::event::{Era, Finding, ServerIdentity, Severity};
+
+/// More of the name and the version of a server is not kept.
+const NAME_CHARS_MAX: usize = 64 * 1024;
 
 /// What a server says of itself when a session or a process is opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,9 +58,10 @@ pub fn read_initialize(result: &Value, asked: &'static Revision, strict: bool) -
     let known = Revision::of(version).filter(|revision| revision.era == Era::Legacy);
     let Some(revision) = known else {
         return Err(Unwelcome::Incompatible(format!(
-            "initialize at {} was answered with protocol version {version:?}, which mcp-probe does not speak \
+            "initialize at {} was answered with protocol version {:?}, which mcp-probe does not speak \
              in a session",
-            asked.version
+            asked.version,
+            one_line(version, 40)
         )));
     };
     if strict && revision != asked {
@@ -85,13 +90,12 @@ pub fn read_initialize(result: &Value, asked: &'static Revision, strict: bool) -
 /// Reads an `Implementation`: both name and version are required.
 #[must_use]
 pub fn identity(info: Option<&Value>) -> Option<ServerIdentity> {
-    let text = |key: &str| info?.get(key)?.as_str().map(str::to_owned);
+    let text = |key: &str| info?.get(key)?.as_str().map(|text| cut(text, NAME_CHARS_MAX));
     Some(ServerIdentity { name: text("name")?.into(), version: text("version")?.into() })
 }
 
 fn missing(path: &str, expected: &str, actual: Option<&Value>) -> Finding {
-    let actual =
-        actual.map_or_else(|| "nothing".to_owned(), |value| crate::base::sanitize::cut(&value.to_string(), 120));
+    let actual = actual.map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string(), 120));
     Finding {
         path: Some(path.to_owned()),
         ..Finding::new("initialize.result", Severity::Error, expected.to_owned(), actual)

@@ -249,7 +249,7 @@ fn judge(step: &Step, exchange: &Exchange, checks: &mut [CheckOutcome]) -> (Stat
         Ok(reply) => match &reply.body {
             Err(_) if step.expects_error || refusal.is_some() => None,
             Err(error) => Some(Cause::new(Reason::RpcError, verdict::rpc_error(&exchange.method, error))),
-            Ok(result) => verdict::broken(&exchange.method, result).or_else(|| {
+            Ok(result) => verdict::broken(exchange, result).or_else(|| {
                 let refused =
                     checks.iter().any(|check| check.kind == "is_error" && check.status == CheckStatus::Failed);
                 verdict::tool_error(&exchange.method, result).filter(|_| refused)

@@ -29,15 +29,19 @@ pub fn unexpected(exchange: &Exchange) -> Option<Cause> {
         Err(fault) => Some(fault.cause()),
         Ok(reply) => match &reply.body {
             Err(error) => Some(Cause::new(Reason::RpcError, rpc_error(&exchange.method, error))),
-            Ok(result) => broken(&exchange.method, result).or_else(|| tool_error(&exchange.method, result)),
+            Ok(result) => broken(exchange, result).or_else(|| tool_error(&exchange.method, result)),
         },
     }
 }
 
-/// A result that lacks the array which makes it one.
+/// A result that lacks the array which makes it one. Of a call that was to be a task, a task is the result.
 #[must_use]
-pub fn broken(method: &str, result: &Value) -> Option<Cause> {
+pub fn broken(exchange: &Exchange, result: &Value) -> Option<Cause> {
+    let method = &exchange.method;
     let member = revision::array_member(method)?;
+    if exchange.params.get("task").is_some() && result.get("task").is_some_and(Value::is_object) {
+        return None;
+    }
     let actual = match result.get(member) {
         Some(Value::Array(_)) => return None,
         Some(other) => one_line(&other.to_string(), 60),

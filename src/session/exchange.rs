@@ -71,7 +71,7 @@ pub struct Exchange {
     pub span: SpanContext,
     /// The reply, or why there is none.
     pub reply: Result<Reply, Fault>,
-    /// Of the first page and the last round.
+    /// Of the first page and the last round; without a last byte where a later page did not come.
     pub marks: Marks,
     /// Everything: all pages, all rounds of input, retries that the protocol demands.
     pub total: Duration,
@@ -139,9 +139,47 @@ impl ServerFacts {
     /// `false` or `null` is not.
     #[must_use]
     pub fn declares(&self, capability: &str) -> bool {
-        let (head, rest) = capability.split_once('.').unwrap_or((capability, ""));
-        let declared = |value: Option<&Value>| !matches!(value, None | Some(Value::Null | Value::Bool(false)));
-        let first = self.capabilities.get(head);
-        declared(first) && (rest.is_empty() || declared(first.and_then(|value| value.get(rest))))
+        declares(&self.capabilities, capability)
+    }
+}
+
+/// Names of extensions have dots of their own, so that every dot may be one of the path or one of a name.
+fn declares(value: &Value, path: &str) -> bool {
+    let inner = |name: &str| value.get(name).filter(|inner| !matches!(inner, Value::Null | Value::Bool(false)));
+    inner(path).is_some()
+        || path
+            .match_indices('.')
+            .any(|(at, _)| inner(&path[..at]).is_some_and(|inner| declares(inner, &path[at + 1..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn capabilities_are_found_at_any_depth_and_by_names_with_dots() {
+        let all = json!({
+            "tools": {"listChanged": false}, "logging": null, "completions": {},
+            "tasks": {"requests": {"tools": {"call": {}}}}, "extensions": {"io.example/ui": {"deep": {"x.y": true}}}
+        });
+        for (path, is_declared) in [
+            ("tools", true),
+            ("tools.listChanged", false),
+            ("tools.listChanged.x", false),
+            ("logging", false),
+            ("completions", true),
+            ("completions.x", false),
+            ("tasks.requests.tools.call", true),
+            ("tasks.requests.tools.list", false),
+            ("extensions.io.example/ui", true),
+            ("extensions.io.example/ui.deep.x.y", true),
+            ("extensions.io", false),
+            ("", false),
+            (".", false),
+        ] {
+            assert_eq!(declares(&all, path), is_declared, "{path:?}");
+        }
     }
 }

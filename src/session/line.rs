@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::Ending;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, ServerFacts};
 use super::pending::Pending;
 use super::tap::{CallIds, Passing, Recorder, Tap};
 use super::tracing::Tracing;
@@ -18,6 +18,7 @@ use crate::base::name::Name;
 use crate::base::{duration, sanitize};
 use crate::event::{Direction, Era, Finding, Phases, Reason, Severity, TransportKind};
 use crate::protocol::conversation::{Composed, Sorted, Within};
+use crate::protocol::legacy::Welcome;
 use crate::protocol::{Answers, Conversation};
 use crate::transport::{Fault, Heard, Intent, Key, Link, Outgoing, What};
 use crate::wire::{Frame, Id, Message};
@@ -466,6 +467,19 @@ impl Line {
     /// Whether nothing can be heard while nothing is asked.
     pub(super) fn is_still(&mut self) -> bool {
         self.link.is_still()
+    }
+
+    /// What the server said of itself; what is not as it should be in that is noted.
+    pub(super) fn welcomed(&mut self, welcome: Welcome) -> ServerFacts {
+        self.note_all(welcome.findings);
+        ServerFacts {
+            identity: welcome.identity,
+            instructions: welcome.instructions,
+            capabilities: welcome.capabilities,
+            revision: welcome.revision,
+            transport: self.conversation.transport,
+            supported: welcome.supported,
+        }
     }
 
     /// Deletes the HTTP session, if there is one.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::exchange::{Exchange, ServerFacts};
+use super::exchange::Exchange;
 use super::line::{Ask, Drive, Line};
 use super::pending::Pending;
 use super::{Closing, Session, Tap};
@@ -106,13 +106,13 @@ pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result
     }
 }
 
-/// Opens the session anew on the same link, because the server forgot it.
+/// Opens the session anew on the same link, because the server forgot it; it may be another server by now.
 pub(super) async fn reopen(
     line: &mut Line,
     revision: &'static Revision,
     strict: bool,
     deadline: Instant,
-) -> Result<(), Fault> {
+) -> Result<Welcome, Fault> {
     line.conversation.http_session = None;
     line.conversation.revision = None;
     let params = legacy::initialize_params(revision, line.conversation.answers());
@@ -122,7 +122,8 @@ pub(super) async fn reopen(
         Err(error) => return Err(refused_by(&error.message, error.code, "initialize")),
     };
     line.conversation.revision = Some(welcome.revision);
-    line.notify(&INITIALIZED, deadline).await.reply.map(|_| ())
+    line.notify(&INITIALIZED, deadline).await.reply?;
+    Ok(welcome)
 }
 
 struct Negotiation<'a> {
@@ -203,16 +204,8 @@ impl Negotiation<'_> {
     fn session(&self, line: Line, welcome: Welcome, opening: Exchange, strict: bool) -> Session {
         let mut line = line;
         line.conversation.revision = Some(welcome.revision);
-        line.note_all(welcome.findings);
+        let facts = line.welcomed(welcome);
         line.note_all(opening.findings.clone());
-        let facts = ServerFacts {
-            identity: welcome.identity,
-            instructions: welcome.instructions,
-            capabilities: welcome.capabilities,
-            revision: welcome.revision,
-            transport: line.conversation.transport,
-            supported: welcome.supported,
-        };
         Session { line, facts: Arc::new(facts), opening, strict, phases: self.phases, tools: None }
     }
 

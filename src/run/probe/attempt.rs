@@ -135,7 +135,7 @@ async fn run_steps(
     for step in steps {
         let mut taken = if cx.cancel.is_cancelled() {
             let interrupted = Cause::new(Reason::Cancelled, "the run was interrupted");
-            attempt.status = Status::Unknown;
+            attempt.status = attempt.status.max(Status::Unknown);
             attempt.cause.get_or_insert_with(|| interrupted.clone());
             Taken::skipped(step, interrupted)
         } else if stopped && !step.always {
