@@ -299,7 +299,7 @@ fn clients_that_are_slow_on_purpose_keep_nobody_out_and_delay_no_probe() {
 }
 
 #[test]
-fn clients_that_leave_take_no_threads_from_the_probes() {
+fn strangers_who_leave_take_no_threads_from_the_probes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     probes(folder);
@@ -307,30 +307,28 @@ fn clients_that_leave_take_no_threads_from_the_probes() {
     let hash = bcrypt::hash("wonder", 4).unwrap();
     std::fs::write(folder.join("web.yml"), format!("basic_auth_users:\n  alice: {hash}\n")).unwrap();
     let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
-    for (words, paths) in [(&["--web-config", "web.yml"][..], "GET /metrics"), (&[][..], "GET /?span=7d")] {
-        let (watch, address) = start(folder, words);
-        let threads = || {
-            let status = |pid: &i32| {
-                let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-                let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).map(str::trim);
-                line.contains("\0watch\0").then(|| count.unwrap_or_default().parse::<usize>().unwrap_or(0))
-            };
-            watch.processes().iter().find_map(status).expect("it runs")
+    let (watch, address) = start(folder, &["--web-config", "web.yml"]);
+    let threads = || {
+        let status = |pid: &i32| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).map(str::trim);
+            line.contains("\0watch\0").then(|| count.unwrap_or_default().parse::<usize>().unwrap_or(0))
         };
-        let mut most = 0;
-        for number in 0..300 {
-            let stranger = basic(&format!("mallory:{number}"));
-            let request = format!("{paths} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {stranger}\r\n\r\n");
-            let mut stream = TcpStream::connect(&address).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            // So long that it is taken up.
-            std::thread::sleep(Duration::from_millis(3));
-            drop(stream);
-            most = most.max(threads());
-        }
-        assert!((2..40).contains(&most), "{most} threads for {paths}");
-        let known = basic("alice:wonder");
-        assert_eq!(code(asked(&address, None, "GET /-/alive", &[("Authorization", &known)])), Some(200));
+        watch.processes().iter().find_map(status).expect("it runs")
+    };
+    let mut most = 0;
+    for number in 0..300 {
+        let stranger = basic(&format!("mallory:{number}"));
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nAuthorization: {stranger}\r\n\r\n");
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        // So long that it is taken up.
+        std::thread::sleep(Duration::from_millis(3));
+        drop(stream);
+        most = most.max(threads());
     }
+    assert!((2..40).contains(&most), "{most} threads");
+    let known = basic("alice:wonder");
+    assert_eq!(code(asked(&address, None, "GET /-/alive", &[("Authorization", &known)])), Some(200));
 }
