@@ -4,7 +4,7 @@ The child's own memory is another process's. What a target costs anyhow, its sta
 plan with `session = "fresh"`, where nothing is held between the runs: each plan is watched with few targets and with many,
 the slope between them is what one more target takes, and the difference of the two slopes is what holding takes.
 
-    python3 ci/bench.d/held.py --binary target/release/mcp-probe --fixture target/floor/release/fixture [--sizes 50,300]
+    python3 ci/bench.d/held.py --binary target/release/mcp-probe --floor target/floor/release [--sizes 50,300]
         [--pairs 3]
 """
 
@@ -45,7 +45,7 @@ def measured(options, session, targets):
     """KiB of the daemon when each target was looked at `RUNS` times."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        pathlib.Path(folder, "probes.toml").write_text(plan(options.fixture.resolve(), targets, session))
+        pathlib.Path(folder, "probes.toml").write_text(plan(options.floor.resolve() / "fixture", targets, session))
         said = pathlib.Path(folder, "log")
         daemon = subprocess.Popen(
             [options.binary.resolve(), "watch", "probes.toml", "--listen", "127.0.0.1:0", "--state", "state"],
@@ -85,7 +85,7 @@ def measured(options, session, targets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=pathlib.Path, default="target/release/mcp-probe")
-    parser.add_argument("--fixture", type=pathlib.Path, default="target/floor/release/fixture")
+    parser.add_argument("--floor", type=pathlib.Path, default="target/floor/release")
     parser.add_argument("--sizes", default="50,300")
     parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()

@@ -2,9 +2,9 @@
 lateness, processor time per probe, memory per target, and whether lateness grows.
 
 One local server stands for all of them, and has the same cores: what it takes is told beside. It is the fixture that thinks
-about nothing; without `--fixture` it is the demo server, which takes as long as the prober does.
+about nothing; without `--floor` it is the demo server, which takes as long as the prober does.
 
-    python3 ci/bench.d/watch.py --binary target/release/mcp-probe [--fixture target/floor/release/fixture] [--seconds 60]
+    python3 ci/bench.d/watch.py --binary target/release/mcp-probe [--floor target/floor/release] [--seconds 60]
         [--sizes 1000,10000] [--every 1s]
 """
 
@@ -98,7 +98,7 @@ def measured(binary, targets, options):
     descriptors_for(targets)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        serve = [options.fixture.resolve(), "crowd"] if options.fixture else [binary, "demo", "--http", "127.0.0.1:0"]
+        serve = [options.floor.resolve() / "fixture", "crowd"] if options.floor else [binary, "demo", "--http", "127.0.0.1:0"]
         server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True,
                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         stack.callback(server.kill)
@@ -149,7 +149,7 @@ def measured(binary, targets, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=pathlib.Path, default="target/release/mcp-probe")
-    parser.add_argument("--fixture", type=pathlib.Path)
+    parser.add_argument("--floor", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--warm-up", type=float, default=30)
     parser.add_argument("--sizes", default="1000,10000")
