@@ -3,6 +3,7 @@
 
 mod crossing;
 pub mod exchange;
+mod lasting;
 mod line;
 mod negotiate;
 mod pending;
@@ -26,6 +27,7 @@ use crate::event::{Era, Finding, Phase, Phases, Reason, Severity, TransportKind}
 use crate::protocol::paging::Pages;
 use crate::protocol::{Answers, detect, modern};
 use crate::transport::{Certificate, Dial, Farewell, Fault};
+use lasting::Lasting;
 use line::{Ask, Line};
 
 /// More rounds of input than any honest call needs.
@@ -59,6 +61,7 @@ pub struct Session {
     phases: Phases,
     /// The whole result of `tools/list`.
     tools: Option<Arc<Value>>,
+    lasting: Lasting,
 }
 
 /// How a session ended, with all that was learnt over its life.
@@ -378,8 +381,11 @@ impl Session {
             format!("HTTP 404 for {method}: the server forgot the session; a new one was opened"),
         ));
         match negotiate::reopen(&mut self.line, self.facts.revision, self.strict, deadline).await {
-            Ok(welcome) => {
+            Ok((welcome, opening)) => {
+                self.lasting = Lasting::of([&*welcome.findings, &*opening.findings].concat());
+                self.line.note_all(opening.findings.clone());
                 self.facts = Arc::new(self.line.welcomed(welcome));
+                self.opening = opening;
                 self.tools = None;
                 self.line.ask(&ask).await
             }

@@ -263,6 +263,10 @@ pub trait Link: Send {
         self.facts().findings
     }
 
+    /// The same since this was asked last, and what is still as it was: for one who tells it more than once in the life of
+    /// the link.
+    fn take_findings(&mut self) -> Vec<Finding>;
+
     /// The server's certificate, on https.
     fn certificate(&self) -> Option<Certificate> {
         self.facts().certificate

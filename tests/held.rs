@@ -25,6 +25,8 @@ use receiver::{Does, Receiver, ok};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+#[path = "held/findings.rs"]
+mod findings;
 #[path = "stage/receiver.rs"]
 mod receiver;
 
@@ -68,7 +70,7 @@ fn is_alive(pid: i32) -> bool {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok()
 }
 
-fn findings(outcome: &ProbeOutcome) -> Vec<&str> {
+fn noticed(outcome: &ProbeOutcome) -> Vec<&str> {
     outcome.findings.iter().map(|finding| finding.id).collect()
 }
 
@@ -122,7 +124,7 @@ async fn a_session_that_has_become_old_is_given_up_for_a_cold_start() {
     assert!(first.phases.get(Phase::Spawn).is_some() && second.phases.get(Phase::Spawn).is_none());
     assert_eq!(held.usage().remove(0).pid, child);
     let cold = held.run(&cx, &stage, &old, &target).await;
-    assert_eq!((cold.status, findings(&cold)), (Status::Healthy, Vec::new()), "a session that we end is not lost");
+    assert_eq!((cold.status, noticed(&cold)), (Status::Healthy, Vec::new()), "a session that we end is not lost");
     assert!(cold.phases.get(Phase::Spawn).is_some() && cold.phases.get(Phase::Handshake).is_some());
     assert!(held.usage().remove(0).pid != child && !is_alive(child));
     held.release_all(GRACE).await;
@@ -173,7 +175,7 @@ async fn a_run_that_finds_its_child_gone_opens_another_and_says_so() {
     let cause = second.cause.as_ref().unwrap();
     assert_eq!((second.status, cause.reason), (Status::Degraded, Reason::Exited), "{cause:?}");
     assert!(cause.message.contains("exit code 0") && cause.message.contains("a new one was opened"), "{cause:?}");
-    assert!(findings(&second).contains(&"session.lost"));
+    assert!(noticed(&second).contains(&"session.lost"));
     assert!(second.phases.get(Phase::Spawn).is_some(), "the cold start is part of this run");
     held.release_all(GRACE).await;
 }
@@ -205,7 +207,7 @@ async fn an_http_session_is_kept_and_opened_anew_when_it_is_forgotten() {
         assert_eq!(outcome.status, Status::Healthy, "{:?}", outcome.cause);
         assert_eq!(outcome.observed.http_status, Some(200));
         assert_eq!(outcome.phases.get(Phase::Handshake).is_some(), round == 0, "{:?}", outcome.phases);
-        expired += usize::from(findings(&outcome).contains(&"session.expired"));
+        expired += usize::from(noticed(&outcome).contains(&"session.expired"));
     }
     assert_eq!(expired, 1, "told by the run that met it, and not again");
     assert_eq!((held.count(), held.usage().len(), masker.count()), (1, 0, 0));
@@ -271,7 +273,7 @@ async fn a_session_that_is_opened_anew_is_told_as_what_it_is() {
     assert_eq!(told(&held.run(&cx, &stage, &probe, &target).await), "1.0 over 2025-11-25");
     is_second.store(true, Ordering::SeqCst);
     let met = held.run(&cx, &stage, &probe, &target).await;
-    assert!(findings(&met).contains(&"session.expired"), "{:?}", met.findings);
+    assert!(noticed(&met).contains(&"session.expired"), "{:?}", met.findings);
     for _ in 0..2 {
         assert_eq!(told(&held.run(&cx, &stage, &probe, &target).await), "2.0 over 2025-06-18");
     }
@@ -345,7 +347,7 @@ async fn a_child_that_is_held_can_be_restarted() {
     assert!(said.contains(&format!("pid {pid}")) && said.contains("exit code 0"), "{said}");
     assert!(!is_alive(pid) && !held.has_child("files"));
     let outcome = held.run(&cx, &stage, &probe, &target).await;
-    assert_eq!((outcome.status, findings(&outcome)), (Status::Healthy, vec![]));
+    assert_eq!((outcome.status, noticed(&outcome)), (Status::Healthy, vec![]));
     assert_ne!(held.usage()[0].pid, pid);
     held.release_all(GRACE).await;
     // So can the program that was started for a URL.
@@ -429,15 +431,14 @@ async fn a_refusal_tells_its_status_and_how_long_to_wait() {
     assert!(!busy.observed.transcript.is_empty());
 }
 
-#[tokio::test]
-async fn the_end_of_the_certificate_is_seen() {
-    let place = tempfile::tempdir().unwrap();
+/// The demo server over TLS, with a certificate that ends on that day.
+fn over_tls(place: &Path, (year, month, day): (i32, u8, u8)) -> Target {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(2031, 5, 6);
+    params.not_after = rcgen::date_time_ymd(year, month, day);
     let certificate = params.self_signed(&key).unwrap();
     let file = |name: &str, text: &str| {
-        let path = place.path().join(name);
+        let path = place.join(name);
         fs::write(&path, text).unwrap();
         path
     };
@@ -449,6 +450,13 @@ async fn the_end_of_the_certificate_is_seen() {
     let mut target = Target::ad_hoc("tls", Endpoint::Url("https://127.0.0.1:0/mcp".to_owned()));
     target.start = Some(start);
     target.tls.ca = Some(cert);
+    target
+}
+
+#[tokio::test]
+async fn the_end_of_the_certificate_is_seen() {
+    let place = tempfile::tempdir().unwrap();
+    let target = over_tls(place.path(), (2031, 5, 6));
     let outcome = observed(target, &Masker::default()).await;
     assert_eq!(outcome.status, Status::Healthy, "{:?}", outcome.cause);
     assert_eq!(outcome.observed.certificate_ends.map(|at| at.to_string()).as_deref(), Some("2031-05-06T00:00:00Z"));

@@ -16,7 +16,7 @@ use super::locked::Against;
 use super::probe::attempt::{Attempt, declared, on_session};
 use super::probe::run;
 use super::reach::Stage;
-use super::{Context, Turn};
+use super::{Context, Turn, startup};
 use crate::base::by_pair::{ByPair, Pair};
 use crate::base::name::Name;
 use crate::base::sanitize::one_line;
@@ -28,10 +28,20 @@ use crate::session::{Ending, Session};
 use crate::transport::Fault;
 use crate::transport::child::usage_now;
 
+/// What was wrong with the opening of a session over HTTP is told for so long; then another opening shows whether it was
+/// mended. Often enough for one who waits for that, and seldom enough for the session to be one that is held.
+const DOUBT: Duration = Duration::from_secs(300);
+
 /// The sessions that are held.
-#[derive(Default)]
 pub struct Held {
     places: Mutex<ByPair<Arc<Place>>>,
+    doubt: Duration,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self { places: Mutex::default(), doubt: DOUBT }
+    }
 }
 
 impl fmt::Debug for Held {
@@ -63,6 +73,12 @@ pub struct HeldChild {
 }
 
 impl Held {
+    /// With another time after which a session over HTTP whose opening was at fault is opened anew.
+    #[must_use]
+    pub fn doubting_after(self, doubt: Duration) -> Self {
+        Self { doubt, ..self }
+    }
+
     /// Runs a probe, on the session that is held for it where it wants one, else on sessions of its own.
     pub async fn run(&self, cx: &Context, stage: &Stage, probe: &Probe, target: &Arc<Target>) -> ProbeOutcome {
         let mut own = cx.of_one_run(target).among_many();
@@ -72,6 +88,7 @@ impl Held {
                 let place = self.place(&probe.name, &target.name);
                 let mut seat = place.seat.lock().await;
                 seat.pid = Arc::clone(&place.pid);
+                seat.doubt = self.doubt;
                 // The secrets that were learnt at the opening stand in what the server says on.
                 if let Some(secrets) = &seat.secrets {
                     own.masker = secrets.clone();
@@ -216,6 +233,8 @@ pub(super) struct Seat {
     resting: Option<Resting>,
     /// When the session was opened.
     opened: Option<Instant>,
+    /// How old a session may become whose opening was at fault.
+    doubt: Duration,
     pid: Arc<Mutex<Option<(i32, Instant)>>>,
     secrets: Option<Masker>,
 }
@@ -224,7 +243,7 @@ pub(super) struct Seat {
 struct Resting {
     rest: Rest,
     cancel: CancellationToken,
-    told: Vec<Finding>,
+    is_doubtful: bool,
 }
 
 enum Rest {
@@ -245,14 +264,16 @@ struct Awake {
     session: Box<Session>,
     /// Ends its waits: a run that is interrupted takes the session with it, and no other.
     cancel: CancellationToken,
-    /// What was told of it by runs before; none where this one opened it.
-    told: Option<Vec<Finding>>,
+    /// Whether this run opened it.
+    is_new: bool,
 }
 
 impl Seat {
     /// One attempt at the probe, on the session that is there or on a new one.
     pub(super) async fn attempt(&mut self, cx: &Context, stage: &Stage, probe: &Probe, target: &Target) -> Attempt {
-        let is_old = |opened: Instant| probe.cold_every.is_some_and(|every| opened.elapsed() >= every);
+        let doubt = self.resting.as_ref().is_some_and(|resting| resting.is_doubtful).then_some(self.doubt);
+        let limit = doubt.into_iter().chain(probe.cold_every).min();
+        let is_old = |opened: Instant| limit.is_some_and(|limit| opened.elapsed() >= limit);
         if self.opened.is_some_and(is_old) {
             // Its end is no part of the cold start that follows.
             Box::pin(self.let_go(cx.grace)).await;
@@ -264,8 +285,7 @@ impl Seat {
             }
             Some((awake, Some(fault))) => {
                 self.shown(None);
-                let mut ending = Box::pin(awake.session.close(cx.grace)).await;
-                ending.findings.retain(|finding| !awake.told.iter().flatten().any(|told| told == finding));
+                let ending = Box::pin(awake.session.close(cx.grace)).await;
                 Some((fault, ending))
             }
         };
@@ -296,9 +316,15 @@ impl Seat {
         session.forget_tools();
         let mut attempt = heeding(cx, &awake.cancel, Box::pin(on_session(cx, session, probe, against, None))).await;
         attempt.duration = begun.elapsed();
-        note(&mut attempt.findings, &session.findings());
-        if awake.told.is_some() {
-            // What opening took, and what was noticed then, was told by the run that opened it.
+        if session.was_opened() {
+            let noticed = cx.noticed.of(session.facts(), session.opening()).await;
+            let slow = startup::slow(session.facts().transport, session.phases());
+            session.note_of_opening(noticed.iter().cloned().chain(slow));
+            session.let_go_of_opening();
+        }
+        note(&mut attempt.findings, &session.tell());
+        if !awake.is_new {
+            // What opening took was told by the run that opened it.
             let call = attempt.phases.get(Phase::Call);
             attempt.phases = Phases::default();
             if let Some(call) = call {
@@ -308,7 +334,7 @@ impl Seat {
         session.record(None);
         let is_usable =
             !awake.cancel.is_cancelled() && attempt.cause.as_ref().is_none_or(|cause| is_kept(cause.reason));
-        let told = awake.told.take();
+        let is_new = awake.is_new;
         if is_usable {
             attempt.usage = session.pid().and_then(usage_now);
             self.rest(awake);
@@ -317,16 +343,13 @@ impl Seat {
             self.secrets = None;
             let phases = attempt.phases;
             attempt.closed(&Box::pin(awake.session.close(cx.grace)).await);
-            if told.is_some() {
+            if !is_new {
                 let close = attempt.phases.get(Phase::Close);
                 attempt.phases = phases;
                 if let Some(close) = close {
                     attempt.phases.add(Phase::Close, close);
                 }
             }
-        }
-        if let Some(told) = told {
-            attempt.findings.retain(|finding| !told.contains(finding));
         }
         attempt
     }
@@ -349,11 +372,11 @@ impl Seat {
         drop((permit, turn));
         match opened {
             Ok(mut session) => {
-                session.let_go_of_opening();
+                session.outlive_the_run();
                 self.shown(session.pid());
                 self.opened = Some(begun);
                 self.secrets = Some(cx.masker.clone());
-                Ok((Awake { session: Box::new(session), cancel, told: None }, begun))
+                Ok((Awake { session: Box::new(session), cancel, is_new: true }, begun))
             }
             Err(mut refused) => {
                 let closing = refused.closing.take();
@@ -369,7 +392,7 @@ impl Seat {
 
     fn rest(&mut self, awake: Awake) {
         let Awake { mut session, cancel, .. } = awake;
-        let told = session.findings();
+        let is_doubtful = session.is_doubtful();
         let rest = if session.is_still() {
             Rest::Still(session)
         } else {
@@ -381,12 +404,12 @@ impl Seat {
             });
             Rest::Listening(task, stop)
         };
-        self.resting = Some(Resting { rest, cancel, told });
+        self.resting = Some(Resting { rest, cancel, is_doubtful });
     }
 
     /// Takes the session out of its rest, with the fault by which it was lost meanwhile.
     async fn wake(&mut self) -> Option<(Awake, Option<Fault>)> {
-        let Resting { rest, cancel, told } = self.resting.take()?;
+        let Resting { rest, cancel, .. } = self.resting.take()?;
         let Rested { session, lost } = match rest {
             Rest::Still(session) => Rested { session, lost: None },
             Rest::Listening(mut task, stop) => {
@@ -394,7 +417,7 @@ impl Seat {
                 task.join_next().await?.ok()?
             }
         };
-        Some((Awake { session, cancel, told: Some(told) }, lost))
+        Some((Awake { session, cancel, is_new: false }, lost))
     }
 
     async fn let_go(&mut self, grace: Duration) -> Option<Ending> {

@@ -464,6 +464,11 @@ impl Line {
         &*self.link
     }
 
+    /// What was noticed of the link since this was asked last.
+    pub(super) fn take_link_findings(&mut self) -> Vec<Finding> {
+        self.link.take_findings()
+    }
+
     /// Whether nothing can be heard while nothing is asked.
     pub(super) fn is_still(&mut self) -> bool {
         self.link.is_still()

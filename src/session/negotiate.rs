@@ -5,6 +5,7 @@
 //! answer still wins. Only an error reply or an exit costs a fresh process, started when the first has ended.
 
 mod again;
+mod reopen;
 mod words;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::exchange::Exchange;
+use super::lasting::Lasting;
 use super::line::{Ask, Drive, Line};
 use super::pending::Pending;
 use super::{Closing, Session, Tap};
@@ -25,7 +27,8 @@ use crate::protocol::{Answers, Pin, Revision, modern};
 use crate::transport::{Certificate, Dial, Fault};
 use crate::wire::results::Results;
 pub(super) use again::again;
-use words::{fault_of, initialize_refused, not_this_one, refused_by, unwelcome};
+pub(super) use reopen::reopen;
+use words::{fault_of, initialize_refused, not_this_one, unwelcome};
 
 const INITIALIZE: Name = Name::fixed("initialize");
 const INITIALIZED: Name = Name::fixed("notifications/initialized");
@@ -104,26 +107,6 @@ pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result
         (None, TransportKind::Stdio) => Box::pin(negotiation.detect_stdio(line)).await,
         (None, TransportKind::StreamableHttp) => negotiation.detect_http(line).await,
     }
-}
-
-/// Opens the session anew on the same link, because the server forgot it; it may be another server by now.
-pub(super) async fn reopen(
-    line: &mut Line,
-    revision: &'static Revision,
-    strict: bool,
-    deadline: Instant,
-) -> Result<Welcome, Fault> {
-    line.conversation.http_session = None;
-    line.conversation.revision = None;
-    let params = legacy::initialize_params(revision, line.conversation.answers());
-    let exchange = line.ask(&Ask { method: &INITIALIZE, params: &params, schema: None, deadline }).await;
-    let welcome = match exchange.reply?.body {
-        Ok(result) => legacy::read_initialize(&result, revision, strict).map_err(unwelcome)?,
-        Err(error) => return Err(refused_by(&error.message, error.code, "initialize")),
-    };
-    line.conversation.revision = Some(welcome.revision);
-    line.notify(&INITIALIZED, deadline).await.reply?;
-    Ok(welcome)
 }
 
 struct Negotiation<'a> {
@@ -206,7 +189,15 @@ impl Negotiation<'_> {
         line.conversation.revision = Some(welcome.revision);
         let facts = line.welcomed(welcome);
         line.note_all(opening.findings.clone());
-        Session { line, facts: Arc::new(facts), opening, strict, phases: self.phases, tools: None }
+        Session {
+            line,
+            facts: Arc::new(facts),
+            opening,
+            strict,
+            phases: self.phases,
+            tools: None,
+            lasting: Lasting::default(),
+        }
     }
 
     // ---- modern ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ use super::ongoing::{Ongoing, Teller};
 use super::streamable_http::{NOISE_BYTES_MAX, ask};
 use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
 use crate::base::sanitize;
-use crate::event::{Reason, TransportKind};
+use crate::event::{Finding, Reason, TransportKind};
 use crate::protocol::refusal;
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::message;
@@ -108,6 +108,10 @@ impl Link for LegacySse {
 
     fn facts(&self) -> LinkFacts {
         self.client.facts(TransportKind::Sse)
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        self.client.take_findings()
     }
 
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {

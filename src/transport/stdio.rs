@@ -390,6 +390,13 @@ impl Link for StdioLink {
         }
     }
 
+    fn take_findings(&mut self) -> Vec<Finding> {
+        let mut findings = self.stdout.take_findings();
+        // How much came there all in all is what blocks the server, whenever it came.
+        findings.extend(self.stderr.finding());
+        findings
+    }
+
     fn close(self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
         self.end(grace).boxed()
     }

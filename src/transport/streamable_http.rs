@@ -102,6 +102,10 @@ impl Link for StreamableHttp {
         self.ongoing.is_still()
     }
 
+    fn take_findings(&mut self) -> Vec<Finding> {
+        self.client.take_findings()
+    }
+
     fn close(mut self: Box<Self>, grace: Duration) -> BoxFuture<'static, Farewell> {
         Box::pin(async move {
             let started = Instant::now();

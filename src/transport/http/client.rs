@@ -66,6 +66,8 @@ struct Notes {
     peer: Option<String>,
     certificate: Option<Certificate>,
     findings: Vec<Finding>,
+    /// How many of them come from how the target is written, and are true of every call.
+    settled: usize,
     clock_seen: bool,
 }
 
@@ -80,7 +82,7 @@ pub(in crate::transport) struct Client {
 
 impl Client {
     pub(super) fn new(template: Arc<Template>, connector: Arc<Connector>, findings: Vec<Finding>) -> Arc<Self> {
-        let notes = Notes { findings, ..Notes::default() };
+        let notes = Notes { settled: findings.len(), findings, ..Notes::default() };
         let (pool, tasks) = (Arc::default(), Tasks::default());
         Arc::new(Self { template, connector, pool, tasks, notes: Mutex::new(notes) })
     }
@@ -128,6 +130,20 @@ impl Client {
     /// What was noticed so far.
     pub(in crate::transport) fn findings(&self) -> Vec<Finding> {
         self.notes().findings.clone()
+    }
+
+    /// What was noticed since this was asked last, and what is as it was. The clock is looked at anew.
+    pub(in crate::transport) fn take_findings(&self) -> Vec<Finding> {
+        let mut notes = self.notes();
+        notes.clock_seen = false;
+        let settled = notes.settled;
+        let mut findings = notes.findings.clone();
+        notes.findings.truncate(settled);
+        // A connection that is kept looks at no certificate, and the certificate comes to its end all the same.
+        let is_told = findings.iter().any(|finding| finding.id == "tls.expiry");
+        let certificate = notes.certificate.as_ref().filter(|_| !is_told);
+        findings.extend(certificate.and_then(|certificate| tls_words::expiry(certificate, jiff::Timestamp::now())));
+        findings
     }
 
     /// The server's certificate, on https.

@@ -110,12 +110,27 @@ impl Stdout {
     /// What is to be said about it.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let noticed = self.noticed();
+        self.noticed().findings()
+    }
+
+    /// The same, and what is counted for it begins anew.
+    #[must_use]
+    pub fn take_findings(&self) -> Vec<Finding> {
+        let mut noticed = self.noticed();
+        let findings = noticed.findings();
+        (noticed.noise, noticed.first_noise) = (0, None);
+        (noticed.crlf, noticed.blank, noticed.byte_order_marks) = (0, 0, 0);
+        findings
+    }
+}
+
+impl Noticed {
+    fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(first) = &noticed.first_noise {
+        if let Some(first) = &self.first_noise {
             let FirstNoise { sample, offset, before_first_message } = first;
             let when = if *before_first_message { "before" } else { "after" };
-            let count = noticed.noise;
+            let count = self.noise;
             let lines = if count == 1 { "1 other line".to_owned() } else { format!("{count} other lines, the first") };
             findings.push(Finding::new(
                 "stdio.stdout_clean",
@@ -130,10 +145,10 @@ impl Stdout {
             1 => wrong.push(format!("1 {one}")),
             _ => wrong.push(format!("{count} {many}")),
         };
-        add(noticed.crlf, "line ended with CR LF", "lines ended with CR LF");
-        add(noticed.blank, "blank line", "blank lines");
-        add(noticed.byte_order_marks, "byte order mark", "byte order marks");
-        if noticed.unfinished.is_some() {
+        add(self.crlf, "line ended with CR LF", "lines ended with CR LF");
+        add(self.blank, "blank line", "blank lines");
+        add(self.byte_order_marks, "byte order mark", "byte order marks");
+        if self.unfinished.is_some() {
             wrong.push("the last line had no line feed".into());
         }
         if !wrong.is_empty() {
