@@ -7,6 +7,7 @@ mod lasting;
 mod line;
 mod negotiate;
 mod pending;
+mod questions;
 pub mod tap;
 pub mod tracing;
 

@@ -5,6 +5,7 @@
 //! `recv` gives what was heard, in order, with the key of the message it belongs to where the transport knows.
 
 mod ongoing;
+mod aside;
 mod scratch;
 pub mod child;
 pub mod stdio;
@@ -31,8 +32,11 @@ pub type Key = u64;
 pub enum Intent {
     /// A request: an answer follows.
     Request,
-    /// A notification, or a reply to a request of the server: HTTP acknowledges it with 202.
+    /// A notification: HTTP acknowledges it with 202.
     OneWay,
+    /// A one-way message whose acknowledgement nobody waits for, such as an answer to the server. Over HTTP it is sent to
+    /// its end also where its sender has stopped waiting, and few are under way at a time.
+    Aside,
     /// HTTP only: GET that continues an interrupted stream; what comes belongs to the key given.
     Resume,
     /// HTTP only: GET that listens for messages which belong to no request.

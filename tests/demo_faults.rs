@@ -154,6 +154,7 @@ fn conversation(era: &str) -> Vec<Value> {
     all.push(request("prompts/list", json!({})));
     if era != "modern" {
         all.push(hello("2099-01-01"));
+        all.push(json!({"jsonrpc": "2.0", "id": "nobody asked", "result": {}}));
     }
     all.push(request("prompts/get", json!({"name": "greeting", "arguments": {"name": "Ada"}})));
     let task = json!({"name": "echo", "arguments": {"message": "hi"}, "task": {"ttl": 1_000}});

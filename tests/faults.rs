@@ -207,6 +207,7 @@ const MESSAGES: &[Row] = &[
     healthy("progress-flood", BOTH, PATIENT).patience(25_000),
     healthy("progress-backwards", BOTH, LIST),
     healthy("log-flood", BOTH, PATIENT).patience(25_000),
+    healthy("ping-flood", BOTH, "tools/list --protocol legacy --timeout 30s").noting("answers.flood").patience(25_000),
     fails("slow-flood", BOTH, LIST, "timeout", 1, &["notifications came meanwhile"]).after(TIMEOUT_MS),
 ];
 
@@ -565,6 +566,7 @@ const SESSIONS: &[Row] = &[
     healthy("notification-body", HTTP, LEGACY).noting("http.notification_202"),
     healthy("notification-500", HTTP, LEGACY).noting("http.notification_202"),
     fails("notification-hang", HTTP, LEGACY, "timeout", 4, &["notifications/initialized"]).after(STARTUP_MS),
+    healthy("answer-hang", HTTP, LEGACY),
     healthy("delete-405", HTTP, LEGACY),
     healthy("no-session-delete", HTTP, LEGACY),
     healthy("delete-hang", HTTP, LEGACY),

@@ -12,11 +12,17 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mcp-probe");
 
 /// Runs `check` over many targets at once with so few descriptors.
 fn check(targets: &str, descriptors: u32) -> Value {
+    check_with(targets, descriptors, ("20s", 64))
+}
+
+/// With a timeout of its own, and as many jobs.
+fn check_with(targets: &str, descriptors: u32, (timeout, jobs): (&str, u32)) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let probe =
-        "[[probe]]\nname = \"list\"\ntarget = \"*\"\ntimeout = \"20s\"\n[[probe.step]]\nmethod = \"tools/list\"\n";
+    let probe = format!(
+        "[[probe]]\nname = \"list\"\ntarget = \"*\"\ntimeout = \"{timeout}\"\n[[probe.step]]\nmethod = \"tools/list\"\n"
+    );
     std::fs::write(folder.path().join("mcp-probe.toml"), format!("{targets}{probe}")).unwrap();
-    let script = format!("ulimit -n {descriptors}; exec {BINARY} check mcp-probe.toml --json --jobs 64");
+    let script = format!("ulimit -n {descriptors}; exec {BINARY} check mcp-probe.toml --json --jobs {jobs}");
     let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
@@ -90,4 +96,39 @@ fn first_url(server: &mut std::process::Child) -> String {
         });
     }
     first.recv_timeout(std::time::Duration::from_secs(30)).unwrap()
+}
+
+#[test]
+fn a_server_that_pings_without_end_and_takes_no_answer_leaves_the_others_their_descriptors() {
+    for over in ["streamable-http", "sse"] {
+        let mut flooding = Command::new(BINARY)
+            .args(["demo", "--http", "127.0.0.1:0"])
+            .args(["--fault", "silent-calls", "--fault", "ping-flood", "--fault", "answer-hang"])
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = first_url(&mut flooding);
+        if over == "sse" {
+            url = url.replace("/mcp", "/sse");
+        }
+        let mut targets =
+            format!("[target.flooding]\nurl = \"{url}\"\ntransport = \"{over}\"\nprotocol = \"legacy\"\n");
+        for number in 0..4 {
+            write!(targets, "[target.t{number}]\ncommand = [\"{BINARY}\", \"demo\"]\n").unwrap();
+        }
+        // The others come one after the other beside the first, which is waited for meanwhile.
+        let report = check_with(&targets, 100, ("4s", 2));
+        flooding.kill().unwrap();
+        flooding.wait().unwrap();
+        let (first, others) = report["probes"].as_array().unwrap().split_first().unwrap();
+        let noted: Vec<&str> =
+            first["findings"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).collect();
+        assert_eq!(noted, ["answers.flood", "http.unacknowledged"], "{over}: {first}");
+        assert_eq!(first["reason"], "timeout", "{over}: {first}");
+        let said = "it asked the client 20000 times meanwhile, of which 19000 were too many to be answered";
+        assert!(first["message"].as_str().unwrap().contains(said), "{over}: {first}");
+        assert!(others.iter().all(|probe| probe["status"] == "healthy"), "{over}: {others:#?}");
+    }
 }

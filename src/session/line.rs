@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ending;
 use super::exchange::{Exchange, ServerFacts};
 use super::pending::Pending;
+use super::questions::Questions;
 use super::tap::{CallIds, Passing, Recorder, Tap};
 use super::tracing::Tracing;
 use crate::base::name::Name;
@@ -25,6 +26,8 @@ use crate::wire::{Frame, Id, Message};
 
 /// Findings kept for one session.
 const FINDINGS_MAX: usize = 200;
+/// How long the writing of a message is waited for whose acknowledgement nobody waits for.
+const ASIDE_WAIT: Duration = Duration::from_millis(100);
 /// Stray messages kept for one call.
 const STRAYS_MAX: usize = 5;
 
@@ -43,6 +46,7 @@ pub(super) struct Line {
     tap: Tap,
     cancel: CancellationToken,
     last_key: Key,
+    questions: Questions,
 }
 
 /// Why [`Line::drive`] came back.
@@ -65,7 +69,7 @@ impl Line {
         cancel: CancellationToken,
     ) -> Self {
         let conversation = Conversation::new(transport, answers);
-        Self { conversation, findings: Vec::new(), link, tap, cancel, last_key: 0 }
+        Self { conversation, findings: Vec::new(), link, tap, cancel, last_key: 0, questions: Questions::default() }
     }
 
     /// One request, its reply, or why there is none.
@@ -78,6 +82,7 @@ impl Line {
 
     /// Sends a request.
     pub(super) async fn begin(&mut self, ask: &Ask<'_>) -> Pending {
+        self.questions.begin();
         let ids = self.tap.call();
         let traceparent = ids.calling.traceparent();
         let composed = self.conversation.request(ask.method, ask.params, ask.schema, traceparent.as_deref());
@@ -201,7 +206,7 @@ impl Line {
         if let Some(id) = pending.id.clone()
             && let Some(message) = self.conversation.cancellation(&id, &pending.method, why)
         {
-            self.send_aside(message, "notifications/cancelled").await;
+            self.send_aside(message, "notifications/cancelled", ASIDE_WAIT).await;
         }
         self.link.abandon(pending.key);
         self.forget(pending);
@@ -229,19 +234,35 @@ impl Line {
         }
     }
 
-    /// Sends a message whose acknowledgement nobody waits for; bounded, because a server that does not read must not
-    /// hold us up.
-    async fn send_aside(&mut self, composed: Composed, method: &str) {
+    /// Sends a message whose acknowledgement nobody waits for, and gives whether it was written within that time; bounded,
+    /// because a server that does not read must not hold us up.
+    async fn send_aside(&mut self, composed: Composed, method: &str, wait: Duration) -> bool {
         self.last_key += 1;
         self.tap_sent(&composed, &self.tap.call(), method);
         let outgoing = Outgoing {
             key: self.last_key,
-            intent: Intent::OneWay,
+            intent: Intent::Aside,
             body: composed.body,
             headers: composed.headers,
             repeatable: true,
         };
-        let _ = tokio::time::timeout(Duration::from_millis(100), self.link.send(outgoing)).await;
+        tokio::time::timeout(wait, self.link.send(outgoing)).await.is_ok()
+    }
+
+    /// Answers what the server asks, unless it has asked too much.
+    async fn answer(&mut self, reply: Composed, method: &str, open: Option<&mut Pending>) {
+        let asked = self.questions.ask();
+        if let Some(pending) = open {
+            pending.questions += 1;
+            pending.unanswered += u64::from(asked.is_err());
+        }
+        if let Err(finding) = asked {
+            self.note(finding);
+            return;
+        }
+        // Who did not read the answer before is not waited for again: what else it says has to be heard.
+        let wait = if self.questions.is_read { ASIDE_WAIT } else { Duration::ZERO };
+        self.questions.is_read = self.send_aside(reply, method, wait).await;
     }
 
     async fn resume(&mut self, open: &mut [&mut Pending], until: Instant) {
@@ -365,7 +386,9 @@ impl Line {
                 if let Some(finding) = finding {
                     self.note(finding);
                 }
-                self.send_aside(reply, &method).await;
+                let pending = open.get_mut(owner.unwrap_or(0)).map(|pending| &mut **pending);
+                // Rare, and long: in a place of its own it makes no call larger.
+                Box::pin(self.answer(reply, &method, pending)).await;
             }
             Sorted::Late => {}
             Sorted::Stray(finding) => match open.get_mut(owner.unwrap_or(0)).filter(|_| !elsewhere) {

@@ -43,6 +43,9 @@ pub(super) struct Pending {
     body: Vec<u8>,
     notices: Vec<Notice>,
     notices_dropped: u64,
+    /// How often the server asked something meanwhile, and how often it was not answered.
+    pub(super) questions: u64,
+    pub(super) unanswered: u64,
     /// What came on stdout that is no answer: the first of it, for the message of a time-out.
     misheard: Option<String>,
     misanswered: bool,
@@ -70,6 +73,8 @@ impl Pending {
             body: Vec::new(),
             notices: Vec::new(),
             notices_dropped: 0,
+            questions: 0,
+            unanswered: 0,
             misheard: None,
             misanswered: false,
             cursor: None,
@@ -209,6 +214,9 @@ impl Pending {
     pub(super) fn heard(&self) -> String {
         if let Some(misheard) = &self.misheard {
             format!("; instead came {misheard}")
+        } else if self.unanswered > 0 {
+            let (asked, unanswered) = (self.questions, self.unanswered);
+            format!("; it asked the client {asked} times meanwhile, of which {unanswered} were too many to be answered")
         } else if !self.notices.is_empty() {
             format!("; {} notifications came meanwhile", self.notices.len() as u64 + self.notices_dropped)
         } else if let Some(head) = &self.head {

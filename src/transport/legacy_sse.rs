@@ -11,7 +11,7 @@ use url::Url;
 use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, bare, too_large};
 use super::ongoing::{Ongoing, Teller};
 use super::streamable_http::{NOISE_BYTES_MAX, ask};
-use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What};
+use super::{Farewell, Fault, Head, Heard, Intent, Key, Link, LinkFacts, Outgoing, What, aside};
 use crate::base::sanitize;
 use crate::event::{Finding, Reason, TransportKind};
 use crate::protocol::refusal;
@@ -20,8 +20,6 @@ use crate::wire::message;
 
 /// Of a body that is no stream, messages show this much.
 const BODY_CHARS_SHOWN: usize = 160;
-/// POSTs whose status is still awaited.
-const POSTS_MAX: usize = 1024;
 
 /// An open link.
 pub(super) struct LegacySse {
@@ -58,7 +56,7 @@ impl LegacySse {
         }
         let (key, intent) = (outgoing.key, outgoing.intent);
         match intent {
-            Intent::Request | Intent::OneWay => {}
+            Intent::Request | Intent::OneWay | Intent::Aside => {}
             // The stream is the session: there is nothing to delete and nothing else to listen to.
             Intent::End => {
                 let now = Instant::now();
@@ -70,15 +68,18 @@ impl LegacySse {
                 return Err(Fault::new(Reason::Internal, "HTTP+SSE has one stream, which is open already"));
             }
         }
-        if self.ongoing.count() > POSTS_MAX {
-            return Err(Fault::new(Reason::Internal, "too many messages whose receipt the server has not told"));
-        }
         let mut post = Ask { url: Arc::clone(&self.endpoint), ..ask(&self.client, outgoing)? };
         // The answer to a POST is a receipt of no set type.
         post.fields.set("Accept", "*/*")?;
         post.fields.set("Content-Type", "application/json")?;
+        if intent == Intent::Aside {
+            return aside::send(&mut self.ongoing, &self.client, key, post, move |waiting, teller| {
+                receipt(waiting, intent, teller)
+            })
+            .await;
+        }
         let (sent, waiting) = self.ongoing.during(self.client.start(post)).await?;
-        self.ongoing.begin(Some(key), |teller| receipt(waiting, intent, teller));
+        self.ongoing.begin(Some((key, intent)), |teller| receipt(waiting, intent, teller));
         Ok(sent)
     }
 }
@@ -136,7 +137,7 @@ async fn receipt(waiting: Waiting, intent: Intent, teller: Teller) {
         Ok(Answer { head, mut body, .. }) => {
             let text = read_some(&mut body).await;
             match (head.status, intent) {
-                (200..300, Intent::OneWay) => What::End,
+                (200..300, Intent::OneWay | Intent::Aside) => What::End,
                 (200..300, _) => return,
                 _ => {
                     let message = format!("the server refused the message: {}", seen(&head, &text));

@@ -11,10 +11,14 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::task::coop;
 
-use super::{Fault, Heard, Key, What};
+use super::{Fault, Heard, Intent, Key, What};
 
 /// What was told and not yet taken: with more than this, the servers are held back.
 const TOLD_MAX: usize = 64;
+/// One-way messages whose acknowledgement is awaited, each of which may hold a connection.
+pub(super) const ONE_WAYS_MAX: usize = 16;
+/// Requests under way. A session makes one after the other: older ones were answered, and their streams left open.
+const REQUESTS_MAX: usize = 64;
 /// Room that is kept while nothing waits.
 const KEPT: usize = 4;
 
@@ -54,6 +58,7 @@ impl Teller {
 
 struct Exchange {
     key: Option<Key>,
+    intent: Option<Intent>,
     serial: u64,
     /// None when it has ended, and only what it told is left of it.
     work: Option<BoxFuture<'static, ()>>,
@@ -68,17 +73,36 @@ pub(super) struct Ongoing {
 }
 
 impl Ongoing {
-    /// Begins an exchange, in the place of one with the same key. Without a key it lasts as long as the link.
-    pub(super) fn begin<F>(&mut self, key: Option<Key>, work: impl FnOnce(Teller) -> F)
+    /// Begins the exchange of a message, in the place of one with the same key; without a message it lasts as long as the
+    /// link. Where as many of its kind go on as may, the oldest of them is given up, and gives whether that was so: its
+    /// message has long been written, while the newest would not be.
+    pub(super) fn begin<F>(&mut self, message: Option<(Key, Intent)>, work: impl FnOnce(Teller) -> F) -> bool
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let (key, intent) = message.unzip();
         if let Some(key) = key {
             self.stop(key);
         }
+        let gave_up = intent.is_some_and(|intent| self.make_room(intent));
         self.serials += 1;
         let teller = Teller { key, serial: self.serials, told: Arc::clone(&self.told) };
-        self.exchanges.push(Exchange { key, serial: self.serials, work: Some(Box::pin(work(teller))) });
+        self.exchanges.push(Exchange { key, intent, serial: self.serials, work: Some(Box::pin(work(teller))) });
+        gave_up
+    }
+
+    /// Gives up the oldest exchange of that kind, if there are as many as may be.
+    fn make_room(&mut self, intent: Intent) -> bool {
+        let limit = if intent == Intent::Aside { ONE_WAYS_MAX } else { REQUESTS_MAX };
+        let alike = || self.exchanges.iter().filter(|one| one.work.is_some() && one.intent == Some(intent));
+        if alike().count() < limit {
+            return false;
+        }
+        let oldest = alike().min_by_key(|one| one.serial).and_then(|one| one.key);
+        if let Some(key) = oldest {
+            self.stop(key);
+        }
+        true
     }
 
     /// Ends an exchange; what it has told and nobody took is forgotten.
@@ -95,6 +119,7 @@ impl Ongoing {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.exchanges.len()
     }
@@ -206,7 +231,7 @@ mod tests {
     /// An exchange that tells everything that comes by a channel, and ends with it.
     fn begin(ongoing: &mut Ongoing, key: Key) -> mpsc::Sender<What> {
         let (say, mut said) = mpsc::channel(1000);
-        ongoing.begin(Some(key), |teller| async move {
+        ongoing.begin(Some((key, Intent::Request)), |teller| async move {
             while let Some(what) = said.recv().await {
                 tell(&teller, what).await;
             }
@@ -278,7 +303,7 @@ mod tests {
     async fn who_waits_for_something_else_moves_them_too() {
         let mut ongoing = Ongoing::default();
         let (done, wait) = oneshot::channel();
-        ongoing.begin(Some(1), |teller| async move {
+        ongoing.begin(Some((1, Intent::Request)), |teller| async move {
             tell(&teller, noise("a")).await;
             tokio::task::yield_now().await;
             let _ = done.send(());

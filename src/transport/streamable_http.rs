@@ -10,7 +10,7 @@ use http::Method;
 
 use super::http::{Answer, Ask, Body, Client, Fields, Kind, Waiting, too_large};
 use super::ongoing::{Ongoing, Teller};
-use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What};
+use super::{Certificate, Farewell, Fault, Heard, Intent, Key, LEFT_OUT, Link, LinkFacts, Outgoing, What, aside};
 use crate::event::{Finding, Reason, TransportKind};
 use crate::wire::event_stream::{Event, EventDecoder, Item};
 use crate::wire::{Message, message};
@@ -35,9 +35,15 @@ impl StreamableHttp {
         let (key, intent) = (outgoing.key, outgoing.intent);
         self.ongoing.stop(key);
         let ask = ask(&self.client, outgoing)?;
+        if intent == Intent::Aside {
+            return aside::send(&mut self.ongoing, &self.client, key, ask, move |waiting, teller| {
+                hear(waiting, intent, teller)
+            })
+            .await;
+        }
         // One of the others may be about to give back its connection.
         let (sent, waiting) = self.ongoing.during(self.client.start(ask)).await?;
-        self.ongoing.begin(Some(key), |teller| hear(waiting, intent, teller));
+        self.ongoing.begin(Some((key, intent)), |teller| hear(waiting, intent, teller));
         Ok(sent)
     }
 }
@@ -45,7 +51,7 @@ impl StreamableHttp {
 /// The request for a message.
 pub(super) fn ask(client: &Client, outgoing: Outgoing) -> Result<Ask, Fault> {
     let (method, accept) = match outgoing.intent {
-        Intent::Request | Intent::OneWay => (Method::POST, Some("application/json, text/event-stream")),
+        Intent::Request | Intent::OneWay | Intent::Aside => (Method::POST, Some("application/json, text/event-stream")),
         Intent::Resume | Intent::Listen => (Method::GET, Some("text/event-stream")),
         Intent::End => (Method::DELETE, None),
     };

@@ -109,6 +109,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "answer messages that are no requests with 202 and no body.",
     ),
     row(
+        "http.unacknowledged",
+        "What the client posted that is no request, such as its answer to a ping, was not acknowledged.",
+        "The specification asks for 202 at once. Each of them holds a connection, or a stream of one, until it is acknowledged; mcp-probe gives up the oldest where 16 wait, and each after 30 seconds.",
+        "answer with 202 and no body as soon as the message has been read, before anything is done about it.",
+    ),
+    row(
         "http.gzip_unasked",
         "The reply was compressed although that had not been asked for.",
         "A client that did not send Accept-Encoding may not be able to read it.",
@@ -221,6 +227,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "The server asked the client for something (sampling, elicitation, roots) that the client did not declare.",
         "A client without the capability has no answer: some hang, some disconnect, and the tool never ends.",
         "look at the client's capabilities before asking, and do without. If the step is meant to be asked, give it `answers`.",
+    ),
+    row(
+        "answers.flood",
+        "The server sent more requests to the client than are answered: 1,000 during a call, and within a minute.",
+        "Each answer is work for the client, and over HTTP a request of its own. What was asked after that was not answered, so that a server which waits for an answer may not end its call.",
+        "ping a client now and then, and not again before it has answered.",
     ),
 ];
 

@@ -128,6 +128,9 @@ pub(super) static FAULTS: &[Fault] = &[
     calls("log-flood", "sends 20000 log messages before it answers", |_, steps| {
         flood(steps, |n| notification("notifications/message", &json!({"level": "info", "data": format!("line {n}")})));
     }),
+    calls("ping-flood", "sends 20000 pings before it answers", |_, steps| {
+        flood(steps, |n| json!({"jsonrpc": "2.0", "id": format!("ping {n}"), "method": "ping"}));
+    }),
     calls("slow-flood", "sends a notification every 20 ms and never answers", |_, steps| {
         let message = notification("notifications/message", &json!({"level": "info", "data": "still at it"}));
         // 100 seconds: longer than any sensible timeout.

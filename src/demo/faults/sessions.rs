@@ -33,6 +33,16 @@ pub(super) static FAULTS: &[Fault] = &[
     }),
     notifications("notification-500", "500 to notifications", |_| Some(page(500, "text/plain", "no\n"))),
     notifications("notification-hang", "never answers notifications", |_| Some(vec![Wire::Hang])),
+    fault(
+        "answer-hang",
+        On::Http,
+        Scope::Every,
+        "takes the client's answers to its own requests, and never acknowledges them",
+        Act::Instead(|seen| {
+            let is_answer = seen.verb == "POST" && seen.method.is_empty() && !seen.id.is_null();
+            is_answer.then(|| vec![Wire::Hang])
+        }),
+    ),
     verb("delete-405", &["HTTP DELETE"], "405 to DELETE, as the specification allows", |_| {
         Some(vec![Wire::Write(full(405, &[("allow", "GET, POST")], b""))])
     }),

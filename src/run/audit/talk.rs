@@ -416,7 +416,7 @@ impl<'a> Talk<'a> {
         let spoken = self.opened.then_some(self.manner.revision);
         let outgoing = Outgoing {
             key: self.last_key,
-            intent: Intent::OneWay,
+            intent: Intent::Aside,
             body: message::reply(id, reply),
             headers: headers::of_message(spoken, self.session.as_deref(), None, None),
             repeatable: false,
