@@ -25,6 +25,8 @@ use receiver::{Does, Receiver, ok};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+#[path = "held/eras.rs"]
+mod eras;
 #[path = "held/findings.rs"]
 mod findings;
 #[path = "stage/receiver.rs"]

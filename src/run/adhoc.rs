@@ -298,7 +298,12 @@ pub(super) async fn open(
         cancel: cx.cancel.clone(),
         results: cx.results.clone(),
     };
-    let session = Session::open(&*reach.dial, &opening, cx.tap(probe, reach)).await?;
+    let opened = Session::open(&*reach.dial, &opening, cx.tap(probe, reach)).await;
+    if opened.is_err() {
+        // A server that does not open may be another one when it does.
+        cx.forget(&reach.name);
+    }
+    let session = opened?;
     if pin == Pin::Auto {
         let facts = session.facts();
         cx.learn(&reach.name, Known { revision: facts.revision, transport: facts.transport });

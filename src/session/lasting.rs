@@ -25,7 +25,10 @@ impl Session {
     /// Begins to tell by runs: what was noticed up to now belongs to the opening. Of a child that is all; what was seen of
     /// an HTTP server on the way there (its clock, a redirect) can be seen again with each call, and passes.
     pub fn outlive_the_run(&mut self) {
-        let mut findings = std::mem::take(&mut self.line.findings);
+        // That it is another one than before is news, and soon none.
+        let is_news = |finding: &Finding| finding.id == "era.changed";
+        let (news, mut findings) = std::mem::take(&mut self.line.findings).into_iter().partition(is_news);
+        self.line.findings = news;
         if self.line.link().pid().is_some() {
             findings.extend(self.line.take_link_findings());
         }

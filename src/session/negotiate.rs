@@ -5,6 +5,7 @@
 //! answer still wins. Only an error reply or an exit costs a fresh process, started when the first has ended.
 
 mod again;
+mod remembered;
 mod reopen;
 mod words;
 
@@ -59,7 +60,7 @@ pub struct Opening {
     pub startup_timeout: Duration,
     /// Client capabilities to declare, with the answers.
     pub answers: Answers,
-    /// From an earlier opening in this run; saves the detection.
+    /// From an earlier opening of this target; saves the detection, where the server is still as it was.
     pub known: Option<Known>,
     /// Ends every wait.
     pub cancel: CancellationToken,
@@ -89,23 +90,9 @@ pub(super) async fn open(dial: &dyn Dial, opening: &Opening, tap: Tap) -> Result
     let mut negotiation = Negotiation { dial, opening, tap, begun, deadline, phases: Phases::default() };
     let transports = dial.transports();
     let first = transports.first().copied().unwrap_or(TransportKind::StreamableHttp);
-    let pin = match opening.known {
-        Some(known) if opening.pin == Pin::Auto && known.revision.era == Era::Modern => Pin::Version(known.revision),
-        Some(_) if opening.pin == Pin::Auto => Pin::Legacy,
-        _ => opening.pin,
-    };
-    let first = opening.known.map_or(first, |known| known.transport);
-    let (asked, strict) = match pin {
-        Pin::Version(revision) => (revision, opening.pin != Pin::Auto),
-        Pin::Modern => (Revision::newest(Era::Modern), false),
-        Pin::Legacy | Pin::Auto => (Revision::newest(Era::Legacy), false),
-    };
-    let line = negotiation.connect(first).await?;
-    match (pin.era(), first) {
-        (Some(Era::Modern), _) => negotiation.pinned_modern(line, asked).await,
-        (Some(Era::Legacy), _) | (None, TransportKind::Sse) => negotiation.initialize(line, asked, strict).await,
-        (None, TransportKind::Stdio) => Box::pin(negotiation.detect_stdio(line)).await,
-        (None, TransportKind::StreamableHttp) => negotiation.detect_http(line).await,
+    match opening.known.filter(|_| opening.pin == Pin::Auto) {
+        Some(known) => Box::pin(remembered::open(&mut negotiation, known, first)).await,
+        None => negotiation.begin(first, opening.pin).await,
     }
 }
 
@@ -121,6 +108,21 @@ struct Negotiation<'a> {
 type Opened = Result<Session, Box<Refused>>;
 
 impl Negotiation<'_> {
+    async fn begin(&mut self, transport: TransportKind, pin: Pin) -> Opened {
+        let (asked, strict) = match pin {
+            Pin::Version(revision) => (revision, self.opening.pin != Pin::Auto),
+            Pin::Modern => (Revision::newest(Era::Modern), false),
+            Pin::Legacy | Pin::Auto => (Revision::newest(Era::Legacy), false),
+        };
+        let line = self.connect(transport).await?;
+        match (pin.era(), transport) {
+            (Some(Era::Modern), _) => self.pinned_modern(line, asked).await,
+            (Some(Era::Legacy), _) | (None, TransportKind::Sse) => self.initialize(line, asked, strict).await,
+            (None, TransportKind::Stdio) => Box::pin(self.detect_stdio(line)).await,
+            (None, TransportKind::StreamableHttp) => self.detect_http(line).await,
+        }
+    }
+
     async fn connect(&mut self, transport: TransportKind) -> Result<Line, Box<Refused>> {
         let cancel = self.opening.cancel.clone();
         let link = tokio::select! {

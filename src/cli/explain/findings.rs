@@ -85,6 +85,12 @@ pub static FINDINGS: &[FindingTopic] = &[
         "write patterns as ECMA-262 regular expressions, and keep repetitions small.",
     ),
     row(
+        "era.changed",
+        "The server no longer spoke what it spoke when it was opened before (`protocol = \"auto\"`): the era, or the transport.",
+        "Clients that remember the era of a server fail until they ask anew.",
+        "nothing, where it was meant; else look whether several servers, or several versions, answer under one name.",
+    ),
+    row(
         "era.discover",
         "The answer to server/discover was unusual, and the era had to be judged from it.",
         "Clients that try the modern era first may judge it otherwise, and fail to connect.",
