@@ -41,7 +41,8 @@ pub struct Call {
     pub method: Name,
     /// The parameters, without what the era adds.
     pub params: Value,
-    /// What the server may ask meanwhile. In the legacy era only what was declared at the opening counts.
+    /// What the server may ask meanwhile. In the legacy era only what was declared at the opening may be asked; what these
+    /// leave out of it is answered as it was declared.
     pub answers: Answers,
 }
 
@@ -225,10 +226,7 @@ impl Session {
 
     /// Makes one call: all pages of a list, all rounds of input, one new session where the old one is gone.
     pub async fn call(&mut self, call: &Call, deadline: Instant) -> Exchange {
-        // The legacy era declared its capabilities once, for the whole session.
-        if self.facts.revision.era == Era::Modern {
-            self.line.conversation.set_answers(call.answers.clone());
-        }
+        self.line.conversation.answer_with(&call.answers);
         let list = self.facts.revision.method(&call.method).and_then(|method| method.list);
         let mut exchange = match list {
             Some(member) => self.list(call, member, deadline).await,

@@ -428,6 +428,33 @@ fn what_a_server_asks_is_answered_in_the_way_of_its_era() {
 }
 
 #[test]
+fn each_step_gives_its_own_answers() {
+    let accept = |name: &str| format!(r#"elicitation = {{ action = "accept", content = {{ name = "{name}" }} }}"#);
+    let roots = |place: &str| format!(r#"roots = [{{ uri = "file:///{place}", name = "here" }}]"#);
+    // The kind that is asked for, what the step answers, what comes of it.
+    let steps = [
+        ("elicitation", accept("Ada"), "Ada"),
+        ("elicitation", accept("Grace"), "Grace"),
+        ("roots", roots("tmp/one"), "file:///tmp/one"),
+        ("roots", format!("{}, {}", roots("tmp/two"), accept("Ada")), "file:///tmp/two"),
+        ("elicitation", accept("Edsger"), "Edsger"),
+    ];
+    let step = |(kind, answers, word): &(&str, String, &str)| {
+        format!(
+            "tool = \"ask\"\narguments = {{ kind = \"{kind}\" }}\nanswers = {{ {answers} }}\n\
+             allow_side_effects = true\nexpect.text = {{ contains = {word:?} }}\n"
+        )
+    };
+    let steps: Vec<String> = steps.iter().map(step).collect();
+    let wrong = in_parallel(everywhere(""), 4, |(name, target, _served)| {
+        let (told, document) = check(&file(target, &steps.join("[[probe.step]]\n")));
+        let findings = document["probes"][0]["findings"].as_array().map_or(0, Vec::len);
+        if told.code == 0 && findings == 0 { vec![] } else { vec![format!("{name}: {document}")] }
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn progress_and_logs_are_collected() {
     let step = "tool = \"countdown\"\narguments = { from = 5, every_ms = 5 }\n\
                 expect.notifications = { method = \"notifications/progress\", min = 5, max = 5 }\n\

@@ -40,6 +40,20 @@ impl Answers {
         *self == Self::default()
     }
 
+    /// These answers where only `declared` was declared, for the whole session: another kind is no answer, and a kind that
+    /// they leave out is answered as it was declared.
+    #[must_use]
+    pub fn within(&self, declared: &Self) -> Self {
+        fn one<T: Clone>(own: Option<&T>, declared: Option<&T>) -> Option<T> {
+            declared.map(|declared| own.unwrap_or(declared).clone())
+        }
+        Self {
+            roots: one(self.roots.as_ref(), declared.roots.as_ref()),
+            sampling: one(self.sampling.as_ref(), declared.sampling.as_ref()),
+            elicitation: one(self.elicitation.as_ref(), declared.elicitation.as_ref()),
+        }
+    }
+
     /// The result for a question of the server; `None` when the capability was not declared.
     #[must_use]
     pub fn result(&self, method: &str) -> Option<Value> {
@@ -84,6 +98,15 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_answers_within_what_was_declared() {
+        let own = Answers { roots: Some(vec![json!(1)]), elicitation: Some(json!("own")), ..Answers::default() };
+        let declared = Answers { sampling: Some(json!("all")), elicitation: Some(json!("all")), ..Answers::default() };
+        let both = Answers { sampling: Some(json!("all")), elicitation: Some(json!("own")), ..Answers::default() };
+        assert_eq!((own.within(&declared), own.within(&Answers::default())), (both, Answers::default()));
+        assert_eq!(Answers::default().within(&declared), declared);
+    }
 
     #[test]
     fn only_what_can_be_answered_is_declared() {

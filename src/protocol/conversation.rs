@@ -58,7 +58,9 @@ pub struct Conversation {
     pub revision: Option<&'static Revision>,
     /// The legacy HTTP session.
     pub http_session: Option<String>,
-    answers: Answers,
+    answers: Arc<Answers>,
+    /// What was declared at the opening; in the legacy era nothing else may be asked for.
+    declared: Arc<Answers>,
     last_id: u64,
     forgotten: VecDeque<Id>,
     remembered: Option<(Results, Recent)>,
@@ -118,10 +120,12 @@ impl Conversation {
     /// A new conversation, about which nothing is settled.
     #[must_use]
     pub fn new(transport: TransportKind, answers: Answers) -> Self {
+        let answers = Arc::new(answers);
         Self {
             transport,
             revision: None,
             http_session: None,
+            declared: Arc::clone(&answers),
             answers,
             last_id: 0,
             forgotten: VecDeque::new(),
@@ -148,10 +152,15 @@ impl Conversation {
         &self.answers
     }
 
-    /// Changes what may be answered, where capabilities are declared with each request.
-    pub fn set_answers(&mut self, answers: Answers) {
-        if self.answers != answers {
-            self.answers = answers;
+    /// Changes what may be answered for a while: in the modern era, where capabilities are declared with each request,
+    /// altogether, in the legacy era within what was declared for the whole session.
+    pub fn answer_with(&mut self, answers: &Answers) {
+        let answers = match self.revision {
+            Some(revision) if revision.era == Era::Modern => answers.clone(),
+            _ => answers.within(&self.declared),
+        };
+        if *self.answers != answers {
+            self.answers = Arc::new(answers);
             self.asked_before = None;
         }
     }
@@ -423,7 +432,7 @@ mod tests {
             (declines.clone(), json!({"cursor": "b"}), None),
             (Answers::default(), json!({"cursor": "b"}), None),
         ] {
-            long.set_answers(answers.clone());
+            long.answer_with(&answers);
             let mut fresh = modern(answers);
             fresh.last_id = long.last_id;
             let (again, first) = (

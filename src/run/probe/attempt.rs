@@ -157,7 +157,7 @@ async fn run_steps(
     }
 }
 
-/// The capabilities a legacy session declares once, for all its steps.
+/// The capabilities a legacy session declares once, for all its steps, with what a step answers that has no answer of its own.
 pub(in crate::run) fn declared(probe: &Probe) -> Answers {
     let Steps::Given(steps) = &probe.steps else { return Answers::default() };
     let mut all = Answers::default();
