@@ -6,14 +6,16 @@ pub mod exchange;
 mod lasting;
 mod line;
 mod negotiate;
+pub mod notices;
 mod pending;
 mod questions;
 pub mod tap;
 pub mod tracing;
 
 pub use crossing::{Elsewhere, Pass};
-pub use exchange::{Exchange, Marks, Notice, Reply, ServerFacts};
+pub use exchange::{Exchange, Marks, Reply, ServerFacts};
 pub use negotiate::{Known, Opening, Refused};
+pub use notices::{Counted, Notice, Notices};
 pub use tap::{Passing, Recorder, Tap};
 pub use tracing::Tracing;
 
@@ -33,6 +35,9 @@ use line::{Ask, Line};
 
 /// More rounds of input than any honest call needs.
 const ROUNDS_MAX: u32 = 8;
+
+/// More than the definitions that any client could use: what all pages of a list may have together.
+const LIST_BYTES_MAX: u64 = 64 << 20;
 
 /// One call to be made.
 #[derive(Clone, Debug)]
@@ -133,7 +138,7 @@ impl Session {
 
     /// Lets go of the bytes of the opening and of what was heard with it: a session that is held for long needs neither.
     pub fn let_go_of_opening(&mut self) {
-        self.opening.notices = Vec::new();
+        self.opening.notices = Notices::default();
         if let Ok(reply) = &mut self.opening.reply {
             reply.raw = Vec::new();
         }
@@ -276,6 +281,11 @@ impl Session {
                     exchange
                 }
             };
+            if exchange.response_bytes > LIST_BYTES_MAX && exchange.reply.is_ok() {
+                exchange.marks.last_byte = None;
+                exchange.reply = Err(too_large(&call.method, exchange.response_bytes, pages.count() + 1));
+            }
+            let result = result.filter(|_| exchange.reply.is_ok());
             let cursor = result.and_then(|result| pages.add(result));
             exchange.pages = pages.count().max(1);
             exchange.total = begun.elapsed();
@@ -351,7 +361,7 @@ impl Session {
                     let mut notices = std::mem::take(&mut exchange.notices);
                     exchange = next;
                     findings.append(&mut exchange.findings);
-                    notices.append(&mut exchange.notices);
+                    notices.append(std::mem::take(&mut exchange.notices));
                     exchange.findings = findings;
                     exchange.notices = notices;
                 }
@@ -433,7 +443,7 @@ impl Closing {
 fn append(exchange: &mut Exchange, page: Exchange) {
     exchange.response_bytes += page.response_bytes;
     exchange.findings.extend(page.findings);
-    exchange.notices.extend(page.notices);
+    exchange.notices.append(page.notices);
     match (&mut exchange.reply, page.reply) {
         (Ok(reply), Ok(page)) => {
             reply.raw.extend(page.raw);
@@ -450,6 +460,13 @@ fn append(exchange: &mut Exchange, page: Exchange) {
         }
         (Err(_), Ok(_)) => {}
     }
+}
+
+fn too_large(method: &str, seen: u64, pages: u32) -> Fault {
+    let message = format!(
+        "{method} has {seen} bytes or more, in {pages} pages: the limit is {LIST_BYTES_MAX} bytes for all pages of a list"
+    );
+    Fault::new(Reason::TooLarge, message)
 }
 
 fn tools_of(exchange: Exchange) -> Result<Arc<Value>, Fault> {

@@ -207,6 +207,7 @@ const MESSAGES: &[Row] = &[
     healthy("progress-flood", BOTH, PATIENT).patience(25_000),
     healthy("progress-backwards", BOTH, LIST),
     healthy("log-flood", BOTH, PATIENT).patience(25_000),
+    healthy("log-huge", BOTH, PATIENT).patience(25_000),
     healthy("ping-flood", BOTH, "tools/list --protocol legacy --timeout 30s").noting("answers.flood").patience(25_000),
     fails("slow-flood", BOTH, LIST, "timeout", 1, &["notifications came meanwhile"]).after(TIMEOUT_MS),
 ];
@@ -273,6 +274,8 @@ const LISTS: &[Row] = &[
     healthy("tools-output-less", BOTH, LIST),
     healthy("tools-one-less", BOTH, LIST),
     healthy("tools-shuffled", BOTH, LIST),
+    fails("tools-huge-pages", BOTH, PATIENT, "too_large", 1, &["in 64 pages", "67108864 bytes for all pages"])
+        .patience(25_000),
     healthy("tools-endless-pages", BOTH, "prompts/list --timeout 60s").noting("list.pagination").patience(30_000),
     fails("tools-endless-pages", BOTH, LIST, "timeout", 1, &["tools/list did not end within", "pages were read"])
         .after(TIMEOUT_MS),
@@ -751,6 +754,20 @@ fn every_fault_has_a_row_on_every_transport_it_has() {
         if matches!(fault.on, faults::On::Http | faults::On::Both) {
             assert!(covered(Over::Http) || covered(Over::Sse), "{} has no row over HTTP", fault.name);
         }
+    }
+}
+
+/// What is heard beside a reply has a bound in bytes, too, and each message is told of all the same.
+#[test]
+fn of_huge_notifications_little_is_kept() {
+    let _machine = machine();
+    for over in [Over::Stdio, Over::Http] {
+        let told = run(&healthy("log-huge", BOTH, PATIENT), over, &["--json"]);
+        assert!(told.stdout.len() < 4 << 20, "{over:?}: {} bytes", told.stdout.len());
+        let document: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        let heard = document["notifications"].as_array().unwrap();
+        assert!(heard.iter().all(|notice| notice["method"] == "notifications/message"), "{over:?}");
+        assert_eq!(heard.len(), 40, "{over:?}");
     }
 }
 

@@ -114,7 +114,7 @@ impl Shot {
         };
         let mut shots: Vec<Self> = reply.raw.iter().map(page).collect();
         if let Some(first) = shots.first_mut() {
-            let heard = exchange.notices.iter().map(|notice| {
+            let heard = exchange.notices.iter().filter(|notice| notice.whole).map(|notice| {
                 let params = (!notice.params.is_null()).then_some(&notice.params);
                 let frame = message::read(&message::notification(&notice.method, params)).into_iter().next();
                 frame.map(|frame| Came { after: notice.after, item: Item::Frame(frame) })

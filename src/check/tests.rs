@@ -9,7 +9,7 @@ use crate::config::text::tests::Given;
 use crate::config::{Reading, Source, tree};
 use crate::event::{Reason, ServerIdentity, TransportKind};
 use crate::protocol::Revision;
-use crate::session::{Marks, Notice, Reply};
+use crate::session::{Marks, Notices, Reply};
 use crate::transport::{Fault, Head};
 use crate::wire::RpcError;
 
@@ -38,7 +38,7 @@ pub(crate) fn exchange(method: &str, body: Result<Value, RpcError>) -> Exchange 
         pages: 1,
         request_bytes: 80,
         response_bytes: 65_536,
-        notices: vec![Notice { after: Duration::ZERO, method: "notifications/progress".into(), params: json!({}) }],
+        notices: Notices::from([("notifications/progress", json!({}))]),
         head: Some(Head { status: 200, headers: vec![("content-type".into(), "application/json".into())] }),
         refused: None,
         findings: Vec::new(),

@@ -39,8 +39,8 @@ pub enum Sorted {
     Reply(usize, Result<Arc<Value>, RpcError>),
     /// Meant as that reply, but it breaks the rules; nothing better will come.
     Broken(usize, String),
-    /// A notification.
-    Notice(String, Value),
+    /// A notification. It is not read further than that: many may come, and nobody may want them.
+    Notice,
     /// A request of the server, with the reply to send; a finding where it should not have asked.
     Question(String, Composed, Option<Finding>),
     /// The reply to a request that was given up.
@@ -257,10 +257,7 @@ impl Conversation {
             Err(broken) => return sort_broken(broken, frame, waiting, within),
         };
         match message {
-            Message::Notification { method, params } => {
-                let params = params.as_ref().and_then(|params| serde_json::from_str(params.get()).ok());
-                Sorted::Notice(method.clone(), params.unwrap_or(Value::Null))
-            }
+            Message::Notification { .. } => Sorted::Notice,
             Message::Request { id, method, .. } => match waiting.iter().position(|open| *open == id) {
                 // Servers' ids may be the same as ours, but no server sends what only clients ask.
                 Some(place) if method != "ping" && method_anywhere(method).is_some() => Sorted::Broken(

@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::check::tests::{exchange, facts};
-    use crate::session::{Notice, Reply};
+    use crate::session::{Notices, Reply};
     use crate::wire::{Id, message};
 
     fn list(tools: &Value) -> Exchange {
@@ -115,7 +115,7 @@ mod tests {
         let raw = message::reply(&Id::number(1), &Ok(result.clone()));
         let reply = Reply { body: Ok(result.into()), raw: vec![raw] };
         let quick = exchange("tools/list", Ok(Value::Null));
-        Exchange { reply: Ok(reply), notices: Vec::new(), ..quick }
+        Exchange { reply: Ok(reply), notices: Notices::default(), ..quick }
     }
 
     #[tokio::test]
@@ -130,8 +130,8 @@ mod tests {
         // The same list, late: it was never late before, and is not for ever.
         let late = Exchange { total: Duration::from_secs(61), ..plain.clone() };
         assert!(ids(&noticed.of(&facts(), &late).await).contains(&"call.late"));
-        let notice = |params| Notice { after: Duration::ZERO, method: "notifications/message".into(), params };
-        let beside = Exchange { notices: vec![notice(json!({"level": 7}))], ..plain.clone() };
+        let notices = Notices::from([("notifications/message", json!({"level": 7}))]);
+        let beside = Exchange { notices, ..plain.clone() };
         assert!(ids(&noticed.of(&facts(), &beside).await).contains(&"shape.message"));
         assert!(Arc::ptr_eq(&first, &noticed.of(&facts(), &plain).await));
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::notices::Notices;
 use crate::base::ids::SpanContext;
 use crate::base::name::Name;
 use crate::event::{Finding, ProtocolUsed, ServerIdentity, TransportKind};
@@ -36,17 +37,6 @@ impl Marks {
     pub fn first_byte(&self) -> Option<Duration> {
         Some(self.first_byte?.saturating_duration_since(self.sent?))
     }
-}
-
-/// A notification that was heard while a call was open.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    /// Since the request was written.
-    pub after: Duration,
-    /// Its method.
-    pub method: Name,
-    /// Its parameters.
-    pub params: Value,
 }
 
 /// A reply.
@@ -81,8 +71,8 @@ pub struct Exchange {
     pub request_bytes: u64,
     /// Bytes of the reply, without transport framing (of all pages).
     pub response_bytes: u64,
-    /// Notifications heard while it was open, in order; bounded.
-    pub notices: Vec<Notice>,
+    /// Notifications heard while it was open: all counted, and a bounded number kept.
+    pub notices: Notices,
     /// The HTTP head of the reply.
     pub head: Option<Head>,
     /// The JSON-RPC error under an HTTP status that refuses the call: the status is the fault, unless one asks for this.

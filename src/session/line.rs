@@ -377,9 +377,11 @@ impl Line {
                 };
                 open[place].fail(Fault::new(Reason::Protocol, message));
             }
-            Sorted::Notice(method, params) => {
-                if let Some(pending) = open.get_mut(owner.unwrap_or(0)) {
-                    pending.notice(method, params, at);
+            Sorted::Notice => {
+                if let (Some(pending), Ok(Message::Notification { method, params })) =
+                    (open.get_mut(owner.unwrap_or(0)), &frame.parsed)
+                {
+                    pending.notice(method, params.as_deref(), at);
                 }
             }
             Sorted::Question(method, reply, finding) => {
@@ -422,7 +424,7 @@ impl Line {
             Sorted::Reply(place, Ok(_)) => (*place, "ok"),
             Sorted::Reply(place, Err(_)) => (*place, "error"),
             Sorted::Broken(place, _) => (*place, "malformed"),
-            Sorted::Notice(..) => (owner.unwrap_or(0), "notification"),
+            Sorted::Notice => (owner.unwrap_or(0), "notification"),
             Sorted::Question(..) => (owner.unwrap_or(0), "request"),
             Sorted::Stray(_) => (owner.unwrap_or(0), "stray"),
             Sorted::Late => (owner.unwrap_or(0), "late"),

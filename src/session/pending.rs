@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::exchange::{Exchange, Marks, Notice, Reply};
+use super::exchange::{Exchange, Marks, Reply};
+use super::notices::Notices;
 use super::tap::CallIds;
 use crate::base::name::Name;
 use crate::event::{Finding, Reason, Severity};
@@ -14,8 +16,6 @@ use crate::protocol::refusal;
 use crate::transport::{Fault, Head, Key};
 use crate::wire::{Id, Message, RpcError, message};
 
-/// Notifications kept for one call.
-const NOTICES_MAX: usize = 1_000;
 /// Bytes kept of a body that is no message.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// How often a cut stream is taken up again.
@@ -41,8 +41,7 @@ pub(super) struct Pending {
     /// When the stream is to be taken up again, and after which event.
     pub(super) resume: Option<(Instant, String)>,
     body: Vec<u8>,
-    notices: Vec<Notice>,
-    notices_dropped: u64,
+    notices: Notices,
     /// How often the server asked something meanwhile, and how often it was not answered.
     pub(super) questions: u64,
     pub(super) unanswered: u64,
@@ -71,8 +70,7 @@ impl Pending {
             refused: None,
             resume: None,
             body: Vec::new(),
-            notices: Vec::new(),
-            notices_dropped: 0,
+            notices: Notices::default(),
             questions: 0,
             unanswered: 0,
             misheard: None,
@@ -141,13 +139,9 @@ impl Pending {
         self.misheard.get_or_insert(what);
     }
 
-    pub(super) fn notice(&mut self, method: String, params: Value, at: Instant) {
-        if self.notices.len() >= NOTICES_MAX {
-            self.notices_dropped += 1;
-            return;
-        }
+    pub(super) fn notice(&mut self, method: &str, params: Option<&RawValue>, at: Instant) {
         let after = self.marks.sent.map_or(Duration::ZERO, |sent| at.saturating_duration_since(sent));
-        self.notices.push(Notice { after, method: method.into(), params });
+        self.notices.hear(after, method, params);
     }
 
     pub(super) fn cursor(&mut self, id: Option<String>, retry: Option<Duration>) {
@@ -218,7 +212,7 @@ impl Pending {
             let (asked, unanswered) = (self.questions, self.unanswered);
             format!("; it asked the client {asked} times meanwhile, of which {unanswered} were too many to be answered")
         } else if !self.notices.is_empty() {
-            format!("; {} notifications came meanwhile", self.notices.len() as u64 + self.notices_dropped)
+            format!("; {} notifications came meanwhile", self.notices.total())
         } else if let Some(head) = &self.head {
             format!("; the answer began (HTTP {}) and did not end", head.status)
         } else {

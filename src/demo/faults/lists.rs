@@ -124,6 +124,14 @@ pub(super) static FAULTS: &[Fault] = &[
     lists("tools-endless-pages", "gives a new cursor with every page, for ever", |call, steps| {
         cursor(steps, &format!("page-{}", call.hits + 1).into());
     }),
+    tools("tools-huge-pages", "gives a megabyte and a new cursor with every page, for ever", |call, steps| {
+        let description = "x".repeat(1 << 20);
+        add(steps, || {
+            json!({"name": format!("huge_{}", call.hits), "description": description,
+            "inputSchema": {"type": "object"}})
+        });
+        cursor(steps, &format!("page-{}", call.hits + 1).into());
+    }),
     lists("tools-repeated-cursor", "gives the same cursor with every page", |_, steps| cursor(steps, &"again".into())),
     lists("tools-empty-cursor", "gives the empty string as the cursor of the second page (valid)", |call, steps| {
         if call.params["cursor"] == "" {
@@ -153,7 +161,8 @@ pub(super) static FAULTS: &[Fault] = &[
 
 /// Whether the server takes any cursor for the first page, as those do whose cursors never end.
 pub fn cursors_are_ignored(active: &[&Fault]) -> bool {
-    const SUCH: [&str; 4] = ["tools-endless-pages", "tools-repeated-cursor", "tools-empty-cursor", "page-two-error"];
+    const SUCH: [&str; 5] =
+        ["tools-endless-pages", "tools-huge-pages", "tools-repeated-cursor", "tools-empty-cursor", "page-two-error"];
     active.iter().any(|fault| SUCH.contains(&fault.name))
 }
 

@@ -128,6 +128,11 @@ pub(super) static FAULTS: &[Fault] = &[
     calls("log-flood", "sends 20000 log messages before it answers", |_, steps| {
         flood(steps, |n| notification("notifications/message", &json!({"level": "info", "data": format!("line {n}")})));
     }),
+    calls("log-huge", "sends 40 log messages of a megabyte each before it answers", |_, steps| {
+        let data = "x".repeat(1 << 20);
+        let say = || Step::Say(notification("notifications/message", &json!({"level": "info", "data": data})));
+        steps.splice(0..0, std::iter::repeat_with(say).take(40));
+    }),
     calls("ping-flood", "sends 20000 pings before it answers", |_, steps| {
         flood(steps, |n| json!({"jsonrpc": "2.0", "id": format!("ping {n}"), "method": "ping"}));
     }),

@@ -21,7 +21,7 @@ fn list(method: &'static str, result: Value) -> Measured {
         pages: 1,
         request_bytes: 1,
         response_bytes: 1,
-        notices: Vec::new(),
+        notices: crate::session::Notices::default(),
         head: None,
         refused: None,
         findings: Vec::new(),
