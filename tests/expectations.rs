@@ -220,6 +220,19 @@ fn the_schema_of_the_tool_holds_by_default() {
 }
 
 #[test]
+fn notifications_are_counted_exactly_however_many_come() {
+    let expects = |expect: &str| {
+        probe(expect, FORECAST, &format!("notifications = {{ method = 'notifications/progress', {expect} }}"))
+    };
+    let all = ["min = 20000", "min = 20000, max = 20000", "max = 19999", "min = 20001"].map(expects);
+    for (name, probe) in run(&["--fault", "progress-flood"], &all.concat()) {
+        let status = if name.starts_with("min = 20000") { "healthy" } else { "failed" };
+        assert_eq!(probe["status"], status, "{name}: {probe}");
+        assert_eq!(probe["steps"][0]["checks"][0]["actual"], "20000", "{name}: {probe}");
+    }
+}
+
+#[test]
 fn a_refusal_that_is_asked_for_is_no_failure() {
     let file = [
         probe("asked", FORECAST, "http.status = 401"),

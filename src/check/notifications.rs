@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote};
 use crate::config::{Field, grammar};
+use crate::session::Counted;
 
 pub(super) const KIND: Kind = Kind {
     name: "notifications",
@@ -67,8 +68,14 @@ impl Check for Notifications {
             let actual = format!("there is no reply: {}", quote(&fault.message));
             return Verdict::Blocked(Judged::new(expected, actual));
         }
-        let count = evidence.exchange.notices.iter().filter(|notice| notice.method == self.method).count() as u64;
-        let passed = count >= self.min && self.max.is_none_or(|max| count <= max);
-        Verdict::of(passed, Judged::new(expected, count.to_string()))
+        let Counted { heard, is_all } = evidence.exchange.notices.count(&self.method);
+        let passed = heard >= self.min && self.max.is_none_or(|max| heard <= max);
+        // Where only some of them are counted, what more of them would change cannot be told.
+        let is_settled = is_all || if passed { self.max.is_none() } else { heard >= self.min };
+        if !is_settled {
+            let actual = format!("{heard} or more: notifications of too many methods came to count each");
+            return Verdict::Blocked(Judged::new(expected, actual));
+        }
+        Verdict::of(passed, Judged::new(expected, heard.to_string()))
     }
 }

@@ -539,6 +539,18 @@ fn sizes_tokens_and_notifications() {
     passes(&tools, "notifications = { method = 'notifications/message', max = 0 }");
     fails(&tools, "notifications = { method = 'notifications/progress', min = 2 }");
     fails(&tools, "notifications = { method = 'notifications/progress', max = 0 }");
+    // Of more methods than are counted nothing is claimed that is not known.
+    let mut many = tools.clone();
+    let names: Vec<String> = (0..64).map(|number| format!("x/{number}")).collect();
+    for name in &names {
+        many.notices.append(Notices::from([(name.as_str(), json!({}))]));
+    }
+    passes(&many, "notifications = { method = 'notifications/progress' }");
+    passes(&many, "notifications = { method = 'x/1', max = 1 }");
+    fails(&many, "notifications = { method = 'x/1', max = 0 }");
+    let unknown = judge(&many, "notifications = { method = 'x/63', max = 0 }");
+    assert_eq!(unknown.status, CheckStatus::Blocked, "{unknown:?}");
+    assert!(unknown.actual.contains("too many methods"), "{unknown:?}");
     mistake("tools/list", "notifications = { min = 1 }", "needs `method`");
     mistake("tools/list", "notifications = { method = 'x', min = 0 }", "can never fail");
 }
