@@ -11,6 +11,7 @@ mod command;
 mod courier;
 mod datagram;
 mod file;
+pub mod former;
 mod grpc;
 mod http;
 mod lanes;

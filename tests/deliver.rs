@@ -210,6 +210,7 @@ fn message(channel: &str, key: &str, transition: Transition, at: Timestamp) -> O
         alerts: vec![view],
         at,
         instance: "prober".into(),
+        before: None,
     };
     OutboxMessage {
         channel: channel.to_owned(),

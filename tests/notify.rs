@@ -62,6 +62,7 @@ fn notification(transition: Transition) -> Notification {
         }],
         at: now,
         instance: "prober-1".into(),
+        before: None,
     }
 }
 

@@ -60,6 +60,7 @@ fn old_message(folder: &Path) {
         alerts: vec![view],
         at,
         instance: "prober".into(),
+        before: None,
     };
     let body = serde_json::to_value(&notification).unwrap();
     let message = OutboxMessage { channel: "ops".into(), key: "k".into(), transition: "firing".into(), body, at };

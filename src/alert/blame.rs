@@ -57,7 +57,8 @@ impl Engine {
         channels.sort();
         channels.dedup();
         for channel in channels {
-            let key = GroupKey { target: String::new(), cause: "connectivity".into(), channel: channel.clone() };
+            let (target, cause) = (String::new(), "connectivity".to_owned());
+            let key = GroupKey { target, cause, channel: channel.clone(), moved: None };
             let view = view.clone();
             let member = Member { wants_end: true, ..Member::new(view, Urgency::Critical) };
             self.desk.fire(key, member, &self.settings, true, nanos(now.monotonic));

@@ -312,6 +312,7 @@ impl Engine {
                 target: without_replica(&pair.watched.target).to_owned(),
                 cause: said::cause(&rule.condition).to_owned(),
                 channel: channel.clone(),
+                moved: None,
             };
             let member = Member {
                 wants_end: rule.resolved,

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::Action;
 use super::notification::{AlertView, Notification, Transition};
+use super::receiver::Receiver;
 use super::rule::Urgency;
 use super::settings::Settings;
 use super::window::{Nanos, nanos};
@@ -26,6 +27,9 @@ pub(super) struct GroupKey {
     pub target: String,
     pub cause: String,
     pub channel: String,
+    /// Of what is only to be ended there, as it goes on under other names: the mark of whom the channel led to before, or
+    /// nothing where it leads to the same.
+    pub moved: Option<String>,
 }
 
 /// Which alert.
@@ -95,6 +99,8 @@ pub(super) struct Group {
     pub flushed: Option<Nanos>,
     /// The same on the boot clock: reminders go by the time that has really passed.
     pub told_at: Option<Nanos>,
+    /// Whom the channel led to when it was told.
+    pub receiver: Option<Receiver>,
 }
 
 impl Group {
@@ -141,7 +147,11 @@ impl Desk {
 
     /// An alert fires. What is urgent does not wait for company.
     pub fn fire(&mut self, key: GroupKey, member: Member, settings: &Settings, urgent: bool, now: Nanos) {
+        let receiver = settings.receivers.get(&key.channel);
         let group = self.groups.entry(key).or_default();
+        if group.receiver.is_none() {
+            group.receiver = receiver.cloned();
+        }
         let wait = now + if urgent { 0 } else { nanos(settings.group_wait) };
         let loudest = group.firing().map(|member| member.severity).max();
         let is_louder = loudest.is_none_or(|loudest| member.severity > loudest);
@@ -227,7 +237,7 @@ impl Desk {
 
     /// What a channel was told of, and not of the end of; and whether that end is still to come.
     pub fn known_to<'a>(&'a self, channel: &'a str) -> impl Iterator<Item = (AlertView, bool)> {
-        let groups = self.groups.iter().filter(move |(key, _)| key.channel == channel);
+        let groups = self.groups.iter().filter(move |(key, _)| key.channel == channel && key.moved.is_none());
         let members = groups.flat_map(|(_, group)| &group.members).filter(|member| member.told);
         let view = |member: &Member| AlertView { ended: None, ended_because: None, ..member.view.clone() };
         members.map(move |member| (view(member), member.goes_on()))
@@ -307,7 +317,9 @@ impl Desk {
         if self.next.is_none_or(|next| next > mono) {
             return;
         }
-        for (key, group) in &mut self.groups {
+        // What is to be ended under its old name comes before what is opened under the new one.
+        let (moved, here): (Vec<_>, Vec<_>) = self.groups.iter_mut().partition(|(key, _)| key.moved.is_some());
+        for (key, group) in moved.into_iter().chain(here) {
             if group.due.is_some_and(|due| due <= mono) {
                 group.due = None;
                 tell(key, group, from, now, out);
@@ -327,16 +339,18 @@ impl Desk {
         self.next = self.groups.values().filter_map(due).min();
     }
 
-    fn soon(&mut self, due: Nanos) {
+    pub(super) fn soon(&mut self, due: Nanos) {
         self.next = Some(self.next.map_or(due, |have| have.min(due)));
     }
 
-    /// The groups of all channels that may hold an alert.
+    /// The groups of all channels that may hold an alert, as it is known to them now.
     fn about<'a>(&'a mut self, who: Who<'a>) -> impl Iterator<Item = (&'a GroupKey, &'a mut Group)> {
         let target = without_replica(who.target);
-        let first = GroupKey { target: target.to_owned(), cause: who.cause.to_owned(), channel: String::new() };
+        let (cause, channel) = (who.cause.to_owned(), String::new());
+        let first = GroupKey { target: target.to_owned(), cause, channel, moved: None };
         let from_there = self.groups.range_mut(first..);
-        from_there.take_while(move |(key, _)| key.target == target && key.cause == who.cause)
+        let same = from_there.take_while(move |(key, _)| key.target == target && key.cause == who.cause);
+        same.filter(|(key, _)| key.moved.is_none())
     }
 }
 
@@ -409,7 +423,10 @@ fn tell(key: &GroupKey, group: &mut Group, from: Telling<'_>, now: Now, out: &mu
         let over = group.members.iter().filter(|member| is_over(member) && member.wants_end);
         let alerts: Vec<AlertView> = over.map(|member| member.view.clone()).collect();
         if !alerts.is_empty() {
-            out.push(message(key, Transition::Resolved, alerts, &from.settings.instance, now));
+            let is_former = key.moved.as_ref().is_some_and(|mark| !mark.is_empty());
+            let before = group.receiver.clone().filter(|_| is_former);
+            let told = notification(key, Transition::Resolved, alerts, &from.settings.instance, now);
+            out.push(Action::Notify(Notification { before, ..told }));
             group.flushed = Some(mono);
         }
     }
@@ -432,9 +449,19 @@ fn remind(key: &GroupKey, group: &mut Group, from: Telling<'_>, now: Now, out: &
 }
 
 fn message(key: &GroupKey, transition: Transition, alerts: Vec<AlertView>, instance: &str, now: Now) -> Action {
+    Action::Notify(notification(key, transition, alerts, instance, now))
+}
+
+fn notification(
+    key: &GroupKey,
+    transition: Transition,
+    alerts: Vec<AlertView>,
+    instance: &str,
+    now: Now,
+) -> Notification {
     let (channel, dedup_key) = (key.channel.clone(), dedup_key(instance, &key.target, &key.cause));
     let instance = instance.to_owned();
-    Action::Notify(Notification { channel, dedup_key, transition, alerts, at: now.wall, instance })
+    Notification { channel, dedup_key, transition, alerts, at: now.wall, instance, before: None }
 }
 
 /// The same for every message about one cause at one target, whichever prober sends it: two that watch the same are one

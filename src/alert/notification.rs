@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::receiver::Receiver;
+
 /// What is told of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,4 +90,7 @@ pub struct Notification {
     pub at: Timestamp,
     /// The prober that says it: the machine's name, or `[watch] instance`.
     pub instance: String,
+    /// Who is told, where that is not whom the notifier of the files leads to any more, but whom it led to before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Receiver>,
 }

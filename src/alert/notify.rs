@@ -15,6 +15,7 @@ mod webhook;
 
 use std::time::Duration;
 
+use super::receiver::Receiver;
 use crate::deliver::Payload;
 
 pub use crate::config::receiver::Settings;
@@ -33,6 +34,11 @@ pub trait Notifier: Send + Sync {
     /// # Errors
     /// A sentence, where the message does not fit what the file asks for.
     fn render(&self, message: &Message) -> Result<Vec<Payload>, String>;
+
+    /// As whom its receiver knows what it is told, as far as the settings say so.
+    fn receiver(&self) -> Receiver {
+        Receiver::default()
+    }
 
     /// Whether a receiver forgets an alert that goes on, and wants to hear of it this often.
     fn repeat_every(&self) -> Option<Duration> {

@@ -49,6 +49,7 @@ impl Engine {
             self.await_data(number);
         }
         self.end_what_is_gone(now);
+        self.move_on(now);
         self.go_on_with_outage(now);
         for number in 0..self.pairs.len() {
             for place in 0..self.pairs[number].instances.len() {

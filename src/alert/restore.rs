@@ -71,6 +71,7 @@ impl Engine {
             self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
         }
         self.end_what_is_gone(now);
+        self.move_on(now);
         self.go_on_with_outage(now);
         self.fire_where_nobody_knows(now);
         for number in 0..self.pairs.len() {
@@ -162,8 +163,10 @@ impl Engine {
                 due,
                 flushed: saved.flushed.map(|at| past(now, at)),
                 told_at: saved.told_at.map(|at| nanos(now.boot) - ago(now, at)),
+                receiver: saved.receiver,
             };
-            let key = GroupKey { target: saved.target, cause: saved.cause, channel: saved.channel };
+            let SavedGroup { target, cause, channel, moved, .. } = saved;
+            let key = GroupKey { target, cause, channel, moved };
             if !group.members.is_empty() {
                 desk.groups.insert(key, group);
             }

@@ -9,6 +9,7 @@ use super::flap::Flap;
 use super::group::Member;
 use super::notification::AlertView;
 use super::outage::{Known, Target};
+use super::receiver::Receiver;
 use super::said;
 use super::state::{Gauge, State};
 use super::stretches::Stretches;
@@ -91,6 +92,11 @@ pub(super) struct SavedGroup {
     pub flushed: Option<Timestamp>,
     pub told_at: Option<Timestamp>,
     pub members: Vec<SavedMember>,
+    /// Like what follows not in old snapshots.
+    #[serde(default)]
+    pub moved: Option<String>,
+    #[serde(default)]
+    pub receiver: Option<Receiver>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +185,8 @@ impl Engine {
             flushed: group.flushed.map(wall),
             told_at: group.told_at.map(wall_of_boot),
             members: group.members.iter().map(saved_member).collect(),
+            moved: key.moved.clone(),
+            receiver: group.receiver.clone(),
         });
         let repairs = self.repairs.iter().map(|(target, repair)| SavedRepair {
             target: target.clone(),

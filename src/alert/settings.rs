@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::receiver::Receiver;
 use super::rule::Selector;
 use crate::base::name::Name;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub silences: Vec<Silence>,
     /// Targets, each with those that it depends on.
     pub dependencies: BTreeMap<String, Vec<String>>,
+    /// Channels, each with whom it leads to.
+    pub receivers: BTreeMap<String, Receiver>,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
             outage_tolerance: Duration::from_secs(3600),
             silences: Vec::new(),
             dependencies: BTreeMap::new(),
+            receivers: BTreeMap::new(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::event::{Latency, Reason, Sample, Status};
 
 mod blame;
 mod heard;
+mod moved;
 mod promises;
 mod restarts;
 

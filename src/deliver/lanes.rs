@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::OutboxHealth;
+use super::{OutboxHealth, former};
 use crate::base::clock::Now;
 use crate::store::OutboxEntry;
 
@@ -146,8 +146,9 @@ impl Lanes {
     /// What may be sent now; it is on its way from here on.
     pub(super) fn take(&mut self, now: Duration) -> Vec<Job> {
         let mut jobs = Vec::new();
+        let held = self.held();
         for (channel, lane) in &mut self.channels {
-            for id in lane.ready(now) {
+            for id in lane.ready(now, held.get(channel)) {
                 let Some(message) = lane.messages.get_mut(&id) else { continue };
                 message.on_its_way = true;
                 jobs.push(Job {
@@ -267,25 +268,44 @@ impl Lanes {
 
     /// When something may be tried next.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.channels.values().filter_map(Lane::next).min()
+        let held = self.held();
+        self.channels.iter().filter_map(|(channel, lane)| lane.next(held.get(channel))).min()
+    }
+
+    /// By lanes of former receivers the keys of what is on its way by the channel itself: such a message may have set out to
+    /// whom it led to before, and its end must not overtake it.
+    fn held(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let formers = self.channels.iter().filter(|(_, lane)| !lane.messages.is_empty());
+        let formers = formers.filter_map(|(name, _)| Some((name, self.channels.get(former::channel_of(name)?)?)));
+        let keys = |lane: &Lane| {
+            let flying = lane.messages.values().filter(|message| message.on_its_way);
+            flying.map(|message| message.key.clone()).collect()
+        };
+        formers.map(|(name, lane)| (name.clone(), keys(lane))).collect()
     }
 
     /// Whether nothing is on its way and nothing may be tried now.
     pub(super) fn is_quiet(&self, now: Duration) -> bool {
-        self.channels.values().all(|lane| lane.on_their_way() == 0 && lane.ready(now).is_empty())
+        let held = self.held();
+        let is_quiet =
+            |(name, lane): (&String, &Lane)| lane.on_their_way() == 0 && lane.ready(now, held.get(name)).is_empty();
+        self.channels.iter().all(is_quiet)
     }
 
     /// What can be said of it from here.
     pub(super) fn health(&self, now: Duration) -> OutboxHealth {
-        let lanes = || self.channels.values();
+        let all = || self.channels.values();
+        // Whom a channel led to before may be there no more: nobody minds.
+        let here = || self.channels.iter().filter(|(name, _)| former::channel_of(name).is_none());
+        let lanes = || here().map(|(_, lane)| lane);
         let named = |want: &dyn Fn(&Lane) -> bool| {
-            self.channels.iter().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
+            here().filter(|(_, lane)| want(lane)).map(|(name, _)| name.clone()).collect()
         };
         let is_refused = lanes().any(|lane| lane.is_refusing) && lanes().all(|lane| lane.is_lost(now));
         OutboxHealth {
-            waiting: lanes().map(|lane| lane.messages.len()).sum(),
-            on_their_way: lanes().map(Lane::on_their_way).sum(),
-            oldest: lanes().filter_map(|lane| lane.oldest(now)).max(),
+            waiting: all().map(|lane| lane.messages.len()).sum(),
+            on_their_way: all().map(Lane::on_their_way).sum(),
+            oldest: all().filter_map(|lane| lane.oldest(now)).max(),
             failing: named(&|lane| lane.is_refusing || lane.failures > 0 && !lane.messages.is_empty()),
             refusing: named(&|lane| lane.is_refusing),
             is_refused,
@@ -313,19 +333,20 @@ impl Lane {
         self.messages.values().filter(|message| message.on_its_way).count()
     }
 
-    /// The first of each key, unless it is on its way.
-    fn heads(&self) -> Vec<(i64, Duration)> {
+    /// The first of each key, unless it is on its way or held.
+    fn heads(&self, held: Option<&BTreeSet<String>>) -> Vec<(i64, Duration)> {
         let mut seen = BTreeSet::new();
         let heads = self.messages.iter().filter(|(_, message)| seen.insert(message.key.as_str()));
+        let heads = heads.filter(|(_, message)| !held.is_some_and(|held| held.contains(&message.key)));
         heads.filter(|(_, message)| !message.on_its_way).map(|(id, message)| (*id, message.due)).collect()
     }
 
     /// What may be tried now.
-    fn ready(&self, now: Duration) -> Vec<i64> {
+    fn ready(&self, now: Duration, held: Option<&BTreeSet<String>>) -> Vec<i64> {
         if self.pause > now {
             return Vec::new();
         }
-        let mut heads = self.heads();
+        let mut heads = self.heads(held);
         if self.failures >= BREAKER {
             // One message, the one that was not tried for longest: another may be at fault.
             let first = heads.into_iter().min_by_key(|(id, due)| (*due, *id));
@@ -336,14 +357,14 @@ impl Lane {
         heads.into_iter().map(|(id, _)| id).collect()
     }
 
-    fn next(&self) -> Option<Duration> {
+    fn next(&self, held: Option<&BTreeSet<String>>) -> Option<Duration> {
         if self.failures >= BREAKER {
-            return (self.on_their_way() == 0 && !self.messages.is_empty()).then_some(self.pause);
+            return (self.on_their_way() == 0 && !self.heads(held).is_empty()).then_some(self.pause);
         }
         if self.on_their_way() >= PARALLEL {
             return None;
         }
-        self.heads().into_iter().map(|(_, due)| due.max(self.pause)).min()
+        self.heads(held).into_iter().map(|(_, due)| due.max(self.pause)).min()
     }
 
     fn oldest(&self, now: Duration) -> Option<Duration> {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::lanes::{Job, Lanes, Try};
-use super::{Courier, Payload, Receipt};
+use super::{Courier, Payload, Receipt, former};
 use crate::base::clock::Clock;
 use crate::base::{duration, sanitize};
 use crate::event::{EventKind, Level, Note, Publisher};
@@ -23,11 +23,17 @@ const REST_MAX: Duration = Duration::from_secs(15);
 /// Where the loop did not turn for so long, it does not work any more.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// Said of an end that cannot be told.
+const MOVED: &str = "the files had other settings for it when the beginning was told, and a restart forgot these: close \
+                     there by hand what is still open";
+
 /// Why a message has no payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unrendered {
     /// The channel is not there any more: the message is given up.
     Gone,
+    /// It is for whom the channel led to before, and how to reach that one is not known any more: it is given up.
+    Moved,
     /// The files ask for something that does not fit it: it waits for better files.
     Wrong(String),
 }
@@ -234,7 +240,7 @@ impl Inner {
         }
         let expired = self.lanes().expire(self.clock.now().monotonic);
         for (id, channel, why) in expired {
-            self.note(Level::Error, &format!("`{channel}`: {why}"));
+            self.note(Level::Error, &format!("{}: {why}", former::shown(&channel)));
             self.give_up(id, &why).await;
         }
     }
@@ -261,9 +267,11 @@ impl Inner {
     async fn fly(&self, job: Job, cancel: &CancellationToken) {
         let render = Arc::clone(&self.render.read().unwrap_or_else(PoisonError::into_inner));
         let (channel, id) = (job.channel.as_str(), job.id);
+        let shown = former::shown(channel);
         let receipt = match render.render(channel, &job.body, job.collapsed) {
             Ok(payloads) => self.carry(&payloads, cancel).await,
             Err(Unrendered::Gone) => Receipt::refused("there is no such notifier any more in the files"),
+            Err(Unrendered::Moved) => Receipt::refused(MOVED),
             Err(Unrendered::Wrong(why)) => return self.postpone(&job, Try::Unrendered, &why).await,
         };
         match receipt {
@@ -273,18 +281,12 @@ impl Inner {
                 }
                 let settled = self.lanes().settle(channel, id, Try::Arrived, self.clock.now().monotonic);
                 if settled.failures.0 > 0 {
-                    self.note(
-                        Level::Info,
-                        &format!("`{channel}` receives again, after {} failures", settled.failures.0),
-                    );
+                    self.note(Level::Info, &format!("{shown} receives again, after {} failures", settled.failures.0));
                 }
-                self.note(Level::Debug, &format!("told `{channel}`: {} of {}", job.transition, job.key));
+                self.note(Level::Debug, &format!("told {shown}: {} of {}", job.transition, job.key));
             }
             Receipt::Refused { why, .. } => {
-                self.note(
-                    Level::Error,
-                    &format!("`{channel}` refuses the {}, which is given up: {why}", job.transition),
-                );
+                self.note(Level::Error, &format!("{shown} refuses the {}, which is given up: {why}", job.transition));
                 self.give_up(id, &why).await;
                 let is_there = self.render.read().unwrap_or_else(PoisonError::into_inner).has(channel);
                 let tried = if is_there { Try::GivenUp } else { Try::Gone };
@@ -320,7 +322,8 @@ impl Inner {
         };
         let pause = duration::written(Duration::from_secs(settled.pause.as_secs().max(1)));
         let streak = if after > 1 { format!(", for the {after}th time in a row") } else { String::new() };
-        self.note(level, &format!("`{channel}` could not be told{streak}; next try in {pause}: {why}"));
+        let shown = former::shown(channel);
+        self.note(level, &format!("{shown} could not be told{streak}; next try in {pause}: {why}"));
         let until = now.wall.checked_add(settled.pause).unwrap_or(now.wall);
         self.remember(self.store.postponed(job.id, settled.attempts, until, why).await);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::board::{AlertState, OutboxState};
 use super::daemon::Daemon;
 use crate::alert::{Action, Notification};
+use crate::deliver::former;
 use crate::event::{AlertChange, EventKind, Level};
 use crate::store::OutboxMessage;
 
@@ -116,7 +117,8 @@ impl Daemon {
             }
         };
         self.setup.masker.mask_json(&mut body);
-        let Notification { channel, dedup_key, transition, at, .. } = notification;
+        let Notification { channel, dedup_key, transition, at, before, .. } = notification;
+        let channel = before.map_or_else(|| channel.clone(), |before| former::lane(&channel, &before.mark()));
         Some(OutboxMessage { channel, key: dedup_key, transition: transition.name().to_owned(), body, at })
     }
 

@@ -181,7 +181,8 @@ impl Daemon {
         let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
         let timetable = Timetable::new(setup.seed, slots, plan.telling.watch.run_at_start, now);
         let ids: Vec<SlotId> = timetable.slots().map(|(id, _)| id).collect();
-        let engine = Engine::new(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
+        let settings = plan.settings(&setup.channels);
+        let engine = Engine::new(plan.telling.rules.clone(), plan.watched(&members), settings, now);
         let mut daemon = Self {
             runner: Arc::new(runner),
             timetable,

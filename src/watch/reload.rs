@@ -15,6 +15,7 @@ use super::daemon::{Daemon, Ended, Member};
 use super::files::{LOOK_EVERY, Seen};
 use super::limits::Limits;
 use super::repeats::Repeats;
+use crate::alert::notify::Channels;
 use crate::alert::{Action, Settings, Watched};
 use crate::base::by_pair::ByPair;
 use crate::base::clock::Now;
@@ -72,7 +73,7 @@ impl AtWork {
 
     /// What the rules know beside them.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self, channels: &Channels) -> Settings {
         let watch = &self.telling.watch;
         Settings {
             instance: self.instance.clone(),
@@ -83,6 +84,7 @@ impl AtWork {
             outage_tolerance: watch.outage_tolerance,
             silences: self.telling.silences.clone(),
             dependencies: self.dependencies.clone(),
+            receivers: channels.receivers(),
             ..Settings::default()
         }
     }
@@ -209,7 +211,8 @@ impl Daemon {
         self.places.forget(|what| what.is_of(&gone));
         self.askers.forget(&gone);
         self.places.set_limits(plan.limits());
-        let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), plan.settings(), now);
+        let settings = plan.settings(self.repeats.channels());
+        let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), settings, now);
         self.heartbeat = self.heartbeat.of(&plan, &members);
         let runner = Arc::make_mut(&mut self.runner);
         runner.transcripts = plan.telling.watch.transcripts;

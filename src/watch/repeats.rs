@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::daemon::{Daemon, Ended};
 use crate::alert::AlertView;
-use crate::alert::notify::Channels;
+use crate::alert::notify::{Channel, Channels};
 use crate::base::clock::Now;
 
 /// The channels, and when each forgetful one was told last.
@@ -22,6 +22,8 @@ pub struct Repeats {
 pub struct Repeated {
     channel: String,
     alerts: Vec<AlertView>,
+    /// By what it was told: other files may lead elsewhere meanwhile.
+    by: Arc<Channels>,
 }
 
 impl Repeats {
@@ -59,29 +61,37 @@ impl Daemon {
         for channel in self.repeats.due(now.monotonic) {
             let alerts = self.engine.to_repeat(&channel, now);
             if !alerts.is_empty() {
-                let said = Repeated { channel: channel.clone(), alerts: alerts.clone() };
-                self.say(&channel, alerts, now, Ended::Repeated(said));
+                let by = Arc::clone(&self.repeats.channels);
+                let said = Repeated { channel: channel.clone(), alerts: alerts.clone(), by: Arc::clone(&by) };
+                self.say(&channel, &by, alerts, now, Ended::Repeated(said));
             }
         }
     }
 
-    /// A word that was on its way when the end was told may have brought the alert back: the end is told once more.
+    /// A word that was on its way when the end was told may have brought the alert back: the end is told once more. So is that
+    /// of an alert which has another name at its receiver since.
     pub(super) fn repeated(&mut self, repeated: Repeated) {
         let now = self.now();
-        let heard = self.engine.heard(&repeated.channel);
+        let Repeated { channel, alerts, by } = repeated;
+        let receiver = |channels: &Channels| channels.get(&channel).map(Channel::receiver);
+        let is_there = receiver(&self.repeats.channels).is_none_or(|now| Some(now) == receiver(&by));
+        let heard = self.engine.heard(&channel);
         let goes_on = |view: &AlertView| {
-            let mut heard = heard.iter();
-            heard.any(|one| (&one.alert, &one.probe, &one.target) == (&view.alert, &view.probe, &view.target))
+            let same = |one: &&AlertView| {
+                (&one.alert, &one.probe, &one.target) == (&view.alert, &view.probe, &view.target)
+                    && (&one.labels, &one.severity) == (&view.labels, &view.severity)
+            };
+            is_there && heard.iter().any(|one| same(&one))
         };
-        let ended = repeated.alerts.into_iter().filter(|view| !goes_on(view));
+        let ended = alerts.into_iter().filter(|view| !goes_on(view));
         let ended: Vec<AlertView> = ended.map(|view| AlertView { ended: Some(now.wall), ..view }).collect();
         if !ended.is_empty() {
-            self.say(&repeated.channel, ended, now, Ended::Nothing);
+            self.say(&channel, &by, ended, now, Ended::Nothing);
         }
     }
 
-    fn say(&mut self, channel: &str, alerts: Vec<AlertView>, now: Now, then: Ended) {
-        let payloads = self.repeats.channels.repeat(channel, alerts, now.wall, &self.setup.instance);
+    fn say(&mut self, channel: &str, by: &Channels, alerts: Vec<AlertView>, now: Now, then: Ended) {
+        let payloads = by.repeat(channel, alerts, now.wall, &self.setup.instance);
         let (courier, cancel) = (self.setup.courier.clone(), self.runner.cx.cancel.clone());
         self.tasks.spawn(async move {
             for payload in payloads {

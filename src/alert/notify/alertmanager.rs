@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
-use crate::alert::{AlertView, Transition};
+use crate::alert::{AlertView, Receiver, Transition};
 use crate::base::secret::Secret;
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
 use crate::metrics::labels::is_name;
@@ -76,6 +76,11 @@ impl Notifier for Alertmanager {
         })])
     }
 
+    /// The address is no part of it: several lead to one cluster, and the next repeat tells another one.
+    fn receiver(&self) -> Receiver {
+        Receiver::of_labels(self.labels.clone())
+    }
+
     fn repeat_every(&self) -> Option<Duration> {
         Some(self.repeat)
     }
@@ -86,7 +91,8 @@ impl Alertmanager {
         let told = message.notification();
         let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
         // Later ones win: the alert's own names are nobody's to change.
-        let of_target = view.labels.iter().chain(&self.labels).filter(|(name, _)| is_name(name));
+        let own = told.before.as_ref().map_or(&self.labels, |before| &before.labels);
+        let of_target = view.labels.iter().chain(own).filter(|(name, _)| is_name(name));
         labels.extend(of_target.map(|(name, value)| (name.as_str(), value.as_str())));
         labels.extend([
             ("alertname", view.alert.as_str()),

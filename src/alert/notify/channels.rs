@@ -8,10 +8,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Message, Notifier};
-use crate::alert::{AlertView, Notification, Transition};
+use crate::alert::{AlertView, Notification, Receiver, Transition};
 use crate::base::secret::Masker;
 use crate::deliver::Payload;
+use crate::deliver::former;
 use crate::deliver::outbox::{Render, Unrendered};
+
+/// Former receivers that are remembered.
+const FORMER_MAX: usize = 64;
 
 /// A `[notify.NAME]`, ready to render.
 pub struct Channel {
@@ -37,6 +41,17 @@ impl Channel {
         &self.kind
     }
 
+    /// As whom its receiver knows what it is told.
+    #[must_use]
+    pub fn receiver(&self) -> Receiver {
+        self.notifier.receiver()
+    }
+
+    /// Whether it is one of this name that led to this receiver.
+    fn led_to(&self, name: &str, receiver: &Receiver) -> bool {
+        self.name == name && self.receiver().is(receiver)
+    }
+
     /// The payloads of a notification, in order.
     ///
     /// # Errors
@@ -57,6 +72,8 @@ pub struct Channels {
     here: BTreeMap<String, Arc<Channel>>,
     /// Those that the files had before: whoever was told of a beginning by one is told of the end by it.
     gone: BTreeMap<String, Arc<Channel>>,
+    /// Those that led to another receiver before: what it was told of is ended there. The newest come last.
+    former: Vec<Arc<Channel>>,
     masker: Masker,
 }
 
@@ -65,7 +82,7 @@ impl Channels {
     #[must_use]
     pub fn new(channels: Vec<Channel>, masker: Masker) -> Self {
         let named = channels.into_iter().map(|channel| (channel.name.clone(), Arc::new(channel)));
-        Self { here: named.collect(), gone: BTreeMap::new(), masker }
+        Self { here: named.collect(), gone: BTreeMap::new(), former: Vec::new(), masker }
     }
 
     /// The same after other files: what these do not have any more still takes what is on its way to it.
@@ -74,6 +91,17 @@ impl Channels {
         let known = before.gone.iter().chain(&before.here);
         let gone = known.filter(|(name, _)| !self.here.contains_key(*name));
         self.gone = gone.map(|(name, channel)| (name.clone(), Arc::clone(channel))).collect();
+        let mut former: Vec<Arc<Channel>> = Vec::new();
+        for channel in before.former.iter().chain(before.gone.values()).chain(before.here.values()) {
+            let receiver = channel.receiver();
+            let leads_there = |other: &Arc<Channel>| other.led_to(&channel.name, &receiver);
+            former.retain(|other| !leads_there(other));
+            if !self.here.values().any(leads_there) {
+                former.push(Arc::clone(channel));
+            }
+        }
+        former.drain(..former.len().saturating_sub(FORMER_MAX));
+        self.former = former;
         self
     }
 
@@ -90,6 +118,20 @@ impl Channels {
 }
 
 impl Channels {
+    /// Whom each channel leads to.
+    #[must_use]
+    pub fn receivers(&self) -> BTreeMap<String, Receiver> {
+        self.here.iter().map(|(name, channel)| (name.clone(), channel.receiver())).collect()
+    }
+
+    /// Whom a channel led to before, to be told of an end: by the settings of then, or where they are not known any more by
+    /// those of now, as far as these reach it.
+    fn former(&self, name: &str, before: &Receiver) -> Option<&Arc<Channel>> {
+        let known = self.former.iter().rev().find(|channel| channel.led_to(name, before));
+        let now = || self.here.get(name).or_else(|| self.gone.get(name));
+        known.or_else(|| now().filter(|channel| before.is_reached_by(&channel.receiver())))
+    }
+
     /// How often a channel must hear of alerts that go on, because its receiver forgets them (Alertmanager does so when
     /// it is restarted).
     #[must_use]
@@ -109,6 +151,7 @@ impl Channels {
             alerts,
             at,
             instance: instance.to_owned(),
+            before: None,
         };
         channel.render(&notification, false, &self.masker).unwrap_or_default()
     }
@@ -116,9 +159,18 @@ impl Channels {
 
 impl Render for Channels {
     fn render(&self, channel: &str, body: &Value, collapsed: bool) -> Result<Vec<Payload>, Unrendered> {
-        let channel = self.here.get(channel).or_else(|| self.gone.get(channel)).ok_or(Unrendered::Gone)?;
-        let notification: Notification = serde_json::from_value(body.clone())
-            .map_err(|error| Unrendered::Wrong(format!("what the outbox holds is no notification: {error}")))?;
+        let read = || {
+            serde_json::from_value::<Notification>(body.clone())
+                .map_err(|error| Unrendered::Wrong(format!("what the outbox holds is no notification: {error}")))
+        };
+        let (channel, notification) = match former::channel_of(channel) {
+            None => (self.here.get(channel).or_else(|| self.gone.get(channel)).ok_or(Unrendered::Gone)?, read()?),
+            Some(name) => {
+                let notification = read()?;
+                let before = notification.before.clone().unwrap_or_default();
+                (self.former(name, &before).ok_or(Unrendered::Moved)?, notification)
+            }
+        };
         channel.render(&notification, collapsed, &self.masker).map_err(Unrendered::Wrong)
     }
 
@@ -151,5 +203,6 @@ pub fn test_message(channel: &str, instance: &str, at: Timestamp) -> Notificatio
         alerts: vec![view],
         at,
         instance: instance.to_owned(),
+        before: None,
     }
 }

@@ -52,6 +52,7 @@ impl Message {
             alerts: notification.alerts.iter().take(ALERTS_MAX).map(view).collect(),
             at: notification.at,
             instance: name(&notification.instance),
+            before: notification.before.clone(),
         };
         Self { notification: safe, total: notification.alerts.len(), collapsed }
     }

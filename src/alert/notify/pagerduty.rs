@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::message::{lines, place};
 use super::{Message, Notifier, Settings, TIMEOUT, parsed_url};
-use crate::alert::Transition;
+use crate::alert::{Receiver, Transition};
 use crate::base::sanitize;
 use crate::base::secret::Secret;
 use crate::deliver::{Accept, HttpPayload, Payload, Retry};
@@ -48,6 +48,11 @@ impl Notifier for PagerDuty {
             Transition::Test => vec![self.payload(&trigger(message)), self.payload(&resolve(message))],
             _ => vec![self.payload(&trigger(message))],
         })
+    }
+
+    /// The key says whose incidents these are. The address does not: a proxy leads to the same ones.
+    fn receiver(&self) -> Receiver {
+        Receiver::of_key(self.routing_key.reveal())
     }
 }
 

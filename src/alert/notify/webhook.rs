@@ -103,6 +103,7 @@ fn samples() -> Vec<Message> {
             alerts: vec![view.clone()],
             at,
             instance: "prober".to_owned(),
+            before: None,
         };
         Message::of(&notification, false, &Masker::default())
     };

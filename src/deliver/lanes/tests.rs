@@ -302,3 +302,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_end_for_whom_a_channel_led_to_before_waits_for_what_may_be_on_its_way_there_and_alarms_nobody() {
+    let now = Duration::ZERO;
+    let former = former::lane("a", "before");
+    let mut lanes = lanes(vec![entry(1, "a", "x", "firing", now), entry(2, "a", "y", "firing", now)]);
+    assert_eq!(ids(&lanes.take(now)), [1, 2]);
+    lanes.merge(vec![entry(3, &former, "x", "resolved", now), entry(4, &former, "z", "resolved", now)], &at(now));
+    assert_eq!(ids(&lanes.take(now)), [4], "its beginning is on its way, and may still go there");
+    assert_eq!(lanes.next(), None, "what lands wakes");
+    lanes.settle(&former, 4, Try::Failed(None), now);
+    lanes.settle("a", 1, Try::Arrived, now);
+    assert_eq!(ids(&lanes.take(now)), [3]);
+    for attempt in 0..u64::from(BREAKER) {
+        let later = now + HOUR * u32::try_from(attempt + 1).unwrap();
+        lanes.settle(&former, 3, Try::Failed(None), later);
+        lanes.take(later + HOUR / 2);
+    }
+    lanes.settle("a", 2, Try::Arrived, now);
+    let health = lanes.health(now + 9 * HOUR);
+    assert_eq!((health.waiting, health.is_silent, health.is_refused), (2, false, false));
+    assert_eq!((health.failing, health.stuck, health.refusing), (vec![], vec![], vec![]));
+}

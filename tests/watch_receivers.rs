@@ -1,0 +1,143 @@
+//! Receivers of the real daemon while its files change: what was opened at one is ended there, and what is told is told by the
+//! files of now.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "stage/alertmanager.rs"]
+mod alertmanager;
+#[path = "stage/receiver.rs"]
+mod receiver;
+#[path = "stage/watching.rs"]
+mod watching;
+
+use std::path::Path;
+
+use alertmanager::{alertmanager, alerts};
+use nix::sys::signal::Signal;
+use receiver::{Receiver, ok};
+use serde_json::Value;
+use watching::{Watch, behave, server, until, write};
+
+/// A probe of one server that fails as `fault` says, whose alert tells `ops`, and what is beside it.
+fn probes(folder: &Path, rest: &str) -> String {
+    let server = server(folder);
+    format!(
+        "[watch]\nrun_at_start = true\ngroup_wait = \"50ms\"\ngroup_interval = \"100ms\"\njitter = \"0%\"\n\
+         [target.demo]\n{server}\n[[probe]]\nname = \"list\"\ntarget = \"demo\"\nevery = \"300ms\"\ntimeout = \"290ms\"\n\
+         [[probe.step]]\nmethod = \"tools/list\"\n[[alert]]\nname = \"down\"\nconsecutive_failures = 3\nwithin = \"2s\"\n\
+         notify = [\"ops\"]\n{rest}"
+    )
+}
+
+/// The files are other ones, and in force.
+fn reload(watch: &Watch, folder: &Path, text: &str) {
+    write(folder, text);
+    let (code, said) = watch.ask("POST", "/-/reload");
+    assert_eq!(code, 200, "{said}");
+}
+
+/// The team of every alert that Alertmanager takes for one that goes on.
+fn teams(port: u16) -> Vec<String> {
+    alerts(port).iter().map(|alert| alert["labels"]["team"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn alertmanager_keeps_nothing_under_labels_that_have_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_served, port) = alertmanager(folder.path(), None);
+    let folder = folder.path();
+    let ops = |team: &str| {
+        let url = format!("http://127.0.0.1:{port}");
+        let notifier = format!("[notify.ops]\nkind = \"alertmanager\"\nurl = \"{url}\"\nrepeat = \"100ms\"\n");
+        probes(folder, &format!("{notifier}labels = {{ team = \"{team}\" }}\n"))
+    };
+    write(folder, &ops("search"));
+    behave(folder, "--fault exit-at-start");
+    let mut watch = Watch::start(folder);
+    until("it knows of it", || (teams(port) == ["search"]).then_some(()));
+    reload(&watch, folder, &ops("maps"));
+    until("it knows it by its new labels only", || (teams(port) == ["maps"]).then_some(()));
+    // The labels change while nobody is there.
+    watch.signal(Signal::SIGTERM);
+    watch.ended();
+    write(folder, &ops("travel"));
+    let watch = Watch::start(folder);
+    until("it knows it by its newest labels only", || (teams(port) == ["travel"]).then_some(()));
+    // So do those of the target.
+    reload(&watch, folder, &ops("travel").replace("[[probe]]", "labels = { env = \"prod\" }\n[[probe]]"));
+    until("one alert goes on, with the label of its target", || {
+        let held = alerts(port);
+        (held.len() == 1 && held[0]["labels"]["env"] == "prod").then_some(())
+    });
+    behave(folder, "");
+    until("nothing is left", || alerts(port).is_empty().then_some(()));
+}
+
+/// What PagerDuty was told: the key and what is to be done.
+fn events(pagerduty: &Receiver) -> Vec<(String, String)> {
+    let word = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let received = pagerduty.received();
+    let events = received.iter().map(receiver::Received::json);
+    events.map(|event| (word(&event, "routing_key"), word(&event, "event_action"))).collect()
+}
+
+#[test]
+fn an_incident_is_resolved_by_the_key_that_opened_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let pagerduty = Receiver::start(|_| ok(r#"{"status":"success"}"#));
+    let ops = |key: &str| {
+        let url = pagerduty.url();
+        probes(folder, &format!("[notify.ops]\nkind = \"pagerduty\"\nurl = \"{url}\"\nrouting_key = \"{key}\"\n"))
+    };
+    let (one, other, third) = ("key-of-the-first-team", "key-of-the-second-team", "key-of-the-third-team");
+    let event = |key: &str, action: &str| (key.to_owned(), action.to_owned());
+    write(folder, &ops(one));
+    behave(folder, "--fault exit-at-start");
+    let mut watch = Watch::start(folder);
+    until("an incident is open", || events(&pagerduty).contains(&event(one, "trigger")).then_some(()));
+    reload(&watch, folder, &ops(other));
+    until("it is resolved by its key", || events(&pagerduty).contains(&event(one, "resolve")).then_some(()));
+    until("and opened anew", || events(&pagerduty).contains(&event(other, "trigger")).then_some(()));
+    // A key that is gone with a restart is on no disk: somebody has to be told.
+    watch.signal(Signal::SIGTERM);
+    watch.ended();
+    write(folder, &ops(third));
+    let watch = Watch::start(folder);
+    until("it is opened anew", || events(&pagerduty).contains(&event(third, "trigger")).then_some(()));
+    watch.says("`ops` as it was before refuses the resolved, which is given up");
+    watch.says("close there by hand what is still open");
+    assert_eq!(watch.status()["daemon"]["channels_failing"], serde_json::json!({}));
+    behave(folder, "");
+    until("the last is resolved", || events(&pagerduty).contains(&event(third, "resolve")).then_some(()));
+    for entry in std::fs::read_dir(folder.join("state")).unwrap().flatten() {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&bytes).contains("key-of-the-"), "{:?}", entry.path());
+    }
+}
+
+#[test]
+fn a_former_receiver_that_is_gone_delays_nobody_and_alarms_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (old, new) =
+        (Receiver::start(|_| ok(r#"{"status":"success"}"#)), Receiver::start(|_| ok(r#"{"status":"success"}"#)));
+    let ops = |url: &str, key: &str| {
+        probes(folder, &format!("[notify.ops]\nkind = \"pagerduty\"\nurl = \"{url}\"\nrouting_key = \"{key}\"\n"))
+    };
+    write(folder, &ops(&old.url(), "key-of-the-first-team"));
+    behave(folder, "--fault exit-at-start");
+    let watch = Watch::start(folder);
+    until("an incident is open", || (events(&old).len() == 1).then_some(()));
+    old.rule(|_| receiver::Does::HangUp);
+    reload(&watch, folder, &ops(&new.url(), "key-of-the-second-team"));
+    until("the new one is told at once", || (events(&new).len() == 1).then_some(()));
+    watch.says("`ops` as it was before could not be told");
+    let status = watch.status();
+    assert_eq!(status["daemon"]["channels_failing"], serde_json::json!({}), "{status}");
+    assert_eq!(watch.get("/-/healthy").0, 200);
+    old.rule(|_| ok(r#"{"status":"success"}"#));
+    until("it hears the end once it is back", || {
+        events(&old).contains(&("key-of-the-first-team".to_owned(), "resolve".to_owned())).then_some(())
+    });
+}
