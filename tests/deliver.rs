@@ -211,6 +211,7 @@ fn message(channel: &str, key: &str, transition: Transition, at: Timestamp) -> O
         at,
         instance: "prober".into(),
         before: None,
+        others: 0,
     };
     OutboxMessage {
         channel: channel.to_owned(),

@@ -63,6 +63,7 @@ fn notification(transition: Transition) -> Notification {
         at: now,
         instance: "prober-1".into(),
         before: None,
+        others: 0,
     }
 }
 

@@ -61,6 +61,7 @@ fn old_message(folder: &Path) {
         at,
         instance: "prober".into(),
         before: None,
+        others: 0,
     };
     let body = serde_json::to_value(&notification).unwrap();
     let message = OutboxMessage { channel: "ops".into(), key: "k".into(), transition: "firing".into(), body, at };

@@ -16,7 +16,7 @@ use alertmanager::{alertmanager, alerts};
 use nix::sys::signal::Signal;
 use receiver::{Receiver, ok};
 use serde_json::Value;
-use watching::{Watch, behave, server, until, write};
+use watching::{Hook, Watch, behave, server, until, write};
 
 /// A probe of one server that fails as `fault` says, whose alert tells `ops`, and what is beside it.
 fn probes(folder: &Path, rest: &str) -> String {
@@ -140,4 +140,47 @@ fn a_former_receiver_that_is_gone_delays_nobody_and_alarms_nobody() {
     until("it hears the end once it is back", || {
         events(&old).contains(&("key-of-the-first-team".to_owned(), "resolve".to_owned())).then_some(())
     });
+}
+
+#[test]
+fn a_check_is_green_only_when_nothing_fires_that_it_was_told_of() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let (folder, beside) = (folder.path(), folder.path().join("beside"));
+    std::fs::create_dir(&beside).unwrap();
+    let ops = format!("[notify.ops]\nkind = \"healthchecks\"\nurl = \"{}/ping\"\n", hook.url);
+    let second = format!("[target.other]\n{}\n[[probe]]", server(&beside));
+    let text = probes(folder, &ops).replace("[[probe]]\n", &format!("{second}\n"));
+    write(folder, &text.replace("target = \"demo\"", "target = \"*\""));
+    let said = |hook: &Hook| -> Vec<&'static str> {
+        let heard = hook.heard();
+        heard.iter().map(|(path, _)| if path.starts_with("/ping/fail") { "fail" } else { "success" }).collect()
+    };
+    behave(folder, "--fault exit-at-start");
+    behave(&beside, "--fault exit-at-start");
+    let mut watch = Watch::start(folder);
+    let fires = |hook: &Hook, count| {
+        let heard = hook.heard();
+        (heard.iter().filter(|(_, body)| body.starts_with("[firing]")).count() == count).then_some(())
+    };
+    until("both are told", || fires(&hook, 2));
+    // What is said meanwhile does not arrive: the end of one, and its next beginning, each before a restart.
+    hook.answer(500);
+    behave(folder, "");
+    watch.says("could not be told");
+    watch.signal(Signal::SIGKILL);
+    watch.ended();
+    behave(folder, "--fault exit-at-start");
+    let watch = Watch::start(folder);
+    watch.says("firing");
+    assert_eq!(said(&hook), ["fail"; 2]);
+    hook.answer(200);
+    until("the second beginning arrives", || fires(&hook, 3));
+    let ends = |hook: &Hook| hook.heard().iter().filter(|(_, body)| body.contains("1 still firing")).count();
+    assert_eq!((said(&hook), ends(&hook)), (vec!["fail"; 4], 1), "{:?}", hook.heard());
+    behave(folder, "");
+    until("one has ended", || (ends(&hook) == 2).then_some(()));
+    assert!(!said(&hook).contains(&"success"), "{:?}", hook.heard());
+    behave(&beside, "");
+    until("all is well", || (said(&hook).last() == Some(&"success")).then_some(()));
+    assert_eq!(said(&hook), ["fail", "fail", "fail", "fail", "fail", "success"]);
 }

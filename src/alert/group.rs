@@ -329,7 +329,19 @@ impl Desk {
             }
         }
         self.groups.retain(|_, group| !group.members.is_empty());
+        self.count_others(out);
         self.look(now);
+    }
+
+    /// Says of every end how many alerts the channel was told of that go on, those that it is told of at the same time included.
+    fn count_others(&self, out: &mut [Action]) {
+        for action in out {
+            if let Action::Notify(told) = action
+                && told.transition == Transition::Resolved
+            {
+                told.others = self.known_to(&told.channel).filter(|(_, goes_on)| *goes_on).count();
+            }
+        }
     }
 
     /// Finds anew when the next group is due.
@@ -461,7 +473,7 @@ fn notification(
 ) -> Notification {
     let (channel, dedup_key) = (key.channel.clone(), dedup_key(instance, &key.target, &key.cause));
     let instance = instance.to_owned();
-    Notification { channel, dedup_key, transition, alerts, at: now.wall, instance, before: None }
+    Notification { channel, dedup_key, transition, alerts, at: now.wall, instance, before: None, others: 0 }
 }
 
 /// The same for every message about one cause at one target, whichever prober sends it: two that watch the same are one

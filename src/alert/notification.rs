@@ -93,4 +93,12 @@ pub struct Notification {
     /// Who is told, where that is not whom the notifier of the files leads to any more, but whom it led to before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Receiver>,
+    /// Of an end: how many other alerts the channel was told of that go on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

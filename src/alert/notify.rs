@@ -40,6 +40,11 @@ pub trait Notifier: Send + Sync {
         Receiver::default()
     }
 
+    /// Whether its receiver has one state for all that it is told: then the order of all messages counts.
+    fn has_one_state(&self) -> bool {
+        false
+    }
+
     /// Whether a receiver forgets an alert that goes on, and wants to hear of it this often.
     fn repeat_every(&self) -> Option<Duration> {
         None

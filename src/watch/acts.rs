@@ -117,9 +117,10 @@ impl Daemon {
             }
         };
         self.setup.masker.mask_json(&mut body);
-        let Notification { channel, dedup_key, transition, at, before, .. } = notification;
+        let key = self.repeats.channels().order(&notification);
+        let Notification { channel, transition, at, before, .. } = notification;
         let channel = before.map_or_else(|| channel.clone(), |before| former::lane(&channel, &before.mark()));
-        Some(OutboxMessage { channel, key: dedup_key, transition: transition.name().to_owned(), body, at })
+        Some(OutboxMessage { channel, key, transition: transition.name().to_owned(), body, at })
     }
 
     /// Runs a probe beside its timetable.

@@ -132,6 +132,14 @@ impl Channels {
         known.or_else(|| now().filter(|channel| before.is_reached_by(&channel.receiver())))
     }
 
+    /// The key of a message in the outbox: what has the same arrives in order.
+    #[must_use]
+    pub fn order(&self, told: &Notification) -> String {
+        let channel = self.here.get(&told.channel).or_else(|| self.gone.get(&told.channel));
+        let has_one_state = channel.is_some_and(|channel| channel.notifier.has_one_state());
+        if has_one_state { told.channel.clone() } else { told.dedup_key.clone() }
+    }
+
     /// How often a channel must hear of alerts that go on, because its receiver forgets them (Alertmanager does so when
     /// it is restarted).
     #[must_use]
@@ -152,6 +160,7 @@ impl Channels {
             at,
             instance: instance.to_owned(),
             before: None,
+            others: 0,
         };
         channel.render(&notification, false, &self.masker).unwrap_or_default()
     }
@@ -204,5 +213,6 @@ pub fn test_message(channel: &str, instance: &str, at: Timestamp) -> Notificatio
         at,
         instance: instance.to_owned(),
         before: None,
+        others: 0,
     }
 }

@@ -85,7 +85,10 @@ impl Notifier for Healthchecks {
         let told = message.notification();
         let text = || format!("{}\n\n{}", message.title(), message.text());
         let ping = match told.transition {
-            Transition::Resolved => Ping::Success,
+            Transition::Resolved if told.others == 0 => Ping::Success,
+            // The check has one state for all alerts, and each message says the whole of it: it does not matter which of them
+            // arrived before.
+            Transition::Resolved => Ping::Fail(format!("{}\n{} still firing\n", text(), told.others)),
             Transition::Test => Ping::Log(text()),
             _ => Ping::Fail(text()),
         };
@@ -93,6 +96,10 @@ impl Notifier for Healthchecks {
         let digest = Sha256::digest(told.dedup_key.as_bytes());
         let run = digest.iter().take(16).fold(0_u128, |run, byte| run << 8 | u128::from(*byte));
         Ok(vec![self.payload(&ping, run)])
+    }
+
+    fn has_one_state(&self) -> bool {
+        true
     }
 }
 
@@ -106,6 +113,7 @@ fn uuid(run: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Notification;
     use crate::alert::notify::tests::{notification, settings};
     use crate::base::secret::Masker;
 
@@ -142,5 +150,16 @@ mod tests {
         assert!(fired.starts_with("https://hc.example/u/fail?rid="), "{fired}");
         assert!(resolved.starts_with("https://hc.example/u/?rid="), "{resolved}");
         assert_eq!(fired.split_once("rid=").unwrap().1, resolved.split_once("rid=").unwrap().1);
+    }
+
+    #[test]
+    fn the_end_of_one_of_several_leaves_the_check_as_it_is() {
+        let check = Healthchecks::new(&settings(&[("url", "https://hc.example/u")])).unwrap();
+        let told = Notification { others: 2, ..notification(Transition::Resolved) };
+        let ping = check.render(&Message::of(&told, false, &Masker::default())).unwrap().remove(0);
+        let Payload::Http(http) = &ping else { panic!("{ping:?}") };
+        assert!(http.url.reveal().starts_with("https://hc.example/u/fail?rid="), "{:?}", http.url.reveal());
+        let body = String::from_utf8_lossy(&http.body).into_owned();
+        assert!(body.starts_with("[resolved]") && body.contains("2 still firing"), "{body}");
     }
 }

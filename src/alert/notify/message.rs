@@ -53,6 +53,7 @@ impl Message {
             at: notification.at,
             instance: name(&notification.instance),
             before: notification.before.clone(),
+            others: notification.others,
         };
         Self { notification: safe, total: notification.alerts.len(), collapsed }
     }

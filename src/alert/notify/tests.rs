@@ -44,6 +44,7 @@ pub(super) fn notification(transition: Transition) -> Notification {
         at: "2026-01-15T09:32:45Z".parse().unwrap(),
         instance: "prober-1".into(),
         before: None,
+        others: 0,
     }
 }
 

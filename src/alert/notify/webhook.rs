@@ -104,6 +104,7 @@ fn samples() -> Vec<Message> {
             at,
             instance: "prober".to_owned(),
             before: None,
+            others: 0,
         };
         Message::of(&notification, false, &Masker::default())
     };

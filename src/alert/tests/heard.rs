@@ -31,6 +31,25 @@ fn a_receiver_that_forgets_hears_again_only_of_what_it_was_told() {
     assert_eq!(prober.lines(), ["810 ops firing down", "1260 ops resolved down"]);
 }
 
+#[test]
+fn an_end_says_how_many_others_go_on_also_over_a_restart() {
+    let all: Vec<Watched> = ["a", "b", "c"].iter().map(|target| watched("smoke", target, secs(15))).collect();
+    let down = || vec![rule("down", consecutive(1, None))];
+    let mut prober = Prober::new(down(), all, Settings::default());
+    // One ends alone, two at the same time; one begins again while the ends of others are told.
+    let fails = |one: &Watched, at: Duration| {
+        let until = if &*one.target == "a" { 300 } else { 600 };
+        if at.as_secs() < until { Ends::Failed(Reason::Connect) } else { Ends::Well }
+    };
+    prober.run(secs(450), fails);
+    prober.restart(secs(5), down(), Settings::default());
+    prober.run(secs(450), fails);
+    let ends = prober.told().into_iter().filter(|(_, told)| told.transition == Transition::Resolved);
+    let ends: Vec<_> = ends.map(|(_, told)| (told.alerts[0].target.as_str(), told.others)).collect();
+    assert_eq!(ends[0], ("a", 2), "{ends:?}");
+    assert_eq!((ends.len(), ends[2].1), (3, 0), "{ends:?}");
+}
+
 fn any() -> Vec<Rule> {
     vec![rule("any", consecutive(1, None))]
 }
