@@ -452,6 +452,45 @@ async fn one_slow_channel_delays_nobody_and_a_refusal_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_given_up_while_nothing_can_be_written_is_not_recorded_as_received() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, gone) =
+        (Receiver::start(|_| ok("")), Receiver::start(|_| Does::Answer("404 Not Found", "no_service".into())));
+    let publisher = Publisher::new(RunId::random(), Vec::new(), false);
+    let store = opened(folder.path()).await;
+    let render = channels(&[("good", &good.url()), ("gone", &gone.url())]);
+    let outbox = Outbox::new(store.clone(), Courier::new(Masker::default()), render, publisher, Arc::new(SystemClock));
+    let now = Timestamp::now();
+    let messages = vec![message("good", "a", Transition::Firing, now), message("gone", "b", Transition::Firing, now)];
+    store.commit_alerts(serde_json::json!({}), messages, Vec::new(), now).await.unwrap();
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    connection.execute_batch("ALTER TABLE deliveries RENAME TO away").unwrap();
+    let cancel = CancellationToken::new();
+    let driven = async {
+        let begun = Instant::now();
+        while outbox.health().waiting > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", outbox.health());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(store.outbox().await.unwrap().len(), 2, "nothing could be written down");
+        connection.execute_batch("ALTER TABLE away RENAME TO deliveries").unwrap();
+        while !store.outbox().await.unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", outbox.health());
+            outbox.nudge();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    tokio::join!(outbox.run(cancel.clone()), driven);
+    let why = |channel: &str| -> Option<String> {
+        let query = "SELECT dropped_because FROM deliveries WHERE channel = ?1";
+        connection.query_row(query, [channel], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(why("good"), None);
+    assert!(why("gone").is_some_and(|why| why.contains("404")), "{:?}", why("gone"));
+}
+
+#[tokio::test]
 async fn draining_sends_what_waits_for_another_try() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(|_| Does::Answer("500 Internal Server Error", String::new()));

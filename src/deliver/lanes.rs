@@ -109,19 +109,19 @@ pub(super) struct Settled {
 #[derive(Debug)]
 pub(super) struct Lanes {
     channels: BTreeMap<String, Lane>,
-    /// Done here, but still in the table.
-    unrecorded: BTreeSet<i64>,
+    /// Done here, but still in the table; with why, where it was given up.
+    unrecorded: BTreeMap<i64, Option<String>>,
     random: fastrand::Rng,
 }
 
 impl Lanes {
     pub(super) fn new(random: fastrand::Rng) -> Self {
-        Self { channels: BTreeMap::new(), unrecorded: BTreeSet::new(), random }
+        Self { channels: BTreeMap::new(), unrecorded: BTreeMap::new(), random }
     }
 
     /// Takes in what the table has and we do not.
     pub(super) fn merge(&mut self, entries: Vec<OutboxEntry>, now: &Now) {
-        for entry in entries.into_iter().filter(|entry| !self.unrecorded.contains(&entry.id)) {
+        for entry in entries.into_iter().filter(|entry| !self.unrecorded.contains_key(&entry.id)) {
             let message = entry.message;
             let lane = self.channels.entry(message.channel).or_default();
             lane.messages.entry(entry.id).or_insert_with(|| {
@@ -206,9 +206,9 @@ impl Lanes {
         Settled { attempts, pause, failures: (before, lane.failures) }
     }
 
-    /// Remembers that a message is done, although the table does not know it yet.
-    pub(super) fn unrecorded(&mut self, id: i64) {
-        self.unrecorded.insert(id);
+    /// Remembers that a message is done, although the table does not know it yet: it arrived, or was given up for this reason.
+    pub(super) fn unrecorded(&mut self, id: i64, given_up: Option<String>) {
+        self.unrecorded.insert(id, given_up);
     }
 
     /// The table knows it now.
@@ -217,8 +217,8 @@ impl Lanes {
     }
 
     /// Done, and not yet known to the table.
-    pub(super) fn to_record(&self) -> Vec<i64> {
-        self.unrecorded.iter().copied().collect()
+    pub(super) fn to_record(&self) -> Vec<(i64, Option<String>)> {
+        self.unrecorded.iter().map(|(id, given_up)| (*id, given_up.clone())).collect()
     }
 
     /// Takes out what nobody needs any more, with the channel and the reason.

@@ -226,8 +226,8 @@ impl Inner {
     /// Reads the table, records what could not be recorded before, gives up what is too old.
     async fn load(&self) {
         let unrecorded = self.lanes().to_record();
-        for id in unrecorded {
-            if self.remember(self.store.delivered(id, self.clock.now().wall).await) {
+        for (id, given_up) in unrecorded {
+            if self.record(id, given_up.as_deref()).await {
                 self.lanes().recorded(id);
             }
         }
@@ -258,9 +258,19 @@ impl Inner {
     }
 
     async fn give_up(&self, id: i64, why: &str) {
-        if !self.remember(self.store.dropped(id, why, self.clock.now().wall).await) {
-            self.lanes().unrecorded(id);
+        if !self.record(id, Some(why)).await {
+            self.lanes().unrecorded(id, Some(why.to_owned()));
         }
+    }
+
+    /// Writes down what became of a message: that it arrived, or why it was given up. Whether that could be written.
+    async fn record(&self, id: i64, given_up: Option<&str>) -> bool {
+        let at = self.clock.now().wall;
+        let done = match given_up {
+            None => self.store.delivered(id, at).await,
+            Some(why) => self.store.dropped(id, why, at).await,
+        };
+        self.remember(done)
     }
 
     /// Renders and sends one message, and records what became of it. It counts as on its way until that is recorded.
@@ -276,8 +286,8 @@ impl Inner {
         };
         match receipt {
             Receipt::Delivered | Receipt::Partly { .. } => {
-                if !self.remember(self.store.delivered(id, self.clock.now().wall).await) {
-                    self.lanes().unrecorded(id);
+                if !self.record(id, None).await {
+                    self.lanes().unrecorded(id, None);
                 }
                 let settled = self.lanes().settle(channel, id, Try::Arrived, self.clock.now().monotonic);
                 if settled.failures.0 > 0 {
