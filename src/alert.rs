@@ -17,6 +17,7 @@ mod state;
 mod said;
 mod stretches;
 mod outage;
+mod network;
 mod group;
 pub mod repair;
 mod saved;

@@ -1,5 +1,5 @@
 //! Whose fault it is: a target that fails while something it needs fails, or while the prober itself cannot reach the
-//! network, says nothing of itself. Here is kept how targets are, who needs whom, and whether our own network works.
+//! network, says nothing of itself. Here is kept how targets are, and who needs whom.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -12,8 +12,6 @@ use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
 use crate::event::{Reason, Sample, Status, TransportKind};
 
-/// Fewer targets than these say nothing of our own network.
-const TARGETS_MIN: usize = 5;
 /// Targets that go bad within a longer time than this do not go bad together.
 const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
 const SECOND: Nanos = 1_000_000_000;
@@ -58,7 +56,7 @@ pub(super) struct Target {
     pub every: Nanos,
     pub known: Known,
     /// It went bad a short time ago.
-    recent: bool,
+    pub(super) recent: bool,
 }
 
 /// How a target is.
@@ -94,8 +92,8 @@ pub(super) enum Turn {
 pub(super) struct Targets {
     pub list: Vec<Target>,
     index: HashMap<String, usize>,
-    references: Vec<usize>,
-    together: Nanos,
+    pub(super) references: Vec<usize>,
+    pub(super) together: Nanos,
     /// For so long it is remembered what failed.
     pub keep: Nanos,
     /// Since when our own network does not work.
@@ -104,9 +102,9 @@ pub(super) struct Targets {
     pub outages: Stretches,
     pub back_at: Option<Nanos>,
     recent: VecDeque<(Nanos, usize)>,
-    recent_count: usize,
-    bad_count: usize,
-    remote_count: usize,
+    pub(super) recent_count: usize,
+    pub(super) bad_count: usize,
+    pub(super) remote_count: usize,
     /// Since it was last asked for, what explains failures has become another.
     pub is_explained_anew: bool,
 }
@@ -264,30 +262,6 @@ impl Targets {
         }
     }
 
-    fn network(&mut self, run: &Run, seen: (Nanos, Timestamp)) -> Option<Turn> {
-        let (begins, goes_on) = if self.references.is_empty() {
-            let many = self.remote_count >= TARGETS_MIN;
-            (many && self.recent_count * 2 > self.remote_count, many && self.bad_count * 2 > self.remote_count)
-        } else {
-            let all = self.references.iter().all(|number| self.list[*number].known.bad_since.is_some());
-            (all, all)
-        };
-        if self.outage.is_none() && begins {
-            let recent = self.list.iter().filter(|target| target.recent).filter_map(|target| target.known.bad_since);
-            let from = recent.min().unwrap_or(run.at).min(run.at);
-            (self.outage, self.is_explained_anew) = (Some(seen.1), true);
-            self.outages.begin(from);
-            return Some(Turn::Lost { from });
-        }
-        if self.outage.is_some() && !goes_on {
-            (self.outage, self.is_explained_anew) = (None, true);
-            self.back_at = Some(seen.0);
-            self.outages.end(seen.0);
-            return Some(Turn::Back);
-        }
-        None
-    }
-
     /// The nearest of what a target needs that fails.
     pub fn failing_above(&self, number: usize) -> Option<&str> {
         if self.list[number].parents.is_empty() {
@@ -336,7 +310,8 @@ impl Targets {
         let fired = mono - Nanos::try_from(fired.as_nanos()).ok().filter(|ago| *ago >= 0)?;
         let needed = self.above(number).into_iter().chain(self.references.iter().copied()).filter(|up| *up != number);
         let unseen = needed.map(|up| &self.list[up]).filter(|up| up.known.judged_at.is_none_or(|at| at < fired));
-        let until = unseen.map(|up| fired + up.every + up.every / 4).max()?;
+        let until = unseen.map(|up| fired + up.every + up.every / 4);
+        let until = until.chain(self.is_undecided(number).then_some(fired + self.together)).max()?;
         (mono < until).then_some(until.min(mono + SECOND))
     }
 

@@ -33,6 +33,11 @@ impl Stretches {
         }
     }
 
+    /// From when the one that goes on is explained.
+    pub fn going_on(&self) -> Option<Nanos> {
+        self.0.back().filter(|last| last.until.is_none()).map(|last| last.from)
+    }
+
     /// Takes in one that is later than all others.
     pub fn add(&mut self, stretch: Stretch) {
         self.end(stretch.from);

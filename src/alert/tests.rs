@@ -22,6 +22,7 @@ use crate::event::{Latency, Reason, Sample, Status};
 mod blame;
 mod heard;
 mod moved;
+mod network;
 mod promises;
 mod restarts;
 
