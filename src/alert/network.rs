@@ -1,5 +1,6 @@
 //! Whether the prober's own network works, as far as its targets tell: most of them at once, or those of `reference`
-//! together with the others. One target that fails alone fails by itself, whatever it is named as.
+//! together with the others. One target that fails alone fails by itself, whatever it is named as and however many replicas
+//! it has.
 
 use jiff::Timestamp;
 
@@ -13,7 +14,7 @@ const LOST_ENOUGH: usize = 20;
 /// Where so many others answered since the references were lost, the rest need not be waited for.
 const WELL_ENOUGH: usize = 10;
 
-/// How the targets are that are no references, reached over the network, and could be reached until a short time ago.
+/// How the targets are that are no references and no replicas, reached over the network, and could be reached until a short time ago.
 #[derive(Clone, Copy, Debug, Default)]
 struct Others {
     all: usize,
@@ -75,7 +76,7 @@ impl Targets {
         let mut others = Others::default();
         for (number, target) in self.list.iter().enumerate() {
             let known = &target.known;
-            if known.local || known.bad_since.is_some_and(|at| at < from) || self.references.contains(&number) {
+            if !target.counts() || known.bad_since.is_some_and(|at| at < from) || self.references.contains(&number) {
                 continue;
             }
             others.all += 1;

@@ -10,7 +10,7 @@ use super::settings::{Settings, Watched};
 use super::stretches::Stretches;
 use super::window::{Nanos, nanos};
 use crate::base::clock::Now;
-use crate::event::{Reason, Sample, Status, TransportKind};
+use crate::event::{Reason, Sample, Status, TransportKind, without_replica};
 
 /// Targets that go bad within a longer time than this do not go bad together.
 const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
@@ -55,8 +55,18 @@ pub(super) struct Target {
     children: Vec<usize>,
     pub every: Nanos,
     pub known: Known,
+    /// A replica of a target that is watched itself. It may be unreachable like any other, but is no other service: it does
+    /// not count where it is asked how many cannot be reached.
+    is_replica: bool,
     /// It went bad a short time ago.
     pub(super) recent: bool,
+}
+
+impl Target {
+    /// Whether it says something of our own network.
+    pub fn counts(&self) -> bool {
+        !self.known.local && !self.is_replica
+    }
 }
 
 /// How a target is.
@@ -121,7 +131,12 @@ impl Targets {
             target.pairs.push(number);
             target.every = target.every.max(nanos(pair.every));
         }
-        this.remote_count = this.list.len();
+        for number in 0..this.list.len() {
+            let name = &this.list[number].name;
+            let of = without_replica(name);
+            this.list[number].is_replica = of != name && this.index.contains_key(of);
+        }
+        this.remote_count = this.list.iter().filter(|target| target.counts()).count();
         this.together = this.list.iter().map(|target| target.every).max().unwrap_or(0);
         this.together = (this.together + this.together / 2).min(TOGETHER_MAX);
         this.references = settings.reference.iter().filter_map(|name| this.index.get(name).copied()).collect();
@@ -176,14 +191,15 @@ impl Targets {
     pub fn recount(&mut self, now: Nanos) {
         let mut bad = Vec::new();
         for (number, target) in self.list.iter_mut().enumerate() {
-            target.recent = target.known.bad_since.is_some_and(|since| now - since <= self.together);
-            bad.extend(target.known.bad_since.map(|since| (since, number)));
+            let bad_since = target.known.bad_since.filter(|_| !target.is_replica);
+            target.recent = bad_since.is_some_and(|since| now - since <= self.together);
+            bad.extend(bad_since.map(|since| (since, number)));
         }
         bad.sort_unstable();
         self.bad_count = bad.len();
         self.recent = bad.into_iter().filter(|(_, number)| self.list[*number].recent).collect();
         self.recent_count = self.recent.len();
-        self.remote_count = self.list.iter().filter(|target| !target.known.local).count();
+        self.remote_count = self.list.iter().filter(|target| target.counts()).count();
         self.is_explained_anew = true;
     }
 
@@ -230,24 +246,24 @@ impl Targets {
     fn reachable(&mut self, number: usize, run: &Run) {
         let target = &mut self.list[number];
         if let Some(local) = run.local.filter(|local| *local != target.known.local) {
+            let before = usize::from(target.counts());
             target.known.local = local;
-            if local {
-                self.remote_count -= 1;
-            } else {
-                self.remote_count += 1;
-            }
+            self.remote_count = self.remote_count + usize::from(target.counts()) - before;
         }
         let is_bad = run.network && !target.known.local;
         match (target.known.bad_since, is_bad) {
             (None, true) => {
-                (target.known.bad_since, target.recent) = (Some(run.at), true);
-                self.bad_count += 1;
-                self.recent_count += 1;
-                self.recent.push_back((run.at, number));
+                target.known.bad_since = Some(run.at);
+                if !target.is_replica {
+                    target.recent = true;
+                    self.bad_count += 1;
+                    self.recent_count += 1;
+                    self.recent.push_back((run.at, number));
+                }
             }
             (Some(_), false) => {
                 target.known.bad_since = None;
-                self.bad_count -= 1;
+                self.bad_count -= usize::from(!target.is_replica);
                 self.recent_count -= usize::from(std::mem::take(&mut target.recent));
             }
             _ => {}

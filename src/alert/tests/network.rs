@@ -90,3 +90,51 @@ fn what_had_failed_before_the_reference_does_not_make_it_an_outage() {
     });
     assert_eq!(told(&prober), ["firing down server-003", "firing down server-004", "firing down gateway"]);
 }
+
+/// A name with four replicas, and others.
+fn with_replicas(others: usize) -> Vec<Watched> {
+    let mut all = fleet(others, secs(15));
+    all.push(watched("smoke", "web", secs(15)));
+    all.extend((1..=4).map(|last| watched("smoke", &format!("web@10.0.0.{last}"), secs(15))));
+    all
+}
+
+#[test]
+fn a_service_that_stops_with_all_its_replicas_is_one_target_that_is_down() {
+    for reference in [false, true] {
+        for others in [3, 5] {
+            let mut settings = Settings { group_wait: Duration::ZERO, ..Settings::default() };
+            if reference {
+                // Its name could not be reached either.
+                settings.reference = vec!["web".to_owned()];
+            }
+            let mut prober = Prober::new(vec![rule("down", consecutive(3, None))], with_replicas(others), settings);
+            prober.run(30 * MINUTE, |one, at| {
+                let is_down = one.target.as_str().starts_with("web") && (600..1200).contains(&at.as_secs());
+                if is_down { Ends::Failed(Reason::Connect) } else { Ends::Well }
+            });
+            let told: BTreeSet<String> = told(&prober).into_iter().filter(|line| line.starts_with("firing")).collect();
+            let expected = ["web", "web@10.0.0.1", "web@10.0.0.2", "web@10.0.0.3", "web@10.0.0.4"];
+            let expected = expected.iter().map(|name| format!("firing down {name}")).collect();
+            assert_eq!(told, expected, "{others} others, reference {reference}");
+            assert_eq!(explained(&prober), 0, "its failures are its own");
+        }
+    }
+}
+
+#[test]
+fn a_prober_without_network_tells_one_alert_also_of_replicas() {
+    // Five names, and eight.
+    for others in [4, 7] {
+        let mut prober =
+            Prober::new(vec![rule("down", consecutive(3, None))], with_replicas(others), Settings::default());
+        prober.run(30 * MINUTE, between(600, 1200, Ends::Failed(Reason::Connect)));
+        let expected = ["firing prober connectivity", "resolved prober connectivity"];
+        assert_eq!(told(&prober), expected, "{others} others");
+        let said = &prober.told()[0].1.alerts[0].summary;
+        assert!(said.contains(&format!(" of {} targets", others + 1)), "names are counted: {said}");
+        prober.restart(secs(30), vec![rule("down", consecutive(3, None))], Settings::default());
+        prober.run(secs(1200), between(1860, 2400, Ends::Failed(Reason::Connect)));
+        assert_eq!(after(&prober, 2), ["ops firing prober connectivity", "ops resolved prober connectivity"]);
+    }
+}
