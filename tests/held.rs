@@ -183,6 +183,39 @@ async fn a_run_that_finds_its_child_gone_opens_another_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_child_that_is_ended_by_us_did_not_end_by_itself() {
+    let cases = [
+        ("exec 1>&-; touch over; cat > /dev/null", Reason::Closed, "closed its stdout but still runs"),
+        ("head -c 20000000 /dev/zero | tr '\\0' x; touch over", Reason::TooLarge, "a line of more than"),
+    ];
+    for (then, reason, words) in cases {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("server.sh");
+        let script = ASKS.replace(
+            r#"printf '{"jsonrpc":"2.0","id":"alive?","method":"ping"}\n'"#,
+            &format!("[ -e done ] || {{ touch done; {then}; }}"),
+        );
+        assert!(script.contains("touch done"));
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let command = Endpoint::Command(vec![path.to_string_lossy().into_owned()]);
+        let cwd = Some(place.path().to_owned());
+        let (probe, target) = reusing(Target { cwd, protocol: Pin::Legacy, ..Target::ad_hoc("odd", command) });
+        let (held, stage, cx) = (Held::default(), Stage::default(), context(&Masker::default()));
+        assert_eq!(held.run(&cx, &stage, &probe, &target).await.status, Status::Healthy);
+        until("what it does then", || place.path().join("over").exists()).await;
+        // So long it is waited whether a process without a stdout ends; there is nothing to be seen of that.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let second = held.run(&cx, &stage, &probe, &target).await;
+        let cause = second.cause.as_ref().unwrap();
+        assert_eq!((second.status, cause.reason), (Status::Degraded, reason), "{cause:?}");
+        assert!(cause.message.contains(words) && !cause.message.contains("it ended"), "{cause:?}");
+        assert!(noticed(&second).contains(&"session.lost"));
+        held.release_all(GRACE).await;
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_loses_its_child_fails_and_the_next_has_another() {
     let (held, stage, cx) = (Held::default(), Stage::default(), context(&Masker::default()));
     let (probe, target) = reusing(stdio("crash", &["--fault", "exit-during-call", "--fault-after", "6"]));

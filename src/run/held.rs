@@ -25,8 +25,8 @@ use crate::event::{Cause, Finding, Phase, Phases, ProbeOutcome, Reason, Severity
 use crate::plan::{Probe, SessionChoice, Target};
 use crate::protocol::Pin;
 use crate::session::{Ending, Session};
-use crate::transport::Fault;
 use crate::transport::child::usage_now;
+use crate::transport::{Farewell, Fault, Rung};
 
 /// What was wrong with the opening of a session over HTTP is told for so long; then another opening shows whether it was
 /// mended. Often enough for one who waits for that, and seldom enough for the session to be one that is held.
@@ -451,18 +451,25 @@ fn is_kept(reason: Reason) -> bool {
     matches!(reason, Check | Drift | Flaky | RateLimited | RpcError | Slow | Timeout | TooLarge | ToolError)
 }
 
-/// A run that found its session gone says so. A process that ended by itself is no good sign, even where the next one does
-/// well; an idle connection that was closed is nothing unusual.
+/// A run that found its session gone says so. A process that ended by itself, or with which nothing more could be spoken, is no
+/// good sign, even where the next one does well; an idle connection that was closed is nothing unusual.
 fn tell_loss(attempt: &mut Attempt, fault: &Fault, ending: &Ending) {
-    let how = ending.farewell.exit.as_ref().map_or_else(|| fault.message.clone(), |exit| format!("it ended: {exit}"));
+    let Farewell { rung, exit, stderr, .. } = &ending.farewell;
+    // Another one was ended by us, because of the fault.
+    let own_end = exit.as_ref().filter(|_| *rung == Some(Rung::Already));
+    let how = own_end.map_or_else(|| fault.message.clone(), |exit| format!("it ended: {exit}"));
     let actual = format!("lost while it rested ({how}); a new one was opened");
     let expected = "a session that is held lives until the next run";
     note(&mut attempt.findings, &[Finding::new("session.lost", Severity::Warning, expected, actual.clone())]);
     note(&mut attempt.findings, &ending.findings);
-    if ending.farewell.exit.is_some() && attempt.status == Status::Healthy {
+    if rung.is_some() && attempt.status == Status::Healthy {
         attempt.status = Status::Degraded;
-        let message = format!("the process that was held was {actual}, and passed: look into why it ended");
-        let stderr = ending.farewell.stderr.clone().or_else(|| fault.stderr.clone());
-        attempt.cause = Some(Fault { stderr, ..Fault::new(Reason::Exited, message) }.cause());
+        let (reason, look) = match own_end {
+            Some(_) => (Reason::Exited, "why it ended"),
+            None => (fault.reason, "what it did; it was ended by us"),
+        };
+        let message = format!("the process that was held was {actual}, and passed: look into {look}");
+        let stderr = stderr.clone().or_else(|| fault.stderr.clone());
+        attempt.cause = Some(Fault { stderr, ..Fault::new(reason, message) }.cause());
     }
 }
