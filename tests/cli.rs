@@ -268,6 +268,12 @@ fn repeated_calls_end_with_their_latencies() {
     assert!(place.demo(&note).ended(2).err.contains("--allow-side-effects"));
     place.demo(&[&note[..], &["--allow-side-effects"]].concat()).ended(0);
     place.demo(&note[..5]).ended(0);
+    // What was not made did not succeed.
+    let dies = ["tools/list", "-n", "100", "--protocol", "legacy", "--json"];
+    let demo = ["--", EXE, "demo", "--fault", "exit-during-call", "--fault-after", "3"];
+    let document = place.run(&[&dies[..], &demo[..]].concat()).ended(4).json();
+    let message = document["message"].as_str().unwrap();
+    assert!(message.starts_with("1 of 4 calls failed (100 were to be made), the first with: "), "{message}");
 }
 
 #[test]

@@ -231,6 +231,35 @@ fn the_first_signal_ends_in_order() {
 }
 
 #[test]
+fn an_interrupted_repetition_says_what_was_made_and_keeps_its_first_failure() {
+    let document = |run: &mut Run| -> serde_json::Value { serde_json::from_str(&run.said().0).unwrap() };
+    let repeated = ["tools/list", "-n", "1000", "--interval", "20ms", "--json", "--protocol", "legacy"];
+    for (fault, status, words) in [
+        ("list-error", "failed", " calls failed before the interruption (1000 were to be made), the first with: "),
+        ("", "unknown", " of 1000 calls"),
+    ] {
+        let options = if fault.is_empty() { vec![] } else { vec!["--fault", fault] };
+        let served = Served::start(options);
+        let mut run = Run::start(binary().args(repeated).arg(served.url()));
+        served.until("some calls are made", |stats| stats["requests"].as_u64() > Some(5));
+        run.signal(Signal::SIGINT);
+        assert_eq!(run.end().code(), Some(130));
+        let told = document(&mut run);
+        let message = told["message"].as_str().unwrap();
+        assert!(told["status"] == status && message.contains(words), "{told}");
+        let made: u64 = message.trim_start_matches("interrupted after ").split(' ').next().unwrap().parse().unwrap();
+        assert!((3..1000).contains(&made), "{message}");
+    }
+    // What was broken off by us is no call that was made, and none that failed.
+    let served = Served::start(["--fault", "silent-calls"]);
+    let mut run = Run::start(binary().args(repeated).args(["--timeout", "60s"]).arg(served.url()));
+    served.until("the first call is under way", |stats| stats["requests"].as_u64() > Some(1));
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.end().code(), Some(130));
+    assert_eq!(document(&mut run)["message"], "interrupted after 0 of 1000 calls");
+}
+
+#[test]
 fn a_session_is_deleted_by_the_first_signal() {
     for (era, signal, code) in
         [("legacy", Signal::SIGINT, 130), ("legacy", Signal::SIGTERM, 143), ("modern", Signal::SIGINT, 130)]

@@ -138,14 +138,14 @@ async fn repeat(
     let mut latencies = (plan.repeat > 1).then(Latencies::new).flatten();
     let begun = Instant::now();
     let mut shown: Option<Exchange> = None;
-    let mut failed = 0u32;
+    let mut tally = Tally::default();
     for round in 0..plan.repeat.max(1) {
         if let Some(interval) = plan.interval.filter(|_| round > 0) {
             let due = begun + interval * round;
             session.idle(due).await;
         }
         if cx.cancel.is_cancelled() {
-            found.fail(Cause::new(Reason::Cancelled, format!("interrupted after {round} of {} calls", plan.repeat)));
+            tally.interrupted = true;
             break;
         }
         let pid = session.pid().filter(|_| plan.measure_child);
@@ -162,6 +162,16 @@ async fn repeat(
         found.phases.add(Phase::Call, exchange.total);
         found.note(&exchange.findings);
         let cause = verdict::unexpected(&exchange);
+        // What we broke off ourselves is no answer, and no failure of the server.
+        if plan.repeat > 1
+            && cx.cancel.is_cancelled()
+            && cause.as_ref().is_some_and(|it| it.reason == Reason::Cancelled)
+        {
+            tally.interrupted = true;
+            shown = shown.or(Some(exchange));
+            break;
+        }
+        tally.made += 1;
         if let Some(latencies) = &mut latencies {
             match (&cause, exchange.marks.latency()) {
                 (None, Some(latency)) => latencies.record(latency),
@@ -171,27 +181,50 @@ async fn repeat(
         let ends = matches!(&cause, Some(cause) if ends_session(cause.reason));
         match cause {
             Some(cause) => {
-                failed += 1;
-                if failed == 1 {
+                tally.failed += 1;
+                if tally.failed == 1 {
                     found.fail(cause);
                     shown = Some(exchange);
                 }
             }
-            None if failed == 0 => shown = Some(exchange),
+            None if tally.failed == 0 => shown = Some(exchange),
             None => {}
         }
         if ends {
             break;
         }
     }
-    if failed > 0
-        && plan.repeat > 1
-        && let Some(cause) = &mut found.cause
-    {
-        cause.message = format!("{failed} of {} calls failed, the first with: {}", plan.repeat, cause.message);
-    }
+    tally.sum_up(plan.repeat, found);
     // Without an answer there is nothing to sum up, and no zero to tell.
     (shown, latencies.map(|latencies| latencies.summary()).filter(|summary| summary.count > 0))
+}
+
+/// How far a repetition came.
+#[derive(Default)]
+struct Tally {
+    /// Calls that came to an end of their own.
+    made: u32,
+    failed: u32,
+    interrupted: bool,
+}
+
+impl Tally {
+    /// Says it in the cause: that of the first failure, also where the repetition was interrupted after it.
+    fn sum_up(&self, wanted: u32, found: &mut Found) {
+        let Self { made, failed, interrupted } = *self;
+        match &mut found.cause {
+            Some(cause) if failed > 0 && wanted > 1 => {
+                let before = if interrupted { " before the interruption" } else { "" };
+                let rest = if made < wanted { format!(" ({wanted} were to be made)") } else { String::new() };
+                let first = &cause.message;
+                cause.message = format!("{failed} of {made} calls failed{before}{rest}, the first with: {first}");
+            }
+            _ if interrupted => {
+                found.fail(Cause::new(Reason::Cancelled, format!("interrupted after {made} of {wanted} calls")));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// After these nothing more can be had from the session.
