@@ -387,3 +387,44 @@ fn many_probes_of_a_dead_server_are_told_in_order() {
     let names: Vec<String> = column(&document, "name").iter().map(|name| name.as_str().unwrap().to_owned()).collect();
     assert_eq!(names, (0..300).map(|n| format!("p{n}")).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_the_prober_spends_on_a_list_is_not_charged_to_the_server() {
+    const MANY: &[&str] = &["--", EXE, "demo", "--tools", "2000"];
+    let steps =
+        probe("p", "method = \"tools/list\"\n[[probe.step]]\ntool = \"echo\"\narguments = { message = \"x\" }\n");
+    let target = "[target.t]\ncommand = [\"EXE\", \"demo\", \"--tools\", \"2000\"]\n";
+    let place = Place::new().with("f.toml", &format!("{target}{steps}"));
+    let ask = |timeout: &str, of: &[&str]| {
+        place.run(&[of, &["--json", "--startup-timeout", "30s", "--timeout", timeout], MANY].concat())
+    };
+    let calm = ask("60s", &["check"]).ended(0).json();
+    let (all, calls) = (&calm["probes"][0]["duration_ms"], &calm["probes"][0]["phases_ms"]["call"]);
+    let (all, calls) = (all.as_f64().unwrap(), calls.as_f64().unwrap());
+    assert!(all > calls * 3.0, "the prober needs longer than the server: {calm}");
+    let timeout = format!("{}us", ((calls * 2.0).max(all / 4.0) * 1000.0).ceil());
+    // On a machine that is busy a server may miss even that, but not each time.
+    let once = |what: &str, run: &dyn Fn() -> place::Ran| {
+        let last = (0..5).map(|_| run()).find(|ran| ran.code == 0);
+        assert!(last.is_some(), "{what} within {timeout}: {}", run().out);
+    };
+    once("the lists", &|| ask(&timeout, &["check"]));
+    once("the summary", &|| ask(&timeout, &[]));
+    once("the steps", &|| place.run(&["check", "f.toml", "--json", "--timeout", &timeout]));
+    // A server that stalls fails as before, and as soon.
+    let stalled = place.run(&[
+        "check",
+        "--json",
+        "--startup-timeout",
+        "30s",
+        "--timeout",
+        "300ms",
+        "--",
+        EXE,
+        "demo",
+        "--fault",
+        "silent-calls",
+    ]);
+    let stalled = &stalled.json()["probes"][0];
+    assert_eq!((&stalled["status"], &stalled["reason"]), (&json!("failed"), &json!("timeout")), "{stalled}");
+}

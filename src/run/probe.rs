@@ -1,5 +1,6 @@
 //! One probe of one target: its attempts, and the outcome they add up to.
 
+mod allotted;
 pub(super) mod attempt;
 
 use std::collections::BTreeMap;

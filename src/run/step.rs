@@ -36,7 +36,8 @@ pub(super) struct Taken {
     pub(super) had_effects: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) spent: Duration,
-    /// What reading the tools took, to learn whether the step may be sent: it counts for nothing.
+    /// What was spent beside the call: reading the tools, to learn whether the step may be sent, and judging what came.
+    /// The server is not charged with it.
     pub(super) aside: Duration,
     /// How long the server asks to be left alone.
     pub(super) retry_after: Option<Duration>,
@@ -69,7 +70,9 @@ pub(super) async fn take(
         Err(cause) => return Taken { aside, ..Taken::refused(step, cause) },
     };
     let call = Call { method: step.method.clone(), params, answers: step.answers.clone() };
-    let exchange = as_asked(step, session.call(&call, deadline + aside).await);
+    let exchange = session.call(&call, deadline + aside).await;
+    let heard = Instant::now();
+    let exchange = as_asked(step, exchange);
     let locked = if step.wants_lock() { against.reply(session, &exchange) } else { Compared::NotAsked };
     let ruled = ruled::ruled(step, session.facts(), &exchange).await;
     let noticed = against.cx.noticed.of(session.facts(), &exchange).await;
@@ -98,11 +101,12 @@ pub(super) async fn take(
         had_effects: effects && !step.idempotent,
         findings: exchange.findings.iter().chain(&findings).chain(&*noticed).cloned().collect(),
         spent: exchange.total,
-        aside,
         retry_after: pause::asked_for(exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
         tools: observed::tools(exchange, &against.cx.lists),
         outcome: outcome(&step.name, exchange, status, cause, checks),
+        // The last to be evaluated: digests of the tools take their time, too.
+        aside: aside + heard.elapsed(),
     }
 }
 
@@ -157,6 +161,7 @@ pub(super) async fn take_refused(steps: &[Step], exchange: &Exchange) -> Option<
 /// Runs a list of the built-in probe.
 pub(super) async fn take_list(session: &mut Session, method: &'static str, deadline: Instant, cx: &Context) -> Taken {
     let exchange = session.call(&Call::new(Name::fixed(method), Value::Null), deadline).await;
+    let heard = Instant::now();
     // Templates belong to the resources capability, but many servers do not serve them.
     let optional = method == "resources/templates/list" && exchange.error().is_some();
     let cause = verdict::unexpected(&exchange).filter(|_| !optional);
@@ -166,11 +171,12 @@ pub(super) async fn take_list(session: &mut Session, method: &'static str, deadl
         had_effects: false,
         findings: exchange.findings.iter().chain(&*noticed).cloned().collect(),
         spent: exchange.total,
-        aside: Duration::ZERO,
         retry_after: pause::asked_for(&exchange),
         http_status: exchange.head.as_ref().map(|head| head.status),
         tools: observed::tools(&exchange, &cx.lists),
         outcome: outcome(&Name::fixed(method), &exchange, status, cause, Vec::new()),
+        // The last to be evaluated: digests of the tools take their time, too.
+        aside: heard.elapsed(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::locked::{self, Against};
 use super::super::reach::Reach;
 use super::super::step::{self, Taken};
 use super::super::{Context, pause, startup, verdict};
+use super::allotted::Allotted;
 use crate::config::template::Saved;
 use crate::event::{
     AttemptOutcome, Cause, Finding, Observed, Phase, Phases, ProtocolUsed, Reason, ServerIdentity, Status, StepOutcome,
@@ -80,9 +81,7 @@ pub(in crate::run) async fn on_session(
     end: Option<Instant>,
 ) -> Attempt {
     let begun = Instant::now();
-    let deadline = end.map_or(begun + probe.timeout, |end| end.min(begun + probe.timeout));
-    // Where something else ends it earlier, its own time is not what a step ran out of.
-    let limit = (deadline == begun + probe.timeout).then_some(probe.timeout);
+    let mut allotted = Allotted::from(begun, probe.timeout, end);
     let mut attempt = Attempt::open(session);
     match &probe.steps {
         Steps::Lists => {
@@ -91,15 +90,16 @@ pub(in crate::run) async fn on_session(
                 if attempt.cause.as_ref().is_some_and(|cause| ends_lists(cause.reason)) {
                     break;
                 }
-                let left = deadline.saturating_duration_since(Instant::now());
-                let mut taken = step::take_list(session, method, deadline, cx).await;
-                taken.name_limit(limit, left);
+                let left = allotted.until().saturating_duration_since(Instant::now());
+                let mut taken = step::take_list(session, method, allotted.until(), cx).await;
+                taken.name_limit(allotted.limit(), left);
+                allotted.leave_out(taken.aside);
                 attempt.add(taken);
             }
         }
         Steps::Given(steps) => {
             let clean_up = probe.timeout.min(CLEAN_UP_MAX);
-            run_steps(cx, session, steps, against, Times { deadline, limit, clean_up }, &mut attempt).await;
+            run_steps(cx, session, steps, against, Times { allotted, clean_up }, &mut attempt).await;
         }
     }
     attempt.duration = begun.elapsed();
@@ -115,9 +115,7 @@ fn ends_lists(reason: Reason) -> bool {
 
 /// How long the steps of an attempt may take.
 struct Times {
-    deadline: Instant,
-    /// The time of the whole attempt, where that is what the deadline comes from.
-    limit: Option<Duration>,
+    allotted: Allotted,
     /// What a step has that cleans up after one that failed.
     clean_up: Duration,
 }
@@ -127,7 +125,7 @@ async fn run_steps(
     session: &mut Session,
     steps: &[Step],
     against: Against<'_>,
-    Times { mut deadline, limit, clean_up }: Times,
+    Times { mut allotted, clean_up }: Times,
     attempt: &mut Attempt,
 ) {
     let mut saved = Saved::new();
@@ -144,14 +142,15 @@ async fn run_steps(
             Taken::skipped(step, Cause::new(reason, "an earlier step failed"))
         } else {
             // What went wrong may have used up the time, and cleaning up needs some.
-            let until = if stopped { deadline.max(Instant::now() + clean_up) } else { deadline };
+            let own = allotted.until();
+            let until = if stopped { own.max(Instant::now() + clean_up) } else { own };
             let left = until.saturating_duration_since(Instant::now());
             let mut taken = step::take(session, step, &mut saved, until, against).await;
-            taken.name_limit(limit.filter(|_| until == deadline), left);
+            taken.name_limit(allotted.limit().filter(|_| until == own), left);
             taken
         };
         taken.outcome.place = Some(step.place.clone());
-        deadline += taken.aside;
+        allotted.leave_out(taken.aside);
         stopped |= matches!(taken.outcome.status, Status::Failed | Status::Unknown);
         attempt.add(taken);
     }
