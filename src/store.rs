@@ -8,6 +8,7 @@ mod error;
 mod explained;
 mod file;
 mod outbox;
+mod place;
 mod reader;
 mod recent;
 mod rolling;
@@ -72,6 +73,10 @@ pub struct StoreHealth {
     pub waiting: usize,
     /// Entries that were given up, because too many waited.
     pub lost: u64,
+    /// Why what is written now would not be found at the next start: the file is gone, or another lies in its place.
+    pub astray: Option<StoreError>,
+    /// How often the file was gone and was made anew, with everything that was in it.
+    pub remade: u64,
 }
 
 impl Store {
@@ -185,7 +190,7 @@ impl Store {
     /// well they are on the disk.
     ///
     /// # Errors
-    /// When nothing of it was written.
+    /// When nothing of it was written, also because the file is not at its place any more.
     pub async fn commit_alerts(
         &self,
         snapshot: Value,
@@ -194,6 +199,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         self.ask_first(move |desk| {
+            desk.look()?;
             desk.durably(|_, connection| outbox::commit(connection, &snapshot, &messages, &changes, at))
         })
         .await

@@ -259,3 +259,78 @@ fn a_hundred_thousand_runs() {
     let all = |target: &str| reader.counts(target, None, Timestamp::MIN, Timestamp::MAX).unwrap().healthy;
     assert_eq!((all("target-0"), all("target-99")), (1_000, 1_000));
 }
+
+/// The figures of a history that is closed.
+fn kept(folder: &Path) -> (usize, Option<serde_json::Value>) {
+    let store = Store::open_in(folder).unwrap();
+    let snapshot = wait(store.alert_snapshot()).unwrap();
+    wait(store.close()).unwrap();
+    let reader = Reader::open_in(folder).unwrap();
+    (reader.samples(None, None, Timestamp::MIN, Timestamp::MAX, 100).unwrap().len(), snapshot)
+}
+
+#[test]
+fn a_file_that_is_removed_while_it_is_written_is_there_again_with_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state");
+    let store = Store::open_in(&place).unwrap();
+    let snapshot =
+        |number: u32| store.commit_alerts(serde_json::json!(number), Vec::new(), Vec::new(), Timestamp::now());
+    wait(async {
+        store.record(sample("weather", 0), None).await.unwrap();
+        store.flush().await.unwrap();
+        // The file alone, whose log stays; everything; the lock.
+        std::fs::remove_file(store.path()).unwrap();
+        snapshot(1).await.unwrap();
+        store.record(sample("weather", 15_000), None).await.unwrap();
+        store.flush().await.unwrap();
+        let reader = Reader::open_in(&place).unwrap();
+        assert!(reader.is_in_place());
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(!reader.is_in_place());
+        snapshot(2).await.unwrap();
+        std::fs::remove_file(place.join(format!("{FILE_NAME}.lock"))).unwrap();
+        snapshot(3).await.unwrap();
+        assert_eq!((store.health().remade, store.health().astray), (2, None));
+        assert_eq!(Store::open_in(&place).err().unwrap().kind, Kind::Busy);
+        store.record(sample("weather", 30_000), None).await.unwrap();
+        // An idle store looks, too.
+        std::fs::remove_file(store.path()).unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while store.health().remade < 3 {
+            assert!(Instant::now() < until, "nobody looks");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::remove_file(store.path()).unwrap();
+        store.clone().close().await.unwrap();
+    });
+    let mode = std::fs::metadata(place.join(FILE_NAME)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(kept(&place), (3, Some(serde_json::json!(3))));
+}
+
+#[test]
+fn another_file_in_its_place_is_left_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_in(folder.path()).unwrap();
+    let path = store.path();
+    let snapshot = || store.commit_alerts(serde_json::json!(1), Vec::new(), Vec::new(), Timestamp::now());
+    std::fs::rename(&path, folder.path().join("old")).unwrap();
+    std::fs::write(&path, "another's").unwrap();
+    let error = wait(snapshot()).unwrap_err();
+    assert!(error.message.contains("another file lies in its place"), "{error}");
+    assert_eq!(store.health().astray, Some(error.clone()));
+    // What is written meanwhile is not lost once there is room for it.
+    wait(store.record(sample("weather", 0), None)).unwrap();
+    wait(store.flush()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"another's");
+    std::fs::rename(&path, folder.path().join("another")).unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while wait(snapshot()).is_err() {
+        assert!(Instant::now() < until, "it is not tried again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(store.health().astray, None);
+    wait(store.close()).unwrap();
+    assert_eq!(kept(folder.path()), (1, Some(serde_json::json!(1))));
+}

@@ -379,3 +379,38 @@ fn what_the_network_of_the_prober_explains_is_kept_as_unknown() {
         assert!(kept.len() >= 2 && kept.iter().all(|status| *status == Status::Unknown), "{target}: {kept:?}");
     }
 }
+
+#[test]
+fn a_history_that_is_taken_away_loses_no_alert_and_is_never_called_writable() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    let text = slow_server(folder, &hook).replace("every = \"4s\"", "every = \"1s\"");
+    write(folder, &text.replace("timeout = \"3s\"", "timeout = \"500ms\"").replace("restart = true\n", ""));
+    hook.answer(503);
+    let mut watch = Watch::start(folder);
+    watch.says("status=healthy");
+    let state = folder.join("state");
+    let history = state.join("history.sqlite");
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let _ = std::fs::remove_file(state.join(format!("history.sqlite{ending}")));
+    }
+    watch.says("it is there again, with everything that was in it");
+    behave(folder, "--fault list-error");
+    watch.says("could not be told");
+    // Another file in its place is not ours to write.
+    std::fs::rename(&history, state.join("aside")).unwrap();
+    std::fs::write(&history, "another's").unwrap();
+    watch.says("another file lies in its place");
+    until("it is not writable", || watch.get("/metrics").1.contains("mcp_probe_store_writable 0").then_some(()));
+    until("it is not healthy", || (watch.get("/-/healthy").0 == 503).then_some(()));
+    std::fs::remove_file(&history).unwrap();
+    watch.says("what waited could be written");
+    until("it is writable", || watch.get("/metrics").1.contains("mcp_probe_store_writable 1").then_some(()));
+    watch.signal(Signal::SIGTERM);
+    assert!(watch.ended().success());
+    watch.says("1 messages wait for the next start");
+    assert_eq!(kept(folder, "demo").first(), Some(&Status::Healthy), "what was before it was taken away");
+    hook.answer(200);
+    let _watch = Watch::start(folder);
+    hook.hears("down", "firing");
+}

@@ -15,6 +15,7 @@ use super::StoreHealth;
 use super::books::{Books, Entry};
 use super::error::StoreError;
 use super::file::{self, Lock};
+use super::place::{self, Mark};
 
 /// With fewer places left than these, entries are written at once.
 pub(super) const ROOM_MIN: usize = 2_048;
@@ -24,6 +25,10 @@ const BATCH_WAIT: Duration = Duration::from_millis(250);
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// After a batch parts of what is recent move for so long at most, unless one alone takes longer.
 const SETTLE_MAX: Duration = Duration::from_millis(25);
+/// How often it is looked whether the file is still at its place.
+const LOOK_WAIT: Duration = Duration::from_secs(1);
+/// What could not be put in its place is tried again after so many times as long as that took.
+const RESTORE_SHARE: u32 = 20;
 /// So many entries wait in memory while nothing can be written; of more, the oldest go.
 const WAITING_MAX: usize = 20_000;
 /// What is asked of the thread.
@@ -56,11 +61,8 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// The next job of the usual lane, or the bell.
-    fn next(&self, until: Option<Instant>) -> Result<Placed, RecvTimeoutError> {
-        let job = match until {
-            None => self.usual.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) => self.usual.recv_timeout(at.saturating_duration_since(Instant::now())),
-        }?;
+    fn next(&self, until: Instant) -> Result<Placed, RecvTimeoutError> {
+        let job = self.usual.recv_timeout(until.saturating_duration_since(Instant::now()))?;
         if matches!(job.0, Job::Bell) {
             // Whoever comes from now on rings again.
             self.rung.swap(false, Ordering::AcqRel);
@@ -74,6 +76,10 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     path: PathBuf,
     lock: Lock,
+    mark: Mark,
+    /// When the place is looked at next, and why the file does not stand there.
+    look_at: Instant,
+    astray: Option<StoreError>,
     books: Books,
     waiting: VecDeque<Entry>,
     health: Arc<Mutex<StoreHealth>>,
@@ -82,9 +88,10 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn open(path: &Path, health: Arc<Mutex<StoreHealth>>) -> Result<Self, StoreError> {
         let (connection, lock) = file::open(path)?;
-        file::steady(&connection, path)?;
+        let mark = Mark::of(path)?;
         let (books, waiting) = (Books::default(), VecDeque::new());
-        Ok(Self { connection, path: path.to_owned(), lock, books, waiting, health })
+        let (look_at, astray) = (Instant::now() + LOOK_WAIT, None);
+        Ok(Self { connection, path: path.to_owned(), lock, mark, look_at, astray, books, waiting, health })
     }
 
     /// Works until it is closed or everybody who could ask has gone.
@@ -98,7 +105,11 @@ impl Desk {
                     flush_at = Some(Instant::now());
                 }
             }
-            match jobs.next(flush_at) {
+            if Instant::now() >= self.look_at {
+                // It is said in the health.
+                let _ = self.look();
+            }
+            match jobs.next(flush_at.map_or(self.look_at, |flush_at| flush_at.min(self.look_at))) {
                 Ok((Job::Bell, _)) => {
                     let is_crowded = jobs.room.available_permits() < ROOM_MIN;
                     if jobs.noticed.load(Ordering::Acquire) && !is_crowded {
@@ -119,6 +130,7 @@ impl Desk {
                     drop(reply.send(self.close(flushed)));
                     return;
                 }
+                Err(RecvTimeoutError::Timeout) if flush_at.is_none_or(|at| Instant::now() < at) => continue,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     self.take_in(jobs);
@@ -186,10 +198,47 @@ impl Desk {
         done.map_err(|error| StoreError::of(&self.path, &error))
     }
 
-    fn close(self, flushed: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn close(mut self, flushed: Result<(), StoreError>) -> Result<(), StoreError> {
+        self.look_at = Instant::now();
+        let flushed = flushed.and(self.look());
         let closed = self.connection.close().map_err(|(_, error)| StoreError::of(&self.path, &error));
         drop(self.lock);
         flushed.and(closed)
+    }
+
+    /// Looks whether the file stands at its place. Where it is gone it is written there anew, with everything that is in it.
+    ///
+    /// # Errors
+    /// When it does not stand there: what is written now would not be found at the next start.
+    pub(super) fn look(&mut self) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        if let Some(astray) = self.astray.as_ref().filter(|_| begun < self.look_at) {
+            return Err(astray.clone());
+        }
+        let restored = if self.mark.stands(&self.path) { Ok(false) } else { self.restore() };
+        let took = begun.elapsed();
+        self.look_at = begun + took + LOOK_WAIT.max(if restored.is_err() { took * RESTORE_SHARE } else { LOOK_WAIT });
+        self.astray = restored.as_ref().err().cloned();
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.astray.clone_from(&self.astray);
+        health.remade += u64::from(restored.as_ref().is_ok_and(|is_made| *is_made));
+        restored.map(drop)
+    }
+
+    /// Puts into its place what does not stand there. Whether the file was made anew.
+    fn restore(&mut self) -> Result<bool, StoreError> {
+        let replaced = place::restore(&self.connection, &self.path, &self.mark)?;
+        if let Some(lock) = replaced.lock {
+            self.lock = lock;
+        }
+        let is_made = replaced.connection.is_some();
+        if let Some(connection) = replaced.connection {
+            self.connection = connection;
+            // What is known of the file is read again.
+            self.books.forget();
+        }
+        self.mark = Mark::of(&self.path)?;
+        Ok(is_made)
     }
 
     /// Writes what waits, all or nothing; after a failure it still waits.

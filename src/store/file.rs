@@ -69,11 +69,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Lock), StoreError> {
         return Err(Kind::Unusable.at(path, &format!("it needs SQLite 3.51.3 or later, and this program has {have}")));
     }
     let unusable = |error: &std::io::Error| Kind::Unusable.at(path, &format!("it cannot be written: {error}"));
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-            Kind::Unusable.at(path, &format!("its folder cannot be made: {error}; choose another with --state DIR"))
-        })?;
-    }
+    make_folder(path)?;
     let lock = lock(path)?;
     let is_new = match fs::metadata(path) {
         Ok(file) if file.is_file() => file.len() == 0,
@@ -87,11 +83,24 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Lock), StoreError> {
     look_at_header(path)?;
     // Whether the file may be written is asked before SQLite opens it for reading instead.
     OpenOptions::new().append(true).open(path).map_err(|error| unusable(&error))?;
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|error| StoreError::of(path, &error))?;
+    Ok((connect(path)?, lock))
+}
+
+/// The folder of the file, where there is none.
+pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        Kind::Unusable.at(path, &format!("its folder cannot be made: {error}; choose another with --state DIR"))
+    })
+}
+
+/// The writing connection to a file that is ours.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| StoreError::of(path, &error))?;
     ready(&connection, path)?;
-    Ok((connection, lock))
+    steady(&connection, path)?;
+    Ok(connection)
 }
 
 /// Opens for reading, beside a daemon that writes or without one. Whether it is an older file, which has no `recent`: an
@@ -165,9 +174,14 @@ fn side_file(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Where the lock lies.
+pub(super) fn lock_path(path: &Path) -> PathBuf {
+    side_file(path, ".lock")
+}
+
 /// One daemon per file. The lock lies beside it, so that it holds before there is a file.
-fn lock(path: &Path) -> Result<Lock, StoreError> {
-    let beside = side_file(path, ".lock");
+pub(super) fn lock(path: &Path) -> Result<Lock, StoreError> {
+    let beside = lock_path(path);
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&beside);
     let mut file =
         opened.map_err(|error| Kind::Unusable.at(path, &format!("the lock beside it cannot be written: {error}")))?;
@@ -193,25 +207,45 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
     Ok(Lock(file))
 }
 
-/// Makes the file whole under another name, then gives it its own: killed in between, there is no half file.
+/// Makes the file, with nothing in it.
 fn create(path: &Path) -> Result<(), StoreError> {
+    let told = |error: rusqlite::Error| StoreError::of(path, &error);
+    make(path, |draft| {
+        let connection = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
+        connection
+            .execute_batch(&format!(
+                "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {TABLES} {RECENT}
+                 PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            ))
+            .map_err(told)
+    })
+}
+
+/// Makes the file with everything that a connection to another one sees.
+pub(super) fn copy(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    make(path, |draft| {
+        let Some(name) = draft.to_str() else {
+            return Err(Kind::Unusable.at(path, "it cannot be made anew, because its name is no UTF-8"));
+        };
+        connection.execute("VACUUM INTO ?1", [name]).map(drop).map_err(|error| StoreError::of(path, &error))
+    })
+}
+
+/// Makes the file whole under another name, then gives it its own: killed in between, there is no half file.
+fn make(path: &Path, fill: impl FnOnce(&Path) -> Result<(), StoreError>) -> Result<(), StoreError> {
     let draft = side_file(path, ".new");
     let unusable = |error: std::io::Error| Kind::Unusable.at(path, &format!("it cannot be made: {error}"));
-    for left in [draft.clone(), side_file(&draft, "-journal")] {
+    // A log that is left of a file that is gone would be taken for the new one's.
+    for left in [draft.clone(), side_file(&draft, "-journal"), side_file(path, "-wal"), side_file(path, "-shm")] {
         match fs::remove_file(&left) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
             _ => {}
         }
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(unusable)?;
+    fill(&draft)?;
     let told = |error: rusqlite::Error| StoreError::of(path, &error);
     let connection = Connection::open_with_flags(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
-    connection
-        .execute_batch(&format!(
-            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA; BEGIN; {TABLES} {RECENT}
-             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-        ))
-        .map_err(told)?;
     // What only the log knows, a look at the header would miss: the log begins when the file is whole.
     connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(told)?;
     connection.close().map_err(|(_, error)| told(error))?;

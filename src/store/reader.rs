@@ -17,7 +17,7 @@ use super::rows::{COLUMNS, Dictionary, RUN, each_latency, sample, timestamp};
 use super::spread::Spread;
 use super::times::{DAY, HOUR, Stretch, Times, Uptime, stretches};
 use super::window::{Slots, Source, each_run, pairs, parts, scope};
-use super::{FILE_NAME, file, outbox};
+use super::{FILE_NAME, file, outbox, place};
 use crate::event::Sample;
 
 /// The history, for reading. Every answer is of one moment; a reader that is kept sees what is written later.
@@ -25,6 +25,8 @@ use crate::event::Sample;
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    /// Which file it is; none where it was gone as soon as it was opened.
+    id: Option<place::Id>,
     words: RefCell<Dictionary>,
     /// Whether it is a file of before there was `recent`.
     is_old: Cell<bool>,
@@ -124,7 +126,14 @@ impl Reader {
     pub fn open(path: &Path) -> Told<Self> {
         let (connection, is_old) = file::open_to_read(path)?;
         file::steady(&connection, path)?;
-        Ok(Self { connection, path: path.to_owned(), words: RefCell::default(), is_old: Cell::new(is_old) })
+        let id = place::id(path).ok();
+        Ok(Self { connection, path: path.to_owned(), id, words: RefCell::default(), is_old: Cell::new(is_old) })
+    }
+
+    /// Whether the file that is read is still the one at its path.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        place::id(&self.path).ok() == self.id
     }
 
     /// The history of a state folder.

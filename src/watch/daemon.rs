@@ -169,7 +169,7 @@ pub struct Daemon {
     lags: Lags,
     tidied_at: Duration,
     progressed: Duration,
-    unkept: Unkept,
+    pub(super) unkept: Unkept,
 }
 
 impl Daemon {
@@ -497,6 +497,7 @@ impl Daemon {
             self.show_alerts();
         }
         self.look_at_files(now);
+        self.look_at_store();
         self.beat(now);
         self.repeat(now);
         if now.monotonic.saturating_sub(self.tidied_at) >= TIDY_EVERY {

@@ -3,12 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::daemon::Daemon;
+use crate::event::Level;
+
 /// What cannot be kept, by its kind, and why.
 #[derive(Clone, Debug, Default)]
 pub struct Unkept {
     now: BTreeMap<&'static str, String>,
     /// What was said since all was well.
     said: BTreeSet<&'static str>,
+    /// How often the file was made anew, as far as that was said.
+    remade: u64,
 }
 
 /// What is to be said.
@@ -41,6 +46,24 @@ impl Unkept {
     #[must_use]
     pub fn trouble(&self) -> Option<&String> {
         self.now.values().next()
+    }
+}
+
+impl Daemon {
+    /// Says where the file of the history is gone, or is another. Alerts are tried at once then: that they cannot be kept
+    /// either is what the heartbeat and `/-/healthy` go by.
+    pub(super) fn look_at_store(&mut self) {
+        let health = self.setup.store.health();
+        if health.remade > self.unkept.remade {
+            self.unkept.remade = health.remade;
+            let path = self.setup.store.path();
+            let what = "the file was removed while it was in use; it is there again, with everything that was in it";
+            self.note(Level::Warn, "store", format!("{}: {what}", path.display()));
+        }
+        if health.astray.is_some() && self.acts.next().is_none() {
+            self.acts.at_once();
+        }
+        self.keeping("the history", health.astray.map(|error| error.to_string()));
     }
 }
 

@@ -1,5 +1,5 @@
 //! The past as the daemon's store keeps it: a reader of its own on the file, opened when first asked for, and anew after
-//! anything went wrong. Stretches that are over do not change: they are read once and remembered, so that a page that is
+//! anything went wrong, or where another file lies in its place. Stretches that are over do not change: they are read once and remembered, so that a page that is
 //! looked at again costs next to nothing.
 
 use std::collections::{BTreeMap, HashMap};
@@ -78,7 +78,7 @@ impl Kept {
 
     fn ask<T>(&self, how: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Result<T, String> {
         let mut kept = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = match kept.take().map_or_else(|| Reader::open(&self.path), Ok) {
+        let told = match kept.take().filter(Reader::is_in_place).map_or_else(|| Reader::open(&self.path), Ok) {
             Err(error) => Err(error),
             Ok(reader) => {
                 let told = how(&reader);
