@@ -5,6 +5,7 @@ pub mod advice;
 pub mod draft;
 pub mod fleet;
 pub mod grammar;
+mod pace;
 pub mod probe;
 pub mod replicas;
 pub mod select;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use draft::Draft;
 pub use fleet::{FleetDraft, Shard, Share};
+pub use pace::Pace;
 pub use probe::ProbeDraft;
 pub use replicas::{Known, Replica, Resolve};
 pub use select::{NotSelected, Selected, Selection, Unusable};

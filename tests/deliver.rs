@@ -261,6 +261,8 @@ impl Prober {
             target: (*target).into(),
             labels: BTreeMap::new(),
             every: Duration::from_secs(15),
+            closest: Duration::from_secs(15),
+            farthest: Duration::from_secs(15),
             can_restart: false,
         };
         let rule = Rule {

@@ -97,6 +97,8 @@ impl Loop {
             target: name.as_str().into(),
             labels: BTreeMap::new(),
             every: EVERY,
+            closest: EVERY,
+            farthest: EVERY,
             can_restart: false,
         });
         let engine = Engine::new(rules(), watched.collect(), Settings::default(), now);

@@ -75,6 +75,8 @@ pub(super) struct Pair {
     pub ring: Ring,
     pub instances: Vec<Instance>,
     pub last_at: Option<Nanos>,
+    /// The last run that counted in windows.
+    pub weighed_at: Option<Nanos>,
     /// When it was last known that runs can be judged, on the monotonic clock.
     pub data_at: Nanos,
     /// Of the last judged run.
@@ -93,7 +95,14 @@ impl Pair {
             self.last_failure = Some((reason, sample.message.clone().unwrap_or_default()));
         }
         let latencies = sample.latencies.iter().map(|latency| latency.took).collect();
-        self.ring.push(Entry { at: run.at, failed: run.failed, network: run.network, voided: false, latencies });
+        let (at, failed, network, voided) = (run.at, run.failed, run.network, false);
+        // What comes sooner after a failure comes by no more than three quarters of the interval later.
+        let nearest = nanos(self.watched.closest) / 5 * 4;
+        let between = self.weighed_at.is_some_and(|weighed| at - weighed < nearest);
+        if !between {
+            self.weighed_at = Some(at);
+        }
+        self.ring.push(Entry { at, failed, network, voided, between, latencies });
         for instance in &mut self.instances {
             instance.push(&self.ring, sample, run.failed);
         }
@@ -143,7 +152,7 @@ impl Engine {
         for (number, watched) in watched.into_iter().enumerate() {
             let takes = |rule: &&Arc<Rule>| rule.selector.takes(&watched.probe, &watched.target, &watched.labels);
             let instances: Vec<Instance> =
-                self.rules.iter().filter(takes).map(|rule| Instance::new(rule, watched.every)).collect();
+                self.rules.iter().filter(takes).map(|rule| Instance::new(rule, &watched)).collect();
             self.index.insert(&watched.probe, &watched.target, number);
             let target = self.targets.find(&watched.target).unwrap_or_default();
             self.pairs.push(Pair {
@@ -152,6 +161,7 @@ impl Engine {
                 instances,
                 watched,
                 last_at: None,
+                weighed_at: None,
                 data_at: nanos(now.monotonic),
                 last: None,
                 last_failure: None,
@@ -198,7 +208,13 @@ impl Engine {
         self.now = now;
         let mono = nanos(now.monotonic);
         for number in 0..self.pairs.len() {
-            self.pairs[number].data_at = mono;
+            let pair = &mut self.pairs[number];
+            pair.data_at = mono;
+            for instance in &mut pair.instances {
+                if let (Condition::NoData { after }, State::Pending(_)) = (&instance.rule.condition, instance.state) {
+                    instance.state = State::Pending(mono + nanos(*after));
+                }
+            }
             self.await_data(number);
         }
     }
@@ -391,6 +407,15 @@ impl Engine {
         }
     }
 
+    /// Sets all timers anew.
+    pub(super) fn await_all_data(&mut self) {
+        self.timers.clear();
+        for number in 0..self.pairs.len() {
+            self.pairs[number].queued = false;
+            self.await_data(number);
+        }
+    }
+
     /// Sets the timer for the next moment at which data of a pair may be missing.
     pub(super) fn await_data(&mut self, number: usize) {
         let pair = &mut self.pairs[number];
@@ -399,7 +424,10 @@ impl Engine {
         }
         let due = pair.instances.iter().filter_map(|instance| match (&instance.rule.condition, instance.state) {
             (Condition::NoData { after }, State::Inactive) => Some(pair.data_at + nanos(*after)),
-            (Condition::NoData { .. }, State::Pending(since)) => Some(since + instance.times.0),
+            // Never a time at which nothing is missing: it would be looked at without end.
+            (Condition::NoData { after }, State::Pending(since)) => {
+                Some((since + instance.times.0).max(pair.data_at + nanos(*after)))
+            }
             _ => None,
         });
         if let Some(due) = due.min() {

@@ -31,23 +31,23 @@ impl Engine {
             pair.ring.resize(keep(&pair.instances, pair.watched.every));
             (pair.last_at, pair.data_at, pair.last) = (before.last_at, before.data_at, before.last);
             pair.last_failure = before.last_failure.take();
+            pair.weighed_at = before.weighed_at;
             let same_grid = pair.watched.every == before.watched.every;
             for instance in &mut pair.instances {
                 let known = before.instances.iter().find(|have| have.rule.name == instance.rule.name);
                 let known =
                     known.filter(|have| said::cause(&have.rule.condition) == said::cause(&instance.rule.condition));
-                if let Some(known) = known.filter(|have| same_grid && have.rule.condition == instance.rule.condition) {
-                    (instance.gauge, instance.seen_from) = (known.gauge.clone(), known.seen_from);
-                    instance.known_from = known.known_from;
-                } else {
+                let is_same = |have: &Instance| same_grid && have.rule.condition == instance.rule.condition;
+                let is_same = known.is_some_and(is_same);
+                if !known.is_some_and(|known| instance.adopt(known, is_same)) {
                     instance.recount(&pair.ring);
                 }
                 if let Some(known) = known {
                     (instance.state, instance.flap) = (known.state, known.flap);
                 }
             }
-            self.await_data(number);
         }
+        self.await_all_data();
         self.end_what_is_gone(now);
         self.move_on(now);
         self.go_on_with_outage(now);

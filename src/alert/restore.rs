@@ -74,9 +74,7 @@ impl Engine {
         self.move_on(now);
         self.go_on_with_outage(now);
         self.fire_where_nobody_knows(now);
-        for number in 0..self.pairs.len() {
-            self.await_data(number);
-        }
+        self.await_all_data();
         self.desk.look(now);
         self.due(now, &mut out);
         out

@@ -92,7 +92,7 @@ pub(super) fn summary(instance: &Instance, ring: &Ring, at: Nanos, now: Timestam
         }
         (Gauge::Drift(drift), _) if drift.drifted == Some(false) => "the tools are what they were".to_owned(),
         (Gauge::Drift(_), _) => "the tools are not what they were when they were first read".to_owned(),
-        (Gauge::Expiry(ends), Condition::Expiry { what, left }) => expiry(*what, *left, *ends, now),
+        (Gauge::Expiry(ends), Condition::Expiry { what, left }) => expiry(*what, *left, ends.of(*what), now),
         (Gauge::Burn(burn), Condition::BurnRate { objective, period }) => {
             let goal = percent(*objective);
             match burn.burning(seen_for) {

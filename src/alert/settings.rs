@@ -64,6 +64,10 @@ pub struct Watched {
     pub labels: BTreeMap<String, String>,
     /// From one run to the next; of a calendar, the usual time between two.
     pub every: Duration,
+    /// The shortest time that its timetable leaves between two runs, those aside that come sooner after a failure.
+    pub closest: Duration,
+    /// The longest.
+    pub farthest: Duration,
     /// Whether the target says how it is restarted, or its process is ours.
     pub can_restart: bool,
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::burn::Burn;
+use super::burn::{self, Burn};
 use super::flap::Flap;
 use super::rule::{Condition, Expiring, Rule};
+use super::settings::Watched;
 use super::window::{Latencies, Limits, Nanos, Rate, Reach, Ring, Streak, nanos};
 use crate::base::name::Name;
 use crate::event::{Reason, Sample};
@@ -104,7 +105,7 @@ pub(super) enum Gauge {
     Streak(Streak, Option<Nanos>),
     NoData,
     Drift(Drift),
-    Expiry(Option<Timestamp>),
+    Expiry(Ends),
     Burn(Box<Burn>),
 }
 
@@ -123,8 +124,32 @@ impl Gauge {
             }
             Condition::NoData { .. } => Self::NoData,
             Condition::Drift => Self::Drift(Drift::default()),
-            Condition::Expiry { .. } => Self::Expiry(None),
+            Condition::Expiry { .. } => Self::Expiry(Ends::default()),
             Condition::BurnRate { objective, period } => Self::Burn(Box::new(Burn::new(*objective, *period, every))),
+        }
+    }
+}
+
+/// When what expires ends, as it was last seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ends {
+    certificate: Option<Timestamp>,
+    token: Option<Timestamp>,
+}
+
+impl Ends {
+    fn push(&mut self, sample: &Sample, failed: bool) {
+        // A run that could not connect saw no certificate: the last one that was seen counts on.
+        self.certificate = sample.certificate_ends.or(self.certificate.filter(|_| failed));
+        self.token = sample.token_ends.or(self.token.filter(|_| failed));
+    }
+
+    /// When that of these ends which ends first.
+    pub fn of(self, what: Expiring) -> Option<Timestamp> {
+        match what {
+            Expiring::Certificate => self.certificate,
+            Expiring::Token => self.token,
+            Expiring::Any => self.certificate.into_iter().chain(self.token).min(),
         }
     }
 }
@@ -168,57 +193,104 @@ pub(super) struct Instance {
     pub gauge: Gauge,
     pub state: State,
     pub flap: Flap,
-    /// The grid time of the first run it knows of.
+    /// The grid time of the first run it knows of since a pause that was too long for the window.
     pub seen_from: Option<Nanos>,
-    /// The grid time of the first run that it knew of before the prober was started anew: what is missing since then is lost.
+    /// The grid time of the first run that it knew of before that pause, or before the prober was started anew: what is
+    /// missing since then is lost.
     pub known_from: Option<Nanos>,
+    /// A longer pause leaves a hole in the window, and it has to be filled anew.
+    patience: Nanos,
     /// `for` and `keep_firing_for`, with an allowance for jitter taken off.
     pub times: (Nanos, Nanos),
 }
 
 impl Instance {
-    pub fn new(rule: &Arc<Rule>, every: Duration) -> Self {
+    pub fn new(rule: &Arc<Rule>, watched: &Watched) -> Self {
+        let every = watched.every;
         let slack = nanos(every) / 20;
+        let patience = match rule.condition {
+            Condition::ErrorRate { window, .. } | Condition::Latency { window, .. } => nanos(window) / 4,
+            Condition::BurnRate { period, .. } => nanos(burn::pairs(period)[0].short) / 4,
+            _ => Nanos::MAX,
+        };
+        let patience = patience.max(nanos(watched.farthest.saturating_mul(2)));
         let less = |time: Nanos| if time == 0 { 0 } else { (time - slack).max(1) };
         let times = (less(nanos(rule.lasting)), less(nanos(rule.keep_firing_for)));
         let (rule, gauge, state, flap) = (Arc::clone(rule), Gauge::new(rule, every), State::Inactive, Flap::default());
-        Self { rule, gauge, state, flap, seen_from: None, known_from: None, times }
+        Self { rule, gauge, state, flap, seen_from: None, known_from: None, patience, times }
     }
 
     /// Takes in a judged run, which is the newest of the ring.
     pub fn push(&mut self, ring: &Ring, sample: &Sample, failed: bool) {
         let Some(newest) = ring.newest() else { return };
-        self.seen_from.get_or_insert(newest.at);
+        self.see(ring.before_newest().map(|before| before.at), newest.at);
         match &mut self.gauge {
             Gauge::Rate(rate, reach) => rate.push(ring, *reach),
             Gauge::Latency(latencies, reach, limits) => latencies.push(ring, *reach, limits),
-            Gauge::Streak(streak, within) => streak.push(newest.at, failed, count(&self.rule), *within),
-            Gauge::NoData => {}
-            Gauge::Drift(drift) => drift.push(newest.at, sample, failed),
-            Gauge::Expiry(ends) => {
-                let Condition::Expiry { what, .. } = self.rule.condition else { return };
-                let seen = match what {
-                    Expiring::Certificate => sample.certificate_ends,
-                    Expiring::Token => sample.token_ends,
-                    Expiring::Any => sample.certificate_ends.into_iter().chain(sample.token_ends).min(),
-                };
-                // A run that could not connect saw no certificate: the last one that was seen counts on.
-                *ends = seen.or(ends.filter(|_| failed));
+            Gauge::Streak(streak, within) if newest.is_of_row() => {
+                streak.push(newest.at, failed, count(&self.rule), *within);
             }
-            Gauge::Burn(burn) => burn.push(newest.at, failed),
+            Gauge::Drift(drift) => drift.push(newest.at, sample, failed),
+            Gauge::Expiry(ends) => ends.push(sample, failed),
+            Gauge::Burn(burn) if newest.weighs() => burn.push(newest.at, failed),
+            Gauge::NoData | Gauge::Streak(..) | Gauge::Burn(_) => {}
         }
+    }
+
+    /// Takes note that there was a run, after this one.
+    fn see(&mut self, before: Option<Nanos>, at: Nanos) {
+        if before.is_some_and(|before| at - before > self.patience) {
+            self.known_from = self.known_from.into_iter().chain(self.seen_from.take()).min();
+        }
+        self.seen_from.get_or_insert(at);
+    }
+
+    /// Goes on with what another rule of the same kind has counted at another interval, as far as it is still what this one
+    /// counts. Nothing of a list or of an end hangs on windows and intervals.
+    pub fn adopt(&mut self, have: &Self, is_same: bool) -> bool {
+        let is_adopted = match (&mut self.gauge, &have.gauge) {
+            (Gauge::Burn(own), Gauge::Burn(known)) => own.adopt(known),
+            (Gauge::Drift(own), Gauge::Drift(known)) => {
+                own.clone_from(known);
+                true
+            }
+            (Gauge::Expiry(own), Gauge::Expiry(known)) => {
+                *own = *known;
+                true
+            }
+            (own, known) if is_same => {
+                own.clone_from(known);
+                true
+            }
+            _ => false,
+        };
+        if is_adopted {
+            (self.seen_from, self.known_from) = (have.seen_from, have.known_from);
+        } else {
+            // What it does not know any more has to be there again before it believes that all is well.
+            self.known_from = have.known_from.into_iter().chain(have.seen_from).min();
+        }
+        is_adopted
     }
 
     /// Counts the ring anew, for a rule that is new or has changed.
     pub fn recount(&mut self, ring: &Ring) {
-        self.seen_from = ring.front().map(|front| front.at);
+        self.seen_from = None;
+        let mut before = None;
+        for entry in ring.iter() {
+            self.see(before.replace(entry.at), entry.at);
+        }
         let count = count(&self.rule);
-        let judged = ring.iter().filter(|entry| !entry.voided);
         match &mut self.gauge {
             Gauge::Rate(rate, reach) => rate.recount(ring, *reach),
             Gauge::Latency(latencies, reach, limits) => latencies.recount(ring, *reach, limits),
-            Gauge::Streak(streak, within) => judged.for_each(|run| streak.push(run.at, run.failed, count, *within)),
-            Gauge::Burn(burn) => judged.for_each(|run| burn.push(run.at, run.failed)),
+            Gauge::Streak(streak, within) => {
+                let row = ring.iter().filter(|run| run.is_of_row());
+                row.for_each(|run| streak.push(run.at, run.failed, count, *within));
+            }
+            Gauge::Burn(burn) => {
+                ring.iter().filter(|run| run.weighs()).for_each(|run| burn.push(run.at, run.failed));
+            }
             Gauge::NoData | Gauge::Drift(_) | Gauge::Expiry(_) => {}
         }
     }
@@ -228,8 +300,8 @@ impl Instance {
         match &mut self.gauge {
             Gauge::Rate(rate, reach) => rate.recount(ring, *reach),
             Gauge::Latency(latencies, reach, limits) => latencies.recount(ring, *reach, limits),
-            Gauge::Streak(streak, _) => streak.void(times),
-            Gauge::Burn(burn) => burn.void(times),
+            Gauge::Streak(streak, _) => streak.void(&counted(ring, times)),
+            Gauge::Burn(burn) => burn.void(&counted(ring, times)),
             Gauge::NoData | Gauge::Drift(_) | Gauge::Expiry(_) => {}
         }
     }
@@ -284,7 +356,7 @@ impl Instance {
                 Some(true) => Reading::Holds,
                 Some(false) => Reading::Clear,
             },
-            (Gauge::Expiry(ends), Condition::Expiry { left, .. }) => match ends {
+            (Gauge::Expiry(ends), Condition::Expiry { what, left }) => match ends.of(*what) {
                 None => Reading::Silent,
                 Some(ends)
                     if ends.duration_since(wall)
@@ -305,6 +377,12 @@ impl Instance {
             _ => Reading::Silent,
         }
     }
+}
+
+/// Those of these times at which a run counted.
+fn counted(ring: &Ring, times: &[Nanos]) -> Vec<Nanos> {
+    let counted = ring.iter().filter(|run| !run.between && times.contains(&run.at));
+    counted.map(|run| run.at).collect()
 }
 
 fn count(rule: &Rule) -> u64 {

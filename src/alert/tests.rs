@@ -20,6 +20,7 @@ use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Latency, Reason, Sample, Status};
 
 mod blame;
+mod gaps;
 mod heard;
 mod moved;
 mod network;
@@ -74,7 +75,8 @@ fn three() -> Vec<Rule> {
 
 fn watched(probe: &str, target: &str, every: Duration) -> Watched {
     let (probe, target) = (probe.into(), target.into());
-    Watched { probe, target, labels: BTreeMap::new(), every, can_restart: true }
+    let (closest, farthest) = (every, every);
+    Watched { probe, target, labels: BTreeMap::new(), every, closest, farthest, can_restart: true }
 }
 
 fn fleet(count: usize, every: Duration) -> Vec<Watched> {
@@ -739,17 +741,23 @@ mod against_a_model {
         took: Option<Duration>,
     }
 
+    /// The first run since there was a hole in the window.
+    fn first(runs: &[Kept], window: u64) -> &Kept {
+        let is_hole = |pause: u64| pause * 4 > window && pause > 2 * EVERY;
+        let after_hole = runs.windows(2).rposition(|two| is_hole(two[1].at - two[0].at));
+        &runs[after_hole.map_or(0, |place| place + 1)]
+    }
+
     /// What the rule says after the newest of these runs; none where it cannot be told.
     fn says(condition: &Condition, runs: &[Kept], was_firing: bool) -> Option<bool> {
         let last = runs.last()?;
-        let first = &runs[0];
         match condition {
             Condition::ErrorRate { bound, window, min_samples, .. } => {
                 let window = window.as_secs();
                 let inside: Vec<&Kept> = runs.iter().filter(|run| run.at + window > last.at).collect();
                 let failed = inside.iter().filter(|run| run.failed).count();
                 let full = usize::try_from(window.div_ceil(EVERY)).unwrap();
-                let seen = last.at - first.at + EVERY;
+                let seen = last.at - first(runs, window).at + EVERY;
                 let judged = inside.len();
                 let above = |all: usize| failed as f64 / all as f64 > bound.value;
                 match min_samples {
@@ -771,7 +779,7 @@ mod against_a_model {
                 }
                 // Until the window is full, what is still to come counts as fast.
                 let full = usize::try_from(window.div_ceil(EVERY)).unwrap();
-                let seen = last.at - first.at + EVERY;
+                let seen = last.at - first(runs, window).at + EVERY;
                 let missing = if min_samples.is_some() || seen >= window { 0 } else { full.saturating_sub(count) };
                 let mut all = vec![Duration::ZERO; missing];
                 all.extend(&took);

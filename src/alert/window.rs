@@ -23,7 +23,22 @@ pub(super) struct Entry {
     pub network: bool,
     /// It failed while what it needs failed: it says nothing of the target.
     pub voided: bool,
+    /// It came sooner than its timetable says, after a failure: it has no weight in a window and makes no row longer, in
+    /// which a short fault would else count several times. It can end a row.
+    pub between: bool,
     pub latencies: Box<[Duration]>,
+}
+
+impl Entry {
+    /// Whether it counts in windows.
+    pub fn weighs(&self) -> bool {
+        !self.voided && !self.between
+    }
+
+    /// Whether it makes a row longer, or ends it.
+    pub fn is_of_row(&self) -> bool {
+        !self.voided && (!self.between || !self.failed)
+    }
 }
 
 /// The newest runs of a probe on a target, oldest first.
@@ -58,12 +73,12 @@ impl Ring {
         }
     }
 
-    pub fn front(&self) -> Option<&Entry> {
-        self.entries.front()
-    }
-
     pub fn newest(&self) -> Option<&Entry> {
         self.entries.back()
+    }
+
+    pub fn before_newest(&self) -> Option<&Entry> {
+        self.entries.get(self.entries.len().checked_sub(2)?)
     }
 
     fn get(&self, number: u64) -> Option<&Entry> {
@@ -128,12 +143,12 @@ impl Rate {
     /// Takes in the newest run of the ring.
     pub fn push(&mut self, ring: &Ring, reach: Reach) {
         let Some(newest) = ring.newest() else { return };
-        self.judged += u64::from(!newest.voided);
-        self.failed += u64::from(newest.failed && !newest.voided);
+        self.judged += u64::from(newest.weighs());
+        self.failed += u64::from(newest.failed && newest.weighs());
         let begins = reach.begins(newest.at);
         while let Some(entry) = ring.get(self.tail).filter(|entry| entry.at <= begins) {
-            self.judged -= u64::from(!entry.voided);
-            self.failed -= u64::from(entry.failed && !entry.voided);
+            self.judged -= u64::from(entry.weighs());
+            self.failed -= u64::from(entry.failed && entry.weighs());
             self.tail += 1;
         }
     }
@@ -144,7 +159,7 @@ impl Rate {
         for entry in ring.iter() {
             if entry.at <= reach.begins(newest.at) {
                 self.tail += 1;
-            } else if !entry.voided {
+            } else if entry.weighs() {
                 self.judged += 1;
                 self.failed += u64::from(entry.failed);
             }
@@ -225,7 +240,7 @@ impl Latencies {
 
     /// The percentile itself, by nearest rank.
     pub fn percentile(&self, ring: &Ring, limits: &Limits) -> Option<Duration> {
-        let runs = ring.since(self.tail).filter(|entry| !entry.voided);
+        let runs = ring.since(self.tail).filter(|entry| entry.weighs());
         let mut values: Vec<Duration> = runs.flat_map(|entry| entry.latencies.iter().copied()).collect();
         let rank = usize::try_from(limits.rank(values.len() as u64)).ok()?;
         if values.is_empty() {
@@ -254,7 +269,7 @@ impl Latencies {
 /// What one run adds.
 fn counted(entry: &Entry, limits: &Limits) -> Latencies {
     let mut counted = Latencies::default();
-    if entry.voided || entry.latencies.is_empty() {
+    if !entry.weighs() || entry.latencies.is_empty() {
         return counted;
     }
     counted.runs = 1;

@@ -22,7 +22,7 @@ use crate::alert::{Rule, Settings, Silence, Watched};
 use crate::base::duration;
 use crate::base::name::Name;
 use crate::files::{Loaded, Machine, default_paths, load};
-use crate::plan::{EVERY, When};
+use crate::plan::{EVERY, Pace};
 use crate::report::grid::{Cell, Column, Fit, Grid};
 use crate::report::{Ink, Look, count};
 use crate::store::{Reader, default_folder};
@@ -179,17 +179,18 @@ fn pairs(loaded: &Loaded) -> Vec<Watched> {
     let draft = &loaded.draft;
     let mut pairs = Vec::new();
     for probe in &draft.probes {
-        let every = match probe.when {
-            When::Every(every) => every,
-            _ => EVERY,
-        };
         let is_named = |name: &str| probe.targets.iter().any(|(named, _)| named == "*" || named == name);
         for target in draft.targets.iter().filter(|target| is_named(&target.name)) {
+            let attempts = probe.retries.saturating_add(1);
+            let span_max = target.startup_timeout.saturating_add(probe.timeout.saturating_mul(attempts));
+            let Pace { usual, closest, farthest } = probe.when.pace(EVERY.max(span_max));
             pairs.push(Watched {
                 probe: probe.name.as_str().into(),
                 target: target.name.as_str().into(),
                 labels: target.labels.clone(),
-                every,
+                every: usual,
+                closest,
+                farthest,
                 can_restart: target.can_restart(),
             });
         }
@@ -210,10 +211,11 @@ fn looked_at(rules: &[Rule], pairs: &[Watched], every: Duration) -> Vec<Watched>
                 names.iter().find(|name| *name != "*").map_or(Name::fixed(INVENTED), Name::from)
             };
             let (probe, target) = (named(&selector.probes), named(&selector.targets));
-            Watched { probe, target, labels: selector.labels.clone(), every, can_restart: false }
+            let labels = selector.labels.clone();
+            Watched { probe, target, labels, every, closest: every, farthest: every, can_restart: false }
         });
         if seen.insert((one.probe.clone(), one.target.clone())) {
-            chosen.push(Watched { every, ..one });
+            chosen.push(Watched { every, closest: every, farthest: every, ..one });
         }
     }
     chosen

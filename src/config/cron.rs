@@ -92,16 +92,22 @@ pub fn compile(expression: &str, field: Field<'_>) -> Option<Cron> {
     }
 }
 
-/// The least time between two of the next beginnings; a week of them says enough.
+/// The least time between two beginnings.
 #[must_use]
 pub fn shortest_pause(calendar: &Cron, zone: &TimeZone) -> Option<Duration> {
+    pauses(calendar, zone).into_iter().min()
+}
+
+/// The times between some beginnings that follow each other; a week of them says enough.
+#[must_use]
+pub fn pauses(calendar: &Cron, zone: &TimeZone) -> Vec<Duration> {
     const LOOKED_AT: usize = 50;
     // Which day one looks from hardly matters; a fixed one gives the same answer every time.
-    let start = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0).to_zoned(zone.clone()).ok()?;
+    let Ok(start) = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0).to_zoned(zone.clone()) else { return Vec::new() };
     let begins: Vec<Timestamp> =
         calendar.iter_from(start, croner::Direction::Forward).take(LOOKED_AT).map(|begin| begin.timestamp()).collect();
     let pause = |pair: &[Timestamp]| Duration::try_from(pair[1].duration_since(pair[0])).ok();
-    begins.windows(2).filter_map(pause).filter(|pause| !pause.is_zero()).min()
+    begins.windows(2).filter_map(pause).filter(|pause| !pause.is_zero()).collect()
 }
 
 /// Where each word of a string stands; nothing where the string is written with escapes.

@@ -17,7 +17,7 @@ use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::ProbeOutcome;
 use crate::files::telling::Resolved;
-use crate::plan::{EVERY, Endpoint, Plan, Probe, SessionChoice, Target, When};
+use crate::plan::{EVERY, Endpoint, Pace, Plan, Probe, SessionChoice, Target, When};
 use crate::schedule::{Grid, Slot, identity};
 use crate::transport::http::parse_endpoint;
 
@@ -72,6 +72,8 @@ pub struct Pair {
     pub target: Arc<Target>,
     /// What a run of it takes up.
     pub needs: Needs,
+    /// How far apart its runs are.
+    pub pace: Pace,
     /// What changes when anything about target or session does: a session that is held is not kept then.
     pub fingerprint: [u8; 32],
     /// Other files were read since: nothing is held for it any more.
@@ -84,11 +86,14 @@ pub fn pairs(plan: &Plan) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for probe in &plan.probes {
         let shared = Arc::new(probe.clone());
+        let pace = probe.when.pace(EVERY);
         for target in &probe.targets {
+            let pace = if probe.when == When::Default { Pace::even(EVERY.max(span_max(probe, target))) } else { pace };
             pairs.push(Pair {
                 probe: Arc::clone(&shared),
                 target: Arc::clone(target),
                 needs: needs(target),
+                pace,
                 fingerprint: fingerprint(probe, target),
                 is_gone: AtomicBool::new(false),
             });
@@ -107,18 +112,13 @@ impl Pair {
     /// The longest that a run takes.
     #[must_use]
     pub fn span_max(&self) -> Duration {
-        let attempts = self.probe.retries.saturating_add(1);
-        self.target.startup_timeout.saturating_add(self.probe.timeout.saturating_mul(attempts))
+        span_max(&self.probe, &self.target)
     }
 
     /// The interval where it has one: that of its file, or [`EVERY`], or as long as a run can take.
     #[must_use]
     pub fn every(&self) -> Option<Duration> {
-        match &self.probe.when {
-            When::Every(every) => Some(*every),
-            When::Default => Some(EVERY.max(self.span_max())),
-            When::Cron { .. } => None,
-        }
+        (!matches!(self.probe.when, When::Cron { .. })).then_some(self.pace.usual)
     }
 
     /// Its place in the timetable. `jitter` is a share of the interval.
@@ -153,7 +153,9 @@ impl Pair {
             probe: self.probe.name.clone(),
             target: self.target.name.clone(),
             labels: self.target.labels.as_ref().clone(),
-            every: self.every().unwrap_or_else(|| usual_distance(&self.probe.when)),
+            every: self.pace.usual,
+            closest: self.pace.closest,
+            farthest: self.pace.farthest,
             can_restart: self.target.restart.is_some() || self.is_held_child(),
         }
     }
@@ -191,16 +193,9 @@ impl Pair {
     }
 }
 
-/// Of a calendar: the time between its next two points, as good as any.
-fn usual_distance(when: &When) -> Duration {
-    let When::Cron { schedule, .. } = when else { return EVERY };
-    let start = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
-    let first = schedule.find_next_occurrence(&start, false).ok();
-    let second =
-        first.and_then(|first| schedule.find_next_occurrence(&first, false).ok().map(|second| (first, second)));
-    second
-        .and_then(|(first, second)| Duration::try_from(second.duration_since(first)).ok())
-        .unwrap_or(Duration::from_secs(24 * 3600))
+fn span_max(probe: &Probe, target: &Target) -> Duration {
+    let attempts = probe.retries.saturating_add(1);
+    target.startup_timeout.saturating_add(probe.timeout.saturating_mul(attempts))
 }
 
 fn needs(target: &Target) -> Needs {
