@@ -1,6 +1,7 @@
 //! The vocabulary that both halves speak: the half that probes writes these values, the half that tells reads
 //! them. Status, reason, phases, findings and outcomes are the words of every report, metric and alert.
 
+mod answered;
 mod audited;
 mod change;
 mod masking;

@@ -179,8 +179,8 @@ impl Sample {
             .steps
             .iter()
             .filter_map(|step| {
-                let timed_out = step.latency.is_none() && is_late(step.cause.as_ref());
-                let took = step.latency.or(timed_out.then_some(observed.timeout))?;
+                let timed_out = is_late(step.cause.as_ref());
+                let took = step.answer_latency().or(timed_out.then_some(observed.timeout))?;
                 Some(Latency { method: step.method.clone(), took, timed_out })
             })
             .collect();
@@ -243,5 +243,8 @@ mod tests {
         assert_eq!(took(&outcome), [(5000, true)]);
         outcome.steps = vec![step(Some(20), None), step(None, Some(Reason::Closed)), step(None, Some(Reason::Timeout))];
         assert_eq!(took(&outcome), [(20, false), (5000, true)]);
+        // An error under 401 came quickly, and is no answer; one that was only judged wrong is.
+        outcome.steps = vec![step(Some(2), Some(Reason::Auth)), step(Some(3), Some(Reason::Check))];
+        assert_eq!(took(&outcome), [(3, false)]);
     }
 }

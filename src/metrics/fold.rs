@@ -293,7 +293,7 @@ impl Pair {
             (Name::fixed(OTHER), came)
         };
         *self.requests.entry(key).or_default() += 1;
-        let Some(took) = step.latency.or((came == "timeout").then_some(timeout)) else { return overflowed };
+        let Some(took) = step.answer_latency().or((came == "timeout").then_some(timeout)) else { return overflowed };
         let method = step.method.clone();
         let mut operation = Operation { method, transport, error: error_type(step, came) };
         if self.operations.len() >= METHODS_MAX && !self.operations.contains_key(&operation) {
@@ -322,7 +322,11 @@ fn came(step: &StepOutcome) -> Option<&'static str> {
         _ if step.request_bytes == 0 => None,
         (Status::Skipped, _) => None,
         (_, Some(Reason::RpcError | Reason::ToolError)) => Some("error"),
-        (_, Some(Reason::Timeout)) if step.latency.is_none() => Some("timeout"),
+        (_, Some(Reason::Timeout)) => Some("timeout"),
+        // Before the latency: that something came quickly makes it no answer.
+        (_, Some(reason)) if reason.is_no_answer() => Some("failed"),
+        // A refusal that was asked for is an answer, and may have no latency.
+        (Status::Healthy, None) | (_, Some(Reason::Check | Reason::Slow | Reason::Drift)) => Some("ok"),
         _ if step.latency.is_some() => Some("ok"),
         (Status::Unknown, _) => None,
         _ => Some("failed"),
@@ -379,7 +383,7 @@ impl TargetFigures {
             let Some(came) = came(step) else { continue };
             self.counts.requests += 1;
             self.counts.errors += u64::from(came != "ok");
-            let took = step.latency.or((came == "timeout").then_some(limit));
+            let took = step.answer_latency().or((came == "timeout").then_some(limit));
             self.latencies.extend(took.map(|took| (at, took)));
         }
         if self.counts.requests == before && could_not_open(outcome) {

@@ -368,6 +368,31 @@ fn a_step_that_was_not_sent_is_no_request() {
     assert_eq!((counts.requests, counts.errors), (3, 0));
 }
 
+#[test]
+fn the_reason_says_what_came_before_the_latency_does() {
+    for (latency, reason, outcome) in [
+        (Some(2), Some(Reason::Auth), "failed"),
+        (Some(2), Some(Reason::RateLimited), "failed"),
+        (Some(2), Some(Reason::Http), "failed"),
+        (Some(2), Some(Reason::Closed), "failed"),
+        (Some(2), Some(Reason::Protocol), "failed"),
+        (Some(2), Some(Reason::RpcError), "error"),
+        (Some(2), Some(Reason::Check), "ok"),
+        (None, Some(Reason::Timeout), "timeout"),
+        (None, None, "ok"),
+    ] {
+        let (shared, publisher) = listening();
+        publish(&publisher, run("smoke", "weather", vec![step("tools/list", latency, reason)]));
+        let text = text(&shared, Format::Classic, Own::default());
+        assert!(text.contains(&format!("method=\"tools/list\",outcome=\"{outcome}\"")), "{reason:?}: {text}");
+        let snapshot = shared.snapshot(at(1_768_469_600), Own::default());
+        let counts = snapshot.standings().next().unwrap().counts;
+        assert_eq!((counts.requests, counts.errors), (1, u64::from(outcome != "ok")), "{reason:?}");
+        let timed = text.contains("mcp_client_operation_duration_seconds_count");
+        assert_eq!(timed, outcome != "failed" && (latency.is_some() || outcome == "timeout"), "{reason:?}: {text}");
+    }
+}
+
 /// A run whose session could not be opened, for this reason.
 fn unopened(second: i64, reason: Reason) -> ProbeOutcome {
     let mut outcome = run("smoke", "weather", Vec::new());
