@@ -771,6 +771,30 @@ fn of_huge_notifications_little_is_kept() {
     }
 }
 
+/// It sends 60 pings whose ids fill the pipe that it does not read, then its answer, then 140 more.
+#[test]
+fn a_server_that_asks_and_does_not_read_delays_neither_its_answer_nor_the_end() {
+    let _machine = machine();
+    let script = r#"
+        says() { printf '{"jsonrpc":"2.0","id":%s,"result":{%s}}\n' "$1" "$2"; }
+        ping() { printf '{"jsonrpc":"2.0","id":"%s %s","method":"ping"}\n' "$1" "$long"; }
+        long=$(head -c 8000 /dev/zero | tr '\0' x)
+        read opening
+        says 1 '"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"x","version":"1"}'
+        read ready; read call
+        i=0; while [ $i -lt 60 ]; do ping $i; i=$((i+1)); done
+        says 2 '"tools":[]'
+        while [ $i -lt 200 ]; do ping $i; i=$((i+1)); done
+        exec sleep 60"#;
+    let call = "tools/list --protocol legacy --timeout 4s --json -- sh -c";
+    let mut line: Vec<String> = call.split(' ').map(str::to_owned).collect();
+    line.push(script.to_owned());
+    let begun = Instant::now();
+    let told = probe(line);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
 /// What a person sees of hostile servers, in every rendering: nothing that acts on a terminal.
 #[test]
 fn hostile_text_never_reaches_a_person() {

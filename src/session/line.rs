@@ -549,12 +549,15 @@ impl Line {
 
     /// Hears what is already there, so that a second reply to the last call is seen, and ends the link.
     pub(super) async fn close(mut self, grace: Duration, mut phases: Phases) -> Ending {
+        // One end for all of it: a server that asks without end, and reads nothing, is not answered to its end.
+        let until = Instant::now() + ASIDE_WAIT;
         for _ in 0..64 {
             let Some(heard) = self.link.recv().now_or_never() else { break };
-            if matches!(heard.what, What::Fault(_)) {
+            if matches!(heard.what, What::Fault(_))
+                || timeout_at(until.into(), self.take(heard, &mut [])).await.is_err()
+            {
                 break;
             }
-            self.take(heard, &mut []).await;
         }
         let facts = self.link.facts();
         for (phase, took) in facts.phases.iter() {

@@ -159,7 +159,7 @@ impl Pending {
             self.done = Some(Ok(Reply { body: Ok(Arc::default()), raw: Vec::new() }));
             return;
         }
-        if may_resume && self.take_up_again() {
+        if may_resume && self.may_come_back() && self.take_up_again() {
             return;
         }
         let fault = match &self.head {
@@ -173,6 +173,14 @@ impl Pending {
                     "the server ended the event stream without the reply to {}{}",
                     self.method,
                     if self.resumes > 0 { ", also after taking it up again" } else { "" }
+                ),
+            ),
+            Some(head) if self.resumes > 0 && !matches!(head.status, 401 | 403 | 429) => Fault::new(
+                Reason::Closed,
+                format!(
+                    "the server ended the event stream without the reply to {}, and answered HTTP {} when it was to be \
+                     taken up again",
+                    self.method, head.status
                 ),
             ),
             Some(head) => {
@@ -192,9 +200,16 @@ impl Pending {
         if self.done.is_some() {
             return;
         }
-        if !(may_resume && fault.reason == Reason::Closed && self.take_up_again()) {
+        if !(may_resume && fault.reason == Reason::Closed && self.may_come_back() && self.take_up_again()) {
             self.fail(fault);
         }
+    }
+
+    /// Whether what the server said last leaves a hope: a stream that ended does, and a server that is busy or not well. That
+    /// it serves no such stream, or does not know this one, is final.
+    fn may_come_back(&self) -> bool {
+        let is_passing = |head: &Head| matches!(head.status, 408 | 425 | 429 | 500 | 502..=504);
+        self.head.as_ref().is_none_or(|head| is_stream(head) || is_passing(head))
     }
 
     fn take_up_again(&mut self) -> bool {
@@ -273,4 +288,53 @@ fn nameless(body: &[u8]) -> Option<Reply> {
 
 fn is_stream(head: &Head) -> bool {
     head.status == 200 && head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Tap;
+
+    fn broken_off() -> Pending {
+        let ids = Tap::default().call();
+        let id = Some(Id::number(1));
+        let mut pending = Pending::new(1, id, "tools/call".into(), Value::Null, ids, 10);
+        answered(&mut pending, 200, "text/event-stream");
+        pending.cursor(Some("event-1".to_owned()), Some(Duration::ZERO));
+        pending.end(true);
+        assert!(pending.resume.take().is_some() && pending.done.is_none(), "it is taken up again");
+        pending
+    }
+
+    fn answered(pending: &mut Pending, status: u16, kind: &str) {
+        let head = Head { status, headers: vec![("content-type".to_owned(), kind.to_owned())] };
+        pending.head(head, Instant::now());
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_again_until_that_is_refused_for_good() {
+        for (status, kind, is_final) in [
+            (405, "text/plain", true),
+            (400, "application/json", true),
+            (404, "application/json", true),
+            (401, "text/plain", true),
+            (501, "text/plain", true),
+            (200, "text/html", true),
+            (503, "text/plain", false),
+            (429, "text/plain", false),
+            (200, "text/event-stream", false),
+        ] {
+            let mut pending = broken_off();
+            answered(&mut pending, status, kind);
+            pending.end(true);
+            assert_eq!(pending.resume.is_none(), is_final, "{status} {kind}");
+            assert_eq!(pending.done.is_some(), is_final, "{status} {kind}");
+            if let Some(done) = pending.done {
+                let fault = done.unwrap_err();
+                let reason = if status == 401 { Reason::Auth } else { Reason::Closed };
+                assert_eq!(fault.reason, reason, "{status}: {}", fault.message);
+                assert!(fault.message.contains(&status.to_string()), "{}", fault.message);
+            }
+        }
+    }
 }
