@@ -377,10 +377,8 @@ impl Session {
     /// One request and its reply. A session that the server has forgotten is opened anew, once.
     async fn exchange(&mut self, method: &Name, params: &Value, schema: Option<&Value>, deadline: Instant) -> Exchange {
         let ask = Ask { method, params, schema, deadline };
-        let exchange = self.line.ask(&ask).await;
-        let forgotten = exchange.head.as_ref().is_some_and(|head| head.status == 404)
-            && self.line.conversation.http_session.is_some();
-        if !forgotten {
+        let (exchange, is_forgotten) = self.line.ask_in_session(&ask).await;
+        if !is_forgotten {
             return exchange;
         }
         self.line.findings.push(Finding::new(

@@ -481,6 +481,8 @@ const STATUSES: &[Row] = &[
     healthy("html-content-type", HTTP, LIST),
     healthy("no-content-type", HTTP, LIST),
     healthy("charset", HTTP, LIST),
+    healthy("method-404", HTTP, LIST),
+    fails("method-404", HTTP, "demo/none --protocol legacy", "rpc_error", 5, &["-32601"]),
     fails("error-status", HTTP, LIST, "http", 1, &["HTTP 500"]),
     healthy("redirect-same-origin", HTTP, LIST).noting("http.redirect"),
     healthy("redirect-relative", HTTP, LIST).noting("http.redirect"),
@@ -768,6 +770,21 @@ fn of_huge_notifications_little_is_kept() {
         let heard = document["notifications"].as_array().unwrap();
         assert!(heard.iter().all(|notice| notice["method"] == "notifications/message"), "{over:?}");
         assert_eq!(heard.len(), 40, "{over:?}");
+    }
+}
+
+/// An error that names the request is an answer to it under 404, too; an error that names none says that the session is gone.
+#[test]
+fn a_method_that_is_not_there_is_no_lost_session() {
+    let _machine = machine();
+    for (fault, call, is_lost) in
+        [("method-404", "demo/none --protocol legacy", false), ("session-always-404", LEGACY, true)]
+    {
+        let told = run(&healthy(fault, HTTP, call), Over::Http, &["--json"]);
+        let document: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(document["reason"], "rpc_error", "{fault}: {document}");
+        let noted = document["findings"].as_array().unwrap();
+        assert_eq!(noted.iter().any(|finding| finding["id"] == "session.expired"), is_lost, "{fault}: {document}");
     }
 }
 

@@ -74,10 +74,17 @@ impl Line {
 
     /// One request, its reply, or why there is none.
     pub(super) async fn ask(&mut self, ask: &Ask<'_>) -> Exchange {
+        self.ask_in_session(ask).await.0
+    }
+
+    /// The same, with whether the server no longer knows the HTTP session that the request named.
+    pub(super) async fn ask_in_session(&mut self, ask: &Ask<'_>) -> (Exchange, bool) {
+        let named = self.conversation.http_session.is_some();
         let mut pending = self.begin(ask).await;
         let drive = self.drive(&mut [&mut pending], ask.deadline).await;
         self.give_up(&mut pending, drive).await;
-        pending.into_exchange()
+        let is_lost = named && pending.is_unknown();
+        (pending.into_exchange(), is_lost)
     }
 
     /// Sends a request.
@@ -366,7 +373,11 @@ impl Line {
             self.note(Finding::new("rpc.batch", Severity::Error, "one message at a time in this revision", "an array"));
         }
         match sorted {
-            Sorted::Reply(place, body) => open[place].reply(body, frame.raw.clone(), first_byte, at),
+            Sorted::Reply(place, body) => {
+                let names_it = named(frame).is_some_and(|id| open[place].id.as_ref() == Some(id));
+                open[place].names_it = names_it;
+                open[place].reply(body, frame.raw.clone(), first_byte, at);
+            }
             // Under a status that refuses, the body is the word of that layer, whatever it looks like.
             Sorted::Broken(place, _) if open[place].is_refused() => open[place].noise(&frame.raw),
             Sorted::Broken(place, why) => {

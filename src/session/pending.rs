@@ -18,6 +18,8 @@ use crate::wire::{Id, Message, RpcError, message};
 
 /// Bytes kept of a body that is no message.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// What servers on the SDKs say with 404 of a session that they do not know.
+const SESSION_UNKNOWN: i64 = -32001;
 /// How often a cut stream is taken up again.
 const RESUMES_MAX: u32 = 16;
 /// The wait before a stream is taken up again, where the server named none.
@@ -51,6 +53,8 @@ pub(super) struct Pending {
     cursor: Option<String>,
     retry: Option<Duration>,
     resumes: u32,
+    /// Whether the reply has the id of the request.
+    pub(super) names_it: bool,
 }
 
 impl Pending {
@@ -78,6 +82,7 @@ impl Pending {
             cursor: None,
             retry: None,
             resumes: 0,
+            names_it: false,
         }
     }
 
@@ -240,6 +245,13 @@ impl Pending {
         self.misanswered
     }
 
+    /// Whether 404 says that nobody is known here: an error that names the request is an answer to it, and has that status where
+    /// there is no such method. Servers on some SDKs give the code -32001 for a session that is not known, with or without the id.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.status == 404)
+            && !(self.names_it && self.is_error(SESSION_UNKNOWN) == Some(false))
+    }
+
     /// Whether the JSON-RPC error that came has this code; nothing where no error came.
     pub(super) fn is_error(&self, code: i64) -> Option<bool> {
         let Some(Ok(Reply { body: Err(error), .. })) = &self.done else { return None };
@@ -296,7 +308,7 @@ mod tests {
     use crate::session::Tap;
 
     fn broken_off() -> Pending {
-        let ids = Tap::default().call();
+        let ids = Tap::closed().call();
         let id = Some(Id::number(1));
         let mut pending = Pending::new(1, id, "tools/call".into(), Value::Null, ids, 10);
         answered(&mut pending, 200, "text/event-stream");

@@ -100,6 +100,10 @@ pub(super) static FAULTS: &[Fault] = &[
     upon("charset", "sends its JSON as application/json; charset=utf-8 (valid)", |_, plain| {
         typed(plain, Some("application/json; charset=utf-8"))
     }),
+    upon("method-404", "sends its errors about unknown methods with status 404, in the legacy era too", |_, plain| {
+        let is_unknown = plain.messages.last().is_some_and(|reply| reply["error"]["code"] == -32601);
+        typed(&Plain { status: if is_unknown { 404 } else { plain.status }, ..plain.clone() }, Some(JSON))
+    }),
     upon("error-status", "sends good replies with status 500", |_, plain| {
         typed(&Plain { status: 500, ..plain.clone() }, Some(JSON))
     }),
