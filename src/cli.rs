@@ -27,6 +27,7 @@ pub mod man;
 pub mod notify;
 pub mod outlets;
 pub mod output;
+mod panics;
 pub mod params;
 pub mod progress;
 pub mod report_command;
@@ -45,14 +46,13 @@ pub mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use args::{Command, Parsed};
 use complaint::Complaint;
 use exit::Code;
+use panics::shielded;
 use terminal::Terminal;
 
-use crate::base::contained::is_contained;
 use crate::transport::child::guard;
 
 /// Runs the command that `argv` names, and gives its exit code.
@@ -89,32 +89,6 @@ pub fn run(argv: &[OsString]) -> u8 {
     }
 }
 
-/// A panic is a bug of ours, wherever it happens: it is said in one line, no child is left, and the exit code tells it
-/// apart from everything that a server can do.
-fn shielded(work: impl FnOnce() -> u8) -> u8 {
-    static PANICKED: AtomicBool = AtomicBool::new(false);
-    PANICKED.store(false, Ordering::SeqCst);
-    std::panic::set_hook(Box::new(|panic| {
-        // A library that is called with care.
-        if is_contained() {
-            return;
-        }
-        PANICKED.store(true, Ordering::SeqCst);
-        let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        // Only fixed words are shown: a text made at run time may hold what a server said, or a secret.
-        let what = panic.payload().downcast_ref::<&str>().map_or_else(String::new, |what| format!(": {what}"));
-        let _ = Complaint::new(Code::Bug, format!("this is a bug in mcp-probe{place}{what}"))
-            .hint("please report it with the command that you ran")
-            .show(&Terminal::stderr(None));
-    }));
-    let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    if PANICKED.load(Ordering::SeqCst) {
-        crate::transport::child::census::kill_all();
-        return Code::Bug.number();
-    }
-    code.unwrap_or(Code::Bug.number())
-}
-
 /// Carries a command out; gives the exit code as the shell sees it.
 fn dispatch(command: Command) -> Result<u8, Complaint> {
     let code = match command {
@@ -141,52 +115,4 @@ fn dispatch(command: Command) -> Result<u8, Complaint> {
         Command::Diff(diff) => return diff::run(&diff),
     };
     Ok(code.number())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::contained::contained;
-
-    #[test]
-    fn a_panic_has_a_code_of_its_own_unless_it_is_contained() {
-        assert_eq!(shielded(|| u8::from(contained(|| panic!("in a library")).is_err())), 1);
-        assert_eq!(shielded(|| panic!("on purpose")), 70);
-        assert_eq!(shielded(|| 0), 0);
-        let _ = std::panic::take_hook();
-    }
-
-    /// The hook writes to the real stderr, so the test starts itself: what is told there of panics that carry a secret, on
-    /// this thread, in a task, and on a thread of its own.
-    #[test]
-    fn a_panic_tells_nothing_of_what_it_carries() {
-        const SECRET: &str = "MCP_PROBE_TEST_SECRET";
-        if let Ok(secret) = std::env::var(SECRET) {
-            let code = shielded(|| {
-                let (ours, theirs, last) = (secret.clone(), secret.clone(), secret.clone());
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                let mut tasks = tokio::task::JoinSet::new();
-                tasks.spawn_on(async move { panic!("no place for {ours}") }, runtime.handle());
-                assert!(runtime.block_on(tasks.join_next()).unwrap().unwrap_err().is_panic());
-                assert!(std::thread::spawn(move || std::panic::panic_any(theirs)).join().is_err());
-                last.parse::<u8>().map_err(|_| last).expect("a number")
-            });
-            assert_eq!(code, 70);
-            return;
-        }
-        let own = std::env::current_exe().unwrap();
-        let test = "cli::tests::a_panic_tells_nothing_of_what_it_carries";
-        let ran = std::process::Command::new(own)
-            .args(["--exact", test, "--nocapture"])
-            .env(SECRET, "canary-77aa-secret")
-            .env("RUST_BACKTRACE", "full")
-            .output()
-            .unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        assert!(
-            ran.status.success() && said.matches("this is a bug in mcp-probe at src/cli.rs:").count() == 3,
-            "{said}"
-        );
-        assert!(!said.contains("canary"), "{said}");
-    }
 }

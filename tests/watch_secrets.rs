@@ -1,5 +1,6 @@
 //! Secrets that the daemon was given are in none of its outputs: not in the log at its most talkative, not on the wire as it
-//! is written down, not in its state, its pages and its messages, and not in what a panic of it leaves behind.
+//! is written down, not in its state, its pages and its messages, not in what it says when it cannot start, and not in what it says
+//! while it has no descriptors. What a panic tells is tested beside it (`src/cli/panics.rs`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -211,23 +212,48 @@ fn starved(folder: &Path, descriptors: u32) -> (Option<ExitStatus>, Vec<u8>) {
     }
 }
 
-/// A real panic of the daemon, without any help of the product: it has read its files and opened its state and its logs, and
-/// a library does not expect that there is no descriptor left for it. Which number that is depends on what is open, so all
-/// are tried from too few to enough; what the daemon says of the others is an output, too.
-fn panicked(folder: &Path, outputs: &mut Outputs) {
-    let mut panics = 0;
+/// Every start that is starved of descriptors: which number is too few depends on what is open, so all are tried from none to
+/// enough. It is no bug, and each says what to do.
+fn starving(folder: &Path, outputs: &mut Outputs) {
+    let mut refused = 0;
     for descriptors in 3..64 {
         let (ended, said) = starved(folder, descriptors);
-        let is_panic = String::from_utf8_lossy(&said).contains("this is a bug in mcp-probe at ");
+        let text = String::from_utf8_lossy(&said).into_owned();
         outputs.add("stderr of one that starves", said);
         outputs.files(folder);
-        match ended {
-            Some(status) if is_panic => panics += u32::from(status.code() == Some(70)),
-            Some(_) => {}
+        match ended.map(|status| status.code()) {
+            // Not even the program could be loaded.
+            Some(Some(127)) => {}
+            Some(code) => {
+                assert!(code == Some(2) && text.contains("`ulimit -n 1024`"), "{descriptors}: {code:?}: {text}");
+                refused += 1;
+            }
             None => break,
         }
     }
-    assert!(panics > 0, "none panicked: {}", outputs.of("stderr of one that starves"));
+    assert!(refused > 10, "{refused} were refused: {}", outputs.of("stderr of one that starves"));
+}
+
+/// A daemon at work from which the descriptors are taken: it has all its secrets, and nothing can be opened any more.
+fn drained(folder: &Path, hook: &Hook, echo: &Echo, outputs: &mut Outputs) {
+    write(folder, &full_of_secrets(hook, echo, &folder.join("child.sh").display().to_string()));
+    let variables = variables();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut watch = Watch::start_with(folder, &["-v", "--trace", "drained.jsonl"], &variables);
+    until("it works", || echo.heard(&canary("HEADER")).then_some(()));
+    let limit = |soft: &str| {
+        let pid = watch.child.id().to_string();
+        let ran = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={soft}:")]).status();
+        assert!(ran.expect("prlimit of util-linux").success());
+    };
+    limit("4");
+    let log = || fs::read_to_string(folder.join("watch.log")).unwrap();
+    until("it says what it lacks", || log().contains("Too many open files").then_some(()));
+    limit("1024");
+    outputs.pages(&watch);
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.ended().code(), Some(0), "{}", watch.log());
+    outputs.add("stderr", watch.log());
 }
 
 #[test]
@@ -238,7 +264,8 @@ fn secrets_are_nowhere_whatever_happens() {
     fs::write(folder.join("child.sh"), script).unwrap();
     let mut outputs = Outputs::default();
     life(folder, &hook, &echo, &["-v", "--trace", "trace.jsonl"], &mut outputs);
-    panicked(folder, &mut outputs);
+    starving(folder, &mut outputs);
+    drained(folder, &hook, &echo, &mut outputs);
     life(folder, &hook, &echo, &["-v", "--trace", "again.jsonl", "--log-format", "json"], &mut outputs);
     outputs.files(folder);
     for (_, body) in hook.heard() {

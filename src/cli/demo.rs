@@ -121,6 +121,7 @@ pub struct DemoArgs {
 /// When the settings do not fit together, or the server cannot start.
 pub fn main(args: DemoArgs) -> Result<u8, Complaint> {
     let usage = |error: &anyhow::Error| Complaint::usage(format!("{error:#}"));
+    super::live::room(super::live::DESCRIPTORS)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

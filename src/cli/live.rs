@@ -8,6 +8,32 @@ use super::exit::Code;
 use super::signals::{Caught, Signals};
 use crate::transport::child::{census, guard};
 
+/// Descriptors that a runtime takes with its signals, and one connection.
+pub const DESCRIPTORS: usize = 7;
+
+/// Whether so many descriptors are left. It is asked before anything is opened: a library that finds none for it panics, and
+/// what fails half-way is told in the words of whatever was being opened.
+///
+/// # Errors
+/// When there are fewer, with what to do.
+pub fn room(descriptors: usize) -> Result<(), Complaint> {
+    #[cfg(unix)]
+    {
+        use nix::errno::Errno;
+        use std::os::fd::{AsFd as _, OwnedFd};
+        let one = || std::io::stderr().as_fd().try_clone_to_owned();
+        let all = std::iter::repeat_with(one).take(descriptors).collect::<std::io::Result<Vec<OwnedFd>>>();
+        if let Err(error) = all
+            && [Errno::EMFILE, Errno::ENFILE].contains(&Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+        {
+            let message = format!("expected at least {descriptors} file descriptors to begin with, got fewer: {error}");
+            return Err(Complaint::usage(message)
+                .hint("raise the limit: `ulimit -n 1024` in a shell, `LimitNOFILE=` in a unit of systemd"));
+        }
+    }
+    Ok(())
+}
+
 /// Runs `work` to its end, or until a second signal. Gives what it came to, or the code of the signal.
 ///
 /// # Errors
@@ -34,6 +60,7 @@ fn drive<F>(work: impl FnOnce(Signals) -> F, code: impl Fn(u8, Option<Caught>) -
 where
     F: Future<Output = Result<u8, Complaint>>,
 {
+    room(DESCRIPTORS)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

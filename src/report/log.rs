@@ -91,6 +91,14 @@ impl Line {
     }
 }
 
+/// A line in JSON of one who has no run to tell it by, and nothing to hide.
+#[must_use]
+pub fn json_line(at: jiff::Timestamp, level: Level, topic: &str, message: &str) -> String {
+    let message = sanitize::one_line(message, MESSAGE_CHARS_MAX);
+    let line = serde_json::json!({"at": format!("{at:.3}"), "level": level.name(), "topic": topic, "message": message});
+    format!("{line}\n")
+}
+
 impl<W: Write + Send> Log<W> {
     /// What `masker` knows never gets into it.
     pub fn new(writer: W, voice: Voice, masker: Masker) -> Self {

@@ -182,8 +182,15 @@ fn http(target: &Target, written: &str, started: Option<&str>) -> Result<HttpDia
         ..HttpSettings::new(url)
     };
     HttpDial::new(&settings).map_err(|why| {
-        // The files could be used when the plan was made; that they no longer can says nothing of this program.
-        let reason = if settings.tls.check().is_err() { Reason::Tls } else { Reason::Internal };
+        // The files could be used when the plan was made; that they no longer can says nothing of this program. Nor does what
+        // somebody wrote into the environment.
+        let reason = if settings.tls.check().is_err() {
+            Reason::Tls
+        } else if settings.proxy.check(&settings.url).is_err() {
+            Reason::Connect
+        } else {
+            Reason::Internal
+        };
         Cause::new(reason, format!("target {}: {why}", target.name))
     })
 }

@@ -45,6 +45,37 @@ fn each_code_has_its_case() {
 }
 
 #[test]
+fn a_variable_that_names_no_proxy_is_said_and_nobody_goes_past_it() {
+    let place = Place::new();
+    for (value, words) in [
+        (":::bad", "the variable HTTPS_PROXY names no proxy: expected a URL such as http://proxy:3128"),
+        ("http://user:word@[bad", "the variable HTTPS_PROXY names no proxy"),
+        ("https://proxy.test:3128", "speaks a protocol that is not supported"),
+    ] {
+        for words_of_call in [&["tools"][..], &["check"]] {
+            let mut command = place.command(EXE);
+            let ran = finished(command.args(words_of_call).arg("https://mcp.test/mcp").env("HTTPS_PROXY", value));
+            let ran = ran.ended(4);
+            assert!(format!("{}{}", ran.out, ran.err).contains(words), "{value}: {} {}", ran.out, ran.err);
+            assert!(!ran.err.contains("word@"), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_no_bug() {
+    let place = Place::new();
+    let call = ["tools", "http://127.0.0.1:9/mcp"];
+    for words in [&call[..], &["check", call[1]], &["demo", "--http", "127.0.0.1:0"]] {
+        for limit in 5..=9 {
+            let script = format!("ulimit -n {limit}; exec {EXE} {}", words.join(" "));
+            let ran = finished(place.command("sh").args(["-c", &script])).ended(2);
+            assert!(ran.err.contains("expected at least") && ran.err.contains("`ulimit -n 1024`"), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
 fn a_file_of_tls_that_cannot_be_used_is_a_usage_error_and_nothing_is_sent() {
     let url = "https://127.0.0.1:9/mcp";
     let file = format!("[target.t]\nurl = \"{url}\"\ntls = {{ ca = \"ca.pem\" }}\n");

@@ -7,6 +7,7 @@ use super::WatchArgs;
 use crate::base::secret::Masker;
 use crate::cli::complaint::Complaint;
 use crate::cli::output::{Harmless, Kind};
+use crate::cli::panics;
 use crate::cli::terminal::Terminal;
 use crate::event::{Consumer, Level};
 use crate::files::telling::{LogSettings, log as settings};
@@ -74,10 +75,11 @@ impl Logging {
     /// Carries out what `[log]` says after the files were read again, as far as it can change while the log is written.
     #[must_use]
     pub fn retuning(&self, args: &WatchArgs) -> Retune {
-        let (voice, args) = (self.voice.clone(), args.clone());
+        let (voice, args, is_on_stderr) = (self.voice.clone(), args.clone(), self.file.is_none());
         Box::new(move |log| {
             let (format, level) = tuned(&args, log);
             voice.set(format, level);
+            panics::as_json(is_on_stderr && format == Format::Json);
         })
     }
 

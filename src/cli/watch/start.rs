@@ -15,7 +15,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::base::ids::RunId;
 use crate::cli::complaint::Complaint;
 use crate::cli::signals::Signals;
-use crate::cli::{live, output, targets};
+use crate::cli::{live, output, panics, targets};
 use crate::deliver::{Courier, Outbox};
 use crate::event::{Consumer, EventKind, Level, Note, Publisher};
 use crate::metrics::Shared;
@@ -40,15 +40,20 @@ use crate::watch::stalls::Stalls;
 use crate::watch::web::kept::Kept;
 use crate::watch::web::{Facts, Past, WebConfig, serve};
 
+/// A daemon that has no more than this could keep its state, write its log and answer for its page, and probe nothing.
+const DESCRIPTORS: usize = 32;
+
 /// Runs the command.
 ///
 /// # Errors
 /// When the files have mistakes, the address is taken, or the state cannot be kept.
 pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
+    live::room(DESCRIPTORS)?;
     let source = FromFiles::new(args)?;
     let (loaded, warnings) = source.read(true).map_err(|problem| problem.complaint(args.color))?;
     targets::warn(&warnings, args.color);
     let logging = Logging::new(args, &loaded.telling.log);
+    panics::as_json(logging.is_json_on_stderr());
     let masker = loaded.masker.clone();
     let web = WebConfig::load(args.web_config.as_deref(), args.allow_host.clone(), masker.clone())
         .map_err(Complaint::usage)?;

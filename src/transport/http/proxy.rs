@@ -29,6 +29,16 @@ pub enum ProxyChoice {
     Explicit(String),
 }
 
+impl ProxyChoice {
+    /// Whether it names a proxy that can be used, where one stands before the target.
+    ///
+    /// # Errors
+    /// [`Unusable`], with the variable where it is one.
+    pub fn check(&self, target: &Url) -> Result<(), Unusable> {
+        Proxy::find(self, target).map(|_| ())
+    }
+}
+
 /// What a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -50,6 +60,26 @@ pub(super) struct Proxy {
     pub(super) name: String,
 }
 
+/// The variable that was to name the proxy of a target, and names none. One that cannot be read is passed over by who looks
+/// the proxy up, and what was to go through it would go past it.
+fn broken_variable(target: &Uri, read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let of_scheme = match target.scheme_str() {
+        Some("https") => ["HTTPS_PROXY", "https_proxy"],
+        // A server of CGI has the header `Proxy` of whoever asks it in HTTP_PROXY.
+        _ if read("REQUEST_METHOD").is_some() => return None,
+        _ => ["HTTP_PROXY", "http_proxy"],
+    };
+    let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, read(name)?)));
+    let set = [of_scheme, ["ALL_PROXY", "all_proxy"]].into_iter().filter_map(first);
+    let (name, _) = set.filter(|(_, value)| !value.trim().is_empty()).find(|(_, value)| {
+        let alone = Matcher::builder().all(value.as_str()).build();
+        alone.intercept(target).is_none()
+    })?;
+    let excluded = read("NO_PROXY").or_else(|| read("no_proxy")).unwrap_or_default();
+    let any = Matcher::builder().all("http://any").no(excluded).build();
+    any.intercept(target).is_some().then_some(name)
+}
+
 impl Proxy {
     /// The proxy that stands before a target, if any.
     pub(super) fn find(choice: &ProxyChoice, target: &Url) -> Result<Option<Self>, Unusable> {
@@ -66,7 +96,14 @@ impl Proxy {
             None if matches!(choice, ProxyChoice::Explicit(_)) => {
                 Err(Unusable("the proxy must be a URL such as http://proxy:3128 or socks5h://proxy:1080".into()))
             }
-            None => Ok(None),
+            None => match broken_variable(&uri, |name| std::env::var(name).ok()) {
+                // It may hold a password, so it is not shown.
+                Some(name) => Err(Unusable(format!(
+                    "the variable {name} names no proxy: expected a URL such as http://proxy:3128 or \
+                     socks5h://proxy:1080; correct it, unset it, or name the host in NO_PROXY"
+                ))),
+                None => Ok(None),
+            },
         }
     }
 
@@ -81,7 +118,7 @@ impl Proxy {
             other => {
                 return Err(Unusable(format!(
                     "the proxy {other}://{host} ({origin}) speaks a protocol that is not supported: \
-                     http, socks5 and socks5h are"
+                     http, socks5 and socks5h are; name one of those"
                 )));
             }
         };
@@ -227,4 +264,35 @@ fn socks5_refusal(code: u8) -> String {
         other => return format!("code {other}"),
     };
     words.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_names_no_proxy_is_found() {
+        let broken = |target: &'static str, set: &'static [(&'static str, &'static str)]| {
+            let read = |name: &str| set.iter().find(|(have, _)| *have == name).map(|(_, value)| (*value).to_owned());
+            broken_variable(&target.parse().unwrap(), read)
+        };
+        let (secure, plain) = ("https://a.test", "http://a.test");
+        for value in [":::bad", "ftp://proxy:1", "http://", "http://us:pw@[bad"] {
+            let set: &'static [(&'static str, &'static str)] = Box::leak(Box::new([("HTTPS_PROXY", value)]));
+            assert_eq!((broken(secure, set), broken(plain, set)), (Some("HTTPS_PROXY"), None), "{value}");
+        }
+        assert_eq!(broken(secure, &[("all_proxy", "ftp://x")]), Some("all_proxy"));
+        assert_eq!(broken(plain, &[("http_proxy", "::"), ("ALL_PROXY", "http://proxy")]), Some("http_proxy"));
+        for fine in [
+            &[][..],
+            &[("HTTPS_PROXY", "")],
+            &[("HTTPS_PROXY", "proxy:3128")],
+            &[("HTTPS_PROXY", "socks5h://us:pw@proxy:1080")],
+            &[("HTTPS_PROXY", ":::bad"), ("NO_PROXY", "other.test, a.test")],
+            &[("HTTPS_PROXY", ":::bad"), ("no_proxy", "*")],
+        ] {
+            assert_eq!(broken(secure, Box::leak(fine.to_vec().into_boxed_slice())), None, "{fine:?}");
+        }
+        assert_eq!(broken(plain, &[("HTTP_PROXY", "::"), ("REQUEST_METHOD", "GET")]), None);
+    }
 }
