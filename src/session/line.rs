@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ending;
 use super::exchange::{Exchange, ServerFacts};
 use super::pending::Pending;
-use super::questions::Questions;
+use super::questions::{ASIDE_WAIT, Questions};
 use super::tap::{CallIds, Passing, Recorder, Tap};
 use super::tracing::Tracing;
 use crate::base::name::Name;
@@ -26,8 +26,6 @@ use crate::wire::{Frame, Id, Message};
 
 /// Findings kept for one session.
 const FINDINGS_MAX: usize = 200;
-/// How long the writing of a message is waited for whose acknowledgement nobody waits for.
-const ASIDE_WAIT: Duration = Duration::from_millis(100);
 /// Stray messages kept for one call.
 const STRAYS_MAX: usize = 5;
 
@@ -267,8 +265,7 @@ impl Line {
             self.note(finding);
             return;
         }
-        // Who did not read the answer before is not waited for again: what else it says has to be heard.
-        let wait = if self.questions.is_read { ASIDE_WAIT } else { Duration::ZERO };
+        let wait = self.questions.wait(self.conversation.transport);
         self.questions.is_read = self.send_aside(reply, method, wait).await;
     }
 

@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::{Finding, Severity};
+use crate::event::{Finding, Severity, TransportKind};
 
 /// Questions answered during one call, or within a minute where it is long or nothing is called.
 const QUESTIONS_MAX: u64 = 1_000;
+/// How long the writing of a message is waited for whose acknowledgement nobody waits for.
+pub(super) const ASIDE_WAIT: Duration = Duration::from_millis(100);
 /// A server that asks now and then is answered for as long as it is spoken with.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -29,6 +31,17 @@ impl Questions {
     /// A call begins: what was asked before it takes no answers away from it.
     pub(super) fn begin(&mut self) {
         *self = Self::default();
+    }
+
+    /// How long the writing of an answer is waited for. A server that did not read the one before is hardly waited for again:
+    /// what else it says has to be heard. Over HTTP there may be no room for another one at first.
+    pub(super) fn wait(&self, transport: TransportKind) -> Duration {
+        match (self.is_read, transport) {
+            (true, TransportKind::Stdio) => ASIDE_WAIT,
+            (false, TransportKind::Stdio) => Duration::ZERO,
+            (true, _) => 4 * ASIDE_WAIT,
+            (false, _) => ASIDE_WAIT,
+        }
     }
 
     /// A question has come.

@@ -28,6 +28,7 @@ pub(super) async fn send<F>(
 where
     F: Future<Output = ()> + Send,
 {
+    ongoing.aside_room().await;
     let (tell, told) = oneshot::channel();
     let own = Arc::clone(client);
     let gave_up = ongoing.begin(Some((key, Intent::Aside)), |teller| async move {
@@ -127,6 +128,32 @@ mod tests {
                 }
             });
             all.await.expect("each of them was written, and the last ones too");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_acknowledges_each_in_its_time_gets_all_of_them() {
+        for transport in [TransportKind::StreamableHttp, TransportKind::Sse] {
+            let server = Server::plain(|_, mut conn: Conn| async move {
+                while let Some(seen) = conn.request().await {
+                    if seen.starts_with("GET") {
+                        let stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+                        conn.write(format!("{stream}event: endpoint\ndata: /post\n\n")).await;
+                        conn.gone().await;
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    conn.write("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").await;
+                }
+            })
+            .await;
+            let mut link = open(&server, transport).await;
+            for key in 1..=200 {
+                link.send(aside(key)).await.unwrap();
+            }
+            assert_eq!(link.findings(), [], "{transport:?}: nothing that it did not acknowledge");
+            let seen = server.seen().iter().filter(|seen| seen.starts_with("POST")).count();
+            assert!(seen >= 200 - ONE_WAYS_MAX, "{transport:?}: {seen}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::task::coop;
@@ -19,6 +19,8 @@ const TOLD_MAX: usize = 64;
 pub(super) const ONE_WAYS_MAX: usize = 16;
 /// Requests under way. A session makes one after the other: older ones were answered, and their streams left open.
 const REQUESTS_MAX: usize = 64;
+/// How long room for another message aside is waited for.
+const ROOM_WAIT: Duration = Duration::from_millis(300);
 /// Room that is kept while nothing waits.
 const KEPT: usize = 4;
 
@@ -37,6 +39,7 @@ impl Shared {
 /// Where one exchange tells what it hears.
 pub(super) struct Teller {
     key: Option<Key>,
+    is_aside: bool,
     serial: u64,
     told: Arc<Shared>,
 }
@@ -44,7 +47,12 @@ pub(super) struct Teller {
 impl Teller {
     /// Tells something, as soon as there is room for it. Nobody wakes an exchange that waits for room: all are moved again
     /// when everything that was told has been taken.
+    ///
+    /// Of a message whose acknowledgement nobody waits for only messages are told: what is never taken must not keep it going.
     pub(super) async fn tell(&self, first_byte: Instant, at: Instant, what: What) {
+        if self.is_aside && !matches!(what, What::Frame(_)) {
+            return;
+        }
         poll_fn(|_| if self.told.lock().len() < TOLD_MAX { Poll::Ready(()) } else { Poll::Pending }).await;
         self.told.lock().push_back((self.serial, Heard { key: self.key, first_byte, at, what }));
     }
@@ -70,6 +78,8 @@ pub(super) struct Ongoing {
     exchanges: Vec<Exchange>,
     serials: u64,
     told: Arc<Shared>,
+    /// Whether room for another message aside was waited for in vain, and none has ended since.
+    is_crowded: bool,
 }
 
 impl Ongoing {
@@ -86,19 +96,45 @@ impl Ongoing {
         }
         let gave_up = intent.is_some_and(|intent| self.make_room(intent));
         self.serials += 1;
-        let teller = Teller { key, serial: self.serials, told: Arc::clone(&self.told) };
+        let is_aside = intent == Some(Intent::Aside);
+        let teller = Teller { key, is_aside, serial: self.serials, told: Arc::clone(&self.told) };
         self.exchanges.push(Exchange { key, intent, serial: self.serials, work: Some(Box::pin(work(teller))) });
         gave_up
+    }
+
+    /// Waits for room for another message aside, so that a server which acknowledges them is not taken for one that does not;
+    /// once only where that is in vain.
+    pub(super) async fn aside_room(&mut self) {
+        let is_full = |all: &Self| all.going(Intent::Aside).count() >= ONE_WAYS_MAX;
+        if self.is_crowded || !is_full(self) {
+            return;
+        }
+        let room = poll_fn(|cx| {
+            self.step(cx);
+            if is_full(self) { Poll::Pending } else { Poll::Ready(()) }
+        });
+        self.is_crowded = tokio::time::timeout(ROOM_WAIT, room).await.is_err();
+    }
+
+    /// Ends the messages aside.
+    pub(super) fn stop_asides(&mut self) {
+        let keys: Vec<Key> = self.going(Intent::Aside).filter_map(|one| one.key).collect();
+        for key in keys {
+            self.stop(key);
+        }
+    }
+
+    fn going(&self, intent: Intent) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.iter().filter(move |one| one.work.is_some() && one.intent == Some(intent))
     }
 
     /// Gives up the oldest exchange of that kind, if there are as many as may be.
     fn make_room(&mut self, intent: Intent) -> bool {
         let limit = if intent == Intent::Aside { ONE_WAYS_MAX } else { REQUESTS_MAX };
-        let alike = || self.exchanges.iter().filter(|one| one.work.is_some() && one.intent == Some(intent));
-        if alike().count() < limit {
+        if self.going(intent).count() < limit {
             return false;
         }
-        let oldest = alike().min_by_key(|one| one.serial).and_then(|one| one.key);
+        let oldest = self.going(intent).min_by_key(|one| one.serial).and_then(|one| one.key);
         if let Some(key) = oldest {
             self.stop(key);
         }
@@ -182,6 +218,7 @@ impl Ongoing {
             if exchange.work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready()) {
                 exchange.work = None;
                 has_ended = true;
+                self.is_crowded &= exchange.intent != Some(Intent::Aside);
             }
         }
         if has_ended {

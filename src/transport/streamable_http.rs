@@ -34,6 +34,10 @@ impl StreamableHttp {
     async fn hand_over(&mut self, outgoing: Outgoing) -> Result<Instant, Fault> {
         let (key, intent) = (outgoing.key, outgoing.intent);
         self.ongoing.stop(key);
+        if intent == Intent::End {
+            // What is said to those is of no use any more, and may have no end.
+            self.ongoing.stop_asides();
+        }
         let ask = ask(&self.client, outgoing)?;
         if intent == Intent::Aside {
             return aside::send(&mut self.ongoing, &self.client, key, ask, move |waiting, teller| {
