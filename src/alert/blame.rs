@@ -9,7 +9,7 @@ use super::engine::{Action, CONNECTIVITY, Engine, change, who};
 use super::explained::{Explained, fails_above, no_network};
 use super::group::{GroupKey, Member, Who};
 use super::notification::AlertView;
-use super::outage::{NETWORK, Turn};
+use super::outage::{NETWORK, Run, Turn};
 use super::rule::Urgency;
 use super::saved::wall_of;
 use super::state::{Reading, State};
@@ -135,16 +135,18 @@ impl Engine {
         }
     }
 
-    /// A target fails as a whole where it cannot be reached by one of its probes, or satisfies none.
+    /// A target fails as a whole where it cannot be reached and no probe of it was answered since, or where all of its
+    /// probes fail. What a slow probe saw long before the newest run says nothing of now.
     pub(super) fn fails_as_whole(&self, target: usize) -> bool {
-        let mut last = self.targets.list[target].pairs.iter().filter_map(|pair| self.pairs[*pair].last).peekable();
-        let mut all = last.peek().is_some();
-        for run in last {
-            if run.transport {
-                return true;
-            }
-            all &= run.failed;
-        }
-        all
+        let target = &self.targets.list[target];
+        let runs: Vec<Run> = target.pairs.iter().filter_map(|pair| self.pairs[*pair].last).collect();
+        let newest = runs.iter().map(|run| run.at).max();
+        let is_fresh = |run: &&Run| newest.is_some_and(|newest| newest - run.at <= 2 * target.fastest);
+        let last = |transport: bool| {
+            runs.iter().filter(is_fresh).filter(|run| run.transport == transport).map(|run| run.at).max()
+        };
+        let (unreached, answered) = (last(true), last(false));
+        unreached.is_some() && unreached >= answered
+            || newest.is_some() && runs.iter().filter(is_fresh).all(|run| run.failed && !run.limited)
     }
 }

@@ -175,6 +175,7 @@ impl Engine {
     pub fn observe(&mut self, sample: &Sample, now: Now) -> Vec<Action> {
         self.now = now;
         let mut out = Vec::new();
+        self.targets.let_go(nanos(now.monotonic));
         if let Some(number) = self.find(&sample.probe, &sample.target) {
             let pair = &mut self.pairs[number];
             let run = Run::of(sample, grid(pair, sample, now));
@@ -191,6 +192,7 @@ impl Engine {
     pub fn tick(&mut self, now: Now) -> Vec<Action> {
         self.now = now;
         let mut out = Vec::new();
+        self.targets.let_go(nanos(now.monotonic));
         self.due(now, &mut out);
         out
     }
@@ -199,7 +201,7 @@ impl Engine {
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let timer = self.timers.peek().map(|Reverse((due, _))| *due);
-        let next = [timer, self.repair_next, self.desk.next()].into_iter().flatten().min()?;
+        let next = [timer, self.repair_next, self.targets.stale_next, self.desk.next()].into_iter().flatten().min()?;
         Some(Duration::from_nanos(u64::try_from(next).unwrap_or(0)))
     }
 
@@ -207,6 +209,7 @@ impl Engine {
     pub fn gap(&mut self, now: Now) {
         self.now = now;
         let mono = nanos(now.monotonic);
+        self.targets.hold_on(mono);
         for number in 0..self.pairs.len() {
             let pair = &mut self.pairs[number];
             pair.data_at = mono;

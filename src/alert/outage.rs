@@ -15,6 +15,8 @@ use crate::event::{Reason, Sample, Status, TransportKind, without_replica};
 /// Targets that go bad within a longer time than this do not go bad together.
 const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
 const SECOND: Nanos = 1_000_000_000;
+/// What was seen of a target holds so long at least.
+const HOLDS_MIN: Nanos = 60 * SECOND;
 /// How the prober's own network fails.
 pub(super) const NETWORK: &[Reason] = &[Reason::Resolve, Reason::Connect, Reason::Tls, Reason::Closed, Reason::Timeout];
 
@@ -27,8 +29,10 @@ pub(super) struct Run {
     pub failed: bool,
     /// It failed in a way in which our own network fails.
     pub network: bool,
-    /// It failed before there was an answer to be judged.
+    /// Nobody was there to answer.
     pub transport: bool,
+    /// It was asked to come less often, which is an answer of something that works.
+    pub limited: bool,
     /// Whether it starts a process, so that no network is involved; none where it does not say.
     pub local: Option<bool>,
 }
@@ -40,9 +44,12 @@ impl Run {
         let reason = sample.reason.filter(|_| failed);
         let is_of_process = matches!(reason, Some(Reason::Spawn | Reason::Exited));
         let network = reason.is_some_and(|reason| NETWORK.contains(&reason));
+        // Who was late after a session was open was there.
+        let is_late = reason == Some(Reason::Timeout) && sample.protocol.is_some();
         let over_stdio = sample.protocol.as_ref().map(|(.., kind)| *kind == TransportKind::Stdio);
         let local = if is_of_process { Some(true) } else { over_stdio };
-        Self { at, judged, failed, network, transport: network || is_of_process, local }
+        let limited = reason == Some(Reason::RateLimited);
+        Self { at, judged, failed, network, transport: network && !is_late || is_of_process, limited, local }
     }
 }
 
@@ -53,7 +60,10 @@ pub(super) struct Target {
     pub pairs: Vec<usize>,
     parents: Vec<usize>,
     children: Vec<usize>,
+    /// From one run to the next, of its slowest probe.
     pub every: Nanos,
+    /// The same of its fastest.
+    pub fastest: Nanos,
     pub known: Known,
     /// A replica of a target that is watched itself. It may be unreachable like any other, but is no other service: it does
     /// not count where it is asked how many cannot be reached.
@@ -67,6 +77,11 @@ impl Target {
     pub fn counts(&self) -> bool {
         !self.known.local && !self.is_replica
     }
+
+    /// For how long what its probes say of it holds, where nothing newer comes: of one that is slow to answer longer.
+    pub fn holds_for(&self, took: Nanos) -> Nanos {
+        (2 * self.fastest + took).max(HOLDS_MIN)
+    }
 }
 
 /// How a target is.
@@ -77,6 +92,8 @@ pub(super) struct Known {
     pub good_at: Option<Nanos>,
     /// It fails as a whole: what depends on it is not judged.
     pub failing: bool,
+    /// Nobody knows whether it still does after this.
+    pub stale_at: Option<Nanos>,
     pub recovered_at: Option<Nanos>,
     /// Since when it cannot be reached.
     pub bad_since: Option<Nanos>,
@@ -115,6 +132,8 @@ pub(super) struct Targets {
     pub(super) recent_count: usize,
     pub(super) bad_count: usize,
     pub(super) remote_count: usize,
+    /// No failure of a target is stale before.
+    pub stale_next: Option<Nanos>,
     /// Since it was last asked for, what explains failures has become another.
     pub is_explained_anew: bool,
 }
@@ -128,8 +147,10 @@ impl Targets {
                 this.list.len() - 1
             });
             let target = &mut this.list[index];
+            let (is_first, every) = (target.pairs.is_empty(), nanos(pair.every));
             target.pairs.push(number);
-            target.every = target.every.max(nanos(pair.every));
+            target.every = target.every.max(every);
+            target.fastest = if is_first { every } else { target.fastest.min(every) };
         }
         for number in 0..this.list.len() {
             let name = &this.list[number].name;
@@ -185,6 +206,7 @@ impl Targets {
             }
         }
         self.recount(now);
+        self.hold_on(now);
     }
 
     /// Counts what is known of all targets anew.
@@ -201,6 +223,30 @@ impl Targets {
         self.recent_count = self.recent.len();
         self.remote_count = self.list.iter().filter(|target| target.counts()).count();
         self.is_explained_anew = true;
+    }
+
+    /// Nobody looked for a while, or knows of when it was looked: what failed is taken to fail until there was time to look.
+    pub fn hold_on(&mut self, now: Nanos) {
+        for target in self.list.iter_mut().filter(|target| target.known.failing) {
+            let until = now + target.holds_for(0);
+            target.known.stale_at = Some(target.known.stale_at.map_or(until, |at| at.max(until)));
+            self.stale_next = self.stale_next.into_iter().chain(target.known.stale_at).min();
+        }
+    }
+
+    /// What failed and has not been looked at since for too long explains nothing more.
+    pub fn let_go(&mut self, now: Nanos) {
+        if self.stale_next.is_none_or(|at| at > now) {
+            return;
+        }
+        for known in self.list.iter_mut().map(|target| &mut target.known) {
+            if known.stale_at.is_some_and(|at| at <= now) {
+                (known.failing, known.stale_at, known.recovered_at) = (false, None, Some(now));
+                known.failures.end(now);
+                self.is_explained_anew = true;
+            }
+        }
+        self.stale_next = self.list.iter().filter_map(|target| target.known.stale_at).min();
     }
 
     /// Whether something that failed then explains why a target failed at that time.
@@ -230,6 +276,8 @@ impl Targets {
         }
         self.is_explained_anew |= target.known.failing != fails_as_whole && !target.children.is_empty();
         target.known.failing = fails_as_whole;
+        target.known.stale_at = fails_as_whole.then(|| seen.0 + target.holds_for(seen.0 - run.at));
+        self.stale_next = self.stale_next.into_iter().chain(target.known.stale_at).min();
         if began && !target.children.is_empty() {
             let from = target.known.good_at.unwrap_or(run.at - target.every);
             target.known.failures.begin(from);

@@ -62,6 +62,7 @@ impl Engine {
         for sample in since {
             self.catch_up(&sample, now, &mut out);
         }
+        self.targets.hold_on(nanos(now.monotonic));
         if !is_young {
             // Windows are times, and know what is missing; a row of failures does not.
             self.forget_rows();
@@ -100,6 +101,7 @@ impl Engine {
                 judged_at: saved.judged_at.map(past),
                 good_at: saved.good_at.map(past),
                 failing: saved.failing,
+                stale_at: None,
                 recovered_at: saved.recovered_at.map(past),
                 bad_since: saved.bad_since.map(past),
                 local: saved.local,

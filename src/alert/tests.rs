@@ -17,9 +17,10 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::base::clock::{Clock, Now, VirtualClock};
-use crate::event::{Latency, Reason, Sample, Status};
+use crate::event::{Era, Latency, Reason, Sample, Status, TransportKind};
 
 mod blame;
+mod fresh;
 mod gaps;
 mod heard;
 mod moved;
@@ -89,6 +90,8 @@ enum Ends {
     Well,
     Slow(Duration),
     Failed(Reason),
+    /// It opened a session, and then no answer came in time.
+    Late,
     Unknown,
     /// It is not run at all.
     Missing,
@@ -170,7 +173,15 @@ impl Prober {
     fn go_on(&mut self, saved: &serde_json::Value, rules: Vec<Rule>, settings: Settings) {
         let now = self.now();
         self.engine = Engine::new(rules, self.fleet.clone(), settings, now);
-        let actions = self.engine.restore(saved, self.history.clone().into_iter(), now);
+        // No more is read than the rules look back at, and what the snapshot does not know of.
+        let (spans, saved_at) = (self.engine.looks_back(), saved["at"].as_str().unwrap().parse().unwrap());
+        let is_read = |sample: &Sample| {
+            let span = spans.iter().find(|(probe, target, _)| sample.probe == *probe && sample.target == *target);
+            let is_looked_at = |span: Duration| now.wall.duration_since(sample.at).as_secs_f64() <= span.as_secs_f64();
+            sample.at >= saved_at || span.is_some_and(|(.., span)| is_looked_at(*span))
+        };
+        let history: Vec<Sample> = self.history.iter().filter(|sample| is_read(sample)).cloned().collect();
+        let actions = self.engine.restore(saved, history.into_iter(), now);
         self.keep(actions);
         for (due, one) in self.due.iter_mut().zip(&self.fleet) {
             while *due < now.monotonic {
@@ -214,7 +225,7 @@ fn sample(one: &Watched, ends: Ends, now: Now) -> Sample {
     let (status, reason, took) = match ends {
         Ends::Well => (Status::Healthy, None, Some(Duration::from_millis(20))),
         Ends::Slow(took) => (Status::Healthy, None, Some(took)),
-        Ends::Failed(Reason::Timeout) => (Status::Failed, Some(Reason::Timeout), Some(secs(10))),
+        Ends::Late | Ends::Failed(Reason::Timeout) => (Status::Failed, Some(Reason::Timeout), Some(secs(10))),
         Ends::Failed(reason) => (Status::Failed, Some(reason), None),
         Ends::Unknown | Ends::Missing => (Status::Unknown, Some(Reason::Internal), None),
     };
@@ -230,7 +241,7 @@ fn sample(one: &Watched, ends: Ends, now: Now) -> Sample {
         duration: Duration::ZERO,
         latencies: took.map(latency).into_iter().collect(),
         server: None,
-        protocol: None,
+        protocol: (ends == Ends::Late).then(|| ("2025-11-25".into(), Era::Legacy, TransportKind::StreamableHttp)),
         tools: None,
         certificate_ends: None,
         tools_digest: None,

@@ -339,6 +339,7 @@ impl Daemon {
         self.miss(missed);
         if self.engine.next_tick().is_some_and(|tick| tick <= now.monotonic) {
             actions = self.engine.tick(now);
+            self.cast_shadows();
         }
         self.look_after(now);
         actions

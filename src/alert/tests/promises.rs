@@ -123,11 +123,23 @@ type Key = (String, String, String, String);
 #[derive(Clone, Debug, Default)]
 struct Truth {
     failing: bool,
+    /// After this nobody knows whether it still does.
+    stale_at: Duration,
     good_at: Option<Duration>,
     /// The last run could not reach it.
     bad: bool,
     /// When it failed.
     failures: Vec<(Duration, Option<Duration>)>,
+}
+
+impl Truth {
+    /// What was not heard of for too long is not known to fail any more.
+    fn let_go(&mut self, now: Duration) {
+        if self.failing && now >= self.stale_at {
+            self.failing = false;
+            self.failures.last_mut().unwrap().1 = Some(self.stale_at);
+        }
+    }
 }
 
 struct World {
@@ -137,8 +149,8 @@ struct World {
     /// What was written last, and when.
     saved: (Duration, Value),
     truth: Vec<Truth>,
-    /// By pair: failed, could not be reached; of the last run that was judged.
-    last: Vec<Option<(bool, bool)>>,
+    /// By pair: when, failed, could not be reached; of the last run that was judged.
+    last: Vec<Option<(Duration, bool, bool)>>,
     /// By pair: the runs that failed since one did not.
     row: Vec<Vec<Duration>>,
     open: BTreeSet<Key>,
@@ -205,13 +217,17 @@ impl World {
     }
 
     fn is_explained(&self, target: usize, at: Duration) -> bool {
-        let covers = |(from, until): &(Duration, Option<Duration>)| *from <= at && until.is_none_or(|until| at < until);
-        self.above(target).iter().any(|up| self.truth[*up].failures.iter().any(covers))
+        self.above(target)
+            .iter()
+            .map(|up| &self.truth[*up])
+            .any(|up| up.failures.iter().any(|(from, until)| *from <= at && at < until.unwrap_or(up.stale_at)))
     }
 
     fn is_held(&self, target: usize) -> bool {
         let outage = self.open.iter().any(|(_, alert, ..)| alert == CONNECTIVITY) && self.truth[target].bad;
-        outage || self.above(target).iter().any(|up| self.truth[*up].failing)
+        let now = self.prober.now().monotonic;
+        let fails = |truth: &Truth| truth.failing && now < truth.stale_at;
+        outage || self.above(target).iter().any(|up| fails(&self.truth[*up]))
     }
 
     fn is_silenced(&self, view: &AlertView) -> bool {
@@ -228,11 +244,12 @@ impl World {
     fn learn(&mut self, pair: usize, ends: Ends) {
         let (failed, unreached) = match ends {
             Ends::Failed(reason) => (true, reason == Reason::Connect),
+            Ends::Late => (true, false),
             Ends::Well | Ends::Slow(_) => (false, false),
             Ends::Unknown | Ends::Missing => return,
         };
         let now = self.prober.now().monotonic;
-        self.last[pair] = Some((failed, unreached));
+        self.last[pair] = Some((now, failed, unreached));
         if failed {
             self.row[pair].push(now);
         } else {
@@ -242,10 +259,18 @@ impl World {
         let fleet = &self.prober.fleet;
         let pairs = (0..fleet.len()).filter(|pair| Self::number(&fleet[*pair].target) == number);
         let every = pairs.clone().map(|pair| fleet[pair].every).max().unwrap();
-        let last: Vec<(bool, bool)> = pairs.filter_map(|pair| self.last[pair]).collect();
-        let fails = last.iter().any(|(_, unreached)| *unreached) || last.iter().all(|(failed, _)| *failed);
+        let fastest = pairs.clone().map(|pair| fleet[pair].every).min().unwrap();
+        let is_fresh = |(at, ..): &(Duration, bool, bool)| now - *at <= 2 * fastest;
+        let last: Vec<(Duration, bool, bool)> = pairs.filter_map(|pair| self.last[pair]).filter(is_fresh).collect();
+        let newest = |unreached| last.iter().filter(|run| run.2 == unreached).map(|run| run.0).max();
+        let is_lost = newest(true).is_some_and(|at| newest(false).is_none_or(|answered| at >= answered));
+        let fails = is_lost || last.iter().all(|(_, failed, _)| *failed);
         let truth = &mut self.truth[number];
         truth.bad = unreached;
+        truth.let_go(now);
+        if fails {
+            truth.stale_at = now + (2 * fastest).max(MINUTE);
+        }
         if fails && !truth.failing {
             truth.failures.push((truth.good_at.unwrap_or(now - every), None));
         } else if !fails && truth.failing {
@@ -394,10 +419,26 @@ impl World {
         Ok(())
     }
 
+    fn let_go(&mut self) {
+        let now = self.prober.now().monotonic;
+        self.truth.iter_mut().for_each(|truth| truth.let_go(now));
+    }
+
+    /// A prober that goes on takes what failed to fail until there was time to look.
+    fn hold_on(&mut self) {
+        let now = self.prober.now().monotonic;
+        for (number, truth) in self.truth.iter_mut().enumerate().filter(|(_, truth)| truth.failing) {
+            let fastest = if self.plan.slow[number] { secs(30) } else { secs(15) };
+            truth.stale_at = truth.stale_at.max(now + (2 * fastest).max(MINUTE));
+        }
+    }
+
     fn then(&mut self, then: &Then) -> Checked {
         match then {
             Then::Nothing => {}
             Then::Reload(mask) => {
+                self.let_go();
+                self.hold_on();
                 self.mask = *mask;
                 let (fleet, now) = (self.prober.fleet.clone(), self.prober.now());
                 let actions = self.prober.engine.reload(rules(*mask), fleet, self.settings.clone(), now);
@@ -410,8 +451,10 @@ impl World {
                 }
                 let is_same = mask.is_none_or(|mask| mask == self.mask);
                 self.mask = mask.unwrap_or(self.mask);
+                self.let_go();
                 self.prober.clock.advance(secs(*pause));
                 self.prober.clock.step(-SignedDuration::from_secs(i64::try_from(*back).unwrap()));
+                self.hold_on();
                 let (saved, seen) = (self.saved.1.clone(), self.prober.actions.len());
                 self.prober.go_on(&saved, rules(self.mask), self.settings.clone());
                 if *back > 0 {

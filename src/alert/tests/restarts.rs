@@ -193,8 +193,6 @@ fn what_began_after_the_snapshot_is_explained_by_what_was_recorded() {
 
 #[test]
 fn targets_that_were_of_processes_and_are_reached_over_the_network_now_count_for_it() {
-    use crate::event::{Era, TransportKind};
-
     let mut prober = Prober::new(down(), fleet(12, secs(15)), Settings::default());
     for transport in [TransportKind::Stdio, TransportKind::StreamableHttp] {
         for one in prober.fleet.clone() {
