@@ -5,11 +5,15 @@
 #[path = "web/stage.rs"]
 mod stage;
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use mcp_probe::event::Status;
 use mcp_probe::watch::board::ProbeNow;
 use mcp_probe::watch::web::WebConfig;
+use mcp_probe::watch::web::past::{Bar, Failure, Past, Point};
 use stage::{Served, board, outcome};
 
 /// Runs a test on one thread, with tasks of its own.
@@ -227,11 +231,11 @@ fn health_and_readiness_say_what_is() {
         let both = async || (served.get("/-/healthy").await.status, served.get("/-/ready").await.status);
         assert_eq!(both().await, (200, 200));
         // A loop that stands still says nothing any more, and nothing it said before holds.
-        served.board.turned(std::time::Instant::now().checked_sub(Duration::from_secs(61)).unwrap());
+        served.board.turned(Instant::now().checked_sub(Duration::from_secs(61)).unwrap());
         assert_eq!(both().await, (503, 503));
         let status: serde_json::Value = serde_json::from_str(&served.get("/api/v1/status").await.body).unwrap();
         assert_eq!(status["daemon"]["alive"], false);
-        served.board.turned(std::time::Instant::now());
+        served.board.turned(Instant::now());
         assert_eq!(both().await, (200, 200));
         // Somebody must hear that nobody hears us; to start us anew would help nobody.
         served.board.operate(|operation| operation.outbox.is_silent = true);
@@ -271,7 +275,7 @@ fn secrets_are_masked_wherever_they_come_from() {
         config.masker.add("hunter2-canary");
         let board = board();
         board.change(2, |pair| {
-            let mut last = outcome("smoke", "weather", Status::Failed, jiff::Timestamp::now());
+            let mut last = outcome("smoke", "weather", Status::Failed, Timestamp::now());
             last.cause.as_mut().unwrap().message = "said hunter2-canary".into();
             last.observed.transcript[0].payload = "Bearer hunter2-canary".into();
             pair.last = Some(last.into());
@@ -283,6 +287,72 @@ fn secrets_are_masked_wherever_they_come_from() {
             assert_eq!(answer.status, 200, "{path}");
             assert!(!answer.body.contains("hunter2"), "{path}: {}", answer.body);
         }
+        served.end().await;
+    });
+}
+
+/// A past that takes until it is let go to tell anything, and knows how many asked it at once.
+#[derive(Default)]
+struct Slow {
+    inside: AtomicUsize,
+    most: AtomicUsize,
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Past for Slow {
+    fn bars(&self, _: &str, _: usize, _: Timestamp, _: Timestamp) -> Result<Vec<Bar>, String> {
+        self.most.fetch_max(self.inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_timeout_while(open, Duration::from_secs(50), |open| !*open).unwrap());
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        Err("slow".into())
+    }
+
+    fn latency(&self, _: &str, _: Timestamp, _: Timestamp, _: usize) -> Result<Vec<Point>, String> {
+        Ok(Vec::new())
+    }
+
+    fn failures(&self, _: &str, _: usize) -> Result<Vec<Failure>, String> {
+        Ok(Vec::new())
+    }
+
+    fn uptime(&self, _: &str, _: Timestamp, _: Timestamp) -> Result<Option<f64>, String> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn pages_are_made_two_at_a_time_whether_or_not_somebody_still_waits_for_them() {
+    served(|| async {
+        let past = Arc::new(Slow::default());
+        let served = Served::new(WebConfig::default(), board(), Some(Arc::clone(&past) as _), "127.0.0.1:0").await;
+        // Of those who leave, the work goes on.
+        for _ in 0..12 {
+            let leaves = tokio::time::timeout(Duration::from_millis(20), served.get("/target/files")).await;
+            assert!(leaves.is_err(), "{leaves:?}");
+        }
+        let stay = futures_util::future::join_all((0..6).map(|_| served.get("/target/files")));
+        let look = async {
+            let begun = Instant::now();
+            while past.inside.load(Ordering::SeqCst) < 2 {
+                assert!(begun.elapsed() < Duration::from_secs(20), "two are made");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // What needs no page is answered meanwhile; by the last of these all six have been heard.
+            for _ in 0..10 {
+                assert_eq!(served.get("/-/alive").await.status, 200);
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+            let most = past.most.load(Ordering::SeqCst);
+            *past.open.lock().unwrap() = true;
+            past.opened.notify_all();
+            most
+        };
+        let (answers, most) = tokio::join!(stay, look);
+        assert_eq!(most, 2, "more of them would take the processor from the probes");
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        assert_eq!(past.most.load(Ordering::SeqCst), 2);
         served.end().await;
     });
 }
