@@ -5,6 +5,7 @@ pub mod advice;
 pub mod draft;
 pub mod fleet;
 pub mod grammar;
+mod left_out;
 mod pace;
 pub mod probe;
 pub mod replicas;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use draft::Draft;
 pub use fleet::{FleetDraft, Shard, Share};
+pub use left_out::LeftOut;
 pub use pace::Pace;
 pub use probe::ProbeDraft;
 pub use replicas::{Known, Replica, Resolve};

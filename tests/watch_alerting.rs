@@ -141,9 +141,13 @@ fn a_receiver_that_refuses_everything_does_not_look_healthy() {
     hook.answer(410);
     behave(folder, "--fault exit-at-start");
     until("it is not healthy", || (watch.get("/-/healthy").0 == 503).then_some(()));
+    hook.answer(200);
     write(folder, &text.replace("/ops\"", "/other\""));
     watch.signal(Signal::SIGHUP);
     until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
+    // What goes on is told there: nobody has heard of it.
+    let heard = |(path, body): &(String, String)| path.ends_with("/other") && body.contains("firing");
+    until("the other address hears of it", || hook.heard().iter().any(heard).then_some(()));
 }
 
 struct Served(Child);

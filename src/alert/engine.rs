@@ -15,6 +15,7 @@ use super::outage::{Run, Targets};
 use super::repair::{Asker, Repair};
 use super::rule::{Condition, Rule};
 use super::said;
+use super::saved::SavedAlert;
 use super::settings::{Settings, Watched};
 use super::state::{Instance, Moved, Reading, State};
 use super::window::{Entry, Nanos, Ring, nanos};
@@ -120,6 +121,8 @@ pub struct Engine {
     pub(super) desk: Desk,
     pub(super) repairs: BTreeMap<String, Repair>,
     pub(super) settings: Settings,
+    /// Alerts of what is left out, as they stood when it was watched.
+    pub(super) aside: Vec<SavedAlert>,
     /// When data of a pair may be missing, soonest first.
     timers: BinaryHeap<Reverse<(Nanos, usize)>>,
     /// No restart is due before.
@@ -139,6 +142,7 @@ impl Engine {
             desk: Desk::default(),
             repairs: BTreeMap::new(),
             settings,
+            aside: Vec::new(),
             timers: BinaryHeap::new(),
             repair_next: None,
             now,

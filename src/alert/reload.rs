@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::engine::{Action, Engine, change, keep};
+use super::engine::{Action, Engine, Pair, change, keep};
 use super::group::Who;
 use super::notification::AlertView;
 use super::rule::Rule;
@@ -47,6 +47,10 @@ impl Engine {
                 }
             }
         }
+        let mut aside = std::mem::take(&mut old.aside);
+        let is_aside = |pair: &&Pair| self.settings.left_out.has(&pair.watched.probe, &pair.watched.target);
+        aside.extend(old.pairs.iter().filter(is_aside).flat_map(|pair| pair.saved_alerts(now)));
+        self.put_aside(aside, true, now);
         self.await_all_data();
         self.end_what_is_gone(now);
         self.move_on(now);
@@ -63,7 +67,7 @@ impl Engine {
         for pair in &old.pairs {
             for instance in pair.instances.iter().filter(|instance| instance.state.is_firing()) {
                 let (probe, target, rule) = (&pair.watched.probe, &pair.watched.target, &instance.rule.name);
-                if !self.is_firing(rule, probe, target) {
+                if !self.is_firing(rule, probe, target) && !self.is_left_out(probe, target) {
                     let message = self.why_gone(rule, probe, target);
                     out.push(Action::Changed(change(rule, probe, target, "resolved", false, message)));
                 }
@@ -83,6 +87,9 @@ impl Engine {
                 let instance = self.looks_at(alert, probe, target, &key.cause);
                 let is_firing = instance.is_some_and(|instance| instance.state.is_firing());
                 let is_flapping = instance.is_some_and(|instance| instance.flap.is_flapping);
+                if self.is_left_out(probe, target) {
+                    continue;
+                }
                 let is_gone = if member.has_ended() { member.flapping && instance.is_none() } else { !is_firing };
                 if is_gone {
                     gone.insert(names());
@@ -100,6 +107,11 @@ impl Engine {
         for (alert, probe, target, cause) in &settled {
             self.desk.settles(Who { alert, probe, target, cause }, nanos(now.monotonic));
         }
+    }
+
+    /// Whether the files have it, and nobody looks at it here.
+    fn is_left_out(&self, probe: &str, target: &str) -> bool {
+        self.find(probe, target).is_none() && self.settings.left_out.has(probe, target)
     }
 
     fn is_firing(&self, alert: &str, probe: &str, target: &str) -> bool {

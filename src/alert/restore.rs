@@ -55,9 +55,7 @@ impl Engine {
             }
         }
         self.restore_groups(saved.groups, is_young, now);
-        for alert in &saved.alerts {
-            self.restore_alert(alert, is_young, now);
-        }
+        self.put_aside(saved.alerts, is_young, now);
         since.sort_by_key(|sample| sample.at);
         for sample in since {
             self.catch_up(&sample, now, &mut out);
@@ -109,6 +107,17 @@ impl Engine {
             };
         }
         self.targets.recount(nanos(now.monotonic));
+    }
+
+    /// Brings back where alerts stand. What is left out is kept for a time when it is watched again.
+    pub(super) fn put_aside(&mut self, alerts: Vec<SavedAlert>, is_young: bool, now: Now) {
+        for alert in alerts {
+            if self.find(&alert.probe, &alert.target).is_some() {
+                self.restore_alert(&alert, is_young, now);
+            } else if self.settings.left_out.has(&alert.probe, &alert.target) {
+                self.aside.push(alert);
+            }
+        }
     }
 
     /// Where an alert stands: as it stood, if that was a short time ago or somebody was told so. The rest is seen anew.

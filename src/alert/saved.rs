@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::engine::Engine;
+use super::engine::{Engine, Pair};
 use super::flap::Flap;
 use super::group::Member;
 use super::notification::AlertView;
@@ -57,7 +57,7 @@ pub(super) struct SavedStretch {
     pub until: Option<Timestamp>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SavedAlert {
     pub alert: String,
     pub probe: String,
@@ -76,7 +76,7 @@ pub(super) struct SavedAlert {
     pub seen_from: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SavedState {
     Inactive,
@@ -158,26 +158,8 @@ impl Engine {
         let now = self.now;
         let wall = |at: Nanos| wall_of(now, at - nanos(now.monotonic));
         let wall_of_boot = |at: Nanos| wall_of(now, at - nanos(now.boot));
-        let mut alerts = Vec::new();
-        for pair in &self.pairs {
-            for instance in &pair.instances {
-                let known_tools = match &instance.gauge {
-                    Gauge::Drift(drift) => drift.known.clone(),
-                    _ => None,
-                };
-                let (state, since) = match instance.state {
-                    State::Inactive if instance.flap == Flap::default() && known_tools.is_none() => continue,
-                    State::Inactive => (SavedState::Inactive, now.wall),
-                    State::Pending(at) => (SavedState::Pending, wall(at)),
-                    State::Firing(since) | State::Resolving(since, _) => (SavedState::Firing, since),
-                };
-                let (alert, flap) = (instance.rule.name.clone(), instance.flap);
-                let (probe, target) = (pair.watched.probe.to_string(), pair.watched.target.to_string());
-                let cause = Some(said::cause(&instance.rule.condition).to_owned());
-                let seen_from = instance.seen_from.into_iter().chain(instance.known_from).min().map(wall);
-                alerts.push(SavedAlert { alert, probe, target, cause, state, since, flap, known_tools, seen_from });
-            }
-        }
+        let mut alerts = self.aside.clone();
+        alerts.extend(self.pairs.iter().flat_map(|pair| pair.saved_alerts(now)));
         let groups = self.desk.groups.iter().map(|(key, group)| SavedGroup {
             target: key.target.clone(),
             cause: key.cause.clone(),
@@ -224,6 +206,32 @@ impl Engine {
             targets: targets.collect(),
         };
         serde_json::to_value(saved).unwrap_or_default()
+    }
+}
+
+impl Pair {
+    /// Where its alerts stand, those aside of which there is nothing to say.
+    pub(super) fn saved_alerts(&self, now: Now) -> Vec<SavedAlert> {
+        let wall = |at: Nanos| wall_of(now, at - nanos(now.monotonic));
+        let mut alerts = Vec::new();
+        for instance in &self.instances {
+            let known_tools = match &instance.gauge {
+                Gauge::Drift(drift) => drift.known.clone(),
+                _ => None,
+            };
+            let (state, since) = match instance.state {
+                State::Inactive if instance.flap == Flap::default() && known_tools.is_none() => continue,
+                State::Inactive => (SavedState::Inactive, now.wall),
+                State::Pending(at) => (SavedState::Pending, wall(at)),
+                State::Firing(since) | State::Resolving(since, _) => (SavedState::Firing, since),
+            };
+            let (alert, flap) = (instance.rule.name.clone(), instance.flap);
+            let (probe, target) = (self.watched.probe.to_string(), self.watched.target.to_string());
+            let cause = Some(said::cause(&instance.rule.condition).to_owned());
+            let seen_from = instance.seen_from.into_iter().chain(instance.known_from).min().map(wall);
+            alerts.push(SavedAlert { alert, probe, target, cause, state, since, flap, known_tools, seen_from });
+        }
+        alerts
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::receiver::Receiver;
 use super::rule::Selector;
 use crate::base::name::Name;
+use crate::plan::LeftOut;
 
 /// How the engine tells, holds and repairs.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub dependencies: BTreeMap<String, Vec<String>>,
     /// Channels, each with whom it leads to.
     pub receivers: BTreeMap<String, Receiver>,
+    /// What the files have and is not watched here: nothing is known of it, and so nothing ends.
+    pub left_out: LeftOut,
 }
 
 impl Default for Settings {
@@ -49,6 +52,7 @@ impl Default for Settings {
             silences: Vec::new(),
             dependencies: BTreeMap::new(),
             receivers: BTreeMap::new(),
+            left_out: LeftOut::default(),
         }
     }
 }

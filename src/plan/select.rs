@@ -66,11 +66,11 @@ pub enum NotSelected {
 type Choice<'a> = (&'a ProbeDraft, Vec<&'a TargetDraft>);
 
 impl Selection {
-    fn takes_probe(&self, name: &str) -> bool {
+    pub(super) fn takes_probe(&self, name: &str) -> bool {
         self.probes.is_empty() || self.probes.iter().any(|pattern| glob::matches(pattern, name))
     }
 
-    fn takes_target(&self, target: &TargetDraft) -> bool {
+    pub(super) fn takes_target(&self, target: &TargetDraft) -> bool {
         let named = self.named.is_empty() || self.named.contains(&target.name);
         let matches =
             self.targets.is_empty() || self.targets.iter().any(|pattern| glob::matches(pattern, &target.name));

@@ -17,7 +17,7 @@ use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::ProbeOutcome;
 use crate::files::telling::Resolved;
-use crate::plan::{EVERY, Endpoint, Pace, Plan, Probe, SessionChoice, Target, When};
+use crate::plan::{EVERY, Endpoint, LeftOut, Pace, Plan, Probe, SessionChoice, Target, When};
 use crate::schedule::{Grid, Slot, identity};
 use crate::transport::http::parse_endpoint;
 
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// What nobody agreed to, and what of other programs' files cannot be used.
     pub withheld: Vec<ProbeOutcome>,
+    /// What the files have and is not watched here: it was not selected, or is withheld.
+    pub left_out: LeftOut,
     /// Where each target is, as a person may see it.
     pub shown: BTreeMap<String, String>,
     /// Alerts, notifiers, settings.

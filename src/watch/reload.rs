@@ -22,7 +22,7 @@ use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
 use crate::metrics::Roster;
-use crate::plan::{Known, Share};
+use crate::plan::{Known, LeftOut, Share};
 use crate::run::Traces;
 use crate::schedule::SlotId;
 
@@ -36,6 +36,7 @@ pub struct AtWork {
     pub restarts: BTreeMap<String, Vec<String>>,
     pub(super) dependencies: BTreeMap<String, Vec<String>>,
     withheld: Vec<ProbeOutcome>,
+    left_out: LeftOut,
     shown: BTreeMap<String, String>,
     files: Vec<PathBuf>,
     share: Option<Share>,
@@ -47,7 +48,7 @@ impl AtWork {
     /// The plan, and its pairs.
     #[must_use]
     pub fn of(loaded: Loaded, instance: &str, replicas: &Known) -> (Self, Vec<Pair>) {
-        let Loaded { plan, withheld, mut shown, telling, mut dependencies, restarts, files, .. } = loaded;
+        let Loaded { plan, withheld, left_out, mut shown, telling, mut dependencies, restarts, files, .. } = loaded;
         let plan = plan.with_replicas(replicas);
         let (members, share) = (pairs(&plan), plan.share);
         for (target, replica) in plan.targets.iter().filter_map(|target| Some((target, target.replica.as_ref()?))) {
@@ -62,7 +63,7 @@ impl AtWork {
             Some(share) => format!("{instance} (shard {})", share.shard),
             None => instance.to_owned(),
         };
-        (Self { telling, span_max, restarts, dependencies, withheld, shown, files, share, instance }, members)
+        (Self { telling, span_max, restarts, dependencies, withheld, left_out, shown, files, share, instance }, members)
     }
 
     /// What the rules know of the pairs.
@@ -85,6 +86,7 @@ impl AtWork {
             silences: self.telling.silences.clone(),
             dependencies: self.dependencies.clone(),
             receivers: channels.receivers(),
+            left_out: self.left_out.clone(),
             ..Settings::default()
         }
     }
@@ -202,8 +204,11 @@ impl Daemon {
         // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
         self.repeats = Repeats::new(render.clone());
         self.setup.outbox.replace(render);
+        let refusing = self.setup.outbox.health().refusing;
+        let mut mended = Vec::new();
         for other in self.plan.telling.notifiers.iter().filter(|before| !plan.telling.notifiers.contains(before)) {
             self.setup.outbox.forget(&other.name);
+            mended.extend(refusing.iter().find(|channel| **channel == other.name).cloned());
         }
         let slots = members.iter().map(|pair| pair.slot(plan.telling.watch.jitter)).collect();
         let changes = self.timetable.reload(slots, now);
@@ -212,7 +217,8 @@ impl Daemon {
         self.askers.forget(&gone);
         self.places.set_limits(plan.limits());
         let settings = plan.settings(self.repeats.channels());
-        let actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), settings, now);
+        let mut actions = self.engine.reload(plan.telling.rules.clone(), plan.watched(&members), settings, now);
+        actions.extend(self.engine.tell_again(&mended, now));
         self.heartbeat = self.heartbeat.of(&plan, &members);
         let runner = Arc::make_mut(&mut self.runner);
         runner.transcripts = plan.telling.watch.transcripts;

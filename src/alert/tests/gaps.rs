@@ -169,3 +169,43 @@ fn a_run_that_comes_sooner_after_a_failure_makes_no_rate_higher_and_no_row_longe
     );
     assert_eq!(budget.fired(), Vec::<String>::new());
 }
+
+#[test]
+fn what_is_left_out_for_a_while_ends_for_nobody_and_goes_on_when_it_is_watched_again() {
+    let rules = || vec![rule("down", consecutive(2, None))];
+    let left_out = || {
+        let left_out = crate::plan::LeftOut { targets: ["server-000".to_owned()].into(), ..Default::default() };
+        Settings { left_out, ..Settings::default() }
+    };
+    // By another start, and by new files.
+    for restarts in [true, false] {
+        let mut prober = Prober::new(rules(), fleet(2, secs(15)), Settings::default());
+        let fails = |one: &Watched, at: Duration| {
+            let is_down = &*one.target == "server-000" && at < secs(900);
+            if is_down { Ends::Failed(Reason::Check) } else { Ends::Well }
+        };
+        prober.run(secs(120), fails);
+        assert_eq!(prober.lines(), ["45 ops firing down"]);
+        let change = |prober: &mut Prober, fleet: Vec<Watched>, settings: Settings| {
+            prober.due = fleet.iter().map(|_| prober.now().monotonic).collect();
+            prober.fleet = fleet;
+            if restarts {
+                prober.restart(secs(5), rules(), settings);
+            } else {
+                let actions = prober.engine.reload(rules(), prober.fleet.clone(), settings, prober.now());
+                prober.keep(actions);
+            }
+        };
+        change(&mut prober, fleet(2, secs(15))[1..].to_vec(), left_out());
+        prober.run(secs(300), fails);
+        // Once more: what is kept aside is written down again.
+        change(&mut prober, fleet(2, secs(15))[1..].to_vec(), left_out());
+        prober.run(secs(120), fails);
+        assert_eq!(prober.lines().len(), 1, "{restarts}: {:?}", prober.lines());
+        change(&mut prober, fleet(2, secs(15)), Settings::default());
+        prober.run(secs(200), fails);
+        assert_eq!(prober.lines().len(), 1, "it goes on, {restarts}: {:?}", prober.lines());
+        prober.run(secs(600), fails);
+        assert_eq!(after(&prober, 1), ["ops resolved down"], "{restarts}");
+    }
+}

@@ -132,11 +132,13 @@ impl FromFiles {
         locks::attach(&mut plan, self.lock_file.as_deref()).map_err(Problem::Mistakes)?;
         let shown = plan.targets.iter().map(|target| (target.name.to_string(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
+        let mut left_out = read.draft.left_out(&selection);
+        left_out.targets.extend(withheld.iter().map(|outcome| outcome.target.to_string()));
         let dependencies = read.draft.dependencies();
         let targets = read.draft.targets.iter().flat_map(TargetDraft::secret_variables).map(ToOwned::to_owned);
         let hidden = targets.chain(read.draft.secret_variables.iter().cloned()).collect();
         let files = read.files;
-        let loaded = Loaded { plan, withheld, shown, telling, dependencies, restarts, masker, hidden, files };
+        let loaded = Loaded { plan, withheld, left_out, shown, telling, dependencies, restarts, masker, hidden, files };
         Ok((loaded, read.warnings))
     }
 
