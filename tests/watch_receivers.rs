@@ -10,7 +10,11 @@ mod receiver;
 #[path = "stage/watching.rs"]
 mod watching;
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use alertmanager::{alertmanager, alerts};
 use nix::sys::signal::Signal;
@@ -183,4 +187,61 @@ fn a_check_is_green_only_when_nothing_fires_that_it_was_told_of() {
     behave(&beside, "");
     until("all is well", || (said(&hook).last() == Some(&"success")).then_some(()));
     assert_eq!(said(&hook), ["fail", "fail", "fail", "fail", "fail", "success"]);
+}
+
+#[test]
+fn a_command_inherits_no_secret_that_only_the_new_files_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let seen = folder.join("seen");
+    let ops = format!("[notify.ops]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"env > {}\"]\n", seen.display());
+    write(folder, &probes(folder, &ops));
+    let watch = Watch::start_with(folder, &[], &[("LATER_TOKEN", "canary-of-later"), ("PLAIN", "plain")]);
+    let more = "[notify.chat]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/${LATER_TOKEN}\"\n";
+    reload(&watch, folder, &probes(folder, &format!("{ops}{more}")).replace("[\"ops\"]", "[\"ops\", \"chat\"]"));
+    behave(folder, "--fault exit-at-start");
+    let env = until("the command is run", || std::fs::read_to_string(&seen).ok().filter(|env| env.contains("PLAIN=")));
+    assert!(env.contains("MCP_PROBE_TRANSITION=firing"), "{env}");
+    assert!(!env.contains("canary-of-later"), "{env}");
+}
+
+#[test]
+fn reloads_that_are_asked_for_faster_than_they_take_are_carried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let ops = "[notify.ops]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n";
+    // Reading so many takes longer than the pause between two wishes.
+    let one = |number| {
+        let when = "every = \"1d\"\n[[probe.step]]\nmethod = \"ping\"\n";
+        format!("[[probe]]\nname = \"p{number}\"\ntarget = \"demo\"\n{when}")
+    };
+    let many = (0..2000).map(one).collect::<Vec<String>>().concat();
+    let text = probes(folder, &format!("{ops}{many}")).replace("run_at_start = true", "run_at_start = false");
+    write(folder, &text);
+    let watch = Watch::start(folder);
+    let address = watch.address().unwrap();
+    write(folder, &text.replace("name = \"p7\"", "name = \"other\""));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    // Nobody waits for the answer, and the wish stands all the same.
+                    let mut stream = TcpStream::connect(&address).unwrap();
+                    let head = format!("POST /-/reload HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+                    let _ = stream.write_all(head.as_bytes());
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        let limit = Instant::now() + watching::PATIENCE;
+        let is_carried_out = || watch.log().contains("1 new, 1 gone");
+        while !is_carried_out() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(is_carried_out(), "no reload is carried out");
+    });
+    let (code, said) = watch.ask("POST", "/-/reload");
+    assert_eq!(code, 200, "{said}");
 }

@@ -2,7 +2,8 @@
 //! No address and no secret stands in what it says.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ pub struct Courier {
     masker: Masker,
     clients: Arc<Clients>,
     /// Variables that commands do not inherit.
-    hidden: Arc<Vec<String>>,
+    hidden: Arc<RwLock<BTreeSet<String>>>,
 }
 
 impl Courier {
@@ -33,7 +34,17 @@ impl Courier {
     /// Commands do not inherit these variables: the secrets of the files.
     #[must_use]
     pub fn hiding(self, variables: Vec<String>) -> Self {
-        Self { hidden: Arc::new(variables), ..self }
+        self.hide(variables);
+        self
+    }
+
+    /// Nor these from now on, whichever clone carries: other files name other secrets. What was one stays one.
+    pub fn hide(&self, variables: Vec<String>) {
+        self.hidden.write().unwrap_or_else(PoisonError::into_inner).extend(variables);
+    }
+
+    fn hidden(&self) -> Vec<String> {
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Carries one payload, within its time.
@@ -43,7 +54,7 @@ impl Courier {
                 Payload::Http(http) => self.clients.send(http).await,
                 Payload::Grpc(call) => self.clients.call(call).await,
                 Payload::Mail(mail) => mail::send(mail).await,
-                Payload::Command(command) => command::run(command, &self.hidden).await,
+                Payload::Command(command) => command::run(command, &self.hidden()).await,
                 Payload::Datagrams(datagrams) => datagram::send(datagrams).await,
                 Payload::File(file) => file::write(file).await,
             }

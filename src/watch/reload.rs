@@ -109,9 +109,11 @@ pub struct Reading {
     looked: Option<Duration>,
     is_looking: bool,
     is_under_way: bool,
-    /// Somebody asked while it was going on: what was read may be older than the wish.
+    /// Somebody asked while it was going on: what is read may be older than the wish, so it is read once more.
     once_more: bool,
+    /// Who waits for what is being read, and who for what is read after that.
     wait: Vec<oneshot::Sender<Result<String, String>>>,
+    wait_longer: Vec<oneshot::Sender<Result<String, String>>>,
 }
 
 impl Reading {
@@ -119,7 +121,8 @@ impl Reading {
     #[must_use]
     pub fn new(paths: &[PathBuf]) -> Self {
         let seen = Seen::look(paths);
-        Self { seen, looked: None, is_looking: false, is_under_way: false, once_more: false, wait: Vec::new() }
+        let (wait, wait_longer) = (Vec::new(), Vec::new());
+        Self { seen, looked: None, is_looking: false, is_under_way: false, once_more: false, wait, wait_longer }
     }
 }
 
@@ -149,24 +152,21 @@ impl Daemon {
 
     /// Reads the files; whoever waits hears what came of it.
     pub(super) fn read_again(&mut self, answer: Option<oneshot::Sender<Result<String, String>>>) {
-        self.reading.wait.extend(answer);
         if self.reading.is_under_way {
             self.reading.once_more = true;
+            self.reading.wait_longer.extend(answer);
             return;
         }
+        self.reading.wait.extend(answer);
         self.reading.is_under_way = true;
         self.setup.systemd.reloading(self.now().monotonic);
         let source = Arc::clone(&self.setup.source);
         self.tasks.spawn_blocking(move || Ended::Reread(source.load().map(Box::new)));
     }
 
-    /// Takes up what was read.
+    /// Takes up what was read, also where it is to be read once more: who asks faster than it can be read would wait for ever.
     pub(super) async fn reread(&mut self, loaded: Result<Box<Loaded>, Unreadable>) -> Vec<Action> {
         self.reading.is_under_way = false;
-        if std::mem::take(&mut self.reading.once_more) {
-            self.read_again(None);
-            return Vec::new();
-        }
         let taken = match loaded {
             Ok(loaded) => self.take(*loaded).await,
             Err(unreadable) => Err(unreadable),
@@ -192,6 +192,10 @@ impl Daemon {
             // Whoever asked may have gone.
             let _ = answer.send(told.clone());
         }
+        if std::mem::take(&mut self.reading.once_more) {
+            self.reading.wait = std::mem::take(&mut self.reading.wait_longer);
+            self.read_again(None);
+        }
         actions
     }
 
@@ -199,6 +203,7 @@ impl Daemon {
     async fn take(&mut self, loaded: Loaded) -> Result<(String, Vec<Action>), Unreadable> {
         let render = super::channels::compile(&loaded.telling, &self.setup.masker, self.repeats.channels())?;
         self.setup.masker.absorb(&loaded.masker);
+        self.setup.courier.hide(loaded.hidden.clone());
         let now = self.now();
         let (plan, members) = AtWork::of(loaded, &self.setup.instance, &self.replicas.known());
         // Messages of the old plan are rendered by the new one: every channel that got the fire gets the resolve.
