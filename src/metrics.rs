@@ -62,6 +62,8 @@ pub struct Own {
     pub outbox_waiting: Option<u64>,
     /// How long the oldest of them waits.
     pub outbox_oldest: Option<Duration>,
+    /// The channels that alerts tell, and whether what each was told last was not received.
+    pub channels_failing: BTreeMap<String, bool>,
     /// Whether the history can be written.
     pub store_works: Option<bool>,
     /// Per target, connections and children that are held between runs.

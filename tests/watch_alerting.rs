@@ -120,6 +120,10 @@ fn a_receiver_that_refuses_everything_does_not_look_healthy() {
     let why = status["daemon"]["channels_failing"]["ops"].as_str().unwrap_or_default();
     assert!(why.contains("refused and is given up"), "{status}");
     assert_eq!(status["daemon"]["outbox_waiting"], 0, "{status}");
+    let series = |value: &str| {
+        watch.get("/metrics").1.contains(&format!("mcp_probe_channel_failing{{channel=\"ops\"}} {value}\n"))
+    };
+    assert!(series("1"), "{}", watch.get("/metrics").1);
     assert_eq!(watch.get("/-/alive").0, 200, "probing goes on");
     until("the heartbeat says so", || {
         heart
@@ -137,6 +141,7 @@ fn a_receiver_that_refuses_everything_does_not_look_healthy() {
     hook.hears("down", "resolved");
     until("it is healthy again", || (watch.get("/-/healthy").0 == 200).then_some(()));
     assert_eq!(watch.status()["daemon"]["channels_failing"], serde_json::json!({}));
+    assert!(series("0"), "{}", watch.get("/metrics").1);
     // Another address is another receiver: what the one before it refused is forgotten.
     hook.answer(410);
     behave(folder, "--fault exit-at-start");

@@ -124,6 +124,8 @@ families! {
         "Messages that wait to be delivered.";
     OUTBOX_AGE = Gauge "mcp_probe_outbox_oldest_age_seconds" &[], false,
         "How long the oldest message waits to be delivered; 0 where none does.";
+    CHANNEL = Gauge "mcp_probe_channel_failing" &["channel"], false,
+        "Whether the channel's last message was not received or was refused for good (1) or nothing is wrong with it (0).";
     PUSH_SENT = Counter "mcp_probe_push_sent_total" &["push"], false,
         "Payloads of a push that arrived.";
     PUSH_FAILED = Counter "mcp_probe_push_failed_total" &["push"], false,

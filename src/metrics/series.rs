@@ -199,6 +199,10 @@ fn of_the_prober(show: Show<'_>, state: &State, own: &Own) {
     one(&family::OUTBOX, own.outbox_waiting.map(float));
     let age = own.outbox_waiting.map(|_| own.outbox_oldest.unwrap_or_default());
     one(&family::OUTBOX_AGE, age.map(|age| age.as_secs_f64()));
+    let channels = own.channels_failing.iter();
+    let channels =
+        channels.map(|(name, fails)| whole(Labels::default().with("channel", name.clone()), u64::from(*fails)));
+    family(show, &family::CHANNEL, channels);
     of_pushes(show, own);
     let mut one = |of: &'static Family, value: Option<f64>| {
         family(show, of, value.map(|value| gauge(Labels::default(), value)).into_iter());

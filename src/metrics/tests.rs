@@ -82,6 +82,7 @@ fn own() -> Own {
         limit: Some(64),
         outbox_waiting: Some(1),
         outbox_oldest: Some(ms(1_500)),
+        channels_failing: BTreeMap::from([("oncall".to_owned(), false), ("ops".to_owned(), true)]),
         shard: None,
         store_works: Some(true),
         open_connections: BTreeMap::from([("weather".to_owned(), 1)]),

@@ -153,6 +153,7 @@ impl Daemon {
             is_silent: health.is_silent || self.acts.again.is_some(),
             is_refused: health.is_refused,
             failing: health.failing.iter().cloned().map(sentence).collect(),
+            channels: self.plan.telling.rules.iter().flat_map(|rule| &rule.notify).cloned().collect(),
         }
     }
 }

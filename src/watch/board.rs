@@ -153,6 +153,8 @@ pub struct OutboxState {
     pub oldest: Option<Duration>,
     /// Channels whose last try failed, and that have messages waiting, or that refuse; each with a sentence.
     pub failing: Vec<(String, String)>,
+    /// The channels that alerts tell.
+    pub channels: Vec<String>,
     /// Whether nothing moves although something waits, or all is refused.
     pub is_stuck: bool,
     /// Whether no alert gets out at all, by any channel.
@@ -162,6 +164,13 @@ pub struct OutboxState {
 }
 
 impl OutboxState {
+    /// Of every channel that alerts tell, or that still has something to be told, whether it fails.
+    #[must_use]
+    pub fn by_channel(&self) -> BTreeMap<String, bool> {
+        let well = self.channels.iter().map(|channel| (channel.clone(), false));
+        well.chain(self.failing.iter().map(|(channel, _)| (channel.clone(), true))).collect()
+    }
+
     /// What is wrong with alerts that do not get out: whoever reads it looks for the cause where it is.
     #[must_use]
     pub fn trouble(&self) -> String {
@@ -264,6 +273,7 @@ impl Operation {
             limit: number(self.limit),
             outbox_waiting: number(self.outbox.waiting),
             outbox_oldest: self.outbox.oldest,
+            channels_failing: self.outbox.by_channel(),
             store_works: self.state.as_ref().map(|_| self.store_error.is_none()),
             open_connections: self.held.as_ref().map(|held| held.by_target()).unwrap_or_default(),
             shard: self.share.map(|share| share.shard.to_string()),
