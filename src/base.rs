@@ -13,4 +13,5 @@ pub mod name;
 pub mod percent;
 pub mod sanitize;
 pub mod secret;
+pub mod stamp;
 pub mod whole;

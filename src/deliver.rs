@@ -117,6 +117,11 @@ impl TlsFiles {
         Self { ca: file("ca"), cert: file("cert"), key: file("key") }.shared()
     }
 
+    /// All that are named.
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.ca, &self.cert, &self.key].into_iter().flatten()
+    }
+
     /// To be shared by requests; none where there are none.
     #[must_use]
     pub fn shared(self) -> Option<Arc<Self>> {

@@ -22,7 +22,7 @@ use mcp_probe::base::clock::{Clock, SystemClock, VirtualClock};
 use mcp_probe::base::ids::RunId;
 use mcp_probe::base::secret::{Masker, Secret};
 use mcp_probe::config::receiver::Filled;
-use mcp_probe::deliver::{Accept, Courier, HttpPayload, MailPayload, Outbox, Payload, Receipt, Retry};
+use mcp_probe::deliver::{Accept, Courier, HttpPayload, MailPayload, Outbox, Payload, Receipt, Retry, TlsFiles};
 use mcp_probe::event::{Consumer, Event, EventKind, Note, Publisher, Reason, Sample, Status, TellError};
 use mcp_probe::store::{OutboxMessage, Reader, Store};
 use receiver::{Does, Receiver, nobody, ok};
@@ -117,6 +117,28 @@ async fn connections_that_fail_are_faults_and_take_their_time_only() {
     let (why, _) = failed(sent(&request(&secure.url(), Accept::Status)).await);
     assert!(why.to_lowercase().contains("certificate"), "{why}");
     assert_eq!(secure.received().len(), 0);
+}
+
+#[tokio::test]
+async fn certificates_that_were_renewed_are_used_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let ((config, certificate), (_, other)) = (receiver::certified(), receiver::certified());
+    let secure = Receiver::secure(config, |_| ok(""));
+    let Payload::Http(http) = request(&secure.url(), Accept::Status) else { unreachable!() };
+    let tls = TlsFiles { ca: Some(ca.clone()), ..TlsFiles::default() }.shared();
+    let payload = Payload::Http(HttpPayload { tls, timeout: Duration::from_secs(20), ..http });
+    let courier = Courier::new(Masker::default());
+    let send = || async { courier.send(&payload, &CancellationToken::new()).await };
+    for (text, arrives) in [(&other, false), (&certificate, true), (&other, false), (&certificate, true)] {
+        let fresh = folder.path().join("fresh");
+        std::fs::write(&fresh, text).unwrap();
+        std::fs::rename(&fresh, &ca).unwrap();
+        for _ in 0..2 {
+            let receipt = send().await;
+            assert_eq!(receipt == Receipt::Delivered, arrives, "{receipt:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -176,6 +176,31 @@ fn the_page_speaks_tls_and_knows_its_users() {
 }
 
 #[test]
+fn a_certificate_of_the_page_that_was_renewed_is_shown_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    probes(folder);
+    certificates(folder);
+    std::fs::write(folder.join("web.yml"), TLS).unwrap();
+    let (watch, address) = start(folder, &["--web-config", "web.yml"]);
+    assert_eq!(code(asked(&address, Some(trusting(folder, None)), "GET /metrics", &[])), Some(200));
+    let before = trusting(folder, None);
+    // Half of a renewal: the page goes on with what it has.
+    let fresh = tempfile::tempdir().unwrap();
+    certificates(fresh.path());
+    let renew = |name: &str| std::fs::copy(fresh.path().join(name), folder.join(name)).map(drop).unwrap();
+    renew("server.pem");
+    until("it has noticed", || {
+        assert_eq!(code(asked(&address, Some(Arc::clone(&before)), "GET /metrics", &[])), Some(200));
+        watch.log().contains("those of before are used").then_some(())
+    });
+    renew("server.key");
+    until("the new one is shown", || code(asked(&address, Some(trusting(fresh.path(), None)), "GET /metrics", &[])));
+    watch.says("the certificates of the page have changed, and were read again");
+    assert_eq!(asked(&address, Some(before), "GET /metrics", &[]), None, "the old one is shown to nobody");
+}
+
+#[test]
 fn a_certificate_that_signed_itself_is_trusted_by_its_own_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

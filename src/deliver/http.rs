@@ -15,6 +15,7 @@ use super::courier::{chain, origin};
 use super::partial::{judge_body, said};
 use super::{Accept, GrpcPayload, HttpPayload, RETRY_AFTER_MAX, Receipt, Retry, TlsFiles, grpc, tls};
 use crate::base::duration;
+use crate::base::stamp::Stamp;
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -24,13 +25,19 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Clients with certificates of their own: as many as there are receivers that want them, in files of one plan.
 const OWN_MAX: usize = 64;
 
+/// A client with certificates of its own, and the files as they were when it was made.
+struct Own {
+    stamps: Vec<Option<Stamp>>,
+    client: reqwest::Client,
+}
+
 /// The two clients that most receivers share, and those of receivers with certificates of their own. Plain HTTP never
 /// reads a certificate.
 #[derive(Default)]
 pub(super) struct Clients {
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
-    own: Mutex<HashMap<Arc<TlsFiles>, reqwest::Client>>,
+    own: Mutex<HashMap<Arc<TlsFiles>, Own>>,
 }
 
 impl Clients {
@@ -85,19 +92,28 @@ impl Clients {
         slot.get_or_try_init(|| made(trusting, None)).await.cloned()
     }
 
-    /// The client with these certificates; read once.
+    /// The client with these certificates. They are read again when they are not what they were: certificates are renewed.
     async fn own(&self, files: &Arc<TlsFiles>) -> Result<reqwest::Client, String> {
-        if let Some(client) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(files) {
-            return Ok(client.clone());
+        // Looked at before they are read: what changes in between is read again the next time.
+        let stamps = stamps(Arc::clone(files)).await?;
+        if let Some(own) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(files)
+            && own.stamps == stamps
+        {
+            return Ok(own.client.clone());
         }
         let client = made(true, Some(Arc::clone(files))).await?;
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if own.len() >= OWN_MAX {
             own.clear();
         }
-        own.insert(Arc::clone(files), client.clone());
+        own.insert(Arc::clone(files), Own { stamps, client: client.clone() });
         Ok(client)
     }
+}
+
+async fn stamps(files: Arc<TlsFiles>) -> Result<Vec<Option<Stamp>>, String> {
+    let looked = tokio::task::spawn_blocking(move || files.paths().map(|path| Stamp::of(path)).collect());
+    looked.await.map_err(|error| error.to_string())
 }
 
 async fn made(trusting: bool, files: Option<Arc<TlsFiles>>) -> Result<reqwest::Client, String> {

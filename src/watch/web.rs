@@ -7,6 +7,7 @@ pub mod gate;
 pub mod kept;
 pub mod page;
 pub mod past;
+pub mod renewal;
 pub mod target_page;
 pub mod web_config;
 
@@ -23,16 +24,19 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crowd::{Crowd, Guest};
 pub use kept::Kept;
 pub use past::Past;
+use renewal::Tls;
 pub use web_config::Protection;
 
 use super::board::{Board, Control};
 use crate::base::secret::Masker;
+use crate::event::{EventKind, Level, Note, Publisher};
 use crate::metrics::Shared;
 
 /// Connections at the same time; one more, and the oldest that asks for nothing goes.
@@ -57,6 +61,8 @@ pub struct WebConfig {
     pub protection: Protection,
     /// What must not be shown.
     pub masker: Masker,
+    /// Who is told of certificates that were renewed.
+    pub log: Option<Publisher>,
 }
 
 impl WebConfig {
@@ -66,7 +72,7 @@ impl WebConfig {
     /// A sentence about what cannot be used.
     pub fn load(web_config: Option<&Path>, allow_hosts: Vec<String>, masker: Masker) -> Result<Self, String> {
         let protection = web_config.map(Protection::load).transpose()?.unwrap_or_default();
-        Ok(Self { allow_hosts, protection, masker })
+        Ok(Self { allow_hosts, protection, masker, log: None })
     }
 }
 
@@ -102,7 +108,7 @@ pub async fn serve(
     cancel: CancellationToken,
 ) -> io::Result<()> {
     let listening = listener.local_addr()?;
-    let tls = config.protection.tls.clone().map(TlsAcceptor::from);
+    let tls = config.protection.tls.clone().map(|tls| Secured { tls, log: config.log.clone() });
     let router = answers::router(config, facts, listening);
     let crowd = Crowd::new(CONNECTIONS_MAX);
     let tasks = TaskTracker::new();
@@ -132,9 +138,38 @@ pub async fn serve(
     Ok(())
 }
 
+/// Connections over TLS.
+#[derive(Clone)]
+struct Secured {
+    tls: Arc<Tls>,
+    log: Option<Publisher>,
+}
+
+impl Secured {
+    /// A connection, once hands are shaken, by the certificates that there are now.
+    async fn accept(self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let Self { tls, log } = self;
+        let (config, read) = match tls.known() {
+            Some(config) => (config, None),
+            None => tokio::task::spawn_blocking(move || tls.look()).await.ok()?,
+        };
+        if let (Some(read), Some(log)) = (read, log) {
+            let (level, message) = match read {
+                Ok(()) => (Level::Info, "the certificates of the page have changed, and were read again".to_owned()),
+                Err(why) => (
+                    Level::Error,
+                    format!("the certificates of the page have changed; those of before are used: {why}"),
+                ),
+            };
+            log.publish(EventKind::Noted(Note { level, topic: "watch", message, target: None }));
+        }
+        TlsAcceptor::from(config).accept(stream).await.ok()
+    }
+}
+
 async fn connection(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Secured>,
     router: axum::Router,
     guest: &Guest,
     cancel: CancellationToken,
@@ -144,7 +179,7 @@ async fn connection(
     match tls {
         None => talk(stream, arrived, router, guest, cancel).await,
         Some(tls) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(TLS_WITHIN, tls.accept(stream)).await {
+            if let Ok(Some(stream)) = tokio::time::timeout(TLS_WITHIN, tls.accept(stream)).await {
                 talk(stream, arrived, router, guest, cancel).await;
             }
         }

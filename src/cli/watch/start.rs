@@ -55,7 +55,7 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let logging = Logging::new(args, &loaded.telling.log);
     panics::as_json(logging.is_json_on_stderr());
     let masker = loaded.masker.clone();
-    let web = WebConfig::load(args.web_config.as_deref(), args.allow_host.clone(), masker.clone())
+    let mut web = WebConfig::load(args.web_config.as_deref(), args.allow_host.clone(), masker.clone())
         .map_err(Complaint::usage)?;
     let rendering = channels::compile(&loaded.telling, &masker, &Channels::default())
         .map_err(|wrong| Complaint::usage(wrong.summary))?;
@@ -67,6 +67,7 @@ pub fn run(args: &WatchArgs) -> Result<u8, Complaint> {
     let ears = Ears::default();
     consumers.push(ears.consumer());
     let publisher = Publisher::new(RunId::random(), consumers, logging.wants_wire());
+    web.log = Some(publisher.clone());
     let ended = live::serve(|signals| async move {
         let listener = listen(args).await?;
         let says = Says { publisher: &publisher, as_notes: logging.is_json_on_stderr() };

@@ -15,6 +15,8 @@ use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::renewal::Tls;
+
 /// Passwords that were found right are remembered by digest: bcrypt is slow on purpose, scrapes are many.
 const REMEMBERED_MAX: usize = 100;
 
@@ -64,7 +66,7 @@ struct HttpSection {
 #[derive(Default)]
 pub struct Protection {
     /// How TLS is spoken; none where it is not.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Tls>>,
     /// Headers that the file adds to every answer.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Whether every client proves itself with a certificate.
@@ -94,10 +96,13 @@ impl Protection {
         let file: File = serde_saphyr::from_str(&text).map_err(|error| at(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut protection = Self { users: file.basic_auth_users, ..Self::default() };
-        if let Some(section) = &file.tls_server_config {
-            let (tls, certificates) = section.build(folder).map_err(at)?;
-            protection.tls = Some(Arc::new(tls));
+        if let Some(section) = file.tls_server_config {
+            let (_, certificates) = section.build(folder).map_err(at)?;
             protection.certificates = certificates;
+            let files = [&section.cert_file, &section.key_file].into_iter().chain(&section.client_ca_file);
+            let (files, folder) = (files.map(|file| folder.join(file)).collect(), folder.to_owned());
+            let read = move || section.build(&folder).map(|(config, _)| config);
+            protection.tls = Some(Arc::new(Tls::new(files, Box::new(read)).map_err(at)?));
         }
         for (user, hash) in &protection.users {
             if hash.parse::<bcrypt::HashParts>().is_err() {
@@ -356,7 +361,7 @@ mod tests {
     fn certificates_and_keys_must_go_together() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-        for name in ["one", "two"] {
+        for name in ["one", "two", "three"] {
             let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
             write(&format!("{name}.pem"), made.cert.pem());
             write(&format!("{name}.key"), made.signing_key.serialize_pem());
@@ -370,8 +375,19 @@ mod tests {
         assert!(with(pair).is_ok_and(|made| made.tls.is_some() && !made.knows_its_users()));
         let asks = with(&format!("{pair}  client_ca_file: two.pem\n"));
         assert!(asks.is_ok_and(|made| made.knows_its_users()));
+        let tls = with(pair).unwrap_or_default().tls.unwrap();
+        let (before, read) = tls.look();
+        assert!(read.is_none() && Arc::ptr_eq(&before, &tls.look().0));
+        let copy = |from: &str, to: &str| fs::copy(folder.path().join(from), folder.path().join(to)).map(drop).unwrap();
+        copy("two.pem", "one.pem");
+        let (now, read) = tls.look();
+        assert!(Arc::ptr_eq(&before, &now) && read.is_some_and(|read| read.is_err()), "the key is still the old one");
+        assert!(tls.look().1.is_none(), "it is said once");
+        copy("two.key", "one.key");
+        let (now, read) = tls.look();
+        assert!(!Arc::ptr_eq(&before, &now) && read == Some(Ok(())));
         for (section, said) in [
-            ("  cert_file: one.pem\n  key_file: two.key\n".to_owned(), "do not go together"),
+            ("  cert_file: one.pem\n  key_file: three.key\n".to_owned(), "do not go together"),
             ("  cert_file: one.key\n  key_file: one.key\n".to_owned(), "no certificate"),
             (format!("{pair}  client_auth_type: RequireAndVerifyClientCert\n"), "needs `client_ca_file`"),
             (format!("{pair}  client_auth_type: RequireAnyClientCert\n"), "RequireAnyClientCert"),
