@@ -336,8 +336,10 @@ impl Desk {
     /// Says of every end how many alerts the channel was told of that go on, those that it is told of at the same time included.
     fn count_others(&self, out: &mut [Action]) {
         for action in out {
+            // Whom the channel led to before knows nothing of what goes on at another receiver.
             if let Action::Notify(told) = action
                 && told.transition == Transition::Resolved
+                && told.before.is_none()
             {
                 told.others = self.known_to(&told.channel).filter(|(_, goes_on)| *goes_on).count();
             }

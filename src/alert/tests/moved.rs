@@ -53,6 +53,7 @@ fn another_receiver_opens_it_anew_and_the_one_before_hears_the_end() {
             let told = prober.told();
             assert_eq!(told[1].1.alerts[0].ended_because.as_deref(), Some("the notifier or its labels changed"));
             assert_eq!(told[1].1.dedup_key, told[2].1.dedup_key);
+            assert_eq!(told[1].1.others, 0, "there, nothing goes on");
             assert!(told[2].1.alerts[0].ended.is_none());
             assert_eq!(prober.engine.heard("ops").len(), 1);
             // Nobody is told twice: neither by the same files, nor at its end.
