@@ -24,7 +24,7 @@ mod tls;
 
 pub use courier::Courier;
 pub use outbox::{Outbox, OutboxHealth};
-pub use spool::Letter;
+pub use spool::{Letter, discard};
 
 /// One delivery, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]

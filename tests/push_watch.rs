@@ -97,6 +97,87 @@ fn what_a_receiver_did_not_get_is_sent_in_order_after_it_is_back_and_after_a_kil
     assert!(!watch.get("/api/v1/status").1.contains("canary"));
 }
 
+/// The files have other pushes, and these are at work.
+fn reload(watch: &Watch, folder: &Path, pushes: &str) {
+    plan(folder, pushes);
+    let (code, said) = watch.ask("POST", "/-/reload");
+    assert_eq!(code, 200, "{said}");
+}
+
+/// The folders of what waits.
+fn folders(folder: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(folder.join("state/pushes")).into_iter().flatten().flatten();
+    folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn what_waits_for_a_push_that_is_gone_is_given_up_and_leaves_nothing_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hook = Receiver::start(|_| Does::Answer("503 Service Unavailable", String::new()));
+    let named = |name: &str| {
+        format!("[[push]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"100ms\"\n", hook.url())
+    };
+    plan(folder, &(named("one") + &named("two")));
+    let mut watch = Watch::start(folder);
+    until("both wait on disk", || (folders(folder).len() == 2 && parcels(folder) >= 4).then_some(()));
+    reload(&watch, folder, &named("two"));
+    until("the folder of the first is gone", || (folders(folder) == ["webhook-two"]).then_some(()));
+    watch.says("`one` is gone from the files: ");
+    assert!(parcels(folder) >= 1);
+    // And of one that is gone while nobody is there.
+    watch.child.kill().unwrap();
+    watch.ended();
+    let mine = folder.join("state/pushes/webhook-two/mine");
+    std::fs::write(&mine, "not ours").unwrap();
+    plan(folder, "");
+    let mut watch = Watch::start(folder);
+    watch.says("is of a push that is gone, and cannot be removed");
+    assert!(mine.exists() && parcels(folder) == 1, "what is not ours stays");
+    watch.signal(Signal::SIGTERM);
+    watch.ended();
+    std::fs::remove_file(mine).unwrap();
+    let _watch = Watch::start(folder);
+    until("nothing is left", || folders(folder).is_empty().then_some(()));
+}
+
+#[test]
+fn a_push_that_is_gone_and_there_again_at_once_sends_everything_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hook = Receiver::start(|_| Does::Answer("503 Service Unavailable", String::new()));
+    let named = format!(
+        "[[push]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\nevery = \"100ms\"\nbody = \"{{{{ at }}}}\"\n",
+        hook.url()
+    );
+    plan(folder, &named);
+    let watch = Watch::start(folder);
+    until("it waits on disk", || (parcels(folder) >= 3).then_some(()));
+    hook.rule(|_| Does::Hang);
+    let before = hook.received().len();
+    until("a try hangs", || (hook.received().len() > before).then_some(()));
+    reload(&watch, folder, "");
+    reload(&watch, folder, &named);
+    let before = hook.received().len();
+    hook.rule(|_| ok(""));
+    until("all is sent", || {
+        let push = push(&watch, "hook");
+        (push["waiting"] == 0 && parcels(folder) == 0 && hook.received().len() > before + 3).then_some(())
+    });
+    let sent: Vec<String> = hook.received()[before..].iter().map(|request| request.body.clone()).collect();
+    let mut sorted = sent.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sent, sorted, "in order, and each once");
+    // The first one had until now for its last word: what the second took out of their folder it would miss.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(6) {
+        let push = push(&watch, "hook");
+        assert_eq!(push["dropped"], serde_json::json!({}), "{push}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 #[test]
 fn receivers_that_hang_refuse_or_are_not_there_keep_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();

@@ -242,6 +242,18 @@ impl Queue {
         self.waiting.iter().filter(|waiting| !matches!(waiting.what, Stored::OnDisk)).count()
     }
 
+    /// Forgets all that waits, on disk too: there is no receiver for it any more. Gives how many that were.
+    pub fn abandon(&mut self) -> usize {
+        let waited = self.waiting.len();
+        while !self.waiting.is_empty() {
+            self.remove(0);
+        }
+        if let Some(spool) = self.spool.take() {
+            spool.end();
+        }
+        waited
+    }
+
     /// When the front may be tried, on the monotonic clock; none where nothing waits.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {

@@ -141,9 +141,33 @@ impl Spool {
         let _ = fs::remove_file(self.path(number));
     }
 
+    /// There is no use for it any more: an empty folder goes.
+    pub(super) fn end(self) {
+        // What somebody else has put there stays.
+        let _ = fs::remove_dir(self.folder);
+    }
+
     fn path(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number:020}.{EXTENSION}"))
     }
+}
+
+/// Removes a folder of requests that nobody will ask for, and what is in it of ours; gives how many requests that were. Blocks.
+///
+/// # Errors
+/// When it cannot be removed, such as for something in it that is not ours.
+pub fn discard(folder: &Path) -> io::Result<u64> {
+    let mut requests = 0;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let ends_in = |extension: &str| path.extension().is_some_and(|have| have == extension);
+        if ends_in(EXTENSION) || ends_in("tmp") {
+            fs::remove_file(&path)?;
+            requests += u64::from(ends_in(EXTENSION));
+        }
+    }
+    fs::remove_dir(folder)?;
+    Ok(requests)
 }
 
 fn belongs(header: &str) -> bool {

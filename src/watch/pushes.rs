@@ -3,10 +3,12 @@
 
 mod counted;
 mod ears;
+mod leftovers;
 mod line;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ use crate::metrics::snapshot::LATENCIES_FOR;
 pub use counted::Counted;
 pub use ears::Ears;
 use ears::Wanted;
-use line::Line;
+use line::{Line, folder_of};
 
 /// How often is pushed, unless the file says otherwise.
 const EVERY: Duration = Duration::from_secs(15);
@@ -60,7 +62,10 @@ pub struct Pushes {
     around: Surroundings,
     tasks: TaskTracker,
     running: BTreeMap<String, Running>,
+    /// Lines that the files do not have any more, and that say their last word.
+    ending: BTreeMap<String, Running>,
     states: States,
+    is_swept: bool,
 }
 
 /// How every line does, by its name; a line that is changed goes on counting.
@@ -71,6 +76,8 @@ struct Running {
     kind: &'static str,
     settings: Settings,
     stop: CancellationToken,
+    /// Nothing comes after it that could take up what waits.
+    is_gone: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -91,8 +98,8 @@ impl Pushes {
     /// No line yet.
     #[must_use]
     pub fn new(around: Surroundings) -> Self {
-        let (tasks, running, states) = (TaskTracker::new(), BTreeMap::new(), States::default());
-        Self { around, tasks, running, states }
+        let (tasks, running, ending) = (TaskTracker::new(), BTreeMap::new(), BTreeMap::new());
+        Self { around, tasks, running, ending, states: States::default(), is_swept: false }
     }
 
     /// How every push does.
@@ -104,6 +111,11 @@ impl Pushes {
     /// Puts these to work: what is the same goes on, what is gone or changed says its last word, what is new begins. Gives
     /// what they want to hear; messages are published from now on where one of them wants them.
     pub(super) async fn put_to_work(&mut self, pushes: &[Push]) -> Wanted {
+        if !std::mem::replace(&mut self.is_swept, true) {
+            let folder = &self.around.folder;
+            let used = pushes.iter().map(|push| folder_of(folder, push.kind, &push.name)).collect();
+            leftovers::sweep(folder.clone(), used, &self.around.publisher).await;
+        }
         let wanted = Wanted::by(pushes, &self.around.masker);
         self.around.publisher.listen_to_wire(wanted.wire);
         let mut before = std::mem::take(&mut self.running);
@@ -114,16 +126,22 @@ impl Pushes {
                 self.running.extend(running.map(|running| (name, running)));
                 continue;
             }
-            let old = before.remove(&push.name).map(|old| {
+            // One that was gone may still be at its last word when it is there again.
+            let old = before.remove(&push.name).or_else(|| self.ending.remove(&push.name)).map(|old| {
+                // Another kind would not understand what this one kept.
+                old.is_gone.store(old.kind != push.kind, Ordering::Relaxed);
                 old.stop.cancel();
                 old.task
             });
             self.begin(push, old).await;
         }
-        for (name, gone) in &before {
+        for (name, gone) in before {
+            gone.is_gone.store(true, Ordering::Relaxed);
             gone.stop.cancel();
-            self.around.ears.remove(name);
+            self.around.ears.remove(&name);
+            self.ending.insert(name, gone);
         }
+        self.ending.retain(|_, ending| !ending.task.is_finished());
         let mut states = self.states.lock();
         states.retain(|name, _| self.running.contains_key(name));
         wanted
@@ -157,15 +175,16 @@ impl Pushes {
             None => self.around.ears.remove(&push.name),
         }
         let line = Line::new(push, every, encoder, self.states.clone(), self.around.clone());
-        let until = stop.clone();
+        let (until, is_gone) = (stop.clone(), Arc::new(AtomicBool::new(false)));
+        let there_is_no_next = Arc::clone(&is_gone);
         let task = self.tasks.spawn(async move {
             if let Some(old) = old {
                 // Two of one name would write into the same folder.
                 let _ = old.await;
             }
-            line.work(until).await;
+            line.work(until, &there_is_no_next).await;
         });
         let (kind, settings) = (push.kind, push.settings.clone());
-        self.running.insert(push.name.clone(), Running { kind, settings, stop, task });
+        self.running.insert(push.name.clone(), Running { kind, settings, stop, is_gone, task });
     }
 }

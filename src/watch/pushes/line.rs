@@ -2,7 +2,8 @@
 //! order. A receiver that hangs keeps its own line waiting and nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -19,6 +20,7 @@ use crate::event::{EventKind, Level, Note};
 use crate::files::telling::Push;
 use crate::metrics::Snapshot;
 use crate::metrics::push::{Encoder, Next, Occasion};
+use crate::report::count;
 
 /// How long the last word may take, everything that waits included.
 const LAST: Duration = Duration::from_secs(5);
@@ -52,6 +54,12 @@ struct Desk {
 
 type Flight = BoxFuture<'static, Receipt>;
 
+/// Where a push keeps what waits. Another kind would not understand what this one kept.
+pub(super) fn folder_of(folder: &Path, kind: &str, name: &str) -> PathBuf {
+    let in_url: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    folder.join(format!("{kind}-{in_url}"))
+}
+
 impl Line {
     pub(super) fn new(
         push: &Push,
@@ -62,16 +70,14 @@ impl Line {
     ) -> Self {
         let goes_on = encoder.goes_on();
         let queue = Queue::new(encoder.keeping(), encoder.letters(), around.masker.clone());
-        // Another kind would not understand what this one kept.
-        let in_url: String = url::form_urlencoded::byte_serialize(push.name.as_bytes()).collect();
-        let folder = around.folder.join(format!("{}-{in_url}", push.kind));
+        let folder = folder_of(&around.folder, push.kind, &push.name);
         let desk = Some(Box::new(Desk { encoder, queue, batch: 0, dropped: 0 }));
         let (name, told) = (push.name.clone(), BTreeSet::new());
         Self { name, every, desk, folder, states, around, goes_on, forms: 0, told }
     }
 
-    /// Works until it is stopped, then says its last word.
-    pub(super) async fn work(mut self, stop: CancellationToken) {
+    /// Works until it is stopped, then says its last word. What waits then is kept, unless the line is gone.
+    pub(super) async fn work(mut self, stop: CancellationToken, is_gone: &AtomicBool) {
         let folder = self.folder.clone();
         if let Some(Err(why)) = self.at_desk(move |desk| desk.queue.on_disk(folder)).await {
             self.note(Level::Warn, &format!("what waits for `{}` is kept in memory only: {why}", self.name));
@@ -100,9 +106,14 @@ impl Line {
             }
         }
         self.last(flight).await;
+        if is_gone.load(Ordering::Relaxed) {
+            self.give_up().await;
+        } else {
+            self.keep().await;
+        }
     }
 
-    /// The figures as they are now, the queue full of them, as much of it sent as can be in a bounded time, the rest on disk.
+    /// The figures as they are now, the queue full of them, as much of it sent as can be in a bounded time.
     async fn last(&mut self, mut flight: Option<Flight>) {
         let until = Instant::now() + LAST;
         if flight.is_some() {
@@ -121,6 +132,22 @@ impl Line {
                 break;
             }
         }
+    }
+
+    /// The files do not have it any more: what waits has nowhere to go.
+    async fn give_up(&mut self) {
+        let waited = self.at_desk(|desk| desk.queue.abandon()).await.unwrap_or_default();
+        if waited > 0 {
+            let (name, waited) = (&self.name, count(waited, "request"));
+            self.note(
+                Level::Warn,
+                &format!("`{name}` is gone from the files: {waited} that waited for it are given up"),
+            );
+        }
+    }
+
+    /// Puts on disk what waits in memory.
+    async fn keep(&mut self) {
         let unkept = self.at_desk(|desk| desk.queue.keep_all()).await.unwrap_or_default();
         if unkept > 0 {
             let name = &self.name;
@@ -314,7 +341,7 @@ mod tests {
     use crate::event::{Cause, ProbeOutcome, Reason};
     use crate::metrics::push::compile;
 
-    fn desk(folder: &std::path::Path) -> Desk {
+    fn desk(folder: &Path) -> Desk {
         let text = |value: &str| Filled::Text(Secret::new(value));
         let settings = [("url", text("http://127.0.0.1:9/write")), ("version", text("auto"))];
         let encoder = compile("remote_write", "w", &Settings::new(BTreeMap::from(settings))).unwrap();
