@@ -279,3 +279,26 @@ fn what_each_alert_can_see_depends_on_the_interval() {
     let said = Folder::new(&[("a.toml", &file("1m"))]).run(&["a.toml"]);
     assert_eq!(said.err.matches("can never fire").count(), 1, "told once: {}", said.err);
 }
+
+#[test]
+fn alerts_see_the_built_in_probes() {
+    let target = "[defaults]\nevery = \"1s\"\ntimeout = \"500ms\"\nstartup_timeout = \"300ms\"\n\
+                  [target.nop]\nurl = \"http://127.0.0.1:1/mcp\"\n";
+    let alert = "[[alert]]\nname = \"x\"\nconsecutive_failures = 3\nwithin = \"10s\"\nnotify = [\"n\"]\n\
+                 [notify.n]\nkind = \"command\"\ncommand = [\"true\"]\n";
+    let slow = "[target.d]\nurl = \"http://127.0.0.1:2/mcp\"\n[[probe]]\nname = \"p\"\ntarget = \"d\"\nevery = \"30s\"\n";
+    // Only built-in ones, of two targets: one line for both.
+    let other = "[target.too]\nurl = \"http://127.0.0.1:3/mcp\"\n";
+    let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{other}{alert}"))]).run(&[]);
+    assert_eq!(said.err, "", "{}", said.out);
+    assert!(said.out.contains("What the alerts can see:\n  x (built-in, every 1s)\n"), "{}", said.out);
+    assert!(!said.out.contains("never"), "{}", said.out);
+    // Beside one that is too slow: it fires, if not for that one.
+    let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{slow}{alert}"))]).run(&[]);
+    assert!(said.err.contains("^ for `p` this alert can never fire"), "{}", said.err);
+    assert!(said.out.contains("  x (p, every 30s)\n") && said.out.contains("  x (built-in, every 1s)\n"), "{}", said.out);
+    // One that looks at the slow one alone never does.
+    let alone = alert.replace("name = \"x\"\n", "name = \"x\"\nprobe = \"p\"\n");
+    let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{slow}{alone}"))]).run(&[]);
+    assert!(said.err.contains("^ this alert can never fire"), "{}", said.err);
+}

@@ -213,6 +213,11 @@ impl Draft {
         self.targets.iter().filter(move |target| !is_probed(target))
     }
 
+    /// The built-in probes, each of one target, that the files as they are bring about.
+    pub fn built_in(&self) -> impl Iterator<Item = &ProbeDraft> {
+        self.unprobed().filter(|target| target.disabled.is_none()).map(|target| &*target.built_in)
+    }
+
     fn nothing(&self, selection: &Selection) -> String {
         if self.targets.is_empty() {
             return "there is nothing to probe: the files define no target".to_owned();

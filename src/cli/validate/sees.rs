@@ -29,7 +29,7 @@ pub(super) fn seen(examined: &Examined) -> Vec<Seen<'_>> {
     for alert in &examined.telling.alerts {
         let Ok(Some(rule)) = alert.resolve() else { continue };
         let begin = all.len();
-        for probe in &examined.draft.probes {
+        for probe in examined.draft.probes.iter().chain(examined.draft.built_in()) {
             let targets = looked_at(alert, probe, &examined.draft.targets);
             let Some(every) = targets.first().and_then(|_| interval(probe, &targets)) else { continue };
             let steps = match &probe.steps {
@@ -38,6 +38,8 @@ pub(super) fn seen(examined: &Examined) -> Vec<Seen<'_>> {
             };
             let insight = lint(&rule, every, probe.timeout, steps);
             match all[begin..].iter_mut().find(|seen| seen.every == every && seen.insight == insight) {
+                // The built-in probes of several targets have one name.
+                Some(alike) if alike.probes.contains(&probe.name.as_str()) => {}
                 Some(alike) => alike.probes.push(&probe.name),
                 None => all.push(Seen { alert, probes: vec![&probe.name], every, insight }),
             }

@@ -29,9 +29,7 @@ pub(super) fn advice(alerts: &[AlertDraft], draft: &Draft) -> Vec<Diag> {
         }
         advice.extend(restart(alert, &targets));
         let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-        if let Some((probe, every)) = slowest(alert, draft, &names) {
-            advice.extend(times(alert, probe, every));
-        }
+        advice.extend(never(alert, draft, &names));
     }
     advice
 }
@@ -52,20 +50,37 @@ fn restart(alert: &AlertDraft, targets: &[&TargetDraft]) -> Option<Diag> {
     )
 }
 
-/// The probe that the alert looks at and that runs most rarely.
-fn slowest<'a>(alert: &AlertDraft, draft: &'a Draft, targets: &BTreeSet<&str>) -> Option<(&'a ProbeDraft, Duration)> {
-    let probes = draft.probes.iter().filter(|probe| {
-        let named = alert.probes.is_empty() || alert.probes.iter().any(|(name, _)| *name == probe.name);
-        named && probe.targets.iter().any(|(name, _)| name == "*" || targets.contains(name.as_str()))
-    });
-    let timed = probes.filter_map(|probe| match probe.when {
-        When::Every(every) => Some((probe, every)),
+/// What is wrong with its times by the probe that it looks at and that runs most rarely. It never fires at all only where
+/// it does not for any other.
+fn never(alert: &AlertDraft, draft: &Draft, targets: &BTreeSet<&str>) -> Option<Diag> {
+    let probes: Vec<&ProbeDraft> = looked_at(alert, draft, targets).collect();
+    let every = |probe: &&ProbeDraft| match probe.when {
+        When::Every(every) => Some(every),
         _ => None,
-    });
-    timed.max_by_key(|(_, every)| *every)
+    };
+    let slowest = probes.iter().max_by_key(|probe| every(probe))?;
+    let is_hopeless = |probe: &&ProbeDraft| every(probe).is_some_and(|every| times(alert, probe, every, "").is_some());
+    let label = if probes.iter().all(is_hopeless) {
+        "this alert can never fire".to_owned()
+    } else {
+        format!("for `{}` this alert can never fire", slowest.name)
+    };
+    times(alert, slowest, every(slowest)?, &label)
 }
 
-fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag> {
+/// The probes that the alert looks at, those that are built in with them.
+fn looked_at<'a>(
+    alert: &AlertDraft,
+    draft: &'a Draft,
+    targets: &BTreeSet<&str>,
+) -> impl Iterator<Item = &'a ProbeDraft> {
+    draft.probes.iter().chain(draft.built_in()).filter(|probe| {
+        let named = alert.probes.is_empty() || alert.probes.iter().any(|(name, _)| *name == probe.name);
+        named && probe.targets.iter().any(|(name, _)| name == "*" || targets.contains(name.as_str()))
+    })
+}
+
+fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration, never: &str) -> Option<Diag> {
     let interval = written(every);
     let runs = |time: Duration| time.as_millis() / every.as_millis().max(1);
     match &alert.condition.as_ref()?.0 {
@@ -74,7 +89,7 @@ fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag
             let needed = every.saturating_mul(u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX));
             (needed > within).then(|| {
                 let message = format!("{count} failures in a row do not fit into {}", written(within));
-                Diag::warning(place, message).label("this alert can never fire").help(format!(
+                Diag::warning(place, message).label(never).help(format!(
                     "`{}` runs every {interval}: write at least \"{}\"",
                     probe.name,
                     written(needed)
@@ -93,7 +108,7 @@ fn times(alert: &AlertDraft, probe: &ProbeDraft, every: Duration) -> Option<Diag
             (u128::from(samples) > fit).then(|| {
                 let message = format!("a window of {} holds at most {fit} runs of `{}`", written(*window), probe.name);
                 Diag::warning(place, message)
-                    .label("this alert can never fire")
+                    .label(never)
                     .help(format!("`{}` runs every {interval}: lower `min_samples`, or widen `window`", probe.name))
             })
         }

@@ -43,9 +43,7 @@ impl Draft {
 fn timed(draft: &Draft) -> impl Iterator<Item = (&ProbeDraft, Duration, Vec<&TargetDraft>)> {
     let by_name: BTreeMap<&str, &TargetDraft> =
         draft.targets.iter().map(|target| (target.name.as_str(), target)).collect();
-    let unprobed = draft.unprobed().filter(|target| target.disabled.is_none());
-    let built_in = unprobed.map(|target| &*target.built_in);
-    draft.probes.iter().chain(built_in).filter_map(move |probe| {
+    draft.probes.iter().chain(draft.built_in()).filter_map(move |probe| {
         let When::Every(every) = probe.when else { return None };
         let all = probe.targets.iter().any(|(name, _)| name == "*");
         let named = probe.targets.iter().filter_map(|(name, _)| by_name.get(name.as_str()).copied());
