@@ -186,6 +186,9 @@ fn full(topic: &Topic, look: &Look) -> String {
     text
 }
 
+/// A summary that stands beside its word is at least so wide.
+const SUMMARY_WIDTH_MIN: usize = 20;
+
 fn list<'a>(topics: impl IntoIterator<Item = &'a Topic>, look: &Look) -> String {
     let topics: Vec<&Topic> = topics.into_iter().collect();
     let Some(width) = look.width.map(usize::from) else {
@@ -200,9 +203,16 @@ fn list<'a>(topics: impl IntoIterator<Item = &'a Topic>, look: &Look) -> String 
             let gap = if text.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{gap}{}\n", look.paint(Ink::Dim, kind)));
         }
-        let lines = wrap(&topic.summary, width.saturating_sub(longest + 4).max(20));
-        let summary = lines.join(&format!("\n{}", " ".repeat(longest + 4)));
-        text.push_str(&format!("  {}  {summary}\n", look.paint(Ink::Strong, &format!("{:<longest$}", topic.word))));
+        // Beside the longest word, or below each where there is next to no room.
+        let beside = width.checked_sub(longest + 4).filter(|room| *room >= SUMMARY_WIDTH_MIN);
+        let (indent, room) = beside.map_or((4, width.saturating_sub(4)), |room| (longest + 4, room));
+        let break_ = format!("\n{}", " ".repeat(indent));
+        let summary = wrap(&topic.summary, room).join(&break_);
+        let (word, gap) = match beside {
+            Some(_) => (format!("{:<longest$}", topic.word), "  "),
+            None => (topic.word.clone(), break_.as_str()),
+        };
+        text.push_str(&format!("  {}{gap}{summary}\n", look.paint(Ink::Strong, &word)));
     }
     text
 }
@@ -210,6 +220,17 @@ fn list<'a>(topics: impl IntoIterator<Item = &'a Topic>, look: &Look) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_fits_the_terminal() {
+        let topics = topics();
+        for width in [60_u16, 80, 120] {
+            let text = list(&topics, &Look { width: Some(width), colour: false });
+            let wide = text.lines().find(|line| line.chars().count() > usize::from(width));
+            assert_eq!(wide, None, "{width}");
+            assert!(topics.iter().all(|topic| text.contains(&*topic.word)));
+        }
+    }
 
     #[test]
     fn every_topic_says_something_and_no_word_stands_twice_in_a_kind() {

@@ -47,7 +47,7 @@ impl Cell {
 /// How a column behaves when the terminal is narrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// Never wrapped: short words, numbers.
+    /// Never wrapped: short words, numbers. Where there is no room for it in its row, it stands below that with its heading.
     Whole,
     /// As [`Fit::Whole`], set against the right edge.
     Number,
@@ -139,14 +139,51 @@ impl Grid {
         if firm.is_empty() || taken.saturating_add(wanted) <= width {
             return self.table(&self.rows, &shown, width, colour, true);
         }
+        let (kept, moved) = self.split(&firm, width);
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
-            text.push_str(&self.table(std::slice::from_ref(row), &firm, width, colour, number == 0));
+            text.push_str(&self.table(std::slice::from_ref(row), &kept, width, colour, number == 0));
+            if let Some(cell) = self.headed(row, &moved, width) {
+                // All of it: no row is without what its columns say.
+                text.push_str(&Self { lines_max: usize::MAX, ..self.clone() }.below(&cell, width, colour));
+            }
             for cell in rest.iter().filter_map(|at| row.get(*at)).filter(|cell| !cell.text.is_empty()) {
                 text.push_str(&self.below(cell, width, colour));
             }
         }
         text
+    }
+
+    /// The columns that stand in a row so wide, and those for which there is no room in it. The first always stands in it.
+    fn split(&self, firm: &[usize], width: u16) -> (Vec<usize>, Vec<usize>) {
+        let mut taken = 0_u16;
+        firm.iter().partition(|at| {
+            let with = taken.saturating_add(self.room(**at, width));
+            let has_room = taken == 0 || with <= width;
+            if has_room {
+                taken = with.saturating_add(GAP);
+            }
+            has_room
+        })
+    }
+
+    /// These columns of a row, each after its heading, as many in a line as there is room for.
+    fn headed(&self, row: &[Cell], columns: &[usize], width: u16) -> Option<Cell> {
+        let room = usize::from(width.saturating_sub(BELOW_INDENT));
+        let mut lines: Vec<String> = Vec::new();
+        for at in columns {
+            let Some(cell) = row.get(*at).filter(|cell| !cell.text.is_empty()) else { continue };
+            let flat = cell.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let said = format!("{} {flat}", self.columns[*at].head);
+            match lines.last_mut() {
+                Some(line) if line.width() + usize::from(GAP) + said.width() <= room => {
+                    line.push_str(&" ".repeat(usize::from(GAP)));
+                    line.push_str(&said);
+                }
+                _ => lines.push(said),
+            }
+        }
+        (!lines.is_empty()).then(|| Cell::new(&lines.join("\n")))
     }
 
     /// What stands below its row, wrapped.
@@ -161,7 +198,7 @@ impl Grid {
     /// How wide a column that does not take the rest is.
     fn room(&self, at: usize, width: u16) -> u16 {
         match self.columns[at].fit {
-            Fit::Whole | Fit::Number | Fit::Rest => self.widest(at),
+            Fit::Whole | Fit::Number | Fit::Rest => self.widest(at).min(width),
             Fit::Share(percent) => {
                 let share = (u32::from(width) * u32::from(percent) / 100).max(u32::from(SHARE_WIDTH_MIN));
                 u16::try_from(share).unwrap_or(width).min(self.widest(at))
@@ -259,6 +296,44 @@ mod tests {
         let mut short = Grid::new(COLUMNS, 2);
         short.row(vec![Cell::new("longer"), Cell::new("123"), Cell::default(), Cell::new("x y")]);
         assert_eq!(short.render(&Look { width: Some(18), colour: false }), "NAME    SIZE  TEXT\nlonger   123  x y\n");
+    }
+
+    #[test]
+    fn columns_without_room_stand_below_their_row_with_their_heading() {
+        let mut grid = Grid::new(
+            &[
+                Column { head: "TARGET", fit: Fit::Share(30) },
+                Column { head: "HISTORY", fit: Fit::Whole },
+                Column { head: "UPTIME", fit: Fit::Number },
+                Column { head: "P50", fit: Fit::Number },
+                Column { head: "P95", fit: Fit::Number },
+                Column { head: "DETAIL", fit: Fit::Rest },
+            ],
+            2,
+        );
+        let row = |cells: [&str; 6]| cells.map(Cell::new).to_vec();
+        grid.row(row(["weather", "||||||||||||||||||||", "100 %", "1.1 ms", "2.2 ms", "all is well with it"]));
+        grid.row(row(["files", "|||||", "9 %", "", "4.4 ms", ""]));
+        for (width, expected) in [
+            (
+                30,
+                "TARGET   HISTORY\nweather  ||||||||||||||||||||\n  UPTIME 100 %  P50 1.1 ms\n  P95 2.2 ms\n  \
+                 all is well with it\nfiles    |||||\n  UPTIME 9 %  P95 4.4 ms\n",
+            ),
+            (
+                26,
+                "TARGET   UPTIME     P50\nweather   100 %  1.1 ms\n  HISTORY\n  ||||||||||||||||||||\n  P95 2.2 ms\n  \
+                 all is well with it\nfiles       9 %\n  HISTORY |||||\n  P95 4.4 ms\n",
+            ),
+        ] {
+            let text = grid.render(&Look { width: Some(width), colour: false });
+            assert_eq!(text, expected, "{width}:\n{text}");
+        }
+        for width in 14..60 {
+            let text = grid.render(&Look { width: Some(width), colour: false });
+            assert!(text.lines().all(|line| line.width() <= usize::from(width)), "{width}:\n{text}");
+            assert!(text.contains("9 %") && text.contains("4.4 ms"), "{width}:\n{text}");
+        }
     }
 
     #[test]
