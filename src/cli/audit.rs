@@ -5,6 +5,7 @@ mod accepted;
 mod dry_run;
 mod perform;
 mod tell;
+mod unlisted;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -21,6 +21,8 @@ use crate::audit::exercise::{Line, Move};
 use crate::audit::{Area, Case, Class, Exercise, Judgement, Named, Place, Rule, Shot, Situation, exercises, rules};
 use crate::base::glob;
 use crate::base::host::is_loopback;
+use crate::base::sanitize::one_line;
+use crate::config::suggest::nearest;
 use crate::event::{Cause, Era, Finding, Reason, TransportKind};
 use crate::plan::{Endpoint, Target};
 use crate::protocol::{Answers, Pin, Revision};
@@ -94,6 +96,30 @@ impl Audited {
     #[must_use]
     pub fn unreached(target: &str, cause: Cause) -> Self {
         Self::without(Found::unreached(target, cause), Duration::ZERO)
+    }
+
+    /// The names of the tools, where there are any and they were read.
+    fn listed(lists: &HashMap<String, Vec<Value>>) -> Option<Vec<&str>> {
+        let tools = lists.get("tools/list").filter(|tools| !tools.is_empty())?;
+        Some(tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect())
+    }
+
+    /// Those of these tools that the server does not list, each with a sentence; none where its list could not be read.
+    #[must_use]
+    pub fn unlisted(&self, tools: &[Named]) -> Vec<(String, String)> {
+        let Some(names) = Self::listed(&self.lists) else { return Vec::new() };
+        let absent = tools.iter().filter(|named| !names.contains(&named.name.as_str()));
+        let said = |named: &Named| {
+            let name = named.name.as_str();
+            let close = nearest(name, names.iter().copied());
+            let close = close.map_or_else(String::new, |close| format!("; did you mean {:?}?", one_line(close, 80)));
+            let listed = names.len();
+            (
+                named.name.clone(),
+                format!("the server lists no tool {name:?} ({listed} are listed), so it is not called{close}"),
+            )
+        };
+        absent.map(said).collect()
     }
 
     fn without(found: Found, took: Duration) -> Self {
@@ -187,15 +213,16 @@ async fn perform(
         shots: Vec::new(),
         lists: HashMap::new(),
         schemas: Arc::default(),
+        tools: plan.tools.clone(),
         performed: HashMap::new(),
         findings: Vec::new(),
         silences: 0,
     };
     performance.all(progress).await;
-    let Performance { shots, lists, performed, findings, .. } = performance;
+    let Performance { shots, lists, tools, performed, findings, .. } = performance;
     found.note(&findings);
     let noticed = &found.findings;
-    let case = Case { facts: &facts, shots: &shots, place, tools: &plan.tools, findings: Some(noticed) };
+    let case = Case { facts: &facts, shots: &shots, place, tools: &tools, findings: Some(noticed) };
     let done = |exercise: &Exercise| performed.get(exercise.name).cloned().unwrap_or_else(|| Err(String::new()));
     let judged = plan.wanted().map(|rule| match &refusal {
         // What refusals look like says nothing of the rest.
@@ -245,6 +272,8 @@ struct Performance<'a> {
     lists: HashMap<String, Vec<Value>>,
     /// The input schemas of the tools among them, by name.
     schemas: Arc<HashMap<String, Value>>,
+    /// The tools that may be called; of a server whose tools were read, those that it lists.
+    tools: Vec<Named>,
     /// By the exercise's name: that it was carried out, or why not.
     performed: HashMap<&'static str, Result<(), String>>,
     findings: Vec<Finding>,
@@ -350,7 +379,7 @@ impl<'a> Performance<'a> {
             url: self.place.url.as_deref(),
             loopback: self.place.loopback,
             lists: &|method| self.lists.get(method).map_or(&[], Vec::as_slice),
-            tools: &self.plan.tools,
+            tools: &self.tools,
             hold: self.plan.hold,
             guarded: self.refusal.is_some() || self.place.has_credentials || self.shots.iter().any(refused),
         })
@@ -420,7 +449,7 @@ impl<'a> Performance<'a> {
 
     /// Keeps what the lists gave, for the exercises that come.
     fn learn(&mut self) {
-        let (place, tools) = (self.place, self.plan.tools.as_slice());
+        let (place, tools) = (self.place, self.tools.as_slice());
         let case = Case { facts: self.facts, shots: &self.shots, place, tools, findings: None };
         let methods = self.facts.revision.methods.iter().filter(|method| method.list.is_some());
         let list = |name: &'static str| (name.to_owned(), case.offered(name).into_iter().cloned().collect());
@@ -428,6 +457,10 @@ impl<'a> Performance<'a> {
         let tools = lists.get("tools/list").into_iter().flatten();
         let schema = |tool: &Value| Some((tool.get("name")?.as_str()?.to_owned(), tool.get("inputSchema")?.clone()));
         self.schemas = Arc::new(tools.filter_map(schema).collect());
+        // A name that is not listed is a slip of whoever typed it: what a server says to it shows nothing of a tool.
+        let is_listed =
+            |named: &Named| Audited::listed(&lists).is_none_or(|names| names.contains(&named.name.as_str()));
+        self.tools.retain(is_listed);
         self.lists = lists;
     }
 }

@@ -339,3 +339,52 @@ fn a_server_that_answers_nothing_is_not_asked_for_ever() {
     let could_not = |rule: &&Value| rule["verdict"] == "not_exercised" && silences(rule).is_some();
     assert_eq!(rules(&document).iter().filter(could_not).count(), told.len());
 }
+
+#[test]
+fn a_tool_that_no_server_lists_is_not_called_and_fails_the_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--protocol", "2025-11-25", "--rule", "rpc.*", "--json", "--trace", "trace.jsonl", "--tool"];
+    let audited = ends(1, folder.path(), &[&words[..], &["ech"]].concat(), &[]);
+    let document = audited.document();
+    let outcome = &document["targets"][0];
+    assert_eq!((&outcome["status"], &outcome["reason"]), (&"failed".into(), &"check".into()), "{outcome}");
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.contains("lists no tool \"ech\"") && message.contains("did you mean \"echo\"?"), "{message}");
+    assert!(audited.stderr.contains("lists no tool"), "{}", audited.stderr);
+    let trace = std::fs::read_to_string(folder.path().join("trace.jsonl")).unwrap();
+    assert!(!trace.contains("tools/call"), "it is called");
+    std::fs::remove_file(folder.path().join("trace.jsonl")).unwrap();
+    ends(0, folder.path(), &[&words[..], &["echo={\"message\":\"hi\"}"]].concat(), &[]);
+    // Where another target has it, it is a remark.
+    let text = format!(
+        "[target.a]\ncommand = [{BINARY:?}, \"demo\"]\n[target.b]\ncommand = [{BINARY:?}, \"demo\", \"--fault\", \"tools-one-less\"]\n"
+    );
+    std::fs::write(folder.path().join("two.toml"), text).unwrap();
+    let lists = |target: &str| {
+        let told = told(binary().current_dir(folder.path()).args([
+            "tools/list",
+            "--jq",
+            "[.tools[].name]",
+            "-f",
+            "two.toml",
+            target,
+        ]));
+        serde_json::from_str::<Vec<String>>(&told.stdout).unwrap()
+    };
+    let (all, less) = (lists("a"), lists("b"));
+    let gone = all.iter().find(|name| !less.contains(name)).unwrap();
+    let mut audit = binary();
+    audit.current_dir(folder.path()).args([
+        "audit",
+        "--protocol",
+        "2025-11-25",
+        "--rule",
+        "rpc.*",
+        "--tool",
+        gone,
+        "two.toml",
+    ]);
+    let audited = told(&mut audit);
+    assert_eq!(audited.code, 0, "{}", audited.stderr);
+    assert!(audited.stderr.contains(&format!("note: b: the server lists no tool {gone:?}")), "{}", audited.stderr);
+}

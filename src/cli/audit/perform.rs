@@ -4,6 +4,7 @@
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
+use super::unlisted::{self, One};
 use super::{Request, remark};
 use crate::audit::Exercise;
 use crate::audit::launch::{self, Setup};
@@ -30,20 +31,15 @@ pub(super) async fn all(cx: &Context, request: &Request<'_>) -> Vec<AuditOutcome
     let mut all: Vec<AuditOutcome> = request.refused.iter().map(refused).collect();
     let stage = Stage::default();
     let audits = stream::iter(&request.targets).map(|target| Box::pin(one(cx, &stage, request, target, &progress)));
-    let audited: Vec<Vec<AuditOutcome>> = audits.buffered(TOGETHER_MAX).collect().await;
+    let mut audited: Vec<One> = audits.buffered(TOGETHER_MAX).collect().await;
     stage.strike(cx.grace).await;
-    all.extend(audited.into_iter().flatten());
     progress.clear();
+    unlisted::weigh(cx, request, &mut audited);
+    all.extend(audited.into_iter().flat_map(|(outcomes, _)| outcomes));
     all
 }
 
-async fn one(
-    cx: &Context,
-    stage: &Stage,
-    request: &Request<'_>,
-    target: &Target,
-    progress: &Progress,
-) -> Vec<AuditOutcome> {
+async fn one(cx: &Context, stage: &Stage, request: &Request<'_>, target: &Target, progress: &Progress) -> One {
     let say = |revision: &Revision, exercise: &Exercise| {
         progress.say(&format!("{} {}: {}", target.name, revision.version, exercise.name));
     };
@@ -62,7 +58,8 @@ async fn one(
     if let (Some(audited), Some(outcome)) = (all.first(), outcomes.first_mut()) {
         advise(cx, request, target, audited, outcome);
     }
-    outcomes
+    let unlisted = all.first().map(|audited| audited.unlisted(&plan.tools)).unwrap_or_default();
+    (outcomes, unlisted)
 }
 
 fn advise(cx: &Context, request: &Request<'_>, target: &Target, audited: &Audited, outcome: &mut AuditOutcome) {
