@@ -231,6 +231,30 @@ fn the_first_signal_ends_in_order() {
 }
 
 #[test]
+fn an_interrupted_audit_says_so_and_judges_nothing() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        for format in ["json", "sarif", "table"] {
+            let served = Served::start(["--latency", "300ms"]);
+            let mut run =
+                Run::start(binary().args(["audit", "--protocol", "legacy", "--report", format]).arg(served.url()));
+            served.until("it is under way", |stats| stats["requests"].as_u64() > Some(4));
+            run.signal(signal);
+            assert_eq!(run.end().code(), Some(code), "{format}");
+            let (out, err) = run.said();
+            assert!(err.contains("the audit was interrupted before its end"), "{format}: {err}");
+            // Without a rule that is judged there are no rows.
+            assert!(format == "table" || !out.is_empty(), "{format}");
+            if format == "json" {
+                let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+                let outcome = &told["targets"][0];
+                assert!(outcome["status"] == "unknown" && outcome["reason"] == "cancelled", "{outcome}");
+                assert!(outcome["rules"].as_array().is_none_or(Vec::is_empty), "{outcome}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_interrupted_repetition_says_what_was_made_and_keeps_its_first_failure() {
     let document = |run: &mut Run| -> serde_json::Value { serde_json::from_str(&run.said().0).unwrap() };
     let repeated = ["tools/list", "-n", "1000", "--interval", "20ms", "--json", "--protocol", "legacy"];

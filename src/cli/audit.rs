@@ -30,7 +30,7 @@ use crate::base::glob;
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::config::suggest::nearest;
-use crate::event::{AuditOutcome, Publisher};
+use crate::event::{AuditOutcome, Cause, Publisher, Reason, Status};
 use crate::plan::{Pin, TIMEOUT, Target};
 use crate::run::Context;
 use crate::run::audit::advice::AdvicePlan;
@@ -194,12 +194,13 @@ pub fn run(args: &AuditArgs) -> Result<u8, Complaint> {
         let mut all = perform::all(&cx, &request).await;
         let unwritten = publisher.finish().first().map(|error| Complaint::new(Code::Undelivered, error.to_string()));
         if cx.cancel.is_cancelled() {
-            return Ok(Code::Interrupted.number());
-        }
-        crate::audit::baseline::apply(&request.accepted, &mut all);
-        accepted::write(&request, &mut all)?;
-        for one in &mut all {
-            settle(one, args.strict);
+            all.iter_mut().for_each(interrupted);
+        } else {
+            crate::audit::baseline::apply(&request.accepted, &mut all);
+            accepted::write(&request, &mut all)?;
+            for one in &mut all {
+                settle(one, args.strict);
+            }
         }
         let undelivered = tell::tell(&request, &cx, (started_at, begun.elapsed()), &all)?;
         let code = exit::fold(all.iter().map(ending), false, undelivered);
@@ -245,6 +246,19 @@ fn advice(args: &AuditArgs) -> AdvicePlan {
             growth_percent: args.max_growth.unwrap_or(usual.growth_percent),
         },
     }
+}
+
+/// An audit that did not come to its end judges nothing: a rule may seem violated, or be accepted and seem to hold, only
+/// because it was broken off.
+fn interrupted(outcome: &mut AuditOutcome) {
+    outcome.status = Status::Unknown;
+    let why = "the audit was interrupted before its end, so that nothing of it is judged; run it again";
+    outcome.cause = Some(Cause::new(Reason::Cancelled, why));
+    (outcome.cost, outcome.advised) = (None, false);
+    outcome.rules.clear();
+    outcome.clients.clear();
+    outcome.advice.clear();
+    outcome.advice_left_out.clear();
 }
 
 fn ending(outcome: &AuditOutcome) -> Ending {
