@@ -14,6 +14,8 @@
 mod checks;
 #[path = "cli/codes.rs"]
 mod codes;
+#[path = "cli/complaints.rs"]
+mod complaints;
 #[path = "cli/place.rs"]
 mod place;
 #[path = "cli/secrets.rs"]

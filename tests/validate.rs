@@ -286,7 +286,8 @@ fn alerts_see_the_built_in_probes() {
                   [target.nop]\nurl = \"http://127.0.0.1:1/mcp\"\n";
     let alert = "[[alert]]\nname = \"x\"\nconsecutive_failures = 3\nwithin = \"10s\"\nnotify = [\"n\"]\n\
                  [notify.n]\nkind = \"command\"\ncommand = [\"true\"]\n";
-    let slow = "[target.d]\nurl = \"http://127.0.0.1:2/mcp\"\n[[probe]]\nname = \"p\"\ntarget = \"d\"\nevery = \"30s\"\n";
+    let slow =
+        "[target.d]\nurl = \"http://127.0.0.1:2/mcp\"\n[[probe]]\nname = \"p\"\ntarget = \"d\"\nevery = \"30s\"\n";
     // Only built-in ones, of two targets: one line for both.
     let other = "[target.too]\nurl = \"http://127.0.0.1:3/mcp\"\n";
     let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{other}{alert}"))]).run(&[]);
@@ -296,9 +297,25 @@ fn alerts_see_the_built_in_probes() {
     // Beside one that is too slow: it fires, if not for that one.
     let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{slow}{alert}"))]).run(&[]);
     assert!(said.err.contains("^ for `p` this alert can never fire"), "{}", said.err);
-    assert!(said.out.contains("  x (p, every 30s)\n") && said.out.contains("  x (built-in, every 1s)\n"), "{}", said.out);
+    assert!(
+        said.out.contains("  x (p, every 30s)\n") && said.out.contains("  x (built-in, every 1s)\n"),
+        "{}",
+        said.out
+    );
     // One that looks at the slow one alone never does.
     let alone = alert.replace("name = \"x\"\n", "name = \"x\"\nprobe = \"p\"\n");
     let said = Folder::new(&[("mcp-probe.toml", &format!("{target}{slow}{alone}"))]).run(&[]);
     assert!(said.err.contains("^ this alert can never fire"), "{}", said.err);
+}
+
+#[test]
+fn a_shard_that_is_none_is_told_once() {
+    let folder = Folder::new(&[("a.toml", &format!("{GOOD}[fleet]\nshard = \"9/8\"\n"))]);
+    let said = folder.run(&["a.toml"]);
+    assert_eq!(said.code, 2);
+    assert_eq!(said.err.matches("there is no shard 9 of 8").count(), 1, "{}", said.err);
+    assert!(said.err.contains("1 mistake"), "{}", said.err);
+    let open = Folder::new(&[("a.toml", &format!("{GOOD}[fleet]\nshard = \"${{VALIDATE_SHARD}}\"\n"))]);
+    let said = Said::of(&open.command(&["a.toml"]).env("VALIDATE_SHARD", "9/8").output().unwrap());
+    assert_eq!(said.err.matches("there is no shard 9 of 8").count(), 1, "{}", said.err);
 }

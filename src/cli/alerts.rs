@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -56,16 +56,16 @@ pub enum AlertsCommand {
 
 /// `mcp-probe alerts test [PATH...]`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = help::ALERTS)]
+#[command(after_help = help::ALERTS, group(ArgGroup::new("runs").required(true)))]
 pub struct TestArgs {
     /// Probe files, and folders of them; by default ./mcp-probe.toml and ./probes/*.toml
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Made-up runs, spread evenly: `requests=N,errors=N[,p95=TIME][,span=TIME]`; `span` is 30d if not given
-    #[arg(long, value_name = "FIGURES", required_unless_present = "replay", conflicts_with = "replay")]
+    #[arg(long, value_name = "FIGURES", group = "runs")]
     pub synthetic: Option<Synthetic>,
     /// The runs that `watch` recorded
-    #[arg(long)]
+    #[arg(long, group = "runs")]
     pub replay: bool,
     /// Replay from this time on, such as 2026-01-15T09:00:00Z
     #[arg(long, value_name = "TIME", requires = "replay", conflicts_with = "since")]

@@ -18,7 +18,7 @@ pub(in crate::cli) use report::report;
 
 use super::complaint::Complaint;
 use super::exit::Code;
-use super::terminal::{Colour, Terminal};
+use super::terminal::Colour;
 use crate::base::duration;
 use crate::files::clients::Client;
 use crate::plan::{Pin, Shard};
@@ -572,11 +572,6 @@ pub fn command_names() -> Vec<String> {
 #[must_use]
 pub fn grammar() -> clap::Command {
     Cli::command()
-}
-
-fn ansi(text: &clap::builder::StyledStr, to_stderr: bool) -> String {
-    let terminal = if to_stderr { Terminal::stderr(None) } else { Terminal::stdout(None) };
-    if terminal.look.colour { text.ansi().to_string() } else { text.to_string() }
 }
 
 #[cfg(test)]

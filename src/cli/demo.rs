@@ -120,6 +120,14 @@ pub struct DemoArgs {
 /// # Errors
 /// When the settings do not fit together, or the server cannot start.
 pub fn main(args: DemoArgs) -> Result<u8, Complaint> {
+    if args.faults {
+        return match if args.json { list_json() } else { list_table() } {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Complaint::new(Code::Undelivered, format!("the output could not be written: {error}")))
+            }
+            _ => Ok(Code::Healthy.number()),
+        };
+    }
     let usage = |error: &anyhow::Error| Complaint::usage(format!("{error:#}"));
     super::live::room(super::live::DESCRIPTORS)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -130,13 +138,6 @@ pub fn main(args: DemoArgs) -> Result<u8, Complaint> {
 }
 
 async fn run(args: DemoArgs) -> anyhow::Result<u8> {
-    if args.faults {
-        let listed = if args.json { list_json() } else { list_table() };
-        return match listed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(Code::Healthy.number()),
-        };
-    }
     demo::run(args.settings()?).await
 }
 

@@ -23,6 +23,7 @@ use super::{credentials, listeners, live, output, targets};
 use crate::base::ids::RunId;
 use crate::base::sanitize;
 use crate::base::secret::Masker;
+use crate::config::names::NAME_RULES;
 use crate::config::{Severity, Text};
 use crate::event::{Finding, Publisher, Status};
 use crate::files::starter::{self, Subject, tools};
@@ -83,7 +84,7 @@ fn target_name(text: &str) -> Result<String, String> {
     if fits && !text.starts_with('-') && !text.contains("://") && !text.contains(bad) {
         return Ok(text.to_owned());
     }
-    Err("a name has no `*`, `?` or `://`, and does not start with `-` or a space".to_owned())
+    Err(NAME_RULES.to_owned())
 }
 
 /// Everything that was asked for, checked.

@@ -351,7 +351,13 @@ fn of_url(url: &str) -> Result<Target, Complaint> {
     let shown = shown_url(url);
     if let Err(why) = parse_endpoint(url) {
         // The reason quotes the URL, which may hold a secret where it cannot be read.
-        let why = if shown.ends_with('…') { "expected a URL such as https://host/mcp".to_owned() } else { why };
+        let expected = "expected a URL such as https://host/mcp";
+        // What is wrong with it says nothing of what it holds: these are fixed sentences.
+        let why = match url::Url::parse(url.trim()) {
+            Err(error) if shown.ends_with('…') => format!("{error}; {expected}"),
+            _ if shown.ends_with('…') => expected.to_owned(),
+            _ => why,
+        };
         return Err(Complaint::usage(format!("`{}` is no URL of a server: {why}", sanitize::one_line(&shown, 80))));
     }
     Ok(Target::ad_hoc(shown, Endpoint::Url(url.to_owned())))

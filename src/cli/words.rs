@@ -130,6 +130,11 @@ fn named(words: &[String], is_file: &dyn Fn(&Path) -> bool) -> Result<Vec<Named>
             refuse_url_without_scheme(word, false)?;
             let is_toml = Path::new(word).extension().is_some_and(|extension| extension == "toml");
             if word.contains('/') || word.contains('\\') || is_toml {
+                if Path::new(word).is_dir() {
+                    let what = format!("`{word}` is a folder: expected a target, or a file with targets");
+                    let hint = "name a file in it; `check`, `watch`, `wait` and `validate` read whole folders";
+                    return Err(Complaint::usage(what).hint(hint));
+                }
                 let complaint = Complaint::usage(format!("there is no file `{word}`"));
                 return Err(if is_method(word, &|_: &Path| false) {
                     complaint.hint(format!("if `{word}` is a method, it comes first: mcp-probe {word} TARGET"))

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Diag, Key, Place, Reading, suggest};
 
+/// What a name must not have in it.
+pub const NAME_RULES: &str = "a name has no `*`, `?`, `://` or control character (a tab, a line feed), does not begin with `-`, \
+                              and neither begins nor ends with a space";
+
 /// Names are shown, selected by pattern and typed on command lines.
 pub fn check_name(key: &Key, what: &str, reading: &Reading<'_>) {
     const CHARS_MAX: usize = 100;
     let name = &key.name;
     let bad = |c: char| c.is_control() || c == '*' || c == '?';
     if name.trim() != name || name.is_empty() || name.starts_with('-') || name.contains("://") || name.contains(bad) {
-        reading.report(
-            Diag::error(&key.place, format!("{name:?} cannot be the name of a {what}"))
-                .help("a name has no `*`, `?` or `://`, and does not start with `-` or a space"),
-        );
+        reading.report(Diag::error(&key.place, format!("{name:?} cannot be the name of a {what}")).help(NAME_RULES));
     } else if name.chars().count() > CHARS_MAX {
         reading.report(Diag::error(&key.place, format!("the name of a {what} has at most {CHARS_MAX} characters")));
     }

@@ -41,7 +41,9 @@ impl Draft {
                 diags.extend(steps.iter().filter_map(|step| step.resolve(environment).err()).flatten());
             }
         }
-        diags.extend(self.fleets.iter().filter_map(|fleet| fleet.resolve(environment).err().map(|diag| *diag)));
+        // What is written out is told where the file is read.
+        let open = self.fleets.iter().filter(|fleet| fleet.has_variables());
+        diags.extend(open.filter_map(|fleet| fleet.resolve(environment).err().map(|diag| *diag)));
         diags
     }
 }

@@ -105,6 +105,12 @@ impl FleetDraft {
         Self { shard, place }
     }
 
+    /// Whether only this machine's variables tell the shard.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        self.shard.as_ref().is_some_and(|text| text.literal().is_none())
+    }
+
     /// The shard; none where the text is empty, so that a variable without a value means everything.
     ///
     /// # Errors

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
+use clap::ValueEnum;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::super::complaint::Complaint;
 use super::super::exit::Code;
-use super::super::terminal::Terminal;
+use super::super::terminal::{Colour, Terminal};
 use super::Parsed;
 
 /// Options of other tools, with what to write here.
@@ -57,16 +58,46 @@ const FOREIGN: &[(&[&str], &str)] = &[
 pub(super) fn said(error: &clap::Error, argv: &[OsString]) -> Parsed {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Parsed::Said { text: super::ansi(&error.render(), false), to_stderr: false, code: Code::Healthy }
+            let look = Terminal::stdout(colour(argv)).look;
+            let text = error.render();
+            let text = if look.colour { text.ansi().to_string() } else { text.to_string() };
+            Parsed::Said { text, to_stderr: false, code: Code::Healthy }
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            let text = without_subcommand(argv).text(&Terminal::stderr(colour(argv)).look);
+            Parsed::Said { text, to_stderr: true, code: Code::Usage }
         }
         _ => {
-            let said = complaint_of(&strip_ansi(&super::ansi(&error.render(), true)));
+            let said = complaint_of(&strip_ansi(&error.render().to_string()));
             let hint =
                 hint(error, argv).unwrap_or_else(|| "`mcp-probe --help` shows the grammar with examples".to_owned());
-            let text = Complaint::usage(said).hint(hint).text(&Terminal::stderr(None).look);
+            let text = Complaint::usage(said).hint(hint).text(&Terminal::stderr(colour(argv)).look);
             Parsed::Said { text, to_stderr: true, code: Code::Usage }
         }
     }
+}
+
+/// `--color`, as far as it can be told where the rest could not be read.
+fn colour(argv: &[OsString]) -> Option<Colour> {
+    let words = argv.iter().skip(1).map_while(|word| word.to_str().filter(|word| *word != "--"));
+    let words: Vec<&str> = words.collect();
+    let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
+    apart.chain(joined).find_map(|word| <Colour as ValueEnum>::from_str(word, false).ok())
+}
+
+/// A command that has commands of its own, and was given none.
+fn without_subcommand(argv: &[OsString]) -> Complaint {
+    let all = super::grammar();
+    let named = argv.iter().skip(1).find_map(|word| all.find_subcommand(word));
+    let Some(command) = named.filter(|command| command.has_subcommands()) else {
+        return Complaint::usage("a command is missing").hint("`mcp-probe --help` shows all");
+    };
+    let name = command.get_name();
+    let own: Vec<String> =
+        command.get_subcommands().map(|own| format!("mcp-probe {name} {}", own.get_name())).collect();
+    Complaint::usage(format!("`mcp-probe {name}` is not complete: expected {}", own.join(" or ")))
+        .hint(format!("`mcp-probe {name} --help` says what they do"))
 }
 
 /// The complaint without clap's usage block, which shows one line of a grammar that has three.
