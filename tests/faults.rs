@@ -484,6 +484,7 @@ const STATUSES: &[Row] = &[
     healthy("method-404", HTTP, LIST),
     fails("method-404", HTTP, "demo/none --protocol legacy", "rpc_error", 5, &["-32601"]),
     fails("error-status", HTTP, LIST, "http", 1, &["HTTP 500"]),
+    fails("error-status", HTTP, ADD_LEGACY, "http", 1, &["HTTP 500 with the result of"]),
     healthy("redirect-same-origin", HTTP, LIST).noting("http.redirect"),
     healthy("redirect-relative", HTTP, LIST).noting("http.redirect"),
     fails("redirect-302", HTTP, LIST, "http", 1, &["HTTP 302", "redirects to /mcp/"]).noting("http.redirect"),

@@ -20,6 +20,12 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
+/// The sentence for a result to `method` that came with a status of failure.
+#[must_use]
+pub fn with_result(status: u16, method: &str) -> String {
+    format!("HTTP {status} with the result of {method}: clients go by the status, and drop it; send a result with 200")
+}
+
 /// The reason and the sentence for an answer to `method` that is no JSON-RPC message.
 #[must_use]
 pub fn read(answer: &Answer<'_>, method: &str) -> (Reason, String) {

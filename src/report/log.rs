@@ -180,7 +180,7 @@ impl<W: Write + Send> Log<W> {
             Missed::Overrun => "the run before was still going on",
             Missed::Suspend => "the machine slept, or mcp-probe stood still",
             Missed::Clock => "somebody set the clock",
-            Missed::Backpressure => "no place was free in time",
+            Missed::Backpressure => "no place was free in time, or the server asked to be left alone",
         };
         Line::new(
             level,

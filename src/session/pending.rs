@@ -94,11 +94,17 @@ impl Pending {
         let first_byte = self.marks.first_byte.unwrap_or(first_byte);
         self.marks.first_byte = Some(first_byte);
         self.marks.last_byte = Some(at);
-        // An error under a status about access or load is the word of that layer, whatever its code.
-        let refused = self.head.as_ref().filter(|head| body.is_err() && matches!(head.status, 401 | 403 | 429));
-        let done = match refused {
+        // An error under a status about access or load is the word of that layer, whatever its code; a result under a status of
+        // failure is one that no client takes.
+        let is_of_layer = |status: u16| matches!(status, 401 | 403 | 429);
+        let is_refused = |head: &&Head| is_of_layer(head.status) || body.is_ok() && head.status >= 300;
+        let done = match self.head.as_ref().filter(is_refused) {
             Some(head) => {
-                let (reason, message) = refusal::read(&head.answer(&raw), &self.method);
+                let (reason, message) = if is_of_layer(head.status) {
+                    refusal::read(&head.answer(&raw), &self.method)
+                } else {
+                    (Reason::Http, refusal::with_result(head.status, &self.method))
+                };
                 self.refused = Some(Box::new(Reply { body, raw: vec![raw] }));
                 Err(Fault::new(reason, message))
             }
