@@ -209,3 +209,27 @@ fn beside_a_running_daemon() {
     assert!(said(folder.path(), &["history"], 0).contains("weather"));
     drop(store);
 }
+
+/// No file has them: the probe that a target has without one, and the addresses behind a name.
+#[test]
+fn rules_are_tried_on_built_in_probes_and_on_replicas_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = folder.join("probes.toml");
+    let rule = "[[alert]]\nname = \"down\"\nconsecutive_failures = 3\n";
+    std::fs::write(&file, format!("[target.weather]\nurl = \"http://127.0.0.1:1/mcp\"\n{rule}")).unwrap();
+    let store = Store::open_in(folder).unwrap();
+    let work = async {
+        for minutes in (0..30).rev() {
+            let at = Timestamp::now() - Duration::from_secs(minutes * 60);
+            let status = if minutes < 5 { Status::Failed } else { Status::Healthy };
+            store.record(sample("built-in", "weather", at, status), None).await.unwrap();
+            store.record(sample("built-in", "weather@10.0.0.2", at, status), None).await.unwrap();
+            store.record(sample("built-in", "gone", at, status), None).await.unwrap();
+        }
+        store.close().await.unwrap();
+    };
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work);
+    let text = said(folder, &["alerts", "test", file.to_str().unwrap(), "--replay"], 1);
+    assert!(text.contains("weather\t") && text.contains("weather@10.0.0.2") && !text.contains("gone"), "{text}");
+}

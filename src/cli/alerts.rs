@@ -21,6 +21,7 @@ use crate::alert::replay::{Episode, Replayed, Synthetic, replay};
 use crate::alert::{Rule, Settings, Silence, Watched};
 use crate::base::duration;
 use crate::base::name::Name;
+use crate::event::{Sample, without_replica};
 use crate::files::{Loaded, Machine, default_paths, load};
 use crate::plan::{EVERY, Pace};
 use crate::report::grid::{Cell, Column, Fit, Grid};
@@ -174,11 +175,11 @@ fn settings(loaded: &Loaded, color: Option<Colour>) -> Result<Settings, Complain
     })
 }
 
-/// Every probe on every target of the files.
+/// Every probe on every target of the files, the built-in ones included.
 fn pairs(loaded: &Loaded) -> Vec<Watched> {
     let draft = &loaded.draft;
     let mut pairs = Vec::new();
-    for probe in &draft.probes {
+    for probe in draft.probes.iter().chain(draft.built_in()) {
         let is_named = |name: &str| probe.targets.iter().any(|(named, _)| named == "*" || named == name);
         for target in draft.targets.iter().filter(|target| is_named(&target.name)) {
             let attempts = probe.retries.saturating_add(1);
@@ -236,7 +237,23 @@ fn recorded(args: &TestArgs, loaded: &Loaded, rules: Vec<Rule>, settings: Settin
         return Err(Complaint::new(Code::Nothing, format!("no run was recorded since {from:.0}"))
             .hint("look further back: --since 7d"));
     }
-    Ok(replay(rules, pairs(loaded), settings, samples.into_iter()))
+    let mut pairs = pairs(loaded);
+    let replicas = replicas(&pairs, &samples);
+    pairs.extend(replicas);
+    Ok(replay(rules, pairs, settings, samples.into_iter()))
+}
+
+/// The replicas of targets of the files that runs were recorded of: what stands behind a name is in no file.
+fn replicas(pairs: &[Watched], samples: &[Sample]) -> Vec<Watched> {
+    let of = |sample: &Sample| {
+        let name = without_replica(&sample.target);
+        let is_row = name != &*sample.target;
+        let pair = pairs.iter().find(|pair| is_row && pair.probe == sample.probe && &*pair.target == name)?;
+        Some(Watched { target: sample.target.clone(), ..pair.clone() })
+    };
+    let mut seen = BTreeSet::new();
+    let rows = samples.iter().filter(|sample| seen.insert((sample.probe.clone(), sample.target.clone())));
+    rows.filter_map(of).collect()
 }
 
 const COLUMNS: &[Column] = &[
