@@ -414,3 +414,23 @@ fn a_history_that_is_taken_away_loses_no_alert_and_is_never_called_writable() {
     let _watch = Watch::start(folder);
     hook.hears("down", "firing");
 }
+
+#[test]
+fn another_program_that_opens_the_history_does_not_take_its_log_away() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let folder = folder.path();
+    write(
+        folder,
+        &slow_server(folder, &hook).replace("every = \"4s\"\ntimeout = \"3s\"", "every = \"1s\"\ntimeout = \"500ms\""),
+    );
+    let watch = Watch::start(folder);
+    watch.says("status=healthy");
+    // The page reads the history in the process that writes it.
+    assert_eq!(watch.get("/").0, 200);
+    // The connection of a program of its own, which could write, too.
+    let other = rusqlite::Connection::open(folder.join("state/history.sqlite")).unwrap();
+    other.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0)).unwrap();
+    other.close().unwrap();
+    let before = kept(folder, "demo").len();
+    until("runs go on to be kept", || (kept(folder, "demo").len() > before + 1).then_some(()));
+}

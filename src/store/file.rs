@@ -105,7 +105,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens for reading, beside a daemon that writes or without one. Whether it is an older file, which has no `recent`: an
 /// empty one stands in for it.
-pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), StoreError> {
+pub(super) fn open_to_read(path: &Path, is_own: bool) -> Result<(Connection, bool), StoreError> {
     match fs::metadata(path) {
         Ok(file) if file.is_file() && file.len() > 0 => {}
         Ok(file) if file.is_file() => return Err(Kind::Missing.at(path, "there is no history yet: the file is empty")),
@@ -116,7 +116,11 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), StoreError
         }
         Err(error) => return Err(Kind::Unusable.at(path, &format!("it cannot be read: {error}"))),
     }
-    look_at_header(path)?;
+    // To close a file gives back every lock that this process has on it, also the one that tells other programs that
+    // somebody writes: they would take the log away. What this process writes needs no look.
+    if !is_own {
+        look_at_header(path)?;
+    }
     let told = |error: rusqlite::Error| StoreError::of(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(told)?;

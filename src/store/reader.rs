@@ -124,7 +124,19 @@ impl Reader {
     /// # Errors
     /// When there is no history, or the file is newer, foreign or broken, or cannot be read.
     pub fn open(path: &Path) -> Told<Self> {
-        let (connection, is_old) = file::open_to_read(path)?;
+        Self::opened(path, false)
+    }
+
+    /// The same in the process that writes the file.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn beside_writer(path: &Path) -> Told<Self> {
+        Self::opened(path, true)
+    }
+
+    fn opened(path: &Path, is_own: bool) -> Told<Self> {
+        let (connection, is_old) = file::open_to_read(path, is_own)?;
         file::steady(&connection, path)?;
         let id = place::id(path).ok();
         Ok(Self { connection, path: path.to_owned(), id, words: RefCell::default(), is_old: Cell::new(is_old) })

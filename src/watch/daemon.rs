@@ -562,7 +562,7 @@ fn past_samples<'a>(
     now: jiff::Timestamp,
     unread: &'a mut Option<String>,
 ) -> impl Iterator<Item = Sample> + 'a {
-    let reader = Reader::open(store);
+    let reader = Reader::beside_writer(store);
     let each = SAMPLES_MAX / pairs.len().max(1);
     pairs.iter().flat_map(move |(probe, target, span)| {
         let since = now.checked_sub(*span).unwrap_or(jiff::Timestamp::MIN);

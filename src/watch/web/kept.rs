@@ -78,7 +78,7 @@ impl Kept {
 
     fn ask<T>(&self, how: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Result<T, String> {
         let mut kept = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = match kept.take().filter(Reader::is_in_place).map_or_else(|| Reader::open(&self.path), Ok) {
+        let told = match kept.take().filter(Reader::is_in_place).map_or_else(|| Reader::beside_writer(&self.path), Ok) {
             Err(error) => Err(error),
             Ok(reader) => {
                 let told = how(&reader);
