@@ -38,7 +38,7 @@ pub use receiver::Receiver;
 pub use rule::{Bound, Condition, Expiring, Rule, Selector, Urgency};
 pub use said::asks;
 pub use saved::{Remembered, remembered};
-pub use settings::{Settings, Silence, Watched, Window};
+pub use settings::{LeftOut, Settings, Silence, Watched, Window};
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 pub use draft::Draft;
 pub use fleet::{FleetDraft, Shard, Share};
-pub use left_out::LeftOut;
 pub use pace::Pace;
 pub use probe::ProbeDraft;
 pub use replicas::{Known, Replica, Resolve};

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::receiver::Receiver;
 use super::rule::Selector;
 use crate::base::name::Name;
-use crate::plan::LeftOut;
+use crate::event::without_replica;
 
 /// How the engine tells, holds and repairs.
 #[derive(Clone, Debug)]
@@ -74,6 +74,23 @@ pub struct Watched {
     pub farthest: Duration,
     /// Whether the target says how it is restarted, or its process is ours.
     pub can_restart: bool,
+}
+
+/// What the files have and is not watched here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Names of probes.
+    pub probes: BTreeSet<String>,
+    /// Names of targets.
+    pub targets: BTreeSet<String>,
+}
+
+impl LeftOut {
+    /// Whether a probe on a target is left out.
+    #[must_use]
+    pub fn has(&self, probe: &str, target: &str) -> bool {
+        self.probes.contains(probe) || self.targets.contains(without_replica(target))
+    }
 }
 
 /// A time in which some alerts are not told. They are evaluated all the same: what still fires at its end is told then,

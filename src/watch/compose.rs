@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::board::PairState;
 use super::limits::Needs;
-use crate::alert::Watched;
+use crate::alert::{LeftOut, Watched};
 use crate::base::duration::written;
 use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::event::ProbeOutcome;
 use crate::files::telling::Resolved;
-use crate::plan::{EVERY, Endpoint, LeftOut, Pace, Plan, Probe, SessionChoice, Target, When};
+use crate::plan::{EVERY, Endpoint, Pace, Plan, Probe, SessionChoice, Target, When};
 use crate::schedule::{Grid, Slot, identity};
 use crate::transport::http::parse_endpoint;
 

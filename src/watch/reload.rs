@@ -16,13 +16,13 @@ use super::files::{LOOK_EVERY, Seen};
 use super::limits::Limits;
 use super::repeats::Repeats;
 use crate::alert::notify::Channels;
-use crate::alert::{Action, Settings, Watched};
+use crate::alert::{Action, LeftOut, Settings, Watched};
 use crate::base::by_pair::ByPair;
 use crate::base::clock::Now;
 use crate::event::{Level, ProbeOutcome};
 use crate::files::telling::Resolved;
 use crate::metrics::Roster;
-use crate::plan::{Known, LeftOut, Share};
+use crate::plan::{Known, Share};
 use crate::run::Traces;
 use crate::schedule::SlotId;
 

@@ -174,7 +174,7 @@ fn a_run_that_comes_sooner_after_a_failure_makes_no_rate_higher_and_no_row_longe
 fn what_is_left_out_for_a_while_ends_for_nobody_and_goes_on_when_it_is_watched_again() {
     let rules = || vec![rule("down", consecutive(2, None))];
     let left_out = || {
-        let left_out = crate::plan::LeftOut { targets: ["server-000".to_owned()].into(), ..Default::default() };
+        let left_out = LeftOut { targets: ["server-000".to_owned()].into(), ..Default::default() };
         Settings { left_out, ..Settings::default() }
     };
     // By another start, and by new files.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::WatchArgs;
+use crate::alert::LeftOut;
 use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::cli::check::plan::leave_out;
@@ -132,7 +133,8 @@ impl FromFiles {
         locks::attach(&mut plan, self.lock_file.as_deref()).map_err(Problem::Mistakes)?;
         let shown = plan.targets.iter().map(|target| (target.name.to_string(), shown(target, &masker))).collect();
         withheld.extend(self.withhold(&mut plan, may_ask));
-        let mut left_out = read.draft.left_out(&selection);
+        let (probes, targets) = read.draft.left_out(&selection);
+        let mut left_out = LeftOut { probes, targets };
         left_out.targets.extend(withheld.iter().map(|outcome| outcome.target.to_string()));
         let dependencies = read.draft.dependencies();
         let targets = read.draft.targets.iter().flat_map(TargetDraft::secret_variables).map(ToOwned::to_owned);
