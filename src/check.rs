@@ -321,6 +321,11 @@ pub(crate) fn result_of<'a>(evidence: &Evidence<'a>, expected: impl FnOnce() -> 
     }
 }
 
+/// What came where a list broke off before its end, so that what it may hold beyond decides.
+pub(crate) fn cut_short(cut: &Finding) -> String {
+    format!("a list that was not read to its end (expected {}, got {})", cut.expected, quote(&cut.actual))
+}
+
 /// What came, and how many violations there are besides.
 pub(crate) fn more(actual: &str, others: usize) -> String {
     if others == 0 { actual.to_owned() } else { format!("{actual}; and {others} more") }

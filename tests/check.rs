@@ -428,3 +428,23 @@ fn what_the_prober_spends_on_a_list_is_not_charged_to_the_server() {
     let stalled = &stalled.json()["probes"][0];
     assert_eq!((&stalled["status"], &stalled["reason"]), (&json!("failed"), &json!("timeout")), "{stalled}");
 }
+
+#[test]
+fn a_list_that_was_cut_passes_no_check_that_the_rest_of_it_decides() {
+    for (fault, expects, status) in [
+        ("tools-repeated-cursor", "expect.tools = { max = 100000 }", "blocked"),
+        ("tools-repeated-cursor", "expect.tools = { exclude = [\"evil\"] }", "blocked"),
+        ("tools-repeated-cursor", "expect.tokens = 1000000", "blocked"),
+        ("tools-repeated-cursor", "expect.tools = { include = [\"echo\"] }", "passed"),
+    ] {
+        let target = format!("[target.t]\ncommand = [\"mcp-probe\", \"demo\", \"--fault\", \"{fault}\"]\n");
+        let place = Place::new().with("f.toml", &(target + &probe("p", &format!("{WORKS}{expects}\n"))));
+        let ran = place.run(&["check", "f.toml", "--json"]).ended(i32::from(status == "blocked"));
+        let step = &ran.json()["probes"][0]["steps"][0];
+        assert_eq!(
+            (&step["checks"][0]["status"], step["reason"].is_null()),
+            (&json!(status), status == "passed"),
+            "{step}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, quote, result_of};
+use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, cut_short, quote, result_of};
 use crate::config::{Field, grammar};
 
 pub(super) const TOOLS: Kind = Kind {
@@ -136,34 +136,44 @@ impl Holds {
         quote(&parts.join(", "))
     }
 
-    /// What is wrong with these items, if anything.
-    fn complaints(&self, items: &[Value]) -> Vec<String> {
+    /// What is wrong with these items, and what more items could put right or make wrong.
+    fn complaints(&self, items: &[Value]) -> Complaints {
         let of = |item: &Value, key: &&str| item.get(*key).and_then(Value::as_str).map(ToOwned::to_owned);
+        let label = |item: &Value| self.list.names.iter().find_map(|key| of(item, key)).unwrap_or_default();
         let known: BTreeSet<String> =
             items.iter().flat_map(|item| self.list.names.iter().filter_map(|key| of(item, key))).collect();
-        let mut complaints = Vec::new();
-        let mut tell = |what: &str, found: Vec<String>| {
-            if !found.is_empty() {
-                complaints.push(format!("{what} {}", names(&found)));
-            }
-        };
+        let told = |what: &str, found: Vec<String>| (!found.is_empty()).then(|| format!("{what} {}", names(&found)));
         let wanted = self.include.iter().chain(self.only.iter().flatten());
         let missing: BTreeSet<String> = wanted.filter(|name| !known.contains(*name)).cloned().collect();
-        tell("missing", missing.into_iter().collect());
-        tell("has", self.exclude.iter().filter(|name| known.contains(*name)).cloned().collect());
-        if let Some(only) = &self.only {
+        let missing = told("missing", missing.into_iter().collect());
+        let excluded = told("has", self.exclude.iter().filter(|name| known.contains(*name)).cloned().collect());
+        let unexpected = self.only.as_ref().and_then(|only| {
             let stray = |item: &&Value| {
                 !self.list.names.iter().any(|key| of(item, key).is_some_and(|name| only.contains(&name)))
             };
-            let label = |item: &Value| self.list.names.iter().find_map(|key| of(item, key)).unwrap_or_default();
-            tell("unexpected", items.iter().filter(stray).map(label).collect());
-        }
+            told("unexpected", items.iter().filter(stray).map(label).collect())
+        });
         let count = items.len() as u64;
-        if self.min.is_some_and(|min| count < min) || self.max.is_some_and(|max| count > max) {
-            complaints.push(format!("{count} {}", self.list.member));
+        let counted = || format!("{count} {}", self.list.member);
+        let (few, many) = (self.min.is_some_and(|min| count < min), self.max.is_some_and(|max| count > max));
+        // A list that goes in circles holds one thing many times.
+        let enough = self.min.is_none_or(|min| items.iter().map(label).collect::<BTreeSet<_>>().len() as u64 >= min);
+        let bounded = !self.exclude.is_empty() || self.only.is_some() || self.max.is_some();
+        Complaints {
+            is_decided: excluded.is_some() || unexpected.is_some() || many,
+            may_change: missing.is_some() || !enough || bounded,
+            all: missing.into_iter().chain(excluded).chain(unexpected).chain((few || many).then(counted)).collect(),
         }
-        complaints
     }
+}
+
+/// What is wrong with a list.
+struct Complaints {
+    all: Vec<String>,
+    /// It is wrong whatever more the list holds.
+    is_decided: bool,
+    /// It may be the other way round with more that the list holds.
+    may_change: bool,
 }
 
 impl Check for Holds {
@@ -181,10 +191,52 @@ impl Check for Holds {
             let actual = format!("the result has no array `{}`", self.list.member);
             return Verdict::Fail(Judged::new(self.describe(), actual).at(path));
         };
-        let complaints = self.complaints(items);
+        let Complaints { all: complaints, is_decided, may_change } = self.complaints(items);
+        if let Some(cut) = evidence.exchange.cut()
+            && may_change
+            && !is_decided
+        {
+            return Verdict::Blocked(Judged::new(self.describe(), cut_short(cut)).at(path));
+        }
         let passed = complaints.is_empty();
         let actual =
             if passed { format!("{} {}", items.len(), self.list.member) } else { quote(&complaints.join("; ")) };
         Verdict::of(passed, Judged::new(self.describe(), actual).at(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tests::judged_when_cut;
+    use crate::event::CheckStatus::{Blocked, Failed, Passed};
+
+    #[test]
+    fn of_a_list_that_was_cut_only_what_was_seen_decides() {
+        let tools = json!({"tools": [{"name": "good"}, {"name": "fine"}, {"name": "fine"}]});
+        for (toml, status) in [
+            ("tools = { only = [\"good\", \"fine\"] }", Blocked),
+            ("tools = { only = [\"good\"] }", Failed),
+            ("tools = { exclude = [\"evil\"] }", Blocked),
+            ("tools = { exclude = [\"fine\"] }", Failed),
+            ("tools = { max = 3 }", Blocked),
+            ("tools = { max = 2 }", Failed),
+            ("tools = { include = [\"good\"], max = 3 }", Blocked),
+            ("tools = { include = [\"good\", \"fine\"] }", Passed),
+            ("tools = { include = [\"evil\"] }", Blocked),
+            ("tools = { include = [\"evil\"], exclude = [\"good\"] }", Failed),
+            ("tools = { min = 2 }", Passed),
+            ("tools = { min = 3 }", Blocked),
+            ("tools = { min = 4 }", Blocked),
+        ] {
+            let outcome = judged_when_cut("tools/list", &tools, toml);
+            assert_eq!(outcome.status, status, "{toml}: {outcome:?}");
+            if status == Blocked {
+                let why = "a list that was not read to its end (expected every page names a new cursor, got page 2";
+                assert!(outcome.actual.starts_with(why), "{outcome:?}");
+            }
+        }
+        let prompts = json!({"prompts": [{"name": "a"}]});
+        assert_eq!(judged_when_cut("prompts/list", &prompts, "prompts = { max = 1 }").status, Blocked);
     }
 }

@@ -66,6 +66,13 @@ fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
     checks[0].judge(&Evidence { facts: &facts(), exchange, called: &Called::NotRead, locked: &locked, ruled: &ruled })
 }
 
+/// The same of a list that broke off before its end.
+pub(crate) fn judged_when_cut(method: &str, result: &Value, toml: &str) -> CheckOutcome {
+    let (severity, actual) = (crate::event::Severity::Error, "page 2 names the cursor \"a\" again");
+    let cut = Finding::new("list.pagination", severity, "every page names a new cursor", actual);
+    judge(&Exchange { findings: vec![cut], ..exchange(method, Ok(result.clone())) }, toml)
+}
+
 fn passes(exchange: &Exchange, toml: &str) {
     let outcome = judge(exchange, toml);
     assert_eq!(outcome.status, CheckStatus::Passed, "{toml}: {outcome:?}");

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::budget::{self, Budget};
-use super::{Check, Evidence, Expectation, Kind, Verdict, result_of};
+use super::{Check, Evidence, Expectation, Judged, Kind, Verdict, cut_short, result_of};
 use crate::config::{Field, grammar};
 
 pub(super) const KIND: Kind = Kind {
@@ -48,9 +48,41 @@ impl Check for Tokens {
         match result_of(evidence, || self.0.describe(show)) {
             Ok(result) => {
                 let tools = result.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                self.0.judge(tokens(tools), show)
+                let verdict = self.0.judge(tokens(tools), show);
+                // Tools that were not read cost more, never less: only what is too much already is decided.
+                match (evidence.exchange.cut(), &verdict) {
+                    (None, _) | (Some(_), Verdict::Fail(_)) => verdict,
+                    (Some(_), Verdict::Warn(_)) if self.0.max().is_none() => verdict,
+                    (Some(cut), _) => Verdict::Blocked(Judged::new(self.0.describe(show), cut_short(cut))),
+                }
             }
             Err(verdict) => verdict,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::check::tests::judged_when_cut;
+    use crate::event::CheckStatus::{Blocked, Failed, Warned};
+
+    #[test]
+    fn what_a_list_costs_that_was_cut_is_at_least_what_was_seen() {
+        let tools = json!({"tools": [{"name": "abcdefgh"}]});
+        for (toml, status) in [
+            ("tokens = 2", Blocked),
+            ("tokens = 1", Failed),
+            ("tokens = { warn = 1, max = 2 }", Blocked),
+            ("tokens = { warn = 1 }", Warned),
+            ("tokens = { warn = 2 }", Blocked),
+        ] {
+            let outcome = judged_when_cut("tools/list", &tools, toml);
+            assert_eq!(outcome.status, status, "{toml}: {outcome:?}");
+            if status == Blocked {
+                assert!(outcome.actual.contains("not read to its end"), "{outcome:?}");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::places::Places;
 use crate::check::tokens::tokens;
-use crate::event::{Finding, Severity, ToolSeen, ToolsSeen};
+use crate::event::{ToolSeen, ToolsSeen};
 use crate::lock::{canonical, list_of};
 use crate::plan::Target;
 use crate::session::Exchange;
@@ -80,8 +80,7 @@ fn seen(tools: &[Value]) -> ToolsSeen {
 
 /// Whether a list was read from its beginning to its end.
 pub(super) fn is_whole(exchange: &Exchange) -> bool {
-    let is_broken = |finding: &Finding| finding.id == "list.pagination" && finding.severity == Severity::Error;
-    exchange.params.get("cursor").is_none() && !exchange.findings.iter().any(is_broken)
+    exchange.params.get("cursor").is_none() && exchange.cut().is_none()
 }
 
 /// Of the definition, whatever the order of its members; `_meta` is no part of it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::notices::Notices;
 use crate::base::ids::SpanContext;
 use crate::base::name::Name;
-use crate::event::{Finding, ProtocolUsed, ServerIdentity, TransportKind};
+use crate::event::{Finding, ProtocolUsed, ServerIdentity, Severity, TransportKind};
 use crate::protocol::Revision;
 use crate::transport::{Fault, Head};
 use crate::wire::RpcError;
@@ -92,6 +92,12 @@ impl Exchange {
     #[must_use]
     pub fn shared_result(&self) -> Option<&Arc<Value>> {
         self.reply.as_ref().ok()?.body.as_ref().ok()
+    }
+
+    /// Where a list broke off before its end, why. Of what it may hold beyond nothing is known.
+    #[must_use]
+    pub fn cut(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.id == "list.pagination" && finding.severity == Severity::Error)
     }
 
     /// The JSON-RPC error, where there is one.
