@@ -6,7 +6,7 @@ pub(super) mod help;
 mod report;
 
 use std::cell::OnceCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -497,7 +497,7 @@ pub fn parse(mut argv: Vec<OsString>) -> Result<Parsed, Complaint> {
     };
     match parsed {
         Ok(command) => {
-            refuse_options_as_program(&command)?;
+            refuse_no_program(&command, &argv)?;
             Ok(Parsed::Command(Box::new(command)))
         }
         Err(error) => Ok(foreign::said(&error, &argv)),
@@ -543,21 +543,29 @@ fn takes_next(token: &str, cli: &clap::Command) -> bool {
     first_valued.is_some_and(|position| position + 1 == shorts.len())
 }
 
-/// After `--` stands a program; an option there is the grammar of another tool.
-fn refuse_options_as_program(command: &Command) -> Result<(), Complaint> {
-    let program: Option<&OsStr> = match command {
-        Command::AdHoc(ad_hoc) => ad_hoc.command.first().map(OsString::as_os_str),
-        Command::Check(check) => check.command.first().map(OsString::as_os_str),
-        Command::Audit(audit) => audit.command.first().map(OsString::as_os_str),
-        Command::Wait(wait) => wait.command.first().map(OsString::as_os_str),
-        Command::Init(init) => init.command.first().map(OsString::as_os_str),
-        Command::Lock(lock) => lock.command.first().map(OsString::as_os_str),
-        Command::Diff(diff) => diff.command.first().map(OsString::as_os_str),
-        _ => None,
+/// After `--` stands a program: where nothing does, a variable was empty, and all targets of the project are not what was
+/// meant; an option there is the grammar of another tool.
+fn refuse_no_program(command: &Command, argv: &[OsString]) -> Result<(), Complaint> {
+    let words: &[OsString] = match command {
+        Command::AdHoc(ad_hoc) => &ad_hoc.command,
+        Command::Check(check) => &check.command,
+        Command::Audit(audit) => &audit.command,
+        Command::Wait(wait) => &wait.command,
+        Command::Init(init) => &init.command,
+        Command::Lock(lock) => &lock.command,
+        Command::Diff(diff) => &diff.command,
+        _ => return Ok(()),
     };
-    let Some(program) = program.map(OsStr::to_string_lossy).filter(|program| program.starts_with('-')) else {
+    let Some(program) = words.first().map(|program| program.to_string_lossy()) else {
+        if argv.last().is_none_or(|last| last != "--") {
+            return Ok(());
+        }
+        return Err(Complaint::usage("what follows `--` is the server's command, and nothing follows it")
+            .hint("is a variable empty? Without `--`, the targets are those that are named, or found in the project"));
+    };
+    if !program.starts_with('-') {
         return Ok(());
-    };
+    }
     Err(Complaint::usage(format!("what follows `--` is the server's command, and `{program}` is no program"))
         .hint("options of mcp-probe stand before `--`: mcp-probe tools/list --timeout 5s -- npx -y some-server"))
 }

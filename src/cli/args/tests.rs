@@ -105,6 +105,18 @@ fn the_habits_of_other_tools_get_a_hint() {
 }
 
 #[test]
+fn nothing_after_the_dashes_is_not_as_if_they_were_not_there() {
+    for line in
+        ["--", "tools/list --", "check --", "--json check a.toml --", "wait --", "lock --", "audit --", "init --"]
+    {
+        let complaint = parse(argv(line)).unwrap_err();
+        assert!(complaint.message.contains("nothing follows it"), "{line}: {complaint:?}");
+    }
+    assert_eq!(ad_hoc("tools/list -- server --").command, ["server", "--"]);
+    assert!(matches!(parse(argv("validate --")), Ok(Parsed::Command(_))), "it takes no server's command");
+}
+
+#[test]
 fn values_are_checked_where_they_are_read() {
     for line in [
         "tools/list x --timeout 10",
