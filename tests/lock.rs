@@ -524,6 +524,61 @@ fn lock_files_are_compared_target_by_target() {
 }
 
 #[test]
+fn saved_lists_are_the_same_only_where_both_have_them() {
+    let stage = Stage::new();
+    let target = |name: &str, fault: &str| format!("[target.{name}]\ncommand = [\"mcp-probe\", \"demo\"{fault}]\n");
+    let save = |file: &str, code: i32, targets: &str, words: &[&str]| {
+        stage.write("t.toml", targets);
+        stage.write(file, &stage.ends(code, &[&["--json", "-f", "t.toml"], words].concat()).stdout);
+    };
+    let both = target("ok", "") + &target("less", "");
+    save("both.json", 0, &both, &["tools/list", "ok", "less"]);
+    save("again.json", 0, &both, &["tools/list", "ok", "less"]);
+    save("prompts.json", 0, &both, &["prompts/list", "ok", "less"]);
+    save("one.json", 0, &both, &["tools/list", "ok"]);
+    save("others.json", 0, &(target("x", "") + &target("y", "")), &["tools/list", "x", "y"]);
+    let broken = target("ok", "") + &target("less", ", \"--fault\", \"list-error\"");
+    save("broken.json", 5, &broken, &["tools/list", "ok", "less"]);
+    save("failure.json", 5, &broken, &["tools/list", "less"]);
+    stage.write("raw.json", &stage.ends(5, &["tools/list", "less", "--raw", "-f", "t.toml"]).stdout);
+    save("cut.json", 0, &target("ok", ", \"--fault\", \"tools-repeated-cursor\""), &["tools/list", "ok"]);
+    assert_eq!(stage.ends(0, &["diff", "both.json", "again.json"]).stdout, "");
+
+    // A target that one side lacks is a difference.
+    let gone = "less\tremoved\tserver\t\tthe target is gone: one.json has no list of it\t\n";
+    assert_eq!(stage.ends(1, &["diff", "both.json", "one.json"]).stdout, gone);
+    let new = "less\tadded\tserver\t\tthe target is new: one.json has no list of it\t\n";
+    assert_eq!(stage.ends(1, &["diff", "one.json", "both.json"]).stdout, new);
+    stage.ends(0, &["diff", "one.json", "both.json", "--breaking"]);
+    let document = stage.ends(1, &["diff", "both.json", "others.json", "--json"]).document();
+    assert_eq!((&document["equal"], &document["summary"]), (&json!(false), &json!({"removed": 2, "added": 2})));
+
+    // What is no list, or none of the same kind, is refused, with its name.
+    for (one, other, says) in [
+        (
+            "both.json",
+            "broken.json",
+            "of less, broken.json holds an error, not a list: tools/list was answered with error",
+        ),
+        ("broken.json", "both.json", "of less, broken.json holds an error"),
+        ("both.json", "failure.json", "of less, failure.json holds an error, not a list"),
+        ("one.json", "raw.json", "raw.json holds an error, not a list: database is locked"),
+        ("one.json", "cut.json", "of ok, cut.json holds a list that was not read to its end"),
+        ("both.json", "prompts.json", "of less, both.json has tools/list, and prompts.json has prompts/list: nothing"),
+    ] {
+        let told = stage.ends(2, &["diff", one, other]);
+        assert!(told.stderr.contains(says) && told.stdout.is_empty(), "{one} {other}: {}", told.stderr);
+    }
+    // Against what is known as a whole, a list that was saved and is not served is gone; other targets do not matter.
+    stage.write("t.toml", &(target("ok", "") + &target("less", ", \"--fault\", \"capabilities-none\"")));
+    stage.ends(0, &["diff", "broken.json", "ok", "-f", "t.toml"]);
+    let told = stage.ends(2, &["diff", "broken.json", "less", "-f", "t.toml"]);
+    assert!(told.stderr.contains("of less, broken.json holds an error"), "{}", told.stderr);
+    let told = stage.ends(1, &["diff", "both.json", "less", "-f", "t.toml"]);
+    assert!(told.stdout.contains("removed\ttool\t\ttools/list is not served any more"), "{}", told.stdout);
+}
+
+#[test]
 fn what_cannot_be_compared_is_explained() {
     let stage = Stage::new();
     stage.demo(&[]).write("no.txt", "hello\n");

@@ -15,10 +15,11 @@ use super::jq::Jq;
 use super::terminal::Terminal;
 use super::{connection, listeners, live, output, words};
 use crate::base::ids::RunId;
+use crate::base::sanitize::one_line;
 use crate::base::secret::Masker;
 use crate::check::lock as judging;
 use crate::event::{Change, Publisher};
-use crate::lock::{Entry, compare, same_version, saved};
+use crate::lock::{Entry, LISTS, compare, same_version, saved};
 use crate::plan::TIMEOUT;
 use crate::protocol::Answers;
 use crate::report::changes::{self, Compared, Side};
@@ -93,7 +94,7 @@ pub fn run(args: &DiffArgs) -> Result<u8, Complaint> {
         if !failed.is_empty() {
             return Ok(exit::fold(failed, false, false).number());
         }
-        let all = compared(sides.pairs(entries)?);
+        let all = compared(sides.pairs(entries)?)?;
         tell(args, jq.as_ref(), &all, &sides.masker)?;
         let differs = if args.breaking { changes::are_breaking(&all) } else { !changes::are_equal(&all) };
         match unwritten {
@@ -103,13 +104,10 @@ pub fn run(args: &DiffArgs) -> Result<u8, Complaint> {
     })
 }
 
-/// Compares each pair; of what only one side can know nothing is said.
-fn compared(pairs: Vec<(String, Named, Named)>) -> Vec<Compared> {
+/// Compares each pair.
+fn compared(pairs: Vec<(String, Named, Named)>) -> Result<Vec<Compared>, Complaint> {
     let one = |(target, mut old, mut new): (String, Named, Named)| {
-        if old.is_saved || new.is_saved {
-            saved::restrict(&mut old.entry, &mut new.entry);
-        }
-        let changes = compare::entries(&old.entry, &new.entry);
+        let changes = changes(&target, &mut old, &mut new)?;
         let same = same_version(&old.entry, &new.entry).cloned();
         let judged = judging::Compared::With {
             file: old.name.clone(),
@@ -119,16 +117,53 @@ fn compared(pairs: Vec<(String, Named, Named)>) -> Vec<Compared> {
         };
         let state = if changes.is_empty() { "same" } else { "changed" };
         let side = |named: Named| Side { name: named.name, server: named.entry.server, protocol: named.entry.protocol };
-        Compared {
+        Ok(Compared {
             target,
             state: state.to_owned(),
             findings: judged.finding().into_iter().collect(),
             changes,
             old: side(old),
             new: side(new),
-        }
+        })
     };
     pairs.into_iter().map(one).collect()
+}
+
+/// What differs; of lists that one side did not save nothing is said.
+fn changes(target: &str, old: &mut Named, new: &mut Named) -> Result<Vec<Change>, Complaint> {
+    let is_one_sided = old.is_there != new.is_there;
+    let any_saved = old.is_saved || new.is_saved;
+    if any_saved && !is_one_sided {
+        let (was, is) = (lists(&old.entry), lists(&new.entry));
+        if new.is_saved {
+            saved::restrict(&mut old.entry, &new.entry);
+        }
+        if old.is_saved {
+            saved::restrict(&mut new.entry, &old.entry);
+        }
+        if old.entry.lists.is_empty() && new.entry.lists.is_empty() {
+            let of = if target.is_empty() { String::new() } else { format!("of {}, ", one_line(target, 80)) };
+            let (one, other) = (one_line(&old.name, 200), one_line(&new.name, 200));
+            let message = format!("{of}{one} has {was}, and {other} has {is}: nothing of it can be compared");
+            return Err(Complaint::usage(message).hint("save the same lists of both"));
+        }
+    }
+    let mut changes = Vec::new();
+    // Of a target that a saved file does not have no list was ever saved there.
+    if !(any_saved && is_one_sided) {
+        changes = compare::entries(&old.entry, &new.entry);
+    }
+    if is_one_sided && changes.is_empty() {
+        changes.push(compare::whole(if old.is_there { &new.name } else { &old.name }, new.is_there));
+    }
+    Ok(changes)
+}
+
+/// The methods of the lists that were saved.
+fn lists(entry: &Entry) -> String {
+    let has = LISTS.iter().filter(|list| entry.lists.contains_key(&list.subject));
+    let methods: Vec<&str> = has.map(|list| list.method).collect();
+    if methods.is_empty() { "no list".to_owned() } else { methods.join(", ") }
 }
 
 fn tell(args: &DiffArgs, jq: Option<&Jq>, all: &[Compared], masker: &Masker) -> Result<(), Complaint> {

@@ -31,6 +31,13 @@ pub fn entries(old: &Entry, new: &Entry) -> Vec<Change> {
     changes
 }
 
+/// A target that one of two files does not have.
+#[must_use]
+pub fn whole(lacks: &str, is_new: bool) -> Change {
+    let (class, what) = if is_new { (ChangeClass::Added, "new") } else { (ChangeClass::Removed, "gone") };
+    Change { what: format!("the target is {what}: {lacks} has no list of it"), ..blank(class, Subject::Server, "") }
+}
+
 /// The same of one list; `None` where the server does not serve it.
 #[must_use]
 pub fn lists(list: &List, old: Option<&Vec<Value>>, new: Option<&Vec<Value>>) -> Vec<Change> {

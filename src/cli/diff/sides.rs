@@ -1,6 +1,6 @@
 //! The two that `diff` compares: what each word means, and which entry of one belongs to which of the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,13 +15,14 @@ use crate::cli::targets;
 use crate::cli::terminal::Colour;
 use crate::cli::words;
 use crate::files::locks;
-use crate::lock::{Entry, file, saved};
+use crate::lock::saved::{self, Saved};
+use crate::lock::{Entry, file};
 use crate::plan::Target;
 
 /// One side.
 enum Side {
     /// A lock file, or lists that were saved, of one or several targets.
-    File { name: String, entries: BTreeMap<String, Entry>, is_saved: bool },
+    File { name: String, saved: Saved, is_saved: bool },
     /// A server that is asked.
     Target(Arc<Target>),
 }
@@ -37,7 +38,10 @@ pub(super) struct Sides {
 pub(super) struct Named {
     /// Where it comes from.
     pub(super) name: String,
+    /// Empty where the side does not have the target at all.
     pub(super) entry: Entry,
+    /// Whether the side has the target.
+    pub(super) is_there: bool,
     /// Whether it was saved by hand, and may lack lists.
     pub(super) is_saved: bool,
 }
@@ -72,7 +76,7 @@ impl Sides {
     pub(super) fn declared(&self) -> Vec<String> {
         let target = self.targets().next().map(|target| target.name.clone()).unwrap_or_default();
         let of = |side: &Side| match side {
-            Side::File { entries, .. } => {
+            Side::File { saved: Saved { entries, .. }, .. } => {
                 let entry =
                     entries.get(target.as_str()).or_else(|| entries.values().next().filter(|_| entries.len() == 1));
                 entry.map(|entry| entry.declared.clone())
@@ -86,39 +90,80 @@ impl Sides {
     pub(super) fn pairs(&self, read: Vec<Entry>) -> Result<Vec<(String, Named, Named)>, Complaint> {
         let mut read = read.into_iter();
         let mut all = self.sides.iter().map(|side| match side {
-            Side::File { name, entries, is_saved } => (name.clone(), entries.clone(), *is_saved, true),
+            Side::File { name, saved, is_saved } => {
+                Read { name, saved: saved.clone(), is_saved: *is_saved, is_file: true }
+            }
             Side::Target(target) => {
                 let entries = [(target.name.to_string(), read.next().unwrap_or_default())].into();
-                (target.name.to_string(), entries, false, false)
+                let saved = Saved { entries, ..Saved::default() };
+                Read { name: target.name.as_str(), saved, is_saved: false, is_file: false }
             }
         });
         let (Some(old), Some(new)) = (all.next(), all.next()) else { return Ok(Vec::new()) };
-        let named = |name: &str, entry: Entry, is_saved: bool| Named { name: name.to_owned(), entry, is_saved };
         // Two files with several targets are compared target by target.
-        if old.3 && new.3 && !(old.1.len() == 1 && new.1.len() == 1) {
-            let names: BTreeSet<&String> = old.1.keys().chain(new.1.keys()).collect();
-            let pair = |name: &String| {
-                let of = |entries: &BTreeMap<String, Entry>| entries.get(name).cloned().unwrap_or_default();
-                (name.clone(), named(&old.0, of(&old.1), old.2), named(&new.0, of(&new.1), new.2))
-            };
-            return Ok(names.into_iter().map(pair).collect());
+        if old.is_file && new.is_file && !(old.is_of_one() && new.is_of_one()) {
+            let names: BTreeSet<&String> = old.names().chain(new.names()).collect();
+            return names.into_iter().map(|name| Ok((name.clone(), old.named(name)?, new.named(name)?))).collect();
         }
         let asked = self.targets().next().map(|target| target.name.to_string());
-        let pick = |side: &(String, BTreeMap<String, Entry>, bool, bool), other: Option<&String>| {
-            let entry = other.and_then(|name| side.1.get_key_value(name));
-            let entry = entry.or_else(|| side.1.iter().next().filter(|_| side.1.len() == 1));
-            entry.map(|(name, entry)| (name.clone(), named(&side.0, entry.clone(), side.2))).ok_or_else(|| {
-                let names: Vec<String> =
-                    side.1.keys().take(12).map(|name| format!("`{}`", one_line(name, 80))).collect();
-                let name = one_line(other.map_or("", String::as_str), 80);
-                Complaint::usage(format!("{} has no entry for {name}", side.0))
-                    .hint(format!("it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
-            })
-        };
-        let (first, old) = pick(&old, asked.as_ref())?;
-        let (second, new) = pick(&new, asked.as_ref().or(Some(&first)))?;
+        let (first, old) = old.pick(asked.as_ref())?;
+        let (second, new) = new.pick(asked.as_ref().or(Some(&first)))?;
         Ok(vec![(if second.is_empty() { first } else { second }, old, new)])
     }
+}
+
+/// What a side says.
+struct Read<'a> {
+    name: &'a str,
+    saved: Saved,
+    is_saved: bool,
+    is_file: bool,
+}
+
+impl Read<'_> {
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.saved.entries.keys().chain(self.saved.failed.keys())
+    }
+
+    fn is_of_one(&self) -> bool {
+        self.names().count() == 1
+    }
+
+    /// What it says of a target; what is no list cannot be compared.
+    fn named(&self, target: &str) -> Result<Named, Complaint> {
+        if let Some(why) = self.saved.failed.get(target) {
+            return Err(no_list(self.name, target, why));
+        }
+        let entry = self.saved.entries.get(target);
+        Ok(Named {
+            name: self.name.to_owned(),
+            is_there: entry.is_some(),
+            entry: entry.cloned().unwrap_or_default(),
+            is_saved: self.is_saved,
+        })
+    }
+
+    /// What it says of the target on the other side, or of its only one.
+    fn pick(&self, other: Option<&String>) -> Result<(String, Named), Complaint> {
+        let own = other.filter(|name| self.names().any(|own| own == *name));
+        match own.or_else(|| self.names().next().filter(|_| self.is_of_one())) {
+            Some(name) => Ok((name.clone(), self.named(name)?)),
+            None => {
+                let names: Vec<String> =
+                    self.names().take(12).map(|name| format!("`{}`", one_line(name, 80))).collect();
+                let name = one_line(other.map_or("", String::as_str), 80);
+                Err(Complaint::usage(format!("{} has no entry for {name}", self.name))
+                    .hint(format!("it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })))
+            }
+        }
+    }
+}
+
+/// A file in which something else stands where a list should.
+fn no_list(file: &str, target: &str, why: &str) -> Complaint {
+    let of = if target.is_empty() { String::new() } else { format!("of {}, ", one_line(target, 80)) };
+    Complaint::usage(format!("{of}{} holds {}", one_line(file, 200), one_line(why, 300)))
+        .hint("save it again once the server gives the whole list; until then nobody can tell what differs")
 }
 
 fn side(
@@ -154,10 +199,14 @@ fn of_file(path: &Path, color: Option<Colour>) -> Result<Option<Side>, Complaint
     let is_lock = file::is_like_one(&text) || path.extension().is_some_and(|extension| extension == "lock");
     if is_lock {
         let lock = locks::read(path).map_err(|diags| targets::mistakes(&diags, color))?.unwrap_or_default();
-        return Ok(Some(Side::File { name, entries: lock.entries, is_saved: false }));
+        let saved = Saved { entries: lock.entries, ..Saved::default() };
+        return Ok(Some(Side::File { name, saved, is_saved: false }));
     }
     match saved::read(&text) {
-        Ok(entries) => Ok(Some(Side::File { name, entries, is_saved: true })),
+        Ok(saved) => match saved.failed.first_key_value().filter(|_| saved.entries.is_empty()) {
+            Some((target, why)) => Err(no_list(&name, target, why)),
+            None => Ok(Some(Side::File { name, saved, is_saved: true })),
+        },
         // Files of clients are JSON as well.
         Err(_) if path.extension().is_some_and(|extension| extension == "toml" || extension == "json") => Ok(None),
         Err(why) => Err(Complaint::usage(format!("{}: {why}", one_line(&name, 200)))),
