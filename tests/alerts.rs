@@ -74,6 +74,14 @@ fn each_shipped_rule_can_fire_and_end() {
 }
 
 #[test]
+fn a_percentile_just_above_its_bound_does_not_read_as_if_it_was_at_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (code, out, err) = run(root, &["--synthetic", "requests=45203,errors=0,p95=2001ms"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.contains("is 2.00 s (2001 ms), expected at most 2.00 s (2000 ms)"), "{out}");
+}
+
+#[test]
 fn what_fires_is_a_row_each_and_variables_of_notifiers_are_not_needed() {
     let folder = folder(RULES);
     let (code, out, err) = run(folder.path(), &["rules.toml", "--synthetic", "requests=2400,errors=480,span=10h"]);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::rule::{Bound, Condition, Expiring, Rule};
 use super::state::{Gauge, Instance, share};
 use super::window::{Nanos, Ring};
-use crate::base::duration::{human, written};
+use crate::base::duration::{human, told_apart, written};
 
 /// What an alert is about, where several may have one cause: these are told together.
 #[must_use]
@@ -74,13 +74,15 @@ pub(super) fn summary(instance: &Instance, ring: &Ring, at: Nanos, now: Timestam
             Gauge::Latency(seen, _, limits),
             Condition::Latency { percentile, bound: Bound { value, inclusive }, window, .. },
         ) => {
-            let found = seen.percentile(ring, limits).map_or_else(|| "unknown".to_owned(), human);
+            let (found, bound) = match seen.percentile(ring, limits) {
+                Some(found) => told_apart(found, *value),
+                None => ("unknown".to_owned(), human(*value)),
+            };
             format!(
-                "p{percentile} of {} latencies within {} is {found}, expected {} {}",
+                "p{percentile} of {} latencies within {} is {found}, expected {} {bound}",
                 seen.count,
                 span(*window),
                 at_most(*inclusive),
-                human(*value)
             )
         }
         (Gauge::Streak(streak, _), Condition::ConsecutiveFailures { count, within }) => {

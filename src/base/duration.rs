@@ -76,6 +76,21 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// The same with all its digits: `2.00 s (2001 ms)`.
+#[must_use]
+pub fn exactly(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let digits = format!("{}.{:06}", nanos / 1_000_000, nanos % 1_000_000);
+    format!("{} ({} ms)", human(duration), digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A duration and the bound that it is on the wrong side of, for a person. Where both would read the same, all their digits.
+#[must_use]
+pub fn told_apart(found: Duration, bound: Duration) -> (String, String) {
+    let show = if found != bound && human(found) == human(bound) { exactly } else { human };
+    (show(found), show(bound))
+}
+
 /// A duration the way a probe file writes it: `10s`, `250ms`, `1m30s`, `2h`, `30d`. Reads back as the same value.
 #[must_use]
 pub fn written(duration: Duration) -> String {
@@ -146,6 +161,16 @@ mod tests {
         assert_eq!(parse_size("1MB"), Ok(1_000_000));
         assert!(parse_size("64").is_err());
         assert!(parse_size("99999999999GiB").is_err());
+    }
+
+    #[test]
+    fn what_differs_does_not_read_the_same() {
+        let told = |found, bound| told_apart(Duration::from_micros(found), Duration::from_micros(bound));
+        let words = |found: &str, bound: &str| (found.to_owned(), bound.to_owned());
+        assert_eq!(told(2_010_000, 2_000_000), words("2.01 s", "2.00 s"));
+        assert_eq!(told(2_000_000, 2_000_000), words("2.00 s", "2.00 s"));
+        assert_eq!(told(2_001_000, 2_000_000), words("2.00 s (2001 ms)", "2.00 s (2000 ms)"));
+        assert_eq!(told(99_960_007, 99_960_000), words("1m39s (99960.007 ms)", "1m39s (99960 ms)"));
     }
 
     #[test]

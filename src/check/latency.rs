@@ -40,7 +40,13 @@ impl Check for Latency {
             return Verdict::Blocked(Judged::new(self.0.describe(duration::human), actual));
         }
         match evidence.exchange.marks.latency() {
-            Some(latency) => self.0.judge(latency, duration::human),
+            Some(latency) => match self.0.judge(latency, duration::human) {
+                // 2001 ms would be "at most 2.00 s, got 2.00 s".
+                Verdict::Warn(told) | Verdict::Fail(told) if told.expected == format!("at most {}", told.actual) => {
+                    self.0.judge(latency, duration::exactly)
+                }
+                verdict => verdict,
+            },
             None => Verdict::Blocked(Judged::new(self.0.describe(duration::human), "the reply has no time marks")),
         }
     }
@@ -51,5 +57,25 @@ impl Check for Latency {
 
     fn latency_max(&self) -> Option<Duration> {
         self.0.max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::tests::{exchange, judge};
+
+    #[test]
+    fn a_bound_that_is_missed_by_little_does_not_read_as_if_it_was_kept() {
+        // It took 800 ms.
+        let exchange = exchange("tools/list", Ok(serde_json::json!({"tools": []})));
+        let outcome = judge(&exchange, "latency = '799ms 600us'");
+        assert_eq!(
+            (outcome.expected.as_str(), outcome.actual.as_str()),
+            ("at most 800 ms (799.6 ms)", "800 ms (800 ms)")
+        );
+        let outcome = judge(&exchange, "latency = { warn = '799600us', max = '2s' }");
+        assert_eq!(outcome.expected, "at most 800 ms (799.6 ms)");
+        assert_eq!(judge(&exchange, "latency = '2ms'").actual, "800 ms");
+        assert_eq!(judge(&exchange, "latency = '800400us'").actual, "800 ms");
     }
 }

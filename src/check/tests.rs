@@ -58,7 +58,7 @@ fn compile(method: &str, toml: &str) -> (Vec<Expectation>, Vec<String>) {
 }
 
 /// The status of the first check.
-fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
+pub(crate) fn judge(exchange: &Exchange, toml: &str) -> CheckOutcome {
     let (checks, mistakes) = compile(&exchange.method, toml);
     assert!(mistakes.is_empty(), "{toml}: {mistakes:?}");
     let locked = lock::Compared::NotAsked;
