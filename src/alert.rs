@@ -26,6 +26,7 @@ mod moved;
 mod reload;
 pub mod engine;
 mod blame;
+mod asking;
 mod heard;
 pub mod explained;
 pub mod lint;

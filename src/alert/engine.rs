@@ -269,6 +269,7 @@ impl Engine {
         for turn in self.targets.notice(target, run, fails, (mono, now.wall)) {
             self.turn(turn, now, out);
         }
+        self.look_at_others(target, now, out);
         let shadowed = self.targets.is_shadowed(target, run);
         let pair = &mut self.pairs[number];
         if !shadowed {
@@ -312,6 +313,7 @@ impl Engine {
             Moved::Began | Moved::Dropped => {}
             Moved::Fired => {
                 self.fire(number, place, &view, &[], now);
+                self.look_for_causes(self.pairs[number].target, nanos(now.monotonic), now, out);
                 if rule.restart {
                     self.plan_repair(number, place, now, out);
                 }

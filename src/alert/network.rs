@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::outage::{Run, Targets, Turn};
+use super::outage::{Known, Run, Targets, Turn};
 use super::window::Nanos;
 
 /// Fewer targets than these say nothing of our own network, where none is a reference.
@@ -71,7 +71,7 @@ impl Targets {
         lost?.into_iter().max()
     }
 
-    /// Those that were lost before `from` were lost for something else, and are left out; an answer counts after `since`.
+    /// Those that were lost before `from` were lost for something else, and are left out; an answer counts from `since` on.
     fn others(&self, from: Nanos, since: Nanos) -> Others {
         let mut others = Others::default();
         for (number, target) in self.list.iter().enumerate() {
@@ -81,9 +81,18 @@ impl Targets {
             }
             others.all += 1;
             others.lost += usize::from(known.bad_since.is_some());
-            others.well += usize::from(known.bad_since.is_none() && known.judged_at.is_some_and(|at| at > since));
+            others.well += usize::from(known.bad_since.is_none() && known.judged_at.is_some_and(|at| at >= since));
         }
         others
+    }
+
+    /// Others that have not been looked at since, where it may turn out that our own network is the cause.
+    pub(super) fn others_unseen(&self, number: usize) -> Vec<usize> {
+        let since = self.references_lost().max(self.list[number].known.bad_since);
+        let Some(since) = since.filter(|_| self.is_undecided(number)) else { return Vec::new() };
+        let is_unseen = |known: &Known| known.bad_since.is_none() && known.judged_at.is_none_or(|at| at < since);
+        let others = self.list.iter().enumerate().filter(|(_, target)| target.counts() && is_unseen(&target.known));
+        others.map(|(number, _)| number).filter(|number| !self.references.contains(number)).collect()
     }
 
     /// Whether it may turn out that our own network is the cause of what a target cannot be reached for: the references are

@@ -14,7 +14,9 @@ use crate::event::{Reason, Sample, Status, TransportKind, without_replica};
 
 /// Targets that go bad within a longer time than this do not go bad together.
 const TOGETHER_MAX: Nanos = 15 * 60 * 1_000_000_000;
-const SECOND: Nanos = 1_000_000_000;
+pub(super) const SECOND: Nanos = 1_000_000_000;
+/// An alert waits so long at most for what may be its cause to be looked at.
+pub(super) const LOOK_MAX: Nanos = 30 * SECOND;
 /// What was seen of a target holds so long at least.
 const HOLDS_MIN: Nanos = 60 * SECOND;
 /// How the prober's own network fails.
@@ -94,6 +96,8 @@ pub(super) struct Known {
     pub failing: bool,
     /// Nobody knows whether it still does after this.
     pub stale_at: Option<Nanos>,
+    /// When it was last looked at for the sake of others.
+    pub asked_at: Option<Nanos>,
     pub recovered_at: Option<Nanos>,
     /// Since when it cannot be reached.
     pub bad_since: Option<Nanos>,
@@ -372,11 +376,20 @@ impl Targets {
         // What it needs has not been looked at since. A time of day that was set back says nothing.
         let fired = now.wall.duration_since(view.since);
         let fired = mono - Nanos::try_from(fired.as_nanos()).ok().filter(|ago| *ago >= 0)?;
-        let needed = self.above(number).into_iter().chain(self.references.iter().copied()).filter(|up| *up != number);
-        let unseen = needed.map(|up| &self.list[up]).filter(|up| up.known.judged_at.is_none_or(|at| at < fired));
-        let until = unseen.map(|up| fired + up.every + up.every / 4);
-        let until = until.chain(self.is_undecided(number).then_some(fired + self.together)).max()?;
+        let unseen = self.unseen(number, fired).into_iter().map(|up| self.list[up].every);
+        let times = unseen.map(|every| every + every / 4).chain(self.is_undecided(number).then_some(self.together));
+        let until = fired + times.max()?.min(LOOK_MAX);
         (mono < until).then_some(until.min(mono + SECOND))
+    }
+
+    /// What may be the cause of an alert and has not been looked at since a time: what the target needs, and, where it cannot
+    /// be reached, the references.
+    pub(super) fn unseen(&self, number: usize, since: Nanos) -> Vec<usize> {
+        let is_bad = self.list[number].known.bad_since.is_some();
+        let references = self.references.iter().copied().filter(|up| is_bad && *up != number);
+        let mut unseen: Vec<usize> = self.above(number).into_iter().chain(references).collect();
+        unseen.retain(|up| self.list[*up].known.judged_at.is_none_or(|at| at < since));
+        unseen
     }
 
     fn is_under(&self, number: usize, is: impl Fn(&Target) -> bool) -> bool {

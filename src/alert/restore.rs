@@ -72,7 +72,7 @@ impl Engine {
         self.end_what_is_gone(now);
         self.move_on(now);
         self.go_on_with_outage(now);
-        self.fire_where_nobody_knows(now);
+        self.fire_where_nobody_knows(now, &mut out);
         self.await_all_data();
         self.desk.look(now);
         self.due(now, &mut out);
@@ -100,6 +100,7 @@ impl Engine {
                 good_at: saved.good_at.map(past),
                 failing: saved.failing,
                 stale_at: None,
+                asked_at: None,
                 recovered_at: saved.recovered_at.map(past),
                 bad_since: saved.bad_since.map(past),
                 local: saved.local,
@@ -148,14 +149,19 @@ impl Engine {
 
     /// Hands what fires to the channels that have not heard of it: those that the rule tells only now, and those that were
     /// still to be told.
-    fn fire_where_nobody_knows(&mut self, now: Now) {
+    fn fire_where_nobody_knows(&mut self, now: Now, out: &mut Vec<Action>) {
         for number in 0..self.pairs.len() {
             for place in 0..self.pairs[number].instances.len() {
                 let pair = &self.pairs[number];
                 let Some(since) = pair.instances[place].state.since() else { continue };
                 let known = self.desk.channels_of(who(&pair.watched, &pair.instances[place].rule));
+                let is_known = pair.instances[place].rule.notify.iter().all(|channel| known.contains(channel));
+                let (target, fired) = (pair.target, past(now, since));
                 let view = self.view(number, place, since);
                 self.fire(number, place, &view, &known, now);
+                if !is_known {
+                    self.look_for_causes(target, fired, now, out);
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ use super::*;
 use crate::base::clock::{Clock, Now, VirtualClock};
 use crate::event::{Era, Latency, Reason, Sample, Status, TransportKind};
 
+mod asking;
 mod blame;
 mod fresh;
 mod gaps;
@@ -104,6 +105,8 @@ struct Prober {
     fleet: Vec<Watched>,
     /// The monotonic time of the next run of each.
     due: Vec<Duration>,
+    /// Runs that were asked for beside those, of each one at most.
+    asked: BTreeMap<usize, Duration>,
     actions: Vec<(Duration, Action)>,
     begun: Duration,
     /// What the store would have of the runs.
@@ -118,7 +121,8 @@ impl Prober {
         let count = u32::try_from(fleet.len()).unwrap();
         let phase = |number: usize, every: Duration| every * u32::try_from(number).unwrap() / count;
         let due = fleet.iter().enumerate().map(|(number, one)| now.monotonic + phase(number, one.every)).collect();
-        Self { engine, clock, fleet, due, actions: Vec::new(), begun: now.monotonic, history: Vec::new() }
+        let (asked, actions, history) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { engine, clock, fleet, due, asked, actions, begun: now.monotonic, history }
     }
 
     fn one(rules: Vec<Rule>, every: Duration) -> Self {
@@ -131,7 +135,26 @@ impl Prober {
 
     fn keep(&mut self, actions: Vec<Action>) {
         let after = self.now().monotonic - self.begun;
+        for action in &actions {
+            let Action::Verify { probe, target, after } = action else { continue };
+            let pair = self.fleet.iter().position(|one| one.probe == *probe && one.target == *target).unwrap();
+            self.asked.insert(pair, self.now().monotonic + *after);
+        }
         self.actions.extend(actions.into_iter().map(|action| (after, action)));
+    }
+
+    /// Which pair runs next, and when.
+    fn next_run(&self) -> (usize, Duration) {
+        let asked = self.asked.iter().map(|(pair, at)| (*pair, *at));
+        self.due.iter().copied().enumerate().chain(asked).min_by_key(|(_, at)| *at).unwrap()
+    }
+
+    fn begin_run(&mut self, pair: usize, at: Duration) {
+        if self.due[pair] == at {
+            self.due[pair] += self.fleet[pair].every;
+        } else {
+            self.asked.remove(&pair);
+        }
     }
 
     /// Runs everything for so long; `ends` says how the run of a probe ends at a time since the start.
@@ -139,7 +162,7 @@ impl Prober {
         let until = self.now().monotonic + time;
         loop {
             let now = self.now().monotonic;
-            let run = self.due.iter().copied().enumerate().min_by_key(|(_, due)| *due).unwrap();
+            let run = self.next_run();
             let next = self.engine.next_tick().map_or(run.1, |tick| tick.max(now).min(run.1));
             if next > until {
                 self.clock.advance(until - now);
@@ -151,7 +174,7 @@ impl Prober {
                 self.keep(actions);
                 continue;
             }
-            self.due[run.0] += self.fleet[run.0].every;
+            self.begin_run(run.0, run.1);
             let one = self.fleet[run.0].clone();
             let how = ends(&one, next - self.begun);
             if how != Ends::Missing {
@@ -172,6 +195,7 @@ impl Prober {
 
     fn go_on(&mut self, saved: &serde_json::Value, rules: Vec<Rule>, settings: Settings) {
         let now = self.now();
+        self.asked.clear();
         self.engine = Engine::new(rules, self.fleet.clone(), settings, now);
         // No more is read than the rules look back at, and what the snapshot does not know of.
         let (spans, saved_at) = (self.engine.looks_back(), saved["at"].as_str().unwrap().parse().unwrap());

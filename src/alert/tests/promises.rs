@@ -286,7 +286,7 @@ impl World {
         let until = self.prober.now().monotonic + time;
         loop {
             let now = self.prober.now().monotonic;
-            let (pair, due) = self.prober.due.iter().copied().enumerate().min_by_key(|(_, due)| *due).unwrap();
+            let (pair, due) = self.prober.next_run();
             let next = self.prober.engine.next_tick().map_or(due, |tick| tick.max(now).min(due));
             if next > until {
                 self.prober.clock.advance(until - now);
@@ -299,7 +299,7 @@ impl World {
                 self.take(actions)?;
                 continue;
             }
-            self.prober.due[pair] += self.prober.fleet[pair].every;
+            self.prober.begin_run(pair, due);
             let how = ends(pair, next - self.prober.begun);
             if how != Ends::Missing {
                 self.learn(pair, how);
