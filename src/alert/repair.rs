@@ -48,6 +48,8 @@ pub(super) struct Repair {
     pub verify_from: Option<Nanos>,
     /// A person was called; once until the alert ends.
     pub escalated: bool,
+    /// For which one that was; not known of what was brought back from an old snapshot.
+    pub escalated_for: Option<Asker>,
 }
 
 /// What comes next.
@@ -112,7 +114,13 @@ impl Engine {
         let asker = Asker { alert: pair.instances[place].rule.name.clone(), probe: pair.watched.probe.to_string() };
         let every = pair.watched.every;
         let seed = seed(&self.settings.instance, &target);
+        let was_for = self.repairs.get(&target).and_then(|repair| repair.escalated_for.clone());
+        let is_over = was_for.is_some_and(|was_for| !self.fires(&was_for, &target));
         let repair = self.repairs.entry(target).or_default();
+        if is_over {
+            // Its rule went, or is another by now.
+            (repair.escalated, repair.escalated_for) = (false, None);
+        }
         if repair.due.is_some() || repair.going_on.is_some() || repair.escalated {
             return;
         }
@@ -133,6 +141,7 @@ impl Engine {
         }
         if let Some(repair) = self.repairs.get_mut(&view.target) {
             repair.escalated = true;
+            repair.escalated_for = Some(Asker { alert: view.alert.clone(), probe: view.probe.clone() });
         }
         let (max, within) = (self.settings.restarts_max, said::span(self.settings.restarts_within));
         view.summary =
@@ -166,11 +175,20 @@ impl Engine {
     /// The alert has ended: nothing is to be done for it any more.
     pub(super) fn end_repair(&mut self, alert: &str, probe: &str, target: &str) {
         if let Some(repair) = self.repairs.get_mut(target) {
-            if repair.due.as_ref().is_some_and(|(_, asker)| asker.alert == alert && asker.probe == probe) {
+            let is_it = |asker: &Asker| asker.alert == alert && asker.probe == probe;
+            if repair.due.as_ref().is_some_and(|(_, asker)| is_it(asker)) {
                 repair.due = None;
             }
-            (repair.escalated, repair.verify_from) = (false, None);
+            // Another alert of the target that comes and goes is no reason to call somebody again for this one.
+            if repair.escalated_for.as_ref().is_none_or(is_it) {
+                (repair.escalated, repair.escalated_for) = (false, None);
+            }
         }
+    }
+
+    fn fires(&self, asker: &Asker, target: &str) -> bool {
+        let instance = self.instance(asker, target);
+        instance.is_some_and(|(number, place)| self.pairs[number].instances[place].state.is_firing())
     }
 
     /// Restarts what is due and still needs it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::engine::{Action, Engine, who};
 use super::group::{Desk, Group, GroupKey, Member};
 use super::outage::{Known, Run};
-use super::repair::Repair;
+use super::repair::{Asker, Repair};
 use super::rule::Urgency;
 use super::saved::{Saved, SavedAlert, SavedGroup, SavedMember, SavedState, SavedStretch};
 use super::state::{Gauge, State};
@@ -67,7 +67,9 @@ impl Engine {
         }
         for repair in saved.repairs {
             let times = repair.times.into_iter().map(|at| past(now, at)).collect();
-            self.repairs.insert(repair.target, Repair { times, escalated: repair.escalated, ..Repair::default() });
+            let escalated_for = repair.escalated_for.map(|(alert, probe)| Asker { alert, probe });
+            let repaired = Repair { times, escalated: repair.escalated, escalated_for, ..Repair::default() };
+            self.repairs.insert(repair.target, repaired);
         }
         self.end_what_is_gone(now);
         self.move_on(now);

@@ -10,6 +10,7 @@ use super::group::Member;
 use super::notification::AlertView;
 use super::outage::{Known, Target};
 use super::receiver::Receiver;
+use super::repair::Asker;
 use super::said;
 use super::state::{Gauge, State};
 use super::stretches::Stretches;
@@ -115,6 +116,9 @@ pub(super) struct SavedRepair {
     pub target: String,
     pub times: Vec<Timestamp>,
     pub escalated: bool,
+    /// For which alert and probe. Not in old snapshots.
+    #[serde(default)]
+    pub escalated_for: Option<(String, String)>,
 }
 
 impl Saved {
@@ -174,6 +178,7 @@ impl Engine {
             target: target.clone(),
             times: repair.times.iter().map(|at| wall(*at)).collect(),
             escalated: repair.escalated,
+            escalated_for: repair.escalated_for.clone().map(|Asker { alert, probe }| (alert, probe)),
         });
         let oldest = nanos(now.monotonic) - self.targets.keep;
         let stretches = |all: &Stretches| {

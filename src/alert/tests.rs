@@ -27,6 +27,7 @@ mod heard;
 mod moved;
 mod network;
 mod promises;
+mod repairs;
 mod restarts;
 
 const MINUTE: Duration = Duration::from_secs(60);
