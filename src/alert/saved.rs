@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::engine::{Engine, Pair};
+use super::engine::{CONNECTIVITY, Engine, Pair};
 use super::flap::Flap;
 use super::group::Member;
 use super::notification::AlertView;
@@ -133,9 +133,9 @@ impl Saved {
 pub struct Remembered {
     /// The alert.
     pub alert: String,
-    /// Its probe.
+    /// Its probe; empty where it is of the prober as a whole.
     pub probe: String,
-    /// Its target.
+    /// Its target; likewise.
     pub target: String,
     /// Whether it fires; else it is pending.
     pub firing: bool,
@@ -152,7 +152,12 @@ pub fn remembered(snapshot: &Value) -> Option<(Timestamp, Vec<Remembered>)> {
         let firing = state == SavedState::Firing;
         Remembered { alert, probe, target, firing, since }
     });
-    Some((saved.at, remembered.collect()))
+    // The alert about our own network has no rule, and is about no target.
+    let network = saved.outage.map(|since| {
+        let (alert, probe, target) = (CONNECTIVITY.to_owned(), String::new(), String::new());
+        Remembered { alert, probe, target, firing: true, since }
+    });
+    Some((saved.at, network.into_iter().chain(remembered).collect()))
 }
 
 impl Engine {

@@ -138,3 +138,18 @@ fn a_prober_without_network_tells_one_alert_also_of_replicas() {
         assert_eq!(after(&prober, 2), ["ops firing prober connectivity", "ops resolved prober connectivity"]);
     }
 }
+
+#[test]
+fn a_snapshot_says_that_the_prober_itself_cannot_reach_the_network() {
+    let mut prober = Prober::new(vec![rule("down", consecutive(3, None))], fleet(6, secs(15)), Settings::default());
+    let of = |prober: &Prober| -> Vec<(String, bool)> {
+        let (_, open) = remembered(&prober.engine.snapshot()).unwrap();
+        open.into_iter().map(|open| (open.alert, open.firing)).collect()
+    };
+    prober.run(secs(600), |_, _| Ends::Well);
+    assert!(of(&prober).is_empty());
+    prober.run(secs(600), |_, _| Ends::Failed(Reason::Connect));
+    assert_eq!(of(&prober), [(CONNECTIVITY.to_owned(), true)]);
+    prober.run(secs(600), |_, _| Ends::Well);
+    assert!(of(&prober).is_empty());
+}

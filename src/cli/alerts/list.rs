@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{read, rules, silences};
-use crate::alert::{Remembered, Rule, Selector, Silence, Window, asks, remembered};
+use crate::alert::{CONNECTIVITY, Remembered, Rule, Selector, Silence, Window, asks, remembered};
 use crate::base::duration::human;
 use crate::cli::args::{DocumentOptions, help};
 use crate::cli::complaint::Complaint;
@@ -112,6 +112,12 @@ impl Listed {
         self.state.iter().flat_map(|(_, open)| open).filter(|open| open.alert == rule.name)
     }
 
+    /// The alert about the prober's own network, which is in no file, where it fires.
+    fn own(&self) -> Option<&Remembered> {
+        let own = |open: &&Remembered| open.alert == CONNECTIVITY && open.target.is_empty();
+        self.state.iter().flat_map(|(_, open)| open).find(own)
+    }
+
     /// When a silence that holds now ends.
     fn ends(&self, silence: &Silence) -> Option<Timestamp> {
         silence.when.holds_until(self.now)
@@ -119,6 +125,11 @@ impl Listed {
 
     fn rows(&self, look: &Look) -> String {
         let mut grid = Grid::new(COLUMNS, 5);
+        if let Some(own) = self.own() {
+            let since = format!("{:.0}", own.since);
+            let cells = [&own.alert, "", "", &since, "the prober itself cannot reach the network", ""].map(Cell::new);
+            grid.row(std::iter::once(Cell::inked("firing", Ink::Bad)).chain(cells).collect());
+        }
         for rule in &self.rules {
             let (when, tells) = (asks(rule), rule.notify.join(" "));
             let mut row = |state: Cell, probe: &str, target: &str, since: &str| {
@@ -180,6 +191,7 @@ impl Listed {
                 "restart": rule.restart, "probes": probes, "targets": targets, "labels": labels, "open": open(rule),
             })
         };
+        let own = |own: &Remembered| json!({"name": own.alert, "state": "firing", "since": own.since});
         let silence = |silence: &Silence| {
             let Selector { probes, targets, labels } = &silence.selector;
             json!({
@@ -191,7 +203,37 @@ impl Listed {
             "schema": SCHEMA,
             "at": self.state.as_ref().map(|(at, _)| at),
             "alerts": self.rules.iter().map(rule).collect::<Vec<_>>(),
+            "prober": self.own().map(own),
             "silences": self.silences.iter().map(silence).collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(state: Vec<Remembered>) -> Listed {
+        let now = "2026-03-28T12:00:00Z".parse().unwrap();
+        Listed { rules: Vec::new(), silences: Vec::new(), state: Some((now, state)), now }
+    }
+
+    #[test]
+    fn the_alert_about_the_prober_itself_is_listed_where_it_fires() {
+        let since = "2026-03-28T11:00:00Z".parse().unwrap();
+        let (probe, target) = (String::new(), String::new());
+        let own = Remembered { alert: CONNECTIVITY.to_owned(), probe, target, firing: true, since };
+        let look = Terminal::stdout(None).look;
+        let firing = listed(vec![own]);
+        let rows = firing.rows(&look);
+        assert!(
+            rows.contains("firing") && rows.contains(CONNECTIVITY) && rows.contains("2026-03-28T11:00:00Z"),
+            "{rows}"
+        );
+        assert!(firing.summary().contains("1 firing"), "{}", firing.summary());
+        assert_eq!(firing.document()["prober"]["since"], "2026-03-28T11:00:00Z");
+        let quiet = listed(Vec::new());
+        assert!(!quiet.rows(&look).contains(CONNECTIVITY) && quiet.summary().contains("0 firing"));
+        assert!(quiet.document()["prober"].is_null());
     }
 }
