@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::rule::{Bound, Condition, Expiring, Rule};
-use super::state::{Gauge, Instance, share};
+use super::state::{Gauge, Instance, State, share};
 use super::window::{Nanos, Ring};
 use crate::base::duration::{human, told_apart, written};
 
@@ -88,6 +88,11 @@ pub(super) fn summary(instance: &Instance, ring: &Ring, at: Nanos, now: Timestam
         (Gauge::Streak(streak, _), Condition::ConsecutiveFailures { count, within }) => {
             let within = within.map_or_else(String::new, |within| format!(" within {}", span(within)));
             format!("{} failed in a row, alert at {count}{within}", runs(streak.failed))
+        }
+        (Gauge::NoData, Condition::NoData { .. })
+            if matches!(instance.state, State::Inactive | State::Resolving(..)) =>
+        {
+            "a run could be judged again".to_owned()
         }
         (Gauge::NoData, Condition::NoData { after }) => {
             format!("no run could be judged for {}", span(*after))

@@ -178,3 +178,12 @@ fn what_needs_another_target_is_restarted_where_that_one_is_well() {
     });
     assert!(prober.actions.iter().any(|(_, action)| matches!(action, Action::Restart { .. })), "{:#?}", prober.lines());
 }
+
+#[test]
+fn the_end_of_missing_data_says_that_there_is_some_again() {
+    let mut prober = Prober::one(vec![rule("silent", Condition::NoData { after: secs(180) })], secs(15));
+    prober.run(secs(1200), between(300, 900, Ends::Missing));
+    let said: Vec<(&str, &str)> =
+        prober.told().into_iter().map(|(_, told)| (told.transition.name(), told.alerts[0].summary.as_str())).collect();
+    assert_eq!(said, [("firing", "no run could be judged for 3m"), ("resolved", "a run could be judged again")]);
+}
